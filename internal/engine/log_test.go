@@ -36,7 +36,7 @@ func TestLogLines(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	for line := range strings.Lines(string(text)) {
-		if err := show(line, false, &out, &errs); err != nil {
+		if err := showLine(line, false, &out, &errs); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestLogLines(t *testing.T) {
 	}
 	out.Reset()
 	line, _, _ := strings.Cut(string(text), "\n")
-	if err := show(line+"\n", true, &out, &errs); err != nil {
+	if err := showLine(line+"\n", true, &out, &errs); err != nil {
 		t.Fatal(err)
 	}
 	stamp, rest, _ := strings.Cut(out.String(), " ")
@@ -56,7 +56,7 @@ func TestLogLines(t *testing.T) {
 		t.Errorf("with times: %q, %v", out.String(), err)
 	}
 	out.Reset()
-	if err := show("2026-01-01T00:00:00Z stdo", false, &out, &errs); err != nil || out.Len() > 0 {
+	if err := showLine("2026-01-01T00:00:00Z stdo", false, &out, &errs); err != nil || out.Len() > 0 {
 		t.Errorf("a line that a crash truncated is shown: %q, %v", out.String(), err)
 	}
 }

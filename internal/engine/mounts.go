@@ -67,15 +67,15 @@ func (v *volume) mount(source string) specs.Mount {
 	return specs.Mount{Destination: v.target, Type: "bind", Source: source, Options: options}
 }
 
-// mounts adds volumes, including those of the image, and tmpfs.
-func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
+// addMounts adds volumes, including those of the image, and tmpfs.
+func (e *Engine) addMounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
 	targets := map[string]bool{}
 	for _, text := range s.Volumes {
 		v, err := parseVolume(text)
 		if err != nil {
 			return err
 		}
-		source, err := e.source(&v, id, layers)
+		source, err := e.volumeSource(&v, id, layers)
 		if err != nil {
 			return fmt.Errorf("--volume %q: %w", text, err)
 		}
@@ -100,7 +100,7 @@ func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage ma
 			continue
 		}
 		v := volume{target: target}
-		source, err := e.source(&v, id, layers)
+		source, err := e.volumeSource(&v, id, layers)
 		if err != nil {
 			return fmt.Errorf("the image's volume %s: %w", target, err)
 		}
@@ -118,9 +118,9 @@ func sorted(set map[string]struct{}) []string {
 	return out
 }
 
-// source finds or creates the source of a volume. A path of the host must exist: one
+// volumeSource finds or creates the source of a volume. A path of the host must exist: one
 // that Docker would create as root is usually a typing error.
-func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error) {
+func (e *Engine) volumeSource(v *volume, id string, layers image.Stack) (string, error) {
 	if v.isPath() {
 		path, err := filepath.Abs(v.source)
 		if err != nil {
@@ -144,11 +144,11 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
 		return "", err
 	}
-	return dir, e.seed(dir, v.target, layers)
+	return dir, e.fillVolume(dir, v.target, layers)
 }
 
-// seed fills a new volume with the image's content at its target.
-func (e *Engine) seed(dir, target string, layers image.Stack) error {
+// fillVolume fills a new volume with the image's content at its target.
+func (e *Engine) fillVolume(dir, target string, layers image.Stack) error {
 	_, st, err := layers.Resolve(target)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return os.Mkdir(dir, 0o755)
@@ -169,8 +169,8 @@ func hostsText(hostname, network string) string {
 	return text
 }
 
-// hostFiles creates the files that every container gets from its host.
-func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
+// createHostFiles creates the files that every container gets from its host.
+func (e *Engine) createHostFiles(c *specs.Spec, id, network string) error {
 	files := map[string]string{"hostname": c.Hostname + "\n", "hosts": hostsText(c.Hostname, network)}
 	if network != "none" {
 		text, err := os.ReadFile("/etc/resolv.conf")
