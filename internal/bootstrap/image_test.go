@@ -159,7 +159,7 @@ func TestImageLarge(t *testing.T) {
 		t.Fatalf("the image's data differ, %v", err)
 	}
 	if n, err := image.ReadAt(got[:1], int64(align+len(data))); n != 0 || err != io.EOF {
-		t.Errorf("the image goes on behind the data")
+		t.Errorf("the image continues after the data")
 	}
 	pipes := newPipes(t, "")
 	proc, err := Start(p, Attr{Files: []int{Closed, int(pipes.stdout.Fd()), 2}})

@@ -56,7 +56,8 @@ func writeSealed(fd int, code, data []byte) error {
 	if err := writeImage(fd, code, data); err != nil {
 		return err
 	}
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|
+		unix.F_SEAL_WRITE)
 	return err
 }
 

@@ -35,7 +35,8 @@ func sameNamespaces(t *testing.T, proc *Process, fresh string) {
 	ours, theirs := namespacesOf(t, "self"), namespacesOf(t, strconv.Itoa(proc.Pid))
 	for name := range ours {
 		if isNew := ours[name] != theirs[name]; isNew != strings.Contains(fresh, name) {
-			t.Errorf("%s namespace: ours %s, the process's %s; new ones should be: %s", name, ours[name], theirs[name], fresh)
+			t.Errorf("%s namespace: ours %s, the process's %s; new ones should be: %s", name, ours[name], theirs[name],
+				fresh)
 		}
 	}
 }

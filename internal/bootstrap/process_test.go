@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// TestFiles: Closed leaves a descriptor closed, and Extra comes after the socket.
-func TestFiles(t *testing.T) {
+// TestDescriptorsOfNewProcess: Closed leaves a descriptor closed, and Extra comes after the socket.
+func TestDescriptorsOfNewProcess(t *testing.T) {
 	null, err := os.Open("/dev/null")
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,8 @@ func TestFiles(t *testing.T) {
 	proc := run(t, b.Plan(), Attr{Files: []int{Closed, 1, Closed}, Extra: []*os.File{null, nil, null}})
 	receive(t, proc, 1)
 	open := descriptorsOf(t, strconv.Itoa(proc.Pid))
-	if len(open) != 4 || open["1"] == "" || !strings.HasPrefix(open["3"], "socket:") || open["4"] != "/dev/null" || open["6"] != "/dev/null" {
+	if len(open) != 4 || open["1"] == "" || !strings.HasPrefix(open["3"], "socket:") || open["4"] != "/dev/null" ||
+		open["6"] != "/dev/null" {
 		t.Errorf("open descriptors %v: want 1, the socket as 3, /dev/null as 4 and 6", open)
 	}
 }
@@ -56,7 +57,7 @@ func TestManyFiles(t *testing.T) {
 		}
 		receive(t, proc, 1)
 		if open := descriptorsOf(t, strconv.Itoa(proc.Pid)); len(open) != 4+n {
-			t.Errorf("%d files behind the socket: open are %v", n, open)
+			t.Errorf("%d files after the socket: open are %v", n, open)
 		}
 		reply(t, proc)
 		exits(t, proc, 0)
@@ -117,7 +118,8 @@ func TestStartErrors(t *testing.T) {
 		errno unix.Errno
 		text  string
 	}{
-		"flags that contradict": {Attr{Files: standard, Cloneflags: unix.CLONE_NEWNS | unix.CLONE_FS}, unix.EINVAL, "CLONE_NEWNS"},
+		"flags that contradict": {Attr{Files: standard, Cloneflags: unix.CLONE_NEWNS | unix.CLONE_FS}, unix.EINVAL,
+			"CLONE_NEWNS"},
 		"thread flags":          {Attr{Files: standard, Cloneflags: unix.CLONE_THREAD}, unix.EINVAL, "0x10000"},
 		"a cgroup that is none": {Attr{Files: standard, Cgroup: dir}, unix.EBADF, dir.Name()},
 	} {
@@ -135,8 +137,8 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// TestDescriptor fetches a file that exists only in the process.
-func TestDescriptor(t *testing.T) {
+// TestDescriptorOfProcess fetches a file that exists only in the process.
+func TestDescriptorOfProcess(t *testing.T) {
 	b := plan.NewBuilder(3)
 	gone, m := b.Label(), b.Message(1, "fd")
 	b.Add(plan.Op{Name: "make a file without a name", Out: m.A},
@@ -172,7 +174,8 @@ func siblingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	child, gone, m := b.Label(), b.Label(), b.Message(1, "pid")
 	b.Add(plan.Op{Name: "clone", Out: m.A, Then: plan.Then{Zero: child}},
-		plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+		plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0),
+		plan.Int(0))
 	b.Tell("tell", "", m)
 	end(b, 21)
 	b.Place(child)

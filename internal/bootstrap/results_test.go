@@ -84,7 +84,7 @@ func resultsPlan() *plan.Plan {
 	return b.Plan()
 }
 
-func TestResults(t *testing.T) {
+func TestBranchOnEachResult(t *testing.T) {
 	type result struct {
 		way  string
 		cell int64
@@ -144,7 +144,8 @@ func TestResults(t *testing.T) {
 // respond answers the next umask call of the process.
 func respond(t *testing.T, listener *os.File, a answer) {
 	t.Helper()
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(listener.Fd()), Events: unix.POLLIN}}, 10_000); n != 1 || err != nil {
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(listener.Fd()), Events: unix.POLLIN}}, 10_000); n != 1 ||
+		err != nil {
 		t.Fatalf("no call to answer: %v", err)
 	}
 	var n notification

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestScenarios)
+// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestPlansRunAsWritten)
 // and, with the arm64 loop, under qemu (TestARM64), with the same results.
 type scenario struct {
 	name  string
@@ -52,54 +52,62 @@ func scenarios() []scenario {
 			say(b, "hello")
 			end(b, 7)
 		}},
-		{name: "first step fails", failed: failing(0, unix.ENOENT), status: 1, build: func(b *plan.Builder, dir string) {
-			b.Add(plan.Op{Name: "fail"}, plan.Chdir, b.Str("/does/not/exist"))
-			say(b, "not reached")
-			end(b, 0)
-		}},
-		{name: "last step fails", out: "here", failed: failing(1, unix.ENOTDIR), status: 1, build: func(b *plan.Builder, dir string) {
-			say(b, "here")
-			b.Add(plan.Op{Name: "fail"}, plan.Execve, b.Str("/dev/null/x"), b.Strs(nil), b.Strs(nil))
-		}},
-		{name: "errno not among four", failed: failing(0, unix.EBADF), status: 1, build: func(b *plan.Builder, dir string) {
-			b.Add(plan.Op{Name: "fail", Then: plan.Fine(unix.EPERM, unix.ENOENT, unix.ESRCH, unix.EINTR)},
-				plan.Close, plan.Int(999))
-			say(b, "not reached")
-			end(b, 0)
-		}},
-		{name: "an error is stored too", failed: failing(2, unix.EBADF), out: "\xf7\xff\xff\xff\xff\xff\xff\xff", status: 1, build: func(b *plan.Builder, dir string) {
-			cell := b.Cell("fd")
-			b.Add(plan.Op{Name: "fail", Out: cell, Then: plan.Fine(unix.EBADF)},
-				plan.Close, plan.Int(999))
-			b.Add(plan.Op{Name: "show"}, plan.Write, plan.Int(1), cellAddress(cell), plan.Int(8))
-			b.Add(plan.Op{Name: "use it"}, plan.Fchdir, plan.Of(cell)) // -9 is not a descriptor
-			end(b, 0)
-		}},
+		{name: "first step fails", failed: failing(0, unix.ENOENT), status: 1,
+			build: func(b *plan.Builder, dir string) {
+				b.Add(plan.Op{Name: "fail"}, plan.Chdir, b.Str("/does/not/exist"))
+				say(b, "not reached")
+				end(b, 0)
+			}},
+		{name: "last step fails", out: "here", failed: failing(1, unix.ENOTDIR), status: 1,
+			build: func(b *plan.Builder, dir string) {
+				say(b, "here")
+				b.Add(plan.Op{Name: "fail"}, plan.Execve, b.Str("/dev/null/x"), b.Strs(nil), b.Strs(nil))
+			}},
+		{name: "errno not among four", failed: failing(0, unix.EBADF), status: 1,
+			build: func(b *plan.Builder, dir string) {
+				b.Add(plan.Op{Name: "fail", Then: plan.Fine(unix.EPERM, unix.ENOENT, unix.ESRCH, unix.EINTR)},
+					plan.Close, plan.Int(999))
+				say(b, "not reached")
+				end(b, 0)
+			}},
+		{name: "an error is stored too", failed: failing(2, unix.EBADF), out: "\xf7\xff\xff\xff\xff\xff\xff\xff",
+			status: 1, build: func(b *plan.Builder, dir string) {
+				cell := b.Cell("fd")
+				b.Add(plan.Op{Name: "fail", Out: cell, Then: plan.Fine(unix.EBADF)},
+					plan.Close, plan.Int(999))
+				b.Add(plan.Op{Name: "show"}, plan.Write, plan.Int(1), cellAddress(cell), plan.Int(8))
+				b.Add(plan.Op{Name: "use it"}, plan.Fchdir, plan.Of(cell)) // -9 is not a descriptor
+				end(b, 0)
+			}},
 		{name: "open, read, write", files: map[string]string{"in": "contents"}, out: "contents", build: openReadWrite},
-		{name: "cat: zero at end of file, backward", stdin: "some input", out: "some input", status: 5, build: func(b *plan.Builder, dir string) {
-			room, eof, again := b.Room(8), b.Label(), b.Here()
-			b.Add(plan.Op{Name: "read", Then: plan.Then{Zero: eof}},
-				plan.Read, plan.Int(0), room, plan.Int(1))
-			b.Add(plan.Op{Name: "write", Then: plan.Then{Next: again}},
-				plan.Write, plan.Int(1), room, plan.Int(1))
-			b.Place(eof)
-			end(b, 5)
-		}},
-		{name: "the child's zero", number: map[int]uint32{1: unix.SYS_WAIT4}, out: "child parent", status: 3, build: func(b *plan.Builder, dir string) {
-			child, pid := b.Label(), b.Cell("pid")
-			b.Add(plan.Op{Name: "clone", Out: pid, Then: plan.Then{Zero: child}},
-				plan.Clone, plan.Int(unix.SIGCHLD), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
-			b.Add(plan.Op{Name: "wait4"},
-				plan.Prlimit, plan.Of(pid), plan.Int(0), plan.Int(0), plan.Int(0))
-			say(b, "parent")
-			end(b, 3)
-			b.Place(child)
-			say(b, "child ")
-			end(b, 0)
-		}},
+		{name: "cat: zero at end of file, backward", stdin: "some input", out: "some input", status: 5,
+			build: func(b *plan.Builder, dir string) {
+				room, eof, again := b.Room(8), b.Label(), b.Here()
+				b.Add(plan.Op{Name: "read", Then: plan.Then{Zero: eof}},
+					plan.Read, plan.Int(0), room, plan.Int(1))
+				b.Add(plan.Op{Name: "write", Then: plan.Then{Next: again}},
+					plan.Write, plan.Int(1), room, plan.Int(1))
+				b.Place(eof)
+				end(b, 5)
+			}},
+		{name: "the child's zero", number: map[int]uint32{1: unix.SYS_WAIT4}, out: "child parent", status: 3,
+			build: func(b *plan.Builder, dir string) {
+				child, pid := b.Label(), b.Cell("pid")
+				b.Add(plan.Op{Name: "clone", Out: pid, Then: plan.Then{Zero: child}},
+					plan.Clone, plan.Int(unix.SIGCHLD), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+				b.Add(plan.Op{Name: "wait4"},
+					plan.Prlimit, plan.Of(pid), plan.Int(0), plan.Int(0), plan.Int(0))
+				say(b, "parent")
+				end(b, 3)
+				b.Place(child)
+				say(b, "child ")
+				end(b, 0)
+			}},
 		{name: "execve", out: "one two|A=1", status: 4, build: func(b *plan.Builder, dir string) {
 			b.Add(plan.Op{Name: "become sh"},
-				plan.Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", `printf '%s %s|A=%s' "$1" "$2" "$A"; exit 4`, "sh", "one", "two"}), b.Strs([]string{"A=1"}))
+				plan.Execve, b.Str("/bin/sh"),
+				b.Strs([]string{"sh", "-c", `printf '%s %s|A=%s' "$1" "$2" "$A"; exit 4`, "sh", "one", "two"}),
+				b.Strs([]string{"A=1"}))
 		}},
 	}
 	list = append(list, allowedErrnos()...)
@@ -289,7 +297,7 @@ func (p pipes) read(t *testing.T) string {
 	return string(got)
 }
 
-func TestScenarios(t *testing.T) {
+func TestPlansRunAsWritten(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -297,7 +305,8 @@ func TestScenarios(t *testing.T) {
 			image, p := s.image(t, dir)
 			defer image.Close()
 			pipes := newPipes(t, s.stdin)
-			proc, err := startImage(image, len(p.Steps), Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
+			proc, err := startImage(image, len(p.Steps),
+				Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
 			if err != nil {
 				t.Fatal(err)
 			}

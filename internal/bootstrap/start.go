@@ -170,11 +170,11 @@ func startError(err error, a Attr) error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0:
-		hint = ": new namespaces need CAP_SYS_ADMIN, or their own user namespace"
+		hint = "\nhint: new namespaces need CAP_SYS_ADMIN, or a user namespace in linux.namespaces"
 	case errors.Is(err, unix.ENOSPC):
-		hint = ": see the limits in /proc/sys/user/max_*_namespaces"
+		hint = "\nhint: see the limits in /proc/sys/user/max_*_namespaces"
 	case errors.Is(err, unix.ENOENT):
-		hint = ": is /proc mounted?"
+		hint = "\nhint: mount /proc"
 	}
 	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }

@@ -66,7 +66,8 @@ func TestInterruptedWait(t *testing.T) {
 				t.Skip(err) // pidfd_getfd is not available
 			}
 			defer theirs.Close()
-			if err := unix.SetsockoptTimeval(int(theirs.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}); err != nil {
+			if err := unix.SetsockoptTimeval(int(theirs.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO,
+				&unix.Timeval{Sec: 60}); err != nil {
 				t.Fatal(err)
 			}
 			// A read that is already waiting has no timeout, but the next one has: two stops cause

@@ -31,7 +31,8 @@ func TestFindDifferences(t *testing.T) {
 
 // TestExplanations: a pattern explains what begins like it, and nothing else.
 func TestExplanations(t *testing.T) {
-	for _, fact := range []string{"mount /proc/sys/net", "mount /sys/fs/cgroup", "limit Max open files", "status CapEff", "environ"} {
+	for _, fact := range []string{"mount /proc/sys/net", "mount /sys/fs/cgroup", "limit Max open files",
+		"status CapEff", "environ"} {
 		if explain(fact) == "" {
 			t.Errorf("%s is not explained", fact)
 		}
@@ -74,7 +75,8 @@ func TestComparableSpec(t *testing.T) {
 	for _, m := range got.Mounts {
 		sources = append(sources, m.Source)
 	}
-	if want := []string{"/b/data", "/b/more", "/abs", "tmpfs"}; !slices.Equal(sources, want) || got.Root.Path != "/b/rootfs" {
+	if want := []string{"/b/data", "/b/more", "/abs", "tmpfs"}; !slices.Equal(sources, want) ||
+		got.Root.Path != "/b/rootfs" {
 		t.Errorf("sources %q, root %s; want %q", sources, got.Root.Path, want)
 	}
 	if got.Process.Terminal || got.Process.ConsoleSize != nil {

@@ -26,7 +26,8 @@ func traceExec(ctx context.Context, pid int, start func() error, examine func())
 	for _, task := range tasks {
 		tid, _ := strconv.Atoi(task.Name())
 		if err := seize(tid); err != nil {
-			return fmt.Errorf("cannot trace process %d: %w\nhint: sysctl kernel.yama.ptrace_scope=1, or run as root", tid, err)
+			return fmt.Errorf("cannot trace process %d: %w\nhint: sysctl kernel.yama.ptrace_scope=1, or run as root",
+				tid, err)
 		}
 	}
 	started := make(chan struct{})

@@ -103,7 +103,8 @@ func readDevices(proc string, facts map[string]string) {
 	}
 	defer root.Close()
 	// A link at /dev is resolved in the container, not on the host.
-	fd, err := regularfile.OpenPathIn(int(root.Fd()), "dev", unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(int(root.Fd()), "dev", unix.O_DIRECTORY,
+		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return
 	}
@@ -141,6 +142,8 @@ func readLimits(text string, facts map[string]string) {
 }
 
 // limitFiles are the files of both versions that contain a limit.
-const limitFiles = `memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems pids.max io.max io.weight
-	memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness cpu.shares cpu.cfs_quota_us cpu.cfs_period_us
+const limitFiles = `memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems
+	pids.max io.max io.weight
+	memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness
+	cpu.shares cpu.cfs_quota_us cpu.cfs_period_us
 	blkio.weight devices.list`

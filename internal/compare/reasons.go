@@ -18,7 +18,8 @@ var reasons = [...]struct{ fact, why string }{
 	{"limit cpu.weight", "runtimes convert linux.resources.cpu.shares to a weight with an old or a new formula"},
 	{"limit pids.max", "a runtime that sets no limit leaves systemd's default"},
 	{"limit Max *", "a runtime written in Go raises its own soft limit of open files"},
-	{"descriptor *", "some runtimes leave descriptors open for the program, or replace a standard descriptor by a pipe"},
+	{"descriptor *", "some runtimes leave descriptors open for the program, or replace a standard " +
+		"descriptor by a pipe"},
 	{"environ", "the order of variables differs, or HOME, which each runtime looks up in its own way"},
 	{"status Seccomp*", "libseccomp may add filters or actions"},
 	{"status Cap*", "a capability that this machine does not have is ignored by some runtimes and refused by others"},

@@ -92,7 +92,8 @@ func (r *Runtime) run(ctx context.Context, args ...string) error {
 
 // create creates the container. A runtime that was killed has not cleaned up.
 func (r *Runtime) create(ctx context.Context) error {
-	err := r.run(ctx, "create", "--bundle", filepath.Join(r.dir, "bundle"), "--pid-file", filepath.Join(r.dir, "pid"), containerID())
+	err := r.run(ctx, "create", "--bundle", filepath.Join(r.dir, "bundle"), "--pid-file", filepath.Join(r.dir, "pid"),
+		containerID())
 	if err != nil {
 		return errors.Join(err, r.remove())
 	}

@@ -43,7 +43,8 @@ func judgeCgroups(mode string, isV2 bool, controllers []string) Finding {
 	}
 	if len(missing) > 0 {
 		f.Verdict, f.Found = Warn, f.Found+"; not "+strings.Join(missing, " ")
-		fixes = append(fixes, "a container with such a limit is refused. On v2 the parent cgroup must enable a controller: "+
+		fixes = append(fixes, "a container with such a limit is refused. "+
+			"On v2 the parent cgroup must enable a controller: "+
 			"write +NAME to its cgroup.subtree_control. The kernel's command line may turn memory off: "+
 			"boot with cgroup_enable=memory")
 	}

@@ -57,7 +57,8 @@ func TestKernelVersions(t *testing.T) {
 func TestOverlay(t *testing.T) {
 	check(t, judgeOverlay(nil, ""), OK, "can be stacked", "")
 	check(t, judgeOverlay(unix.EPERM, "nodev\ttmpfs\nnodev\toverlay\n\text4"), OK, "user namespace", "")
-	check(t, judgeOverlay(unix.ENODEV, "nodev\ttmpfs\n\tecryptfs-overlay\n"), Warn, "no such device", "modprobe overlay")
+	check(t, judgeOverlay(unix.ENODEV, "nodev\ttmpfs\n\tecryptfs-overlay\n"), Warn, "no such device",
+		"modprobe overlay")
 }
 
 func TestMemfd(t *testing.T) {
@@ -82,13 +83,16 @@ func TestPrivilege(t *testing.T) {
 func TestNamespaceKinds(t *testing.T) {
 	check(t, judgeNamespaces([]string{"mount", "pid", "time"}, nil, nil), OK, "mount pid time", "")
 	check(t, judgeNamespaces([]string{"mount", "pid"}, []string{"time"}, nil), Warn, "mount pid; not time", "CONFIG_")
-	check(t, judgeNamespaces([]string{"uts"}, []string{"pid"}, errors.New("no space")), Fail, "not pid: no space", "max_")
+	check(t, judgeNamespaces([]string{"uts"}, []string{"pid"}, errors.New("no space")), Fail, "not pid: no space",
+		"max_")
 }
 
 func TestUserNamespaces(t *testing.T) {
 	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "100"}), OK, "up to 100", "")
-	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "0", debian: "1"}), Warn, "up to 0", "max_user_namespaces")
-	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "9", debian: "0"}), Warn, "only for root", "unprivileged_userns_clone=1")
+	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "0", debian: "1"}), Warn, "up to 0",
+		"max_user_namespaces")
+	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "9", debian: "0"}), Warn, "only for root",
+		"unprivileged_userns_clone=1")
 	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "9", restricted: "1"}), Warn, "AppArmor", "profile")
 }
 
@@ -98,8 +102,10 @@ func TestControllers(t *testing.T) {
 	if f := judgeCgroups("v2", true, v2); f.Fix != "" {
 		t.Errorf("%+v: nothing is missing", f)
 	}
-	check(t, judgeCgroups("v1", false, []string{"memory", "cpu", "pids", "cpuset", "blkio"}), OK, "v1: blkio", "unified_cgroup_hierarchy")
-	check(t, judgeCgroups("v2", true, []string{"cpu", "pids", "cpuset", "io"}), Warn, "; not memory", "cgroup_enable=memory")
+	check(t, judgeCgroups("v1", false, []string{"memory", "cpu", "pids", "cpuset", "blkio"}), OK, "v1: blkio",
+		"unified_cgroup_hierarchy")
+	check(t, judgeCgroups("v2", true, []string{"cpu", "pids", "cpuset", "io"}), Warn, "; not memory",
+		"cgroup_enable=memory")
 	check(t, judgeCgroups("hybrid", false, nil), Warn, "; not memory cpu pids cpuset io", "; for version 2")
 }
 

@@ -51,7 +51,8 @@ func judgePrivilege(uid int, set uint64, last int) Finding {
 		f.Verdict, f.Found = OK, "root with all capabilities"
 	case slices.Contains(missing, "CAP_SYS_ADMIN"):
 		f.Verdict = Fail
-		f.Fix = "without CAP_SYS_ADMIN there are no namespaces: if this machine is a container, start it with --privileged"
+		f.Fix = "without CAP_SYS_ADMIN there are no namespaces: " +
+			"if this machine is a container, start it with --privileged"
 	default:
 		f.Fix = "features that need these capabilities fail, above all in privileged containers: " +
 			"if this machine is a container, start it with more"

@@ -19,16 +19,21 @@ func TestHealthStates(t *testing.T) {
 		streak         int
 	}
 	for name, probes := range map[string][]probe{
-		"failures in the start period do not count": {{1, 1, Starting, 0}, {9, 1, Starting, 0}, {11, 1, Starting, 1}, {12, 1, Unhealthy, 2}},
-		"they count once it has been healthy":       {{1, 0, Healthy, 0}, {2, 1, Healthy, 1}, {3, 1, Unhealthy, 2}},
-		"a success starts again":                    {{11, 1, Starting, 1}, {12, 0, Healthy, 0}, {13, 1, Healthy, 1}, {14, 0, Healthy, 0}},
-		"it can recover":                            {{11, 1, Starting, 1}, {12, -1, Unhealthy, 2}, {13, 0, Healthy, 0}},
+		"failures in the start period do not count": {{1, 1, Starting, 0}, {9, 1, Starting, 0}, {11, 1, Starting, 1},
+			{12, 1, Unhealthy, 2}},
+		"they count once it has been healthy": {{1, 0, Healthy, 0}, {2, 1, Healthy, 1}, {3, 1, Unhealthy, 2}},
+		"a success starts again": {{11, 1, Starting, 1}, {12, 0, Healthy, 0}, {13, 1, Healthy, 1},
+			{14, 0, Healthy, 0}},
+		"it can recover": {{11, 1, Starting, 1}, {12, -1, Unhealthy, 2},
+			{13, 0, Healthy, 0}},
 	} {
 		h := Health{Status: Starting}
 		for i, p := range probes {
-			h = h.After(Probe{Start: started.Add(time.Duration(p.second) * time.Second), Status: p.status}, check, started)
+			h = h.After(Probe{Start: started.Add(time.Duration(p.second) * time.Second), Status: p.status}, check,
+				started)
 			if h.Status != p.want || h.Streak != p.streak {
-				t.Errorf("%s: after probe %d %s, %d failures; want %s, %d", name, i, h.Status, h.Streak, p.want, p.streak)
+				t.Errorf("%s: after probe %d %s, %d failures; want %s, %d", name, i, h.Status, h.Streak, p.want,
+					p.streak)
 			}
 		}
 	}
@@ -71,7 +76,8 @@ func TestHealthInterval(t *testing.T) {
 		{"healthy in the start period", Healthy, check, 1, time.Minute},
 		{"the defaults", Healthy, &image.Healthcheck{}, 1, 30 * time.Second},
 		{"the default of the start", Starting, &image.Healthcheck{StartPeriod: time.Hour}, 1, 5 * time.Second},
-		{"a short interval", Starting, &image.Healthcheck{StartPeriod: time.Hour, Interval: time.Second}, 1, time.Second},
+		{"a short interval", Starting, &image.Healthcheck{StartPeriod: time.Hour, Interval: time.Second}, 1,
+			time.Second},
 	} {
 		got := Health{Status: c.status}.Wait(c.check, started, started.Add(time.Duration(c.second)*time.Second))
 		if got != c.want {
@@ -84,7 +90,8 @@ func TestHealthInterval(t *testing.T) {
 func TestHealthFlags(t *testing.T) {
 	of := &image.Healthcheck{Test: []string{"CMD", "check"}, Interval: time.Minute, Retries: 5}
 	got, err := (&Settings{HealthInterval: time.Second}).health(of)
-	if err != nil || got.Interval != time.Second || got.Retries != 5 || !slices.Equal(got.Test, of.Test) || of.Interval != time.Minute {
+	if err != nil || got.Interval != time.Second || got.Retries != 5 || !slices.Equal(got.Test, of.Test) ||
+		of.Interval != time.Minute {
 		t.Errorf("%+v, %v; the image's %+v", got, err, of)
 	}
 	got, err = (&Settings{HealthCommand: "true"}).health(nil)
@@ -101,7 +108,8 @@ func TestHealthFlags(t *testing.T) {
 			t.Errorf("%+v: %+v, %v", none, got, err)
 		}
 	}
-	for _, bad := range []image.Healthcheck{{Interval: 1}, {Timeout: -time.Second}, {StartPeriod: 1}, {StartInterval: 1}, {Retries: -1}} {
+	for _, bad := range []image.Healthcheck{{Interval: 1}, {Timeout: -time.Second}, {StartPeriod: 1},
+		{StartInterval: 1}, {Retries: -1}} {
 		bad.Test = []string{"CMD", "x"}
 		if _, err := (&Settings{}).health(&bad); err == nil || !strings.Contains(err.Error(), "hint: ") {
 			t.Errorf("%+v: %v, want an error with a hint", bad, err)

@@ -36,7 +36,7 @@ func TestLogLines(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	for line := range strings.Lines(string(text)) {
-		if err := show(line, false, &out, &errs); err != nil {
+		if err := showLine(line, false, &out, &errs); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestLogLines(t *testing.T) {
 	}
 	out.Reset()
 	line, _, _ := strings.Cut(string(text), "\n")
-	if err := show(line+"\n", true, &out, &errs); err != nil {
+	if err := showLine(line+"\n", true, &out, &errs); err != nil {
 		t.Fatal(err)
 	}
 	stamp, rest, _ := strings.Cut(out.String(), " ")
@@ -56,7 +56,7 @@ func TestLogLines(t *testing.T) {
 		t.Errorf("with times: %q, %v", out.String(), err)
 	}
 	out.Reset()
-	if err := show("2026-01-01T00:00:00Z stdo", false, &out, &errs); err != nil || out.Len() > 0 {
+	if err := showLine("2026-01-01T00:00:00Z stdo", false, &out, &errs); err != nil || out.Len() > 0 {
 		t.Errorf("a line that a crash truncated is shown: %q, %v", out.String(), err)
 	}
 }
@@ -73,7 +73,8 @@ func TestLogRotation(t *testing.T) {
 		l.write("stdout", "F", fmt.Sprint("old ", round))
 		l.size = fullLog + 1
 		l.write("stdout", "F", fmt.Sprint("new ", round))
-		for file, want := range map[string]string{path: fmt.Sprint("new ", round), path + ".1": fmt.Sprint("old ", round)} {
+		for file, want := range map[string]string{path: fmt.Sprint("new ", round),
+			path + ".1": fmt.Sprint("old ", round)} {
 			text, err := os.ReadFile(file)
 			if err != nil || !strings.Contains(string(text), want) {
 				t.Errorf("round %d: %s has %q, %v; want %q", round, filepath.Base(file), text, err, want)
@@ -113,7 +114,8 @@ func TestStatusText(t *testing.T) {
 		{Listed{State: Exited, End: &End{Status: 3, Finished: now.Add(-2 * time.Hour)}}, "Exited (3) 2 hours ago"},
 		{Listed{State: Exited}, "Exited, status unknown"},
 		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)}}, "Up 3 minutes"},
-		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)}, Health: &Health{Status: Healthy}}, "Up 3 minutes (healthy)"},
+		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)},
+			Health: &Health{Status: Healthy}}, "Up 3 minutes (healthy)"},
 		{Listed{State: "paused"}, "Paused"},
 	} {
 		if got := c.listed.Status(); got != c.want {

@@ -23,10 +23,11 @@ const (
 	notFound  = 127
 )
 
-// Run starts a container that Make has created, attends it until it exits, and returns
+// Run starts a container that Create has created, attends it until it exits, and returns
 // how it ended. A container that does not start is removed.
 func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
-	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Inherited
+	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn,
+		e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
 	attending, err := e.attend(r.Container, os.O_CREATE)
 	if err != nil {
@@ -43,7 +44,7 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 			probing = make(chan struct{})
 			go func() {
 				defer close(probing)
-				e.probe(ctx, r)
+				e.watchHealth(ctx, r)
 			}()
 		}
 		started()

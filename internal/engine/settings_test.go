@@ -38,7 +38,8 @@ func TestLimits(t *testing.T) {
 	if err := s.limits(&r); err != nil {
 		t.Fatal(err)
 	}
-	if *r.Memory.Limit != 64<<20 || *r.Memory.Swap != -1 || *r.CPU.Quota != 150000 || *r.CPU.Period != 100000 || *r.Pids.Limit != 9 {
+	if *r.Memory.Limit != 64<<20 || *r.Memory.Swap != -1 || *r.CPU.Quota != 150000 || *r.CPU.Period != 100000 ||
+		*r.Pids.Limit != 9 {
 		t.Errorf("memory %+v, cpu %+v, pids %+v", r.Memory, r.CPU, r.Pids)
 	}
 	r = specs.LinuxResources{}
@@ -76,7 +77,8 @@ func TestApplySettings(t *testing.T) {
 	if c.Hostname != "web" || c.Root.Readonly || !has(c, specs.NetworkNamespace) || !has(c, specs.CgroupNamespace) {
 		t.Errorf("hostname %q, read-only %t, namespaces %v", c.Hostname, c.Root.Readonly, c.Linux.Namespaces)
 	}
-	if caps := c.Process.Capabilities.Bounding; !slices.Contains(caps, "CAP_NET_ADMIN") || slices.Contains(caps, "CAP_KILL") {
+	if caps := c.Process.Capabilities.Bounding; !slices.Contains(caps, "CAP_NET_ADMIN") ||
+		slices.Contains(caps, "CAP_KILL") {
 		t.Errorf("the bounding set is %q", caps)
 	}
 	if c.Linux.Seccomp == nil || c.Process.NoNewPrivileges {
@@ -86,7 +88,8 @@ func TestApplySettings(t *testing.T) {
 		Name: "web", Hostname: "h", ReadOnly: true, Security: []string{"no-new-privileges", "seccomp=unconfined"},
 	}, "host", false)
 	if c.Hostname != "h" || !c.Root.Readonly || has(c, specs.NetworkNamespace) || c.Linux.Sysctl != nil {
-		t.Errorf("hostname %q, read-only %t, namespaces %v, sysctl %v", c.Hostname, c.Root.Readonly, c.Linux.Namespaces, c.Linux.Sysctl)
+		t.Errorf("hostname %q, read-only %t, namespaces %v, sysctl %v", c.Hostname, c.Root.Readonly,
+			c.Linux.Namespaces, c.Linux.Sysctl)
 	}
 	if c.Linux.Seccomp != nil || !c.Process.NoNewPrivileges {
 		t.Errorf("seccomp %t, no_new_privs %t", c.Linux.Seccomp != nil, c.Process.NoNewPrivileges)
@@ -99,10 +102,12 @@ func TestSecurityOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := spec.Default(false)
-	if err := (&Settings{Security: []string{"seccomp=" + profile}}).security(c); err != nil || c.Linux.Seccomp.DefaultAction != specs.ActAllow {
+	if err := (&Settings{Security: []string{"seccomp=" + profile}}).security(c); err != nil ||
+		c.Linux.Seccomp.DefaultAction != specs.ActAllow {
 		t.Errorf("the given profile is not used: %+v, %v", c.Linux.Seccomp, err)
 	}
-	for _, option := range []string{"seccomp", "seccomp=", "seccomp=/no/such", "no-new-privileges=maybe", "label=x", ""} {
+	for _, option := range []string{"seccomp", "seccomp=", "seccomp=/no/such", "no-new-privileges=maybe", "label=x",
+		""} {
 		if err := (&Settings{Security: []string{option}}).security(c); err == nil {
 			t.Errorf("--security-opt %q is accepted", option)
 		}
@@ -112,7 +117,8 @@ func TestSecurityOptions(t *testing.T) {
 func TestCheckPort(t *testing.T) {
 	for text, want := range map[string]bool{
 		"80": true, "8080:80": true, "127.0.0.1:8080:80": true, "80/udp": true, "[::1]:8080:80/sctp": true,
-		"": false, "80:": false, ":80": false, "http": false, "80/icmp": false, "800000": false, "-1": false, "1:2:x": false,
+		"": false, "80:": false, ":80": false, "http": false, "80/icmp": false, "800000": false, "-1": false,
+		"1:2:x": false,
 	} {
 		if err := CheckPort(text); (err == nil) != want {
 			t.Errorf("%q: %v, want accepted %t", text, err, want)
@@ -130,15 +136,18 @@ func TestVolumes(t *testing.T) {
 		{"/data", volume{target: "/data"}, false, "rbind rprivate"},
 		{"/a:/b", volume{source: "/a", target: "/b"}, true, "rbind rprivate"},
 		{"db:/b:ro", volume{source: "db", target: "/b", flags: []string{"ro"}}, false, "rbind ro rprivate"},
-		{".:/b:ro,rshared", volume{source: ".", target: "/b", flags: []string{"ro", "rshared"}}, true, "rbind ro rshared"},
+		{".:/b:ro,rshared", volume{source: ".", target: "/b", flags: []string{"ro", "rshared"}}, true,
+			"rbind ro rshared"},
 		{"..:/b:slave", volume{source: "..", target: "/b", flags: []string{"slave"}}, true, "rbind slave"},
 	} {
 		v, err := parseVolume(c.text)
-		if err != nil || v.source != c.want.source || v.target != c.want.target || !slices.Equal(v.flags, c.want.flags) || v.isPath() != c.isPath {
+		if err != nil || v.source != c.want.source || v.target != c.want.target ||
+			!slices.Equal(v.flags, c.want.flags) || v.isPath() != c.isPath {
 			t.Errorf("%s: %+v, path %t, %v", c.text, v, v.isPath(), err)
 		}
 		m := v.mount("/src")
-		if got := strings.Join(m.Options, " "); got != c.options || m.Source != "/src" || m.Destination != c.want.target {
+		if got := strings.Join(m.Options, " "); got != c.options || m.Source != "/src" ||
+			m.Destination != c.want.target {
 			t.Errorf("%s: %+v, want options %s", c.text, m, c.options)
 		}
 	}
@@ -150,7 +159,8 @@ func TestVolumes(t *testing.T) {
 }
 
 func TestHostsText(t *testing.T) {
-	if text := hostsText("web", "none"); !strings.Contains(text, "127.0.1.1\tweb\n") || !strings.Contains(text, "127.0.0.1\tlocalhost\n") {
+	if text := hostsText("web", "none"); !strings.Contains(text, "127.0.1.1\tweb\n") ||
+		!strings.Contains(text, "127.0.0.1\tlocalhost\n") {
 		t.Errorf("its own network: %q", text)
 	}
 	if text := hostsText("web", "host"); strings.Contains(text, "web") {
@@ -160,9 +170,10 @@ func TestHostsText(t *testing.T) {
 
 // TestGeneratedName: the last part of the repository and a random number, a valid name in any case.
 func TestGeneratedName(t *testing.T) {
-	for name, prefix := range map[string]string{"alpine": "alpine-", "ghcr.io/a/b/web:1.2": "web-", "": "container-", "::": "container-"} {
-		got := madeUpName(name)
-		if !strings.HasPrefix(got, prefix) || len(got) != len(prefix)+6 || got == madeUpName(name) {
+	for name, prefix := range map[string]string{"alpine": "alpine-", "ghcr.io/a/b/web:1.2": "web-", "": "container-",
+		"::": "container-"} {
+		got := generateName(name)
+		if !strings.HasPrefix(got, prefix) || len(got) != len(prefix)+6 || got == generateName(name) {
 			t.Errorf("%q: %s, want %s and six random digits", name, got, prefix)
 		}
 	}

@@ -34,7 +34,8 @@ type Facts struct {
 var NamespaceKinds = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 
 // StatusFields are the fields of /proc/PID/status that setting up a container changes.
-var StatusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
+var StatusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd",
+	"CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
 
 // ReadFacts reads the facts of a process.
 func ReadFacts(pid int) Facts {

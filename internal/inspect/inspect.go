@@ -80,7 +80,8 @@ func Inspect(root, id string) (*View, error) {
 	v.Cgroups = strings.Split(f.Cgroup, "\n")
 	v.limits(root, id)
 	for _, name := range []string{"CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"} {
-		v.Capabilities = append(v.Capabilities, Pair{Name: name, Host: f.Status[name], Container: Capabilities(f.Status[name])})
+		v.Capabilities = append(v.Capabilities, Pair{Name: name, Host: f.Status[name],
+			Container: Capabilities(f.Status[name])})
 	}
 	v.Descriptors = descriptors(proc)
 	v.Mounts = f.Mounts
@@ -102,8 +103,11 @@ func (v *View) process(proc string, state *container.Report, f Facts) {
 		{Name: "root", Host: state.Rootfs, Container: root},
 		{Name: "uid", Host: uid, Container: readMappedID(proc+"/uid_map", uid)},
 		{Name: "gid", Host: gid, Container: readMappedID(proc+"/gid_map", gid)},
-		{Name: "seccomp", Host: f.Status["Seccomp"], Container: map[string]string{"0": "no filter", "1": "strict", "2": "filtered"}[f.Status["Seccomp"]], Note: cmp.Or(f.Status["Seccomp_filters"], "0") + " filters"},
-		{Name: "no_new_privs", Host: f.Status["NoNewPrivs"], Container: map[string]string{"0": "execve may give privileges", "1": "execve gives none"}[f.Status["NoNewPrivs"]]},
+		{Name: "seccomp", Host: f.Status["Seccomp"], Container: map[string]string{"0": "no filter", "1": "strict",
+			"2": "filtered"}[f.Status["Seccomp"]], Note: cmp.Or(f.Status["Seccomp_filters"], "0") + " filters"},
+		{Name: "no_new_privs", Host: f.Status["NoNewPrivs"],
+			Container: map[string]string{"0": "execve may give privileges",
+				"1": "execve gives none"}[f.Status["NoNewPrivs"]]},
 	}
 }
 
@@ -158,7 +162,8 @@ func (v *View) namespaces(root, id string, f Facts) {
 		} else if with := others[link]; len(with) > 0 {
 			note = "shared with " + strings.Join(with, ", ")
 		}
-		v.Namespaces = append(v.Namespaces, Pair{Name: kind, Host: cmp.Or(own[kind], "?"), Container: cmp.Or(link, "?"), Note: note})
+		v.Namespaces = append(v.Namespaces, Pair{Name: kind, Host: cmp.Or(own[kind], "?"),
+			Container: cmp.Or(link, "?"), Note: note})
 	}
 }
 
@@ -185,7 +190,8 @@ func (v *View) limits(root, id string) {
 		{"processor time", "", fmt.Sprintf("%.3f s", float64(s.CPU.Usage.Total)/1e9)},
 	}
 	if s.CPU.Throttling.Periods > 0 {
-		v.Limits = append(v.Limits, Limit{"processor, throttled", fmt.Sprintf("%d periods", s.CPU.Throttling.Periods), fmt.Sprintf("%d of them", s.CPU.Throttling.ThrottledPeriods)})
+		v.Limits = append(v.Limits, Limit{"processor, throttled", fmt.Sprintf("%d periods", s.CPU.Throttling.Periods),
+			fmt.Sprintf("%d of them", s.CPU.Throttling.ThrottledPeriods)})
 	}
 }
 

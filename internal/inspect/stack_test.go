@@ -115,7 +115,8 @@ func TestLayerCounts(t *testing.T) {
 		t.Fatalf("%v, %v", layers, err)
 	}
 	for i, want := range []Layer{
-		{Number: 1, Role: "lower", Files: 3, Bytes: 9}, {Number: 2, Role: "lower"}, {Number: 3, Role: "upper", Files: 1, Bytes: 4},
+		{Number: 1, Role: "lower", Files: 3, Bytes: 9}, {Number: 2, Role: "lower"},
+		{Number: 3, Role: "upper", Files: 1, Bytes: 4},
 	} {
 		got := layers[i]
 		got.Path = ""

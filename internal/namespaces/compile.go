@@ -115,7 +115,8 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	}
 	fd := b.Cell("time_for_children")
 	b.Add(plan.Op{Name: "open the time namespace", Why: "unshare creates it only for children", Out: fd},
-		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"),
+		plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Add(plan.Op{Name: "enter the time namespace"},
 		plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
 	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(fd))
@@ -142,7 +143,8 @@ func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
 	child, full, cloned := b.Label(), b.Label(), b.Label()
-	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0)}
+	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0),
+		plan.Int(0), plan.Int(0)}
 	b.Add(plan.Op{
 		Name: "create the container's process",
 		Why:  "a PID namespace contains only children of the process that entered it",
@@ -185,7 +187,8 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 	}
 	if len(s.Linux.NetDevices) > 0 {
 		b.In(plan.Namespaces, "linux.netDevices")
-		parent.Ask("only a process on the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
+		parent.Ask("only a process on the host may move its devices, and sysctl may name them",
+			b.Message(handshake.NetDevices))
 	}
 	sysctls(b, s.Linux.Sysctl)
 }
@@ -211,7 +214,8 @@ func loopback(b *plan.Builder) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	after := b.Label()
 	fd := b.Cell("inet")
-	none := plan.Then{On: []plan.On{{Errno: unix.EAFNOSUPPORT, To: after}}} // a kernel without IPv4 has nothing to bring up
+	// a kernel without IPv4 has nothing to bring up
+	none := plan.Then{On: []plan.On{{Errno: unix.EAFNOSUPPORT, To: after}}}
 	b.Add(plan.Op{Name: "open a socket", Why: "to reach the loopback device", Out: fd, Then: none},
 		plan.Socket, plan.Int(unix.AF_INET), plan.Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), plan.Int(0))
 	ifreq := make([]byte, 40) // struct ifreq: name[16], flags

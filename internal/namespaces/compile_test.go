@@ -61,7 +61,8 @@ func TestJoinOrder(t *testing.T) {
 // TestUserNamespaceFirst: all other namespaces are created after the user namespace, so that they
 // belong to it, and the process becomes root of it before.
 func TestUserNamespaceFirst(t *testing.T) {
-	s := specOf(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "user"})
+	s := specOf(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "pid"},
+		specs.LinuxNamespace{Type: "user"})
 	got := compileSteps(s, Input{})
 	want := []string{
 		"unshare(CLONE_NEWUSER)", "setresgid(0, 0, 0)", "setresuid(0, 0, 0)", "unshare(CLONE_NEWUTS)",
@@ -79,7 +80,8 @@ func TestUserNamespaceFirst(t *testing.T) {
 // TestSysctlOrder: sysctls are written in the order of their names, to the path of their key.
 func TestSysctlOrder(t *testing.T) {
 	b := plan.NewBuilder(3)
-	sysctls(b, map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmax": "42", "net/ipv4/conf/eth0.1/forwarding": "0"})
+	sysctls(b, map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmax": "42",
+		"net/ipv4/conf/eth0.1/forwarding": "0"})
 	p := b.Plan()
 	var got []string
 	for _, s := range p.Steps {
@@ -87,7 +89,8 @@ func TestSysctlOrder(t *testing.T) {
 			got = append(got, p.String(s.Args[1].Value))
 		}
 	}
-	want := []string{"/proc/sys/kernel/shmmax", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv4/conf/eth0.1/forwarding"}
+	want := []string{"/proc/sys/kernel/shmmax", "/proc/sys/net/ipv4/ip_forward",
+		"/proc/sys/net/ipv4/conf/eth0.1/forwarding"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

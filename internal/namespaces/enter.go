@@ -38,7 +38,8 @@ func Enter(b *plan.Builder, flags uintptr, pid int, rootless bool) {
 // a container that shares its mount namespace.
 func EnterRoot(b *plan.Builder, pid int) {
 	b.In(plan.Filesystem, "root.path")
-	fd := b.File(plan.File{Open: plan.OpenRead, Path: "/proc/" + strconv.Itoa(pid) + "/root", Name: "the container's root"})
+	fd := b.File(plan.File{Open: plan.OpenRead, Path: "/proc/" + strconv.Itoa(pid) + "/root",
+		Name: "the container's root"})
 	b.Add(plan.Op{Name: "go to the container's root"}, plan.Fchdir, fd)
 	b.Add(plan.Op{
 		Name: "make it the root directory",

@@ -27,7 +27,8 @@ func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 			return fmt.Errorf("config.json: %s: %w", m.field, err)
 		}
 		if !sameMappings(m.want, got) {
-			return fmt.Errorf("config.json: %s: must be the mapping of the joined user namespace, %s, or be omitted: got %s",
+			return fmt.Errorf("config.json: %s: must be the mapping of the joined user namespace, %s, or be omitted, "+
+				"got %s",
 				m.field, strings.Join(Lines(got), ", "), strings.Join(Lines(m.want), ", "))
 		}
 	}
@@ -74,5 +75,6 @@ func sameMappings(a, b []specs.LinuxIDMapping) bool { return slices.Equal(sortMa
 // sortMap returns a copy sorted by container ID: the kernel does not preserve the order
 // of more than five lines.
 func sortMap(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
-	return slices.SortedFunc(slices.Values(maps), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+	return slices.SortedFunc(slices.Values(maps),
+		func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 }

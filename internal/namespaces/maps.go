@@ -82,7 +82,8 @@ func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, 
 	}
 	path, err := exec.LookPath(helper)
 	if err != nil {
-		return fmt.Errorf("map %v without privilege: %w: install %s (Debian: package uidmap)", Lines(maps), err, helper)
+		return fmt.Errorf("cannot map %v without privilege: %w\nhint: install %s (Debian: apt-get install uidmap)",
+			Lines(maps), err, helper)
 	}
 	args := []string{strconv.Itoa(pid)}
 	for _, line := range Lines(maps) {
@@ -127,7 +128,7 @@ func OpenNamespace(path string, flag uintptr) (*os.File, error) {
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
 		err = fmt.Errorf("%s %w", path, ErrNotNamespace)
 	case err == nil && uintptr(kind) != flag:
-		err = fmt.Errorf("%s is a different kind of namespace", path)
+		err = fmt.Errorf("%s is a namespace of a different kind", path)
 	}
 	if err != nil {
 		f.Close()

@@ -10,7 +10,8 @@ import (
 )
 
 func TestMapLines(t *testing.T) {
-	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}, {ContainerID: 1, HostID: 100000, Size: 65536}}
+	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1},
+		{ContainerID: 1, HostID: 100000, Size: 65536}}
 	if got, want := Lines(maps), []string{"0 1000 1", "1 100000 65536"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -28,7 +29,8 @@ func TestMapLines(t *testing.T) {
 // TestMappedIDs: the first and the last ID of a range are mapped, those around it are not.
 func TestMappedIDs(t *testing.T) {
 	maps := []specs.LinuxIDMapping{{ContainerID: 10, HostID: 0, Size: 5}, {ContainerID: math.MaxUint32 - 1, Size: 2}}
-	for id, want := range map[uint32]bool{9: false, 10: true, 14: true, 15: false, math.MaxUint32: true, math.MaxUint32 - 2: false} {
+	for id, want := range map[uint32]bool{9: false, 10: true, 14: true, 15: false, math.MaxUint32: true,
+		math.MaxUint32 - 2: false} {
 		if got := Maps(maps, id); got != want {
 			t.Errorf("%d is mapped: %t, want %t", id, got, want)
 		}
@@ -64,7 +66,8 @@ func TestAdapt(t *testing.T) {
 		t.Errorf("the caller's list was changed: %v", given)
 	}
 	for want, user := range map[string]specs.User{"uid 10": {UID: 10}, "gid 5": {GID: 5}} {
-		if err := Adapt(&user, uids, gids); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "hint: ") {
+		if err := Adapt(&user, uids, gids); err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), "hint: ") {
 			t.Errorf("%+v: %v, want an error about %s", user, err, want)
 		}
 	}
@@ -72,7 +75,8 @@ func TestAdapt(t *testing.T) {
 
 // TestSubordinateIDs: ranges of the user, by name or number, follow each other from ID 1 on.
 func TestSubordinateIDs(t *testing.T) {
-	const text = "ann:100000:65536\nbob:200000:65536\n1000:300000:10\nann:x:1\nann:1:2:3\nann:400000:0\n\nann:4294967290:10\n"
+	const text = "ann:100000:65536\nbob:200000:65536\n1000:300000:10\n" +
+		"ann:x:1\nann:1:2:3\nann:400000:0\n\nann:4294967290:10\n"
 	for _, c := range []struct {
 		name string
 		uid  int
@@ -108,7 +112,8 @@ func TestOwnID(t *testing.T) {
 }
 
 func TestTimeOffsetLines(t *testing.T) {
-	got := timeOffsetLines(map[string]specs.LinuxTimeOffset{"boottime": {Secs: -5}, "monotonic": {Secs: 7, Nanosecs: 9}})
+	got := timeOffsetLines(map[string]specs.LinuxTimeOffset{"boottime": {Secs: -5},
+		"monotonic": {Secs: 7, Nanosecs: 9}})
 	if want := "monotonic 7 9\nboottime -5 0\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -119,7 +124,8 @@ func TestTimeOffsetLines(t *testing.T) {
 
 // TestIdentityMap: root of a user namespace gives a container the IDs that it has itself.
 func TestIdentityMap(t *testing.T) {
-	got := mapIdentically([]specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}, {ContainerID: 1, HostID: 100000, Size: 9}})
+	got := mapIdentically([]specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1},
+		{ContainerID: 1, HostID: 100000, Size: 9}})
 	if want := []string{"0 0 1", "1 1 9"}; !slices.Equal(Lines(got), want) {
 		t.Errorf("%q, want %q", Lines(got), want)
 	}

@@ -13,7 +13,8 @@ func specOf(list ...specs.LinuxNamespace) *specs.Spec {
 
 // TestSetup: which namespaces fork creates, and whether the plan clones the container's init.
 func TestSetup(t *testing.T) {
-	pid, mnt, net := specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "mount"}, specs.LinuxNamespace{Type: "network"}
+	pid, mnt, net := specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "mount"},
+		specs.LinuxNamespace{Type: "network"}
 	user, uts := specs.LinuxNamespace{Type: "user"}, specs.LinuxNamespace{Type: "uts"}
 	clock, cgroup := specs.LinuxNamespace{Type: "time"}, specs.LinuxNamespace{Type: "cgroup"}
 	joined := func(n specs.LinuxNamespace) specs.LinuxNamespace { n.Path = "/proc/7/ns/x"; return n }
@@ -25,7 +26,8 @@ func TestSetup(t *testing.T) {
 	}{
 		{"no linux", &specs.Spec{}, 0, false},
 		{"none", specOf(), 0, false},
-		{"fork creates all that it can", specOf(pid, mnt, net, uts), unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS, false},
+		{"fork creates all that it can", specOf(pid, mnt, net, uts), unix.CLONE_NEWPID | unix.CLONE_NEWNS |
+			unix.CLONE_NEWNET | unix.CLONE_NEWUTS, false},
 		{"time and cgroup come later", specOf(mnt, clock, cgroup), unix.CLONE_NEWNS, false},
 		{"with a user namespace fork creates none", specOf(user, mnt, pid), 0, true},
 		{"without a PID namespace nothing is cloned", specOf(user, mnt), 0, false},
@@ -49,7 +51,8 @@ func TestJoinedNamespaces(t *testing.T) {
 	if j := s.Join(unix.CLONE_NEWIPC); j == nil || *j != want {
 		t.Errorf("%+v, want %+v", j, want)
 	}
-	if s.Joined(unix.CLONE_NEWUTS) || !s.Joined(unix.CLONE_NEWIPC) || !s.Has(unix.CLONE_NEWUTS) || !s.Has(unix.CLONE_NEWIPC) || s.Has(unix.CLONE_NEWNET) {
+	if s.Joined(unix.CLONE_NEWUTS) || !s.Joined(unix.CLONE_NEWIPC) || !s.Has(unix.CLONE_NEWUTS) ||
+		!s.Has(unix.CLONE_NEWIPC) || s.Has(unix.CLONE_NEWNET) {
 		t.Errorf("%+v: uts is new, ipc is joined, network is the host's", s)
 	}
 }

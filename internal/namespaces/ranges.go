@@ -73,7 +73,8 @@ func subordinateIDs(text, name string, uid int) (out []specs.LinuxIDMapping) {
 		}
 		first, err := strconv.ParseUint(f[1], 10, 32)
 		size, err2 := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && err2 == nil && size > 0 && first+size <= math.MaxUint32 && uint64(next)+size <= math.MaxUint32 {
+		if err == nil && err2 == nil && size > 0 && first+size <= math.MaxUint32 &&
+			uint64(next)+size <= math.MaxUint32 {
 			out = append(out, specs.LinuxIDMapping{ContainerID: next, HostID: uint32(first), Size: uint32(size)})
 			next += uint32(size)
 		}

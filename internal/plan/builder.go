@@ -123,7 +123,8 @@ func (b *Builder) Add(op Op, call Call, args ...Arg) {
 		// Success is a single outcome for all calls except clone and read.
 		b.jumps = append(b.jumps, jump{i, -1, t.Next})
 	}
-	again := call == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
+	again := call == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On,
+		func(on On) bool { return on.Errno == unix.EAGAIN })
 	if len(t.On) > 0 || again {
 		s.On = make([]Branch, 0, len(t.On)+1)
 	}
@@ -315,7 +316,7 @@ func (b *Builder) Tell(name, why string, m Message) {
 // jumps to gone.
 func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
 	if gone == 0 {
-		panic("plan: " + name + " would go on without its parent")
+		panic("plan: " + name + " would continue without its parent")
 	}
 	here := b.Here()
 	b.Add(Op{Name: name, Why: why, Then: Then{Zero: gone, On: []On{{unix.EINTR, here}, {unix.ECONNRESET, gone}}}},
@@ -328,7 +329,7 @@ func (b *Builder) Plan() *Plan {
 	for _, j := range b.jumps {
 		to := b.labels[j.to]
 		if to < 0 || to > len(b.plan.Steps) {
-			panic("plan: step " + b.plan.Steps[j.step].Name + " goes to a label that was not placed")
+			panic("plan: step " + b.plan.Steps[j.step].Name + " jumps to a label that was not placed")
 		}
 		s := &b.plan.Steps[j.step]
 		switch j.slot {

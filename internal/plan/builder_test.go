@@ -109,14 +109,16 @@ func TestBuilderGroupAndSource(t *testing.T) {
 	b.Add(Op{Name: "end"}, ExitGroup)
 	p := b.Plan()
 	s := p.Steps[0]
-	if s.Group != Filesystem || s.Source != "mounts[0]" || s.Name != "open" || s.Why != "why" || s.Out != p.Cells[0].Cell {
+	if s.Group != Filesystem || s.Source != "mounts[0]" || s.Name != "open" || s.Why != "why" ||
+		s.Out != p.Cells[0].Cell {
 		t.Errorf("got %+v", s)
 	}
 	if p.Steps[1].Group != Exec || p.Steps[1].Source != "process" || p.Steps[1].Out != None {
 		t.Errorf("got %+v", p.Steps[1])
 	}
 	// Files come after the sync descriptor.
-	if s.Args[0] != Int(4) || second != Int(5) || p.Files[0].Descriptor != 4 || p.Files[0].Source != "mounts[0]" || p.Files[1].Descriptor != 5 {
+	if s.Args[0] != Int(4) || second != Int(5) || p.Files[0].Descriptor != 4 || p.Files[0].Source != "mounts[0]" ||
+		p.Files[1].Descriptor != 5 {
 		t.Errorf("files: %+v", p.Files)
 	}
 }
@@ -154,7 +156,8 @@ func TestBuilderMessages(t *testing.T) {
 func TestRacingLookupIsRepeated(t *testing.T) {
 	b := NewBuilder(5)
 	fd := b.Cell("fd")
-	for _, resolve := range []uint64{unix.RESOLVE_IN_ROOT, unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS, unix.RESOLVE_NO_MAGICLINKS} {
+	for _, resolve := range []uint64{unix.RESOLVE_IN_ROOT, unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
+		unix.RESOLVE_NO_MAGICLINKS} {
 		b.Add(Op{Name: "open", Out: fd, Then: Fine(unix.ENOENT)},
 			Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, resolve), Int(24))
 	}

@@ -48,7 +48,8 @@ func decodeStep(e []byte, table, index int) (Step, error) {
 		return Step{}, fmt.Errorf("unknown system call number %d", u32(offNumber))
 	}
 	s := Step{Call: call, Out: Cell(u64(offOut) - DataBase), Next: step(offNext), Zero: step(offZero)}
-	if u64(offOut) > DataBase+MaxImage || u32(offIndex) != uint32(index) || u32(offIndex+4) != 0 || u32(offIndirect)>>MaxArgs != 0 {
+	if u64(offOut) > DataBase+MaxImage || u32(offIndex) != uint32(index) || u32(offIndex+4) != 0 ||
+		u32(offIndirect)>>MaxArgs != 0 {
 		return Step{}, fmt.Errorf("malformed")
 	}
 	for k := range MaxArgs {

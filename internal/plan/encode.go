@@ -79,10 +79,11 @@ func (p *Plan) check() error {
 		return p.bad
 	}
 	if len(p.Data) < headerSize || len(p.Data)%8 != 0 {
-		return fmt.Errorf("plan: %d bytes of data: want the header and a multiple of 8", len(p.Data))
+		return fmt.Errorf("plan: %d bytes of data: must be a multiple of 8 and contain the header", len(p.Data))
 	}
 	if len(p.Steps) == 0 || len(p.Data)+len(p.Steps)*StepSize > MaxImage {
-		return fmt.Errorf("plan: %d steps, %d bytes of data: want 1 step or more and at most %d bytes", len(p.Steps), len(p.Data), MaxImage)
+		return fmt.Errorf("plan: %d steps, %d bytes of data: must have a step, and at most %d bytes", len(p.Steps),
+			len(p.Data), MaxImage)
 	}
 	for i := range p.Steps {
 		if err := p.checkStep(i); err != nil {
@@ -99,7 +100,8 @@ func (p *Plan) checkStep(i int) error {
 		return fmt.Errorf("unknown call %d or group %d", s.Call, s.Group)
 	}
 	if len(s.Args) > MaxArgs || len(s.On) > MaxBranches {
-		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs, MaxBranches)
+		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs,
+			MaxBranches)
 	}
 	for k, a := range s.Args {
 		inData := a.Value >= DataBase && a.Value < DataBase+uint64(len(p.Data))
@@ -124,11 +126,11 @@ func (p *Plan) checkStep(i int) error {
 		end++
 	}
 	if s.Next < 0 || s.Next >= end || s.Zero < 0 || s.Zero >= end {
-		return fmt.Errorf("goes on at step %d or %d of %d", s.Next, s.Zero, last)
+		return fmt.Errorf("continues at step %d or %d of %d", s.Next, s.Zero, last)
 	}
 	for k, on := range s.On {
 		if on.Errno == 0 || on.Errno > MaxErrno || on.To < 0 || on.To >= last {
-			return fmt.Errorf("errno %d goes on at step %d of %d", on.Errno, on.To, last)
+			return fmt.Errorf("errno %d continues at step %d of %d", on.Errno, on.To, last)
 		}
 		for _, before := range s.On[:k] {
 			if before.Errno == on.Errno { // the loop takes the first

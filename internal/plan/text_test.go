@@ -47,7 +47,9 @@ func sample() *Plan {
 	b.Add(Op{Name: "move a mount"},
 		MoveMount, Of(fd), b.Str(""), Of(root), b.Str("mnt"), Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	b.Add(Op{Name: "change a mount"},
-		MountSetattr, Of(fd), b.Str(""), Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME, unix.MS_PRIVATE, 0), Int(32))
+		MountSetattr, Of(fd), b.Str(""), Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
+		b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME, unix.MS_PRIVATE, 0),
+		Int(32))
 	b.Add(Op{Name: "map a mount's ids"},
 		MountSetattr, Int(5), b.Str(""), Int(unix.AT_EMPTY_PATH), b.Words(unix.MOUNT_ATTR_IDMAP, 0x30, 0, 6), Int(32))
 	b.Add(Op{Name: "a file system", Out: fd, Then: none},
@@ -168,7 +170,8 @@ func TestTextOfBadPointers(t *testing.T) {
 	p := sample()
 	for i := range p.Steps {
 		for k := range p.Steps[i].Args {
-			for _, v := range []uint64{0, 1, DataBase - 1, DataBase + uint64(len(p.Data)) - 1, DataBase + uint64(len(p.Data)), 1 << 63, ^uint64(0)} {
+			for _, v := range []uint64{0, 1, DataBase - 1, DataBase + uint64(len(p.Data)) - 1,
+				DataBase + uint64(len(p.Data)), 1 << 63, ^uint64(0)} {
 				p.Steps[i].Args[k] = Arg{Pointer, v}
 				if p.Line(i) == "" {
 					t.Fatal("no text")

@@ -67,11 +67,13 @@ func (c *compiler) setCapabilities() {
 	c.capset(now)
 	b.In(plan.Identity, "process.capabilities.ambient")
 	b.Add(plan.Op{Name: "clear the ambient set"},
-		plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
+		plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0),
+		plan.Int(0))
 	for n := range 64 {
 		if s.Ambient&(1<<n) != 0 {
 			b.Add(plan.Op{Name: "raise " + spec.CapabilityName(n)},
-				plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
+				plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n),
+				plan.Int(0), plan.Int(0))
 		}
 	}
 }

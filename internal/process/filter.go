@@ -75,7 +75,8 @@ func FilterAllowsArrival(filter *seccomp.Program, p *specs.Process, in *Input) b
 		calls = append(calls, []uint64{uint64(plan.Ioctl.Number()), 0, unix.TIOCSCTTY})
 	}
 	if in.Waits {
-		calls = append(calls, []uint64{uint64(plan.Socketpair.Number()), unix.AF_UNIX, unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC})
+		calls = append(calls, []uint64{uint64(plan.Socketpair.Number()), unix.AF_UNIX,
+			unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC})
 	}
 	if in.DieWithParent {
 		calls = append(calls, []uint64{uint64(plan.Prctl.Number()), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL)})

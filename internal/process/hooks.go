@@ -70,7 +70,8 @@ func (c *compiler) appendedFile(n int) plan.Arg {
 	if c.appended[n] == (plan.Arg{}) {
 		names := [2]string{spec.AnnotationHooksStdout, spec.AnnotationHooksStderr}
 		c.b.In(plan.Exec, "annotations["+strconv.Quote(names[n])+"]")
-		c.appended[n] = c.b.File(plan.File{Open: plan.Append, Path: c.in.HookOutput[n], Name: "the file for the output of hooks"})
+		c.appended[n] = c.b.File(plan.File{Open: plan.Append, Path: c.in.HookOutput[n],
+			Name: "the file for the output of hooks"})
 	}
 	return c.appended[n]
 }
@@ -186,7 +187,8 @@ func (c *compiler) checkStatus(failed plan.Message) {
 	good := b.Label()
 	b.Add(plan.Op{
 		Name: "check that it succeeded",
-		Why:  "the range from 1 to its status is invalid if the status is 0; otherwise the process exits, and its descriptors close anyway",
+		Why: "the range from 1 to its status is invalid if the status is 0; " +
+			"otherwise the process exits, and its descriptors close anyway",
 		Then: plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: good}}},
 	}, plan.CloseRange, plan.Int(1), plan.Of(failed.A), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	c.failHook(failed)

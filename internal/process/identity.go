@@ -85,7 +85,8 @@ func (c *compiler) setGroups() {
 	slices.Sort(groups)
 	groups = slices.Compact(groups) // as in runc: each group once
 	denied := plan.Then{}
-	if others := slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == c.p.User.GID }); len(others) == 0 && c.in.UserNS {
+	if others := slices.DeleteFunc(slices.Clone(groups),
+		func(g uint32) bool { return g == c.p.User.GID }); len(others) == 0 && c.in.UserNS {
 		// A user namespace created without privilege has setgroups denied. Then there
 		// are no groups to drop, and no other gid to change to.
 		denied = plan.Fine(unix.EPERM)

@@ -36,7 +36,8 @@ func (r *Process) Outside() {
 	c.setName()
 	if adj := c.p.OOMScoreAdj; adj != nil {
 		c.b.In(plan.Limits, "process.oomScoreAdj")
-		namespaces.WriteFile(c.b, "set oom_score_adj to "+strconv.Itoa(*adj), "/proc/self/oom_score_adj", strconv.Itoa(*adj))
+		namespaces.WriteFile(c.b, "set oom_score_adj to "+strconv.Itoa(*adj), "/proc/self/oom_score_adj",
+			strconv.Itoa(*adj))
 	}
 	c.requestLabels()
 }

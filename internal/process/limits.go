@@ -36,7 +36,8 @@ func (c *compiler) setScheduling() {
 // schedAttr puts a struct sched_attr into the plan.
 func schedAttr(b *plan.Builder, s *specs.Scheduler) plan.Arg {
 	a := SchedAttr(s)
-	return b.Words(uint64(a.Size)|uint64(a.Policy)<<32, a.Flags, uint64(uint32(a.Nice))|uint64(a.Priority)<<32, a.Runtime, a.Deadline, a.Period)
+	return b.Words(uint64(a.Size)|uint64(a.Policy)<<32, a.Flags, uint64(uint32(a.Nice))|uint64(a.Priority)<<32,
+		a.Runtime, a.Deadline, a.Period)
 }
 
 // schedAttrSize is the size of struct sched_attr in its first version, in bytes.

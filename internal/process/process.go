@@ -30,22 +30,24 @@ import (
 
 // Input has what Compile needs in addition to the spec.
 type Input struct {
-	ID                string
-	Seccomp           *seccomp.Program // nil: none
-	Rlimits           bool             // set resource limits in a step; else the parent does, from outside
-	LastCapability    int              // the highest one known to the kernel
-	Preserve          int              // descriptors 3 … that the program inherits
-	Listen            int              // of which this many are for LISTEN_FDS
-	Waits             bool             // for `start`, once the container is created
-	NoKeyring         bool             // keep the session keyring
-	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen; 0: unchanged
-	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
-	HookOutput        [2]string        // files of the host that stdout and stderr of hooks inside are appended to; "": none
-	DieWithParent     bool             // SIGKILL when its parent exits
-	Unasked           bool             // continue to execve without sending Ready: no command waits for it
-	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see FilterAllowsReport
-	KeepGroups        bool             // keep the caller's additional groups, whatever process.user contains
-	UserNS            bool             // it is in a user namespace, its own or minirun's
+	ID             string
+	Seccomp        *seccomp.Program // nil: none
+	Rlimits        bool             // set resource limits in a step; else the parent does, from outside
+	LastCapability int              // the highest one known to the kernel
+	Preserve       int              // descriptors 3 … that the program inherits
+	Listen         int              // of which this many are for LISTEN_FDS
+	Waits          bool             // for `start`, once the container is created
+	NoKeyring      bool             // keep the session keyring
+	PipeModes      [3]uint32        // of standard descriptors that process.user could not reopen; 0: unchanged
+	HostRoot       [2]uint32        // host uid and gid of the user namespace's root, if known
+	// files of the host that stdout and stderr of hooks inside are appended to; "": none
+	HookOutput    [2]string
+	DieWithParent bool // SIGKILL when its parent exits
+	Unasked       bool // continue to execve without sending Ready: no command waits for it
+	// the filter forbids reporting that the program cannot be executed: see FilterAllowsReport
+	Unreported        bool
+	KeepGroups        bool // keep the caller's additional groups, whatever process.user contains
+	UserNS            bool // it is in a user namespace, its own or minirun's
 	Rootless          bool
 	SELinux, AppArmor bool
 

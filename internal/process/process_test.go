@@ -88,7 +88,8 @@ func TestCapabilityMasks(t *testing.T) {
 	const chown, kill = 1 << unix.CAP_CHOWN, 1 << unix.CAP_KILL
 	got := CapabilitySets(&specs.LinuxCapabilities{
 		Bounding: []string{"CAP_CHOWN", "CAP_KILL", "CAP_OF_THE_FUTURE"}, Effective: []string{"CAP_KILL"},
-		Permitted: []string{"CAP_CHOWN", "CAP_KILL"}, Inheritable: []string{"CAP_KILL"}, Ambient: []string{"CAP_CHOWN", "CAP_KILL"},
+		Permitted: []string{"CAP_CHOWN", "CAP_KILL"}, Inheritable: []string{"CAP_KILL"},
+		Ambient: []string{"CAP_CHOWN", "CAP_KILL"},
 	})
 	want := Sets{Bounding: chown | kill, Effective: kill, Permitted: chown | kill, Inheritable: kill, Ambient: kill}
 	if got != want {
@@ -97,7 +98,8 @@ func TestCapabilityMasks(t *testing.T) {
 }
 
 func TestSchedAttr(t *testing.T) {
-	got := SchedAttr(&specs.Scheduler{Policy: specs.SchedRR, Priority: 9, Nice: -5, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}})
+	got := SchedAttr(&specs.Scheduler{Policy: specs.SchedRR, Priority: 9, Nice: -5,
+		Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}})
 	want := unix.SchedAttr{Size: 48, Policy: unix.SCHED_RR, Priority: 9, Nice: -5, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if *got != want {
 		t.Errorf("%+v, want %+v", *got, want)
@@ -107,7 +109,8 @@ func TestSchedAttr(t *testing.T) {
 			t.Errorf("%s is set from outside: %t, want %t", policy, got, want)
 		}
 	}
-	if !ScheduledFromOutside(&specs.Scheduler{Policy: specs.SchedOther, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}) {
+	if !ScheduledFromOutside(&specs.Scheduler{Policy: specs.SchedOther,
+		Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}) {
 		t.Error("a child does not inherit a policy with reset-on-fork")
 	}
 }
@@ -242,7 +245,8 @@ func TestFilterAllowances(t *testing.T) {
 			t.Errorf("%s is allowed", name)
 		}
 	}
-	if !FilterAllowsReport(nil) || !FilterAllowsReport(filterOf(t, "write", "ppoll")) || FilterAllowsReport(filterOf(t, "write")) || FilterAllowsReport(filterOf(t, "ppoll")) {
+	if !FilterAllowsReport(nil) || !FilterAllowsReport(filterOf(t, "write", "ppoll")) ||
+		FilterAllowsReport(filterOf(t, "write")) || FilterAllowsReport(filterOf(t, "ppoll")) {
 		t.Error("a report needs write and ppoll")
 	}
 }

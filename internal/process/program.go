@@ -98,8 +98,10 @@ func (c *compiler) findProgram(candidates []string) {
 		t.On = append(t.On, plan.On{Errno: unix.EPERM, To: found})
 		b.Add(plan.Op{Name: "is " + p + " executable", Kind: plan.Program, Out: result, Then: t},
 			call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
-		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found}, {Errno: unix.EPERM, To: found}}}
-		b.Add(plan.Op{Name: "is " + p + " a directory", Why: "execve would refuse it", Kind: plan.Program, Then: isDirectory},
+		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found},
+			{Errno: unix.EPERM, To: found}}}
+		b.Add(plan.Op{Name: "is " + p + " a directory", Why: "execve would refuse it", Kind: plan.Program,
+			Then: isDirectory},
 			call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p + "/"), plan.Int(unix.F_OK)}, flags)...)
 		b.Place(next)
 	}

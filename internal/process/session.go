@@ -74,9 +74,11 @@ func (c *compiler) setUpSession() {
 			Why:  "the container must not get minirun's keys",
 			Out:  ring,
 			Then: plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}},
-		}, plan.Keyctl, plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
+		}, plan.Keyctl, plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0),
+			plan.Int(0))
 		b.Add(plan.Op{Name: "let the user search it", Why: "a key that cannot be searched for cannot be used"},
-			plan.Keyctl, plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
+			plan.Keyctl, plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0),
+			plan.Int(0))
 		b.Place(none)
 	}
 }

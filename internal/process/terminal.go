@@ -34,7 +34,8 @@ func (c *compiler) openTerminal() {
 	if size := c.p.ConsoleSize; size != nil {
 		b.In(plan.Filesystem, "process.consoleSize")
 		b.Add(plan.Op{Name: "set its size"},
-			plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ), b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
+			plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ),
+			b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	c.parent.Ask("the parent keeps the other end", master)

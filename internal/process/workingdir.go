@@ -16,7 +16,8 @@ func (c *compiler) openCwd(t plan.Then) {
 		Why:  "no magic links: they could lead out of the container",
 		Out:  c.cwd,
 		Then: t,
-	}, plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str(c.p.Cwd), b.Words(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_MAGICLINKS), plan.Int(24))
+	}, plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str(c.p.Cwd), b.Words(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0,
+		unix.RESOLVE_NO_MAGICLINKS), plan.Int(24))
 	b.Add(plan.Op{Name: "go to " + c.p.Cwd}, plan.Fchdir, plan.Of(c.cwd))
 }
 

@@ -25,7 +25,8 @@ func TestAttributesOfFlags(t *testing.T) {
 		{"strictatime", unix.MS_STRICTATIME, 0, attr{set: unix.MOUNT_ATTR_STRICTATIME, clr: atime | nodiratime}},
 		{"relatime", unix.MS_RELATIME, 0, attr{set: unix.MOUNT_ATTR_RELATIME, clr: atime | nodiratime}},
 		{"nodiratime", unix.MS_NODIRATIME, 0, attr{set: nodiratime, clr: atime}},
-		{"noatime,nodiratime", unix.MS_NOATIME | unix.MS_NODIRATIME, 0, attr{set: unix.MOUNT_ATTR_NOATIME | nodiratime, clr: atime}},
+		{"noatime,nodiratime", unix.MS_NOATIME | unix.MS_NODIRATIME, 0,
+			attr{set: unix.MOUNT_ATTR_NOATIME | nodiratime, clr: atime}},
 		{"atime", 0, unix.MS_NOATIME, attr{clr: atime}},
 		{"nostrictatime", 0, unix.MS_STRICTATIME, attr{clr: atime}},
 		{"norelatime", 0, unix.MS_RELATIME, attr{}},
@@ -41,17 +42,20 @@ func TestAttributesOfFlags(t *testing.T) {
 // TestUnsetAttributes: what no flag sets is cleared, as mount(2) does for a bind mount.
 func TestUnsetAttributes(t *testing.T) {
 	all := unsetAttributes(0)
-	if all != unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC|unix.MOUNT_ATTR_NOSYMFOLLOW {
+	if all != unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC|
+		unix.MOUNT_ATTR_NOSYMFOLLOW {
 		t.Errorf("without flags %#x is cleared", all)
 	}
-	if got := unsetAttributes(unix.MS_RDONLY | unix.MS_NODEV); got != all&^(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NODEV) {
+	if got := unsetAttributes(unix.MS_RDONLY | unix.MS_NODEV); got != all&^(unix.MOUNT_ATTR_RDONLY|
+		unix.MOUNT_ATTR_NODEV) {
 		t.Errorf("with ro,nodev %#x is cleared", got)
 	}
 }
 
 // TestNamesFlags: bind and rbind alone leave the flags of the source.
 func TestNamesFlags(t *testing.T) {
-	for options, want := range map[string]bool{"bind": false, "rbind": false, "ro": true, "rw": true, "private": false, "rro": false, "size=1": false} {
+	for options, want := range map[string]bool{"bind": false, "rbind": false, "ro": true, "rw": true, "private": false,
+		"rro": false, "size=1": false} {
 		o, err := spec.ParseMountOptions([]string{options})
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 //
 // Without a namespace a fresh mount would show the host's whole tree.
 func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
-	target := c.target(i, true, lastFollowed)
+	target := c.mountTarget(i, true, lastFollowed)
 	switch {
 	case c.in.CgroupV1 && m.Type == "cgroup2":
 		c.cgroup2(target, m, c.in.Cgroup2, o)
@@ -32,14 +32,15 @@ func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
 	fd := c.open(target)
 	b.Add(plan.Op{Name: "go to " + target.path}, plan.Fchdir, plan.Of(fd))
 	b.Add(plan.Op{Name: "mount tmpfs on " + target.path, Why: "it holds a directory for each hierarchy"},
-		plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"), plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), c.data("tmpfs", []string{"mode=755"}))
+		plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"), plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC),
+		c.mountData("tmpfs", []string{"mode=755"}))
 	c.close(fd)
 	top := c.reopen(target, nil)
 	for _, g := range c.in.Cgroup {
 		c.cgroup1(target, top, g, o)
 	}
-	c.attributes(top, target.path, o)
-	c.closeLater(i, top, target.path, o.Flags&unix.MS_RDONLY != 0)
+	c.setMountAttributes(top, target.path, o)
+	c.closeOrDelay(i, top, target.path, o.Flags&unix.MS_RDONLY != 0)
 }
 
 // cgroup2 mounts the single hierarchy of cgroup v2. dir is the part that a container
@@ -55,7 +56,8 @@ func (c *compiler) cgroup2(target place, m *specs.Mount, dir string, o spec.Moun
 		b.Add(plan.Op{
 			Name: "mount cgroup2 on " + target.path,
 			Then: plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: bind}, {Errno: unix.EBUSY, To: bind}}},
-		}, plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
+		}, plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags),
+			c.mountData("cgroup2", o.Data))
 	}
 	b.Place(bind)
 	if dir != "" {
@@ -65,7 +67,7 @@ func (c *compiler) cgroup2(target place, m *specs.Mount, dir string, o spec.Moun
 	c.close(fd)
 	if len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target, nil)
-		c.attributes(top, target.path, o)
+		c.setMountAttributes(top, target.path, o)
 		c.close(top)
 	}
 }
@@ -87,11 +89,13 @@ func (c *compiler) cgroup1(target place, top plan.Cell, g Cgroup, o spec.MountOp
 		plan.Mkdirat, plan.Of(top), b.Str(g.Name), plan.Int(0o755))
 	fd := b.Cell("hierarchy")
 	b.Add(plan.Op{Name: "open " + where, Out: fd},
-		plan.Openat2, plan.Of(top), b.Str(g.Name), c.how(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+		plan.Openat2, plan.Of(top), b.Str(g.Name), c.openHow(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC,
+			unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
 	if c.in.CgroupNS {
 		b.Add(plan.Op{Name: "go to " + where}, plan.Fchdir, plan.Of(fd))
 		b.Add(plan.Op{Name: "mount cgroup on " + where, Why: "its root is the cgroup namespace's"},
-			plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup"), plan.Int(o.Flags), b.Str(strings.Join(append([]string{g.Controller}, o.Data...), ",")))
+			plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup"), plan.Int(o.Flags),
+			b.Str(strings.Join(append([]string{g.Controller}, o.Data...), ",")))
 	} else {
 		c.bindCgroup(fd, g.Dir, where, o)
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// layers creates the overlay of read-only layers under a writable upper directory, as
+// createOverlay creates the overlay of read-only layers under a writable upper directory, as
 // a detached mount: the host never sees it, and the kernel removes it together with
 // the last process that uses it.
-func (c *compiler) layers() {
+func (c *compiler) createOverlay() {
 	c.overlay = c.b.Cell("root")
 	c.b.In(plan.Filesystem, c.in.Layers[0].Source)
 	if c.in.OldOverlay {
@@ -32,17 +32,18 @@ func (c *compiler) addLayers() {
 	below, layers := overlay.Split(c.in.Layers)
 	lowest := plan.None
 	if len(below) > 0 {
-		lowest = c.lowestLayers(below)
+		lowest = c.createLowestOverlay(below)
 	}
 	fs := b.Cell("overlay")
 	b.Add(plan.Op{Name: "begin the overlay", Why: "read-only layers under a writable directory", Out: fs},
 		plan.Fsopen, b.Str("overlay"), plan.Int(1))
-	c.marks(fs)
-	c.addEach(fs, layers)
+	c.selectMarks(fs)
+	c.addLayerPaths(fs, layers)
 	b.In(plan.Filesystem, "root.path")
 	if lowest != plan.None {
 		b.Add(plan.Op{Name: "add the lowest layers"},
-			plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FD), b.Str("lowerdir+"), plan.Int(0), plan.Of(lowest))
+			plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FD), b.Str("lowerdir+"), plan.Int(0),
+			plan.Of(lowest))
 	}
 	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
 	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
@@ -61,8 +62,8 @@ func (c *compiler) addLayers() {
 	}
 }
 
-// lowestLayers creates a read-only, detached overlay of the lowest layers.
-func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
+// createLowestOverlay creates a read-only, detached overlay of the lowest layers.
+func (c *compiler) createLowestOverlay(layers []Layer) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("overlay"), b.Cell("lowest")
 	b.Add(plan.Op{
@@ -70,8 +71,8 @@ func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
 		Why:  "one overlay takes at most " + strconv.Itoa(overlay.LayersPerMount),
 		Out:  fs,
 	}, plan.Fsopen, b.Str("overlay"), plan.Int(unix.FSOPEN_CLOEXEC))
-	c.marks(fs)
-	c.addEach(fs, layers)
+	c.selectMarks(fs)
+	c.addLayerPaths(fs, layers)
 	b.In(plan.Filesystem, "root.path")
 	c.fsString(fs, "source", "overlay", "name it overlay")
 	b.Add(plan.Op{Name: "create the overlay"},
@@ -82,16 +83,16 @@ func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
 	return mount
 }
 
-// addEach passes layers to an overlay, which expects the top one first.
-func (c *compiler) addEach(fs plan.Cell, layers []Layer) {
+// addLayerPaths passes layers to an overlay, which expects the top one first.
+func (c *compiler) addLayerPaths(fs plan.Cell, layers []Layer) {
 	for _, layer := range slices.Backward(layers) {
 		c.b.In(plan.Filesystem, layer.Source)
 		c.fsString(fs, "lowerdir+", layer.Path, "add layer "+layer.Path)
 	}
 }
 
-// marks selects the extended attributes that mark deleted files.
-func (c *compiler) marks(fs plan.Cell) {
+// selectMarks selects the extended attributes that mark deleted files.
+func (c *compiler) selectMarks(fs plan.Cell) {
 	if c.in.UserXattrs {
 		c.b.Add(plan.Op{
 			Name: "keep marks in user.overlay.*",
@@ -111,9 +112,10 @@ func (c *compiler) fsString(fs plan.Cell, key, value, name string) {
 func (c *compiler) mountLayers() {
 	b := c.b
 	host := b.Cell("namespace")
-	if c.early() {
+	if c.opensHostFilesFirst() {
 		b.Add(plan.Op{Name: "open the host's mount namespace", Why: "to return to it", Out: host},
-			plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+			plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"),
+			plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 		b.Add(plan.Op{Name: "leave it", Why: "the host must not see the overlay"},
 			plan.Unshare, plan.Int(unix.CLONE_NEWNS))
 		b.Add(plan.Op{Name: "make the mounts private"},
@@ -127,7 +129,7 @@ func (c *compiler) mountLayers() {
 		plan.Mount, b.Str("overlay"), b.Str(c.in.Root), b.Str("overlay"), plan.Int(0), b.Str(options))
 	b.Add(plan.Op{Name: "clone its mount", Out: c.overlay},
 		plan.OpenTree, plan.Int(unix.AT_FDCWD), b.Str(c.in.Root), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
-	if c.early() {
+	if c.opensHostFilesFirst() {
 		b.Add(plan.Op{Name: "join the host's mount namespace again"},
 			plan.Setns, plan.Of(host), plan.Int(unix.CLONE_NEWNS))
 		b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(host))
@@ -153,9 +155,11 @@ func OverlayOptions(in Input) (dir, options string) {
 	var names []string
 	for _, l := range slices.Backward(in.Layers) {
 		// With a name such as "a" for "/layers/a"; "/" itself has none.
-		names = append(names, overlay.EscapeLayer(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"), ".")))
+		names = append(names, overlay.EscapeLayer(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"),
+			".")))
 	}
-	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + overlay.EscapePath(in.Upper) + ",workdir=" + overlay.EscapePath(in.Work)
+	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + overlay.EscapePath(in.Upper) + ",workdir=" +
+		overlay.EscapePath(in.Work)
 	if in.Volatile || !in.Stable {
 		options += ",volatile"
 	}

@@ -27,7 +27,8 @@ func (r *Root) Pivot() {
 	if p := c.spec.Linux; c.in.MountNS && p != nil && p.RootfsPropagation != "" {
 		b.In(plan.Filesystem, "linux.rootfsPropagation")
 		b.Add(plan.Op{Name: "set the propagation of the root"},
-			plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)), plan.Int(0))
+			plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)),
+			plan.Int(0))
 	}
 }
 
@@ -43,7 +44,8 @@ func (c *compiler) pivotRoot() {
 	b := c.b
 	old := b.Cell("oldroot")
 	b.Add(plan.Op{Name: "open the old root", Out: old},
-		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
 	b.Add(plan.Op{Name: "pivot_root", Why: "unlike chroot, it leaves no way back"},
 		plan.PivotRoot, b.Str("."), b.Str("."))
 	// By descriptor: "." is the new root now, with the old one on top of it.
@@ -74,8 +76,8 @@ func (c *compiler) moveRoot() {
 	b.Add(plan.Op{Name: "make it the root directory"}, plan.Chroot, b.Str("."))
 }
 
-// readonlyRoot makes the root mount read-only, keeping its other attributes.
-func (c *compiler) readonlyRoot() {
+// makeRootReadonly makes the root mount read-only, keeping its other attributes.
+func (c *compiler) makeRootReadonly() {
 	if c.spec.Root == nil || !c.spec.Root.Readonly {
 		return
 	}
@@ -83,16 +85,16 @@ func (c *compiler) readonlyRoot() {
 	c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// workingDirectory creates process.cwd if it is missing. If it cannot be opened, the
+// createWorkingDirectory creates process.cwd if it is missing. If it cannot be opened, the
 // attempt to enter it decides: another user may have permission.
-func (c *compiler) workingDirectory() {
+func (c *compiler) createWorkingDirectory() {
 	if c.spec.Process == nil {
 		return
 	}
 	b := c.b
 	b.In(plan.Filesystem, "process.cwd")
 	there, missing := b.Label(), b.Label()
-	cwd := place{path: clean(c.spec.Process.Cwd), dir: true}
+	cwd := place{path: cleanPath(c.spec.Process.Cwd), dir: true}
 	if cwd.path == "/" {
 		return
 	}
@@ -101,8 +103,8 @@ func (c *compiler) workingDirectory() {
 		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.EACCES, To: there},
 	}})
 	b.Place(missing)
-	parent := c.directories(cwd.parent())
-	c.makeLast(cwd, parent)
+	parent := c.openDirectories(cwd.parent())
+	c.createLast(cwd, parent)
 	c.closeDirectory(parent)
 	b.Place(there)
 }

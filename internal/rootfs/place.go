@@ -61,8 +61,8 @@ func (c *compiler) openInto(p place, fd plan.Cell, done plan.Label, n *modeNote)
 		}, plan.Fstat, plan.Of(fd), n.stat)
 	}
 	b.Place(missing)
-	parent := c.directories(p.parent())
-	c.makeLast(p, parent)
+	parent := c.openDirectories(p.parent())
+	c.createLast(p, parent)
 	c.closeDirectory(parent)
 	c.openAt(p, fd, plan.Then{Next: done})
 	b.Place(links)
@@ -84,19 +84,20 @@ func (p place) flags() uint64 {
 }
 
 func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
-	base, top := c.base(p)
+	base, top := c.baseDirectory(p)
 	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
-		plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.howFor(p, flags), plan.Int(24))
+		plan.Openat2, plan.Of(base), c.b.Str(relativePath(strings.TrimPrefix(p.path, top))), c.openHowFor(p, flags),
+		plan.Int(24))
 }
 
 // openPath is openAt with another path, which a step has put into the plan.
 func (c *compiler) openPath(name string, p place, path plan.Arg, fd plan.Cell, t plan.Then) {
 	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
-		plan.Openat2, plan.Of(c.root), path, c.howFor(p, p.flags()), plan.Int(24))
+		plan.Openat2, plan.Of(c.root), path, c.openHowFor(p, p.flags()), plan.Int(24))
 }
 
-// howFor returns the open_how for a place.
-func (c *compiler) howFor(p place, flags uint64) plan.Arg {
+// openHowFor returns the open_how for a place.
+func (c *compiler) openHowFor(p place, flags uint64) plan.Arg {
 	resolve := uint64(unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS)
 	if p.nolinks || p.inDev || p.asks {
 		resolve |= unix.RESOLVE_NO_SYMLINKS
@@ -104,12 +105,12 @@ func (c *compiler) howFor(p place, flags uint64) plan.Arg {
 	if p.last != lastFollowed && !p.nolinks {
 		flags |= unix.O_NOFOLLOW
 	}
-	return c.how(flags, resolve)
+	return c.openHow(flags, resolve)
 }
 
-// base returns the descriptor from which a place is opened, and the path of that
+// baseDirectory returns the descriptor from which a place is opened, and the path of that
 // descriptor.
-func (c *compiler) base(p place) (fd plan.Cell, top string) {
+func (c *compiler) baseDirectory(p place) (fd plan.Cell, top string) {
 	if p.inDev {
 		return c.dev, "/dev"
 	}
@@ -127,8 +128,8 @@ func (p place) existing() place {
 	return p
 }
 
-// how returns an open_how; equal ones share one copy in the plan's data.
-func (c *compiler) how(flags, resolve uint64) plan.Arg {
+// openHow returns an open_how; equal ones share one copy in the plan's data.
+func (c *compiler) openHow(flags, resolve uint64) plan.Arg {
 	key := [2]uint64{flags, resolve}
 	a, ok := c.hows[key]
 	if !ok {
@@ -138,10 +139,10 @@ func (c *compiler) how(flags, resolve uint64) plan.Arg {
 	return a
 }
 
-// directories opens the directory dir, creating missing ones on the way. The caller
+// openDirectories opens the directory dir, creating missing ones on the way. The caller
 // passes it to closeDirectory: a thousand mounts must not hold a thousand descriptors.
-func (c *compiler) directories(dir place) plan.Cell {
-	at, top := c.base(dir)
+func (c *compiler) openDirectories(dir place) plan.Cell {
+	at, top := c.baseDirectory(dir)
 	below := strings.Trim(strings.TrimPrefix(dir.path, top), "/")
 	if below == "" {
 		return at
@@ -170,7 +171,7 @@ func (c *compiler) closeDirectory(dir plan.Cell) {
 	}
 }
 
-func (c *compiler) makeLast(p place, parent plan.Cell) {
+func (c *compiler) createLast(p place, parent plan.Cell) {
 	name := c.b.Str(path.Base(p.path))
 	if p.dir {
 		c.b.Add(plan.Op{Name: "make directory " + p.path, Then: plan.Fine(unix.EEXIST)},

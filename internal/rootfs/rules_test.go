@@ -92,7 +92,8 @@ func TestOverlayOptions(t *testing.T) {
 			"/", "lowerdir=t:s/a,upperdir=/u,workdir=/w,userxattr",
 		},
 		{
-			Input{Layers: layers("/s/a", "/sa"), Upper: "/u", Work: "/w", Stable: true, Volatile: true}, // not a common directory
+			// not a common directory
+			Input{Layers: layers("/s/a", "/sa"), Upper: "/u", Work: "/w", Stable: true, Volatile: true},
 			"/", "lowerdir=sa:s/a,upperdir=/u,workdir=/w,volatile",
 		},
 		{
@@ -156,8 +157,9 @@ func TestReplacesNull(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	for destination, want := range map[string]string{"/a/../b/": "b", "a": "a", "/": ".", "../..": ".", "//x//y": "x/y"} {
-		if got := relative(clean(destination)); got != want {
+	for destination, want := range map[string]string{"/a/../b/": "b", "a": "a", "/": ".", "../..": ".",
+		"//x//y": "x/y"} {
+		if got := relativePath(cleanPath(destination)); got != want {
 			t.Errorf("%q: %q, want %q", destination, got, want)
 		}
 	}
@@ -233,9 +235,9 @@ func TestFreshMounts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compiler.noteFresh(i, &c.mounts[i], o)
+			compiler.recordMount(i, &c.mounts[i], o)
 		}
-		if got := compiler.belowFresh(c.path); got != c.want {
+		if got := compiler.isBelowNewFilesystem(c.path); got != c.want {
 			t.Errorf("%s: %s is below a new file system: %t, want %t", c.name, c.path, got, c.want)
 		}
 	}
@@ -255,7 +257,8 @@ func TestDelayedReadonly(t *testing.T) {
 		before := o
 		got := (&compiler{}).delayReadonly(&specs.Mount{Type: c.fstype}, &o)
 		readonly := o.Flags&unix.MS_RDONLY != 0 || o.RecSet&unix.MOUNT_ATTR_RDONLY != 0
-		if got != c.want || c.want && readonly || o.Flags&unix.MS_NOSUID == 0 || c.fstype != "tmpfs" && o.Flags != before.Flags {
+		if got != c.want || c.want && readonly || o.Flags&unix.MS_NOSUID == 0 || c.fstype != "tmpfs" &&
+			o.Flags != before.Flags {
 			t.Errorf("%s %s: delayed %t, still read-only %t", c.fstype, c.option, got, readonly)
 		}
 	}
@@ -264,7 +267,8 @@ func TestDelayedReadonly(t *testing.T) {
 // TestPropagationOfRoot: the keywords of linux.rootfsPropagation.
 func TestPropagationOfRoot(t *testing.T) {
 	for word, want := range map[string]uintptr{
-		"": 0, "private": unix.MS_PRIVATE, "rslave": unix.MS_SLAVE | unix.MS_REC, "rshared": unix.MS_SHARED | unix.MS_REC,
+		"": 0, "private": unix.MS_PRIVATE, "rslave": unix.MS_SLAVE | unix.MS_REC,
+		"rshared": unix.MS_SHARED | unix.MS_REC,
 	} {
 		if got := propagationFlags(word); got != want {
 			t.Errorf("%q: %#x, want %#x", word, got, want)

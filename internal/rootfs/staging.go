@@ -26,21 +26,21 @@ import (
 // A mount namespace that is joined is not a copy. In that case a copy is made only for
 // the sources, in the user namespace, and left again for the joined one: see Lock.
 
-// staged reports whether bind mounts take this way into a new mount namespace.
-func (c *compiler) staged() bool {
-	return c.early() && c.in.NewMountNS && len(c.sources) > 0
+// stagesSources reports whether bind mounts take this way into a new mount namespace.
+func (c *compiler) stagesSources() bool {
+	return c.opensHostFilesFirst() && c.in.NewMountNS && len(c.sources) > 0
 }
 
-// stagedForJoin reports whether bind mounts take this way into a joined one.
-func (c *compiler) stagedForJoin() bool {
-	return c.early() && c.in.MountNS && !c.in.NewMountNS && len(c.sources) > 0
+// stagesSourcesForJoin reports whether bind mounts take this way into a joined one.
+func (c *compiler) stagesSourcesForJoin() bool {
+	return c.opensHostFilesFirst() && c.in.MountNS && !c.in.NewMountNS && len(c.sources) > 0
 }
 
 // Lock is called just before a mount namespace is joined: it copies the intermediate
 // one, and clones the sources again there.
 func (r *Root) Lock() {
 	c := r.c
-	if !c.stagedForJoin() {
+	if !c.stagesSourcesForJoin() {
 		return
 	}
 	c.b.In(plan.Filesystem, "")
@@ -59,10 +59,10 @@ func (r *Root) Lock() {
 	c.close(c.stageDir)
 }
 
-// stage attaches the root and the sources of bind mounts to a tmpfs on the working
+// stageSources attaches the root and the sources of bind mounts to a tmpfs on the working
 // directory, and makes that the working directory: a new mount namespace keeps it, but
 // no descriptor. A joined mount namespace already contains the root.
-func (c *compiler) stage() {
+func (c *compiler) stageSources() {
 	b := c.b
 	b.In(plan.Filesystem, "")
 	b.Add(plan.Op{
@@ -76,9 +76,11 @@ func (c *compiler) stage() {
 		root = b.Cell("root")
 		c.cloneRoot(root, plan.Int(unix.AT_FDCWD), ".", 0)
 	}
-	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}},
+		unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	b.Add(plan.Op{Name: "mount it on the root file system"},
-		plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+		plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	b.Add(plan.Op{Name: "go to it", Why: "a new mount namespace keeps the working directory"},
 		plan.Fchdir, plan.Of(tmpfs))
 	if root != plan.None {
@@ -103,7 +105,8 @@ func (c *compiler) stageSource(tmpfs plan.Cell, name string, source plan.Cell) {
 	file, done := b.Label(), b.Label()
 	b.Add(plan.Op{Name: "make directory " + name},
 		plan.Mkdirat, plan.Of(tmpfs), b.Str(name), plan.Int(0o755))
-	c.attachAt(source, tmpfs, name, plan.Then{Next: done, On: []plan.On{{Errno: unix.EINVAL, To: file}, {Errno: unix.ENOTDIR, To: file}}})
+	c.attachAt(source, tmpfs, name, plan.Then{Next: done, On: []plan.On{{Errno: unix.EINVAL, To: file},
+		{Errno: unix.ENOTDIR, To: file}}})
 	b.Place(file)
 	b.Add(plan.Op{Name: "remove the directory", Why: "the source is not a directory"},
 		plan.Unlinkat, plan.Of(tmpfs), b.Str(name), plan.Int(unix.AT_REMOVEDIR))
@@ -117,7 +120,8 @@ func (c *compiler) stageSource(tmpfs plan.Cell, name string, source plan.Cell) {
 // attachAt moves a detached mount onto a name in a directory.
 func (c *compiler) attachAt(mount, dir plan.Cell, name string, t plan.Then) {
 	c.b.Add(plan.Op{Name: "attach the clone", Then: t},
-		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(dir), c.b.Str(name), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(dir), c.b.Str(name),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // openStage opens the copy of the stage in the container's mount namespace.
@@ -125,7 +129,8 @@ func (c *compiler) openStage() {
 	c.b.In(plan.Filesystem, "")
 	c.stageDir = c.b.Cell("stage")
 	c.b.Add(plan.Op{Name: "open the sources of the bind mounts", Out: c.stageDir},
-		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
 }
 
 // stagedSource clones the source of mounts[i], now with locked flags.

@@ -23,13 +23,13 @@ type newTmpfs struct {
 	note     *modeNote
 }
 
-// tmpfs mounts t on a target, which is open as fd.
-func (c *compiler) tmpfs(t newTmpfs, target place, fd plan.Cell) {
+// mountTmpfs mounts t on a target, which is open as fd.
+func (c *compiler) mountTmpfs(t newTmpfs, target place, fd plan.Cell) {
 	top := c.detachedTmpfs("mount", t.values, attributesOf(t.options.Flags, 0).set)
 	c.fill(top, fd, target.path, t.options, t.note)
 	c.attach(top, fd, "mount tmpfs on "+target.path)
-	c.attributes(top, target.path, t.options)
-	c.closeLater(t.i, top, target.path, t.readonly)
+	c.setMountAttributes(top, target.path, t.options)
+	c.closeOrDelay(t.i, top, target.path, t.readonly)
 	c.close(fd)
 }
 
@@ -38,7 +38,8 @@ var superblockFlags = [...]struct {
 	flag uintptr
 	word string
 }{
-	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"}, {unix.MS_MANDLOCK, "mand"},
+	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"},
+	{unix.MS_MANDLOCK, "mand"},
 }
 
 // maxValue is the longest value that fsconfig(2) accepts.

@@ -48,7 +48,9 @@ func noteCrunAnnotations(p *problems, s *specs.Spec) {
 			p.Warn(Key("annotations", k), "is an extension of crun that has no effect: "+instead)
 		}
 	}
-	if AnnotationSet(s.Annotations, AnnotationKeepGroups) && s.Process != nil && len(s.Process.User.AdditionalGids) > 0 {
-		p.Warn("process.user.additionalGids", "has no effect: the annotation "+AnnotationKeepGroups+" keeps the caller's groups")
+	if AnnotationSet(s.Annotations, AnnotationKeepGroups) && s.Process != nil &&
+		len(s.Process.User.AdditionalGids) > 0 {
+		p.Warn("process.user.additionalGids", "has no effect: the annotation "+AnnotationKeepGroups+
+			" keeps the caller's groups")
 	}
 }

@@ -71,7 +71,8 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
 	}
 	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
-		p.Warn("mounts", "are made on the host while the container exists, because linux.namespaces has no mount namespace")
+		p.Warn("mounts", "are visible on the host while the container exists, "+
+			"because linux.namespaces has no mount namespace")
 	}
 	if s.Hooks != nil {
 		validateHooks(p, s.Hooks)
@@ -184,7 +185,8 @@ func validateHookList(p *problems, list string, hooks []specs.Hook) {
 		checkStrings(p, at(list, i)+".args", h.Args)
 		checkStrings(p, at(list, i)+".env", h.Env)
 		if h.Timeout != nil && (*h.Timeout <= 0 || *h.Timeout > maxTimeout) {
-			p.Bad(at(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout), strconv.Itoa(*h.Timeout))
+			p.Bad(at(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout),
+				strconv.Itoa(*h.Timeout))
 		}
 	}
 }

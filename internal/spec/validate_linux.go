@@ -47,7 +47,8 @@ func validateLinux(p *problems, s *specs.Spec) {
 			p.Bad("linux.personality.domain", "must be LINUX or LINUX32", quote(string(l.Personality.Domain)))
 		}
 		for i, f := range l.Personality.Flags {
-			p.Bad(at("linux.personality.flags", i), "must not be given: the specification defines no flag", quote(string(f)))
+			p.Bad(at("linux.personality.flags", i), "must not be given: the specification defines no flag",
+				quote(string(f)))
 		}
 	}
 }
@@ -85,7 +86,8 @@ func validateUserNamespace(p *problems, l *specs.Linux) {
 			p.Bad(f.path, "needs a user namespace in linux.namespaces", "")
 		case ns == nil:
 		case ns.Path != "" && given:
-			p.Note(f.path, "cannot change the mapping of the joined user namespace at "+ns.Path+", and must be the same")
+			p.Note(f.path, "cannot change the mapping of the joined user namespace at "+ns.Path+
+				", and must be the same")
 		case ns.Path != "":
 		case !given:
 			p.Bad(f.path, "must be given for a new user namespace", "")
@@ -245,7 +247,8 @@ func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
 	}
 	checkLine(p, prefix+"closID", r.ClosID)
 	checkLine(p, prefix+"l3CacheSchema", r.L3CacheSchema)
-	if checkLine(p, prefix+"memBwSchema", r.MemBwSchema) && r.MemBwSchema != "" && !strings.HasPrefix(r.MemBwSchema, "MB:") {
+	if checkLine(p, prefix+"memBwSchema", r.MemBwSchema) && r.MemBwSchema != "" &&
+		!strings.HasPrefix(r.MemBwSchema, "MB:") {
 		p.Bad(prefix+"memBwSchema", "must start with MB:", quote(r.MemBwSchema))
 	}
 	for i, line := range r.Schemata {
@@ -280,7 +283,8 @@ func validateMemoryPolicyFlags(p *problems, list string, m *specs.LinuxMemoryPol
 		switch f {
 		case specs.MpolFNumaBalancing:
 			if m.Mode != specs.MpolBind && m.Mode != specs.MpolPreferredMany {
-				p.Bad(at(list, i), "must not be given for "+string(m.Mode)+", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
+				p.Bad(at(list, i), "must not be given for "+string(m.Mode)+
+					", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
 			}
 		case specs.MpolFStaticNodes, specs.MpolFRelativeNodes:
 			switch {

@@ -17,7 +17,8 @@ func validateMount(p *problems, prefix string, m *specs.Mount, l *specs.Linux) {
 	case path.Clean("/"+m.Destination) == "/":
 		p.Bad(prefix+".destination", "must not be the root: that is root.path", quote(m.Destination))
 	case !path.IsAbs(m.Destination):
-		p.Warn(prefix+".destination", quote(m.Destination)+" is interpreted as relative to /; relative destinations are deprecated")
+		p.Warn(prefix+".destination", quote(m.Destination)+
+			" is interpreted as relative to /; relative destinations are deprecated")
 	}
 	checkPath(p, prefix+".destination", m.Destination)
 	checkText(p, prefix+".type", m.Type)
@@ -55,9 +56,11 @@ func validateLinkOptions(p *problems, prefix string, o *MountOptions, bind bool)
 	switch {
 	case !o.CopySymlink && !o.SourceNoFollow && !o.DestNoFollow:
 	case !bind || o.Flags&unix.MS_REMOUNT != 0:
-		p.Bad(prefix+".options", "must not have copy-symlink, src-nofollow or dest-nofollow: they are only for bind mounts", "")
+		p.Bad(prefix+".options", "must not have copy-symlink, src-nofollow or dest-nofollow: "+
+			"they are only for bind mounts", "")
 	case o.CopySymlink && (o.SourceNoFollow || o.DestNoFollow):
-		p.Bad(prefix+".options", "must not have copy-symlink together with src-nofollow or dest-nofollow: a link is either copied or mounted", "")
+		p.Bad(prefix+".options", "must not have copy-symlink together with src-nofollow or dest-nofollow: "+
+			"a link is either copied or mounted", "")
 	}
 }
 
@@ -76,7 +79,8 @@ func validateMountMappings(p *problems, prefix string, m *specs.Mount, o *MountO
 		}
 		p.Bad(prefix+field, "can only map IDs of a bind mount", "")
 	case o.IDMap && !uids && namespace(l, specs.UserNamespace) == nil:
-		p.Bad(prefix+".uidMappings", "must be given for idmap, because the container has no user namespace to take a mapping from", "")
+		p.Bad(prefix+".uidMappings", "must be given for idmap, "+
+			"because the container has no user namespace to take a mapping from", "")
 	case uids && !o.IDMap:
 		p.Warn(prefix+".options", "should have idmap or ridmap; the mappings are applied only to this mount")
 	}
@@ -92,7 +96,8 @@ const maxMappings = 340
 // no empty range, none beyond 2^32-2, no overlap on either side.
 func validateMappings(p *problems, list string, mappings []specs.LinuxIDMapping) {
 	if len(mappings) > maxMappings {
-		p.Bad(list, "must not have more than "+itoa(maxMappings)+" entries, the limit of the kernel", itoa(len(mappings)))
+		p.Bad(list, "must not have more than "+itoa(maxMappings)+" entries, the limit of the kernel",
+			itoa(len(mappings)))
 		return
 	}
 	for i, m := range mappings {

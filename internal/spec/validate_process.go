@@ -54,7 +54,8 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	}
 	if io := proc.IOPriority; io != nil {
 		if _, ok := IOPriorityClass(io.Class); !ok {
-			p.Bad(in("ioPriority.class"), "must be IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE", quote(string(io.Class)))
+			p.Bad(in("ioPriority.class"), "must be IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE",
+				quote(string(io.Class)))
 		}
 		if io.Priority < 0 || io.Priority > 7 {
 			p.Bad(in("ioPriority.priority"), "must be from 0 to 7", itoa(io.Priority))
@@ -203,11 +204,13 @@ func validateScheduler(p *problems, prefix string, s *specs.Scheduler) {
 		p.Bad(prefix+".priority", "must be from 1 to 99 for "+string(s.Policy), itoa(s.Priority))
 	}
 	if !realtime && s.Priority != 0 {
-		p.Bad(prefix+".priority", "must be 0 for "+string(s.Policy)+": only SCHED_FIFO and SCHED_RR have one", itoa(s.Priority))
+		p.Bad(prefix+".priority", "must be 0 for "+string(s.Policy)+": only SCHED_FIFO and SCHED_RR have one",
+			itoa(s.Priority))
 	}
 	for i, f := range s.Flags {
 		if _, ok := SchedulerFlag(f); !ok {
-			p.Bad(at(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK", quote(string(f)))
+			p.Bad(at(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK",
+				quote(string(f)))
 		}
 	}
 	if s.Policy == specs.SchedDeadline {
@@ -235,6 +238,7 @@ func validateDeadline(p *problems, prefix string, s *specs.Scheduler) {
 	case s.Deadline < s.Runtime || s.Deadline >= limit:
 		p.Bad(prefix+".deadline", "must be from runtime, "+utoa(s.Runtime)+", to 9223372036854775807", utoa(s.Deadline))
 	case s.Period != 0 && (s.Period < s.Deadline || s.Period >= limit):
-		p.Bad(prefix+".period", "must be 0 or from deadline, "+utoa(s.Deadline)+", to 9223372036854775807", utoa(s.Period))
+		p.Bad(prefix+".period", "must be 0 or from deadline, "+utoa(s.Deadline)+", to 9223372036854775807",
+			utoa(s.Period))
 	}
 }

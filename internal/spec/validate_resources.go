@@ -44,7 +44,8 @@ func validateResources(p *problems, prefix string, r *specs.LinuxResources) {
 	}
 	for _, file := range sortedKeys(r.Unified) {
 		if file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\x00") {
-			p.Bad(Key(prefix+"unified", file), "must be the name of a file in a cgroup such as memory.high", quote(file))
+			p.Bad(Key(prefix+"unified", file), "must be the name of a file in a cgroup such as memory.high",
+				quote(file))
 		}
 		checkText(p, Key(prefix+"unified", file), r.Unified[file])
 	}
@@ -70,7 +71,8 @@ func validateDeviceRule(p *problems, prefix string, d *specs.LinuxDeviceCgroup) 
 	case !strings.ContainsAny(d.Access, "rwm"):
 		p.Bad(prefix+".access", "must be composed of r, w and m", quote(d.Access))
 	case strings.Trim(d.Access, "rwm") != "":
-		p.Warn(prefix+".access", quote(d.Access)+" has letters other than r, w and m, which have no effect") // as in runc
+		// as in runc
+		p.Warn(prefix+".access", quote(d.Access)+" has letters other than r, w and m, which have no effect")
 	}
 }
 
@@ -103,7 +105,8 @@ func validateMemory(p *problems, prefix string, m *specs.LinuxMemory) {
 		case *m.Limit == -1:
 			p.Bad(prefix+".swap", "must be -1 as limit is: it is the limit of memory and swap together", itoa(*m.Swap))
 		case *m.Swap < *m.Limit:
-			p.Bad(prefix+".swap", "must not be less than limit, "+itoa(*m.Limit)+": it is the limit of memory and swap together", itoa(*m.Swap))
+			p.Bad(prefix+".swap", "must not be less than limit, "+itoa(*m.Limit)+
+				": it is the limit of memory and swap together", itoa(*m.Swap))
 		}
 	}
 	if m.Kernel != nil && *m.Kernel > 0 {

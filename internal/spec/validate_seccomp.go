@@ -31,7 +31,8 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 		case "SECCOMP_FILTER_FLAG_TSYNC", specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow,
 			specs.LinuxSeccompFlagWaitKillableRecv:
 		default:
-			p.Bad(at(prefix+"flags", i), "must be a flag of seccomp(2) such as SECCOMP_FILTER_FLAG_LOG", quote(string(f)))
+			p.Bad(at(prefix+"flags", i), "must be a flag of seccomp(2) such as SECCOMP_FILTER_FLAG_LOG",
+				quote(string(f)))
 		}
 	}
 	for i := range s.Syscalls {

@@ -159,7 +159,8 @@ func (d *Debugger) list(next int) {
 		if i == next {
 			mark = "→ "
 		}
-		fmt.Fprintf(d.w, "%s%4d  %-34s %s\n", mark, i, d.plan.Steps[i].Name, truncate(d.plan.CallText(&d.plan.Steps[i]), 90))
+		fmt.Fprintf(d.w, "%s%4d  %-34s %s\n", mark, i, d.plan.Steps[i].Name,
+			truncate(d.plan.CallText(&d.plan.Steps[i]), 90))
 	}
 }
 

@@ -60,7 +60,8 @@ func NewDebugger(w io.Writer, in *os.File, first Place) *Debugger {
 // Born makes the plan stop before each step.
 func (d *Debugger) Born(b container.Birth) *plan.Observed {
 	d.plan = b.Plan
-	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps), d.style.off)
+	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps),
+		d.style.off)
 	d.stop = func(int) bool { return true }
 	if d.first.Text != "" {
 		d.stop, d.bad = d.parsePlace(d.first)
@@ -95,7 +96,8 @@ func matches(i int, s *plan.Step, text string) bool {
 		return i == n
 	}
 	rest, path := strings.CutPrefix(s.Source, text)
-	return s.Call.Name() == text || s.Group.String() == text || path && (rest == "" || rest[0] == '.' || rest[0] == '[') || strings.Contains(s.Name, text)
+	return s.Call.Name() == text || s.Group.String() == text || path &&
+		(rest == "" || rest[0] == '.' || rest[0] == '[') || strings.Contains(s.Name, text)
 }
 
 // Stopped shows where the process is, and executes commands until one of them
@@ -125,7 +127,8 @@ func (d *Debugger) Stopped(at container.Stop) error {
 // show prints what has happened since the last stop, and the next step.
 func (d *Debugger) show(at container.Stop) {
 	if at.Last >= 0 {
-		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result), d.style.off)
+		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
+			d.style.off)
 	}
 	now := inspect.ReadFacts(at.Pid)
 	changes := now.Changes(d.before)
@@ -138,17 +141,20 @@ func (d *Debugger) show(at container.Stop) {
 	}
 	d.before = now
 	s := &d.plan.Steps[at.Next]
-	fmt.Fprintf(d.w, "%sstep %d: %s%s  [%s, %s]\n    %s\n", d.style.bold, at.Next, s.Name, d.style.off, s.Group, requester(s.Source), d.plan.Line(at.Next))
+	fmt.Fprintf(d.w, "%sstep %d: %s%s  [%s, %s]\n    %s\n", d.style.bold, at.Next, s.Name, d.style.off, s.Group,
+		requester(s.Source), d.plan.Line(at.Next))
 	if s.Why != "" {
 		fmt.Fprintf(d.w, "    %s%s%s\n", d.style.dim, s.Why, d.style.off)
 	}
-	fmt.Fprintf(d.w, "    look in: %s\n             ls -l /proc/%d/root/ /proc/%[2]d/cwd/ /proc/%[2]d/fd\n", strings.Join(nsenterCommand(at.Pid), " "), at.Pid)
+	fmt.Fprintf(d.w, "    look in: %s\n             ls -l /proc/%d/root/ /proc/%[2]d/cwd/ /proc/%[2]d/fd\n",
+		strings.Join(nsenterCommand(at.Pid), " "), at.Pid)
 }
 
 // Did reports what minirun has done since the last stop.
 func (d *Debugger) Did(a container.Action) {
 	if d.stop != nil {
-		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(a.What, 160), requester(a.Source), d.style.off)
+		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(a.What, 160), requester(a.Source),
+			d.style.off)
 	}
 }
 

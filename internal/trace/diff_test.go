@@ -36,7 +36,8 @@ func randomLines(r *rand.Rand, words int) []planLine {
 func apply(a, b []planLine, changes []change) (ok bool) {
 	i, j := 0, 0
 	for _, c := range changes {
-		for i < len(a) && j < len(b) && a[i].text == b[j].text && !(c.sign == '-' && a[i] == c.line || c.sign == '+' && b[j] == c.line) {
+		for i < len(a) && j < len(b) && a[i].text == b[j].text && !(c.sign == '-' && a[i] == c.line || c.sign == '+' &&
+			b[j] == c.line) {
 			i, j = i+1, j+1
 		}
 		switch {

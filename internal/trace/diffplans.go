@@ -44,7 +44,8 @@ func planLines(p *container.Planned) (lines []planLine) {
 	for _, v := range p.Values {
 		add(v.Source, "limit", writing(v))
 	}
-	add("linux.namespaces", "create the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+")")
+	add("linux.namespaces", "create the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+
+		")")
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
 		add(s.Source, s.Name, p.Plan.CallText(s))

@@ -99,7 +99,8 @@ func (e *Explainer) reportDroppedCapabilities(pid int) {
 		return
 	}
 	e.heading("process.capabilities.bounding")
-	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities permanently: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim, e.style.off, e.caps)
+	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities permanently: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim,
+		e.style.off, e.caps)
 	e.caps = 0
 	if pid != 0 {
 		e.reportStatus(pid, "CapBnd")

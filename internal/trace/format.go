@@ -57,7 +57,8 @@ func newStyle(w io.Writer) style {
 // to a file that another step is about.
 func isMinor(s *plan.Step) bool {
 	switch s.Call {
-	case plan.Close, plan.CloseRange, plan.Openat, plan.Openat2, plan.Fchdir, plan.Chdir, plan.Faccessat, plan.Faccessat2, plan.Fcntl, plan.Fstat,
+	case plan.Close, plan.CloseRange, plan.Openat, plan.Openat2, plan.Fchdir, plan.Chdir, plan.Faccessat,
+		plan.Faccessat2, plan.Fcntl, plan.Fstat,
 		plan.Mkdirat, plan.OpenTree, plan.Fsopen, plan.Fsconfig, plan.Socket, plan.Dup3, plan.Fchmodat, plan.Fchownat:
 		return true
 	case plan.Prctl:

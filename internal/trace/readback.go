@@ -98,6 +98,7 @@ func (e *Explainer) reportStatus(pid int, names ...string) {
 		if strings.HasPrefix(name, "Cap") {
 			value += " " + inspect.Capabilities(value)
 		}
-		fmt.Fprintf(e.w, "           %s%s/status contains %s: %s%s\n", e.style.good, proc, name, cmp.Or(value, "none"), e.style.off)
+		fmt.Fprintf(e.w, "           %s%s/status contains %s: %s%s\n", e.style.good, proc, name, cmp.Or(value, "none"),
+			e.style.off)
 	}
 }

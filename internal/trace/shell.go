@@ -23,7 +23,8 @@ import (
 func nsenterCommand(pid int) []string {
 	words := []string{"nsenter", "--target", strconv.Itoa(pid)}
 	own, its := inspect.ReadFacts(os.Getpid()).Namespaces, inspect.ReadFacts(pid).Namespaces
-	for _, n := range [][2]string{{"user", "--user"}, {"mnt", "--mount"}, {"uts", "--uts"}, {"ipc", "--ipc"}, {"net", "--net"}, {"pid", "--pid"}, {"cgroup", "--cgroup"}, {"time", "--time"}} {
+	for _, n := range [][2]string{{"user", "--user"}, {"mnt", "--mount"}, {"uts", "--uts"}, {"ipc", "--ipc"},
+		{"net", "--net"}, {"pid", "--pid"}, {"cgroup", "--cgroup"}, {"time", "--time"}} {
 		if its[n[0]] != "" && its[n[0]] != own[n[0]] {
 			words = append(words, n[1])
 		}
@@ -43,7 +44,8 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 	}
 	cmd := exec.Command(words[0], words[1:]...)
 	// The shell may be the container's, which must not see the caller's variables.
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=" + os.Getenv("TERM")}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/",
+		"TERM=" + os.Getenv("TERM")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.in, os.Stdout, os.Stderr
 	if !d.keys {
 		cmd.Stdin = nil // the commands that follow are not for it
@@ -85,6 +87,7 @@ func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
 func (d *Debugger) takeTerminal() {
 	if d.keys {
 		defer stdio.IgnoreJobControl()()
-		_ = unix.IoctlSetPointerInt(int(d.in.Fd()), unix.TIOCSPGRP, unix.Getpgrp()) // it may not be the controlling terminal
+		// it may not be the controlling terminal
+		_ = unix.IoctlSetPointerInt(int(d.in.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
 	}
 }

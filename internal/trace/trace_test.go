@@ -216,7 +216,8 @@ func TestSpans(t *testing.T) {
 	if !strings.Contains(table, "3 steps took 23000 µs, the rest of minirun's work 8000 µs") {
 		t.Errorf("the sums are wrong:\n%s", table)
 	}
-	if lines := strings.Split(strings.TrimSpace(table), "\n"); len(lines) != 5 || !strings.Contains(lines[3], "10000.0") ||
+	if lines := strings.Split(strings.TrimSpace(table), "\n"); len(lines) != 5 ||
+		!strings.Contains(lines[3], "10000.0") ||
 		strings.Contains(table, "exited") {
 		t.Errorf("the table must have the two slowest parts, without the program:\n%s", table)
 	}
@@ -257,14 +258,17 @@ func TestDiffPlans(t *testing.T) {
 	if err != nil || !different {
 		t.Fatalf("two host names: %t, %v", different, err)
 	}
-	want := []string{"# config.json: hostname", `- set the host name                  sethostname("web", 3)`, `+ set the host name                  sethostname("db", 2)`}
-	if got := strings.Split(strings.TrimSpace(out.String()), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
+	want := []string{"# config.json: hostname", `- set the host name                  sethostname("web", 3)`,
+		`+ set the host name                  sethostname("db", 2)`}
+	if got := strings.Split(strings.TrimSpace(out.String()), "\n"); strings.Join(got, "\n") != strings.Join(want,
+		"\n") {
 		t.Errorf("the difference is\n%s\nwant\n%s", out.String(), strings.Join(want, "\n"))
 	}
 }
 
 func TestWritePlanFormats(t *testing.T) {
-	for format, want := range map[string]string{"text": "# minirun\n", "json": `"id": "web"`, "md": "# The plan of web\n"} {
+	for format, want := range map[string]string{"text": "# minirun\n", "json": `"id": "web"`,
+		"md": "# The plan of web\n"} {
 		var out bytes.Buffer
 		if err := WritePlan(&out, planned("/a", "web"), format); err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %v, no %q in\n%s", format, err, want, out.String())

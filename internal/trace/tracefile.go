@@ -97,7 +97,8 @@ func (t *Tracer) slowest(n int) string {
 			steps, inside = steps+1, inside+s.Length
 		}
 	}
-	fmt.Fprintf(&out, "container %s: %d steps took %.0f µs, the rest of minirun's work %.0f µs\n\n", t.id, steps, inside, outside)
+	fmt.Fprintf(&out, "container %s: %d steps took %.0f µs, the rest of minirun's work %.0f µs\n\n", t.id, steps,
+		inside, outside)
 	spans = slices.DeleteFunc(spans, func(s Span) bool { return s.Group == "program" })
 	sort.SliceStable(spans, func(a, b int) bool { return spans[a].Length > spans[b].Length })
 	fmt.Fprintf(&out, "%9s  %-8s %s\n", "µs", "step", "")

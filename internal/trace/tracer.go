@@ -44,7 +44,8 @@ func NewTracer(file string) (*Tracer, error) {
 	case "json", "html", "txt":
 		return &Tracer{file: file, format: format, begin: time.Now()}, nil
 	}
-	return nil, fmt.Errorf("--trace %s: the name must end in .json (for Perfetto), .html (a page) or .txt (the slowest)", file)
+	return nil, fmt.Errorf("--trace %s: the name must end in .json (for Perfetto), "+
+		".html (a page) or .txt (the slowest steps)", file)
 }
 
 // Born makes the plan read the clock.

@@ -98,7 +98,8 @@ type planStep struct {
 }
 
 func planJSON(w io.Writer, p *container.Planned) error {
-	d := planDocument{ID: p.ID, Bundle: p.Bundle, Cgroup: p.Dirs, Clone: strings.FieldsFunc(plan.CloneFlags(uint64(p.Cloneflags)), func(r rune) bool { return r == '|' })}
+	d := planDocument{ID: p.ID, Bundle: p.Bundle, Cgroup: p.Dirs,
+		Clone: strings.FieldsFunc(plan.CloneFlags(uint64(p.Cloneflags)), func(r rune) bool { return r == '|' })}
 	for _, v := range p.Values {
 		d.Writes = append(d.Writes, planWrite{v.File, v.Value, v.Source})
 	}
@@ -107,7 +108,8 @@ func planJSON(w io.Writer, p *container.Planned) error {
 	}
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
-		step := planStep{Step: i, Group: s.Group.String(), Name: s.Name, Call: s.Call.Name(), Text: p.Plan.CallText(s), Why: s.Why, Source: s.Source, Next: s.Next}
+		step := planStep{Step: i, Group: s.Group.String(), Name: s.Name, Call: s.Call.Name(), Text: p.Plan.CallText(s),
+			Why: s.Why, Source: s.Source, Next: s.Next}
 		if s.Zero != s.Next {
 			step.Zero = &s.Zero
 		}
@@ -135,7 +137,8 @@ func planMarkdown(w io.Writer, p *container.Planned) error {
 	for _, v := range p.Values {
 		fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writing(v)), cell(v.Source))
 	}
-	fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n", cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
+	fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n",
+		cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
 	group := plan.Group(255)
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]

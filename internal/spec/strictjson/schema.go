@@ -110,7 +110,8 @@ func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 			continue
 		}
 		name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
-		s.fields = append(s.fields, field{name, f.Type, index, needOf(owner, name), strings.Contains(rest, "omitempty")})
+		s.fields = append(s.fields, field{name, f.Type, index, needOf(owner, name),
+			strings.Contains(rest, "omitempty")})
 	}
 }
 
