@@ -83,3 +83,39 @@ func TestWatchSeesPropagation(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestParallelSeesLeaks: what parallel tests leave is found when the last one ends, and what belongs to
+// one bundle is found at once.
+func TestParallelSeesLeaks(t *testing.T) {
+	if os.Getenv("MINIRUN_TEST_LEAK") == "" {
+		testbundle.Need(t)
+		for _, leak := range []string{"process", "state"} {
+			cmd := exec.Command("/proc/self/exe", "-test.run", "^TestParallelSeesLeaks$")
+			cmd.Env = append(os.Environ(), "MINIRUN_TEST_LEAK="+leak)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), ": "+leak) || !strings.Contains(string(out), "left behind") {
+				t.Errorf("%s: %v: %s", leak, err, out)
+			}
+		}
+		return
+	}
+	for _, name := range []string{"first", "second"} {
+		t.Run(name, func(t *testing.T) {
+			testbundle.Parallel(t)
+			b := testbundle.New(t)
+			if name == "second" {
+				return
+			}
+			switch os.Getenv("MINIRUN_TEST_LEAK") {
+			case "process":
+				if err := exec.Command("sh", "-c", "sleep 30 >/dev/null 2>&1 &").Run(); err != nil {
+					t.Fatal(err)
+				}
+			case "state":
+				if err := os.Mkdir(b.State(), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
