@@ -154,6 +154,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 // TestPullManifestTypes: a manifest is accepted with any Content-Type, because file servers send
 // others; a document that is not a manifest is reported.
 func TestPullManifestTypes(t *testing.T) {
+	testbundle.Parallel(t)
 	l, d, _, _ := twoLayers(t)
 	index := l.document(oci.MediaTypeImageIndex, oci.Index{Manifests: []oci.Descriptor{d}})
 	l.name("index", index)
@@ -183,6 +184,7 @@ func TestPullManifestTypes(t *testing.T) {
 // TestPullSelectsSupportedChallenge: of several challenges, in one header or in several, the client selects one that
 // it supports.
 func TestPullSelectsSupportedChallenge(t *testing.T) {
+	testbundle.Parallel(t)
 	l, _, _, _ := twoLayers(t)
 	all := newRegistry(t, l)
 	for name, headers := range map[string][]string{
