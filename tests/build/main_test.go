@@ -25,7 +25,7 @@
 //	why_test.go      reasons for cache misses in --explain; fetched files; power loss
 //	random_test.go   random edits: builds with the cache against builds without
 //	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: how they are generated;
-//	                 layers_test.go: what is compared
+//	                 layers_test.go: the comparison
 //	kill_test.go     builds that are killed
 //	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach

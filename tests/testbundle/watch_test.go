@@ -26,7 +26,7 @@ func TestWatchSeesLeaks(t *testing.T) {
 			found = found || strings.HasPrefix(l, kind)
 		}
 		if !found || len(leaks) != 1 {
-			t.Errorf("want one leak of a %s, got %v", kind, leaks)
+			t.Errorf("got the leaks %[2]v, want one %[1]s", kind, leaks)
 		}
 	}
 	if err := unix.Mount("tmpfs", b.Host, "tmpfs", 0, ""); err != nil {
@@ -43,7 +43,7 @@ func TestWatchSeesLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else {
-		t.Log("no cgroup could be made to be seen")
+		t.Log("no cgroup could be created, so its detection was not tested")
 	}
 
 	// A grandchild whose parent has exited.
@@ -77,7 +77,7 @@ func TestWatchSeesPropagation(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if leaks := b.LeaksSince(before); len(leaks) != 1 || !strings.Contains(leaks[0], b.Host) {
-		t.Errorf("the check sees %v", leaks)
+		t.Errorf("the check found %v", leaks)
 	}
 	if err := unix.Unmount(b.Host, 0); err != nil {
 		t.Fatal(err)
