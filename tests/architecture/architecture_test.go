@@ -171,14 +171,14 @@ func TestImportsAreAllowed(t *testing.T) {
 		from := strings.TrimPrefix(p.ImportPath, module+"/")
 		allowed, ok := arrows[from]
 		if !ok {
-			t.Errorf("%s is new: give it a line in arrows (tests/architecture) that says whom it may import", from)
+			t.Errorf("%s is new: add a line to arrows (tests/architecture) with the packages that it may import", from)
 			continue
 		}
 		seen[from] = true
 		for _, to := range p.Imports {
 			to, ours := strings.CutPrefix(to, module+"/internal/")
 			if ours && !slices.Contains(strings.Fields(allowed), to) {
-				t.Errorf("%s imports internal/%s, which arrows does not allow: move what it needs down, or hand it in from above", from, to)
+				t.Errorf("%s imports internal/%s, which arrows does not allow: move the code that it needs to a lower package, or let the caller pass it", from, to)
 			}
 		}
 	}
@@ -199,14 +199,14 @@ func TestAllowedImportsPointDown(t *testing.T) {
 			n, ok = level[first]
 		}
 		if !ok {
-			t.Errorf("%s has no level", path)
+			t.Errorf("%s has no entry in level", path)
 		}
 		return n
 	}
 	for from, list := range arrows {
 		for _, to := range strings.Fields(list) {
 			if floor(to) <= floor(from) && !strings.HasPrefix(from, "internal/"+to+"/") {
-				t.Errorf("the arrow from %s to %s does not lead down", from, to)
+				t.Errorf("arrows allows %s to import %s, which is not on a lower level", from, to)
 			}
 		}
 	}
@@ -230,7 +230,7 @@ func TestLinkedPackages(t *testing.T) {
 			continue
 		}
 		if strings.TrimSpace(reason) == "" {
-			t.Errorf("%s: %s has no reason behind a #", linkedFile, name)
+			t.Errorf("%s: %s has no reason after a #", linkedFile, name)
 		}
 		listed[name] = true
 	}
@@ -242,15 +242,15 @@ func TestLinkedPackages(t *testing.T) {
 		}
 		linked[p.ImportPath] = true
 		if !listed[p.ImportPath] {
-			t.Errorf(`cmd/minirun now links %[1]s. If it is worth its cost, add it to tests/architecture/%[2]s with the reason. Measure first:
-	make bench-start                                     the start before and after
-	GODEBUG=inittrace=1 bin/minirun --version            what its initialisation takes
-	go list -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/minirun | grep %[1]s     who pulls it in`, p.ImportPath, linkedFile)
+			t.Errorf(`cmd/minirun now links %[1]s. If it is worth the cost, add it to tests/architecture/%[2]s with a reason. Measure first:
+	make bench-start                                     the time of a start, before and after
+	GODEBUG=inittrace=1 bin/minirun --version            the time of its initialisation
+	go list -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/minirun | grep %[1]s     which packages import it`, p.ImportPath, linkedFile)
 		}
 	}
 	for name := range listed {
 		if !linked[name] {
-			t.Errorf("%s lists %s, which is not linked any more: remove the line", linkedFile, name)
+			t.Errorf("%s lists %s, which is no longer linked: remove the line", linkedFile, name)
 		}
 	}
 }
@@ -309,11 +309,11 @@ func TestTablesEscapeControlCharacters(t *testing.T) {
 				t.Errorf("%s:%d: use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
 			}
 			if strings.Contains(line, "termtext.Fprintln") && strings.Contains(line, `\t`) {
-				t.Errorf("%s:%d: tabs of an argument are escaped, use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
+				t.Errorf("%s:%d: termtext.Fprintln escapes the tabs of its arguments, use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
 			}
 		}
 	})
 	if tables < 5 {
-		t.Errorf("%d files with tables", tables)
+		t.Errorf("only %d files print tables: is the search still right?", tables)
 	}
 }

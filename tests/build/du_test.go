@@ -134,7 +134,7 @@ func TestPruneKeepsLayersOfImages(t *testing.T) {
 	s.Do("build", "-t", "app", dir)
 	before := len(s.du())
 	if got := s.Do("build", "prune", "--filter", "until=1h"); got != "Total: 0B" || len(s.du()) != before {
-		t.Errorf("what was used is removed: %s", got)
+		t.Errorf("a used entry was removed: %s", got)
 	}
 	files, err := filepath.Glob(filepath.Join(s.StoreDir, "build", "cache", "*"))
 	if err != nil || len(files) == 0 {

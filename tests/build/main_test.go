@@ -25,7 +25,7 @@
 //	why_test.go      reasons for cache misses in --explain; fetched files; power loss
 //	random_test.go   random edits: builds with the cache against builds without
 //	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: how they are generated;
-//	                 layers_test.go: what is compared
+//	                 layers_test.go: the comparison
 //	kill_test.go     builds that are killed
 //	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach
@@ -64,18 +64,33 @@ func TestMain(m *testing.M) {
 // A store is minirun with a separate store for the test.
 type store struct{ *testbundle.Store }
 
-// newStore returns a store with the images base, configured and onbuild.
+// newStore returns a store with the images base, configured and onbuild: a copy of one that is created
+// once.
 func newStore(t testing.TB) *store {
 	t.Helper()
 	s := &store{testbundle.NewStore(t)}
-	for _, i := range baseImages {
-		args := []string{"import"}
-		for _, c := range i.changes {
-			args = append(args, "--change", c)
+	first := testbundle.Shared(t, "store", func(path string) {
+		for _, i := range baseImages {
+			args := []string{"import"}
+			for _, c := range i.changes {
+				args = append(args, "--change", c)
+			}
+			s.Do(append(args, baseArchive(t), i.name)...)
 		}
-		s.Do(append(args, baseArchive(t), i.name)...)
+		copyTree(t, s.StoreDir, path)
+	})
+	if _, err := os.Stat(s.StoreDir); err != nil {
+		copyTree(t, first, s.StoreDir)
 	}
 	return s
+}
+
+// copyTree copies a directory with all attributes.
+func copyTree(t testing.TB, from, to string) {
+	t.Helper()
+	if text, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copy %s: %v: %s", from, err, text)
+	}
 }
 
 var baseImages = []struct {
@@ -113,7 +128,6 @@ func baseArchive(t testing.TB) string {
 	if err != nil {
 		t.Skip("busybox is not installed: apt install busybox-static")
 	}
-	dir := filepath.Join(t.TempDir(), "base")
 	script := `set -e
 mkdir -p "$1/bin" "$1/etc" "$1/tmp" "$1/root" "$1/home/app"
 cp "$2" "$1/bin/busybox"
@@ -122,11 +136,14 @@ printf 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\napp:x
 printf 'root:x:0:\nwww-data:x:33:\napp:x:1000:\n' > "$1/etc/group"
 chmod 1777 "$1/tmp"; chown 1000:1000 "$1/home/app"
 find "$1" -exec touch -h -d 2020-01-01T00:00:00Z {} +
-tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .`
-	if out, err := exec.Command("sh", "-c", script, "sh", dir, busybox).CombinedOutput(); err != nil {
-		t.Fatalf("make the base: %v: %s", err, out)
-	}
-	return dir + ".tar"
+tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .
+rm -r "$1"`
+	return testbundle.Shared(t, "base.tar", func(path string) {
+		dir := strings.TrimSuffix(path, ".tar")
+		if out, err := exec.Command("sh", "-c", script, "sh", dir, busybox).CombinedOutput(); err != nil {
+			t.Fatalf("create the base: %v: %s", err, out)
+		}
+	})
 }
 
 // contextDir creates a directory of files that all have the same time, except those that the script

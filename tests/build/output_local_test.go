@@ -34,7 +34,7 @@ func TestOutputLocalStaysInDestination(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if got := treeOf(t, victim); !slices.Equal(got, before) {
-		t.Errorf("behind the links of the destination is now\n%s", strings.Join(got, "\n"))
+		t.Errorf("the targets of the destination's links are now\n%s", strings.Join(got, "\n"))
 	}
 	value := make([]byte, 16)
 	if n, err := unix.Lgetxattr(filepath.Join(to, "attr"), "user.test", value); err != nil || string(value[:n]) != "value" {
@@ -91,7 +91,7 @@ func TestOutputHalfWritten(t *testing.T) {
 		checkOnly(t, small, "old", "there")
 		checkOnly(t, filepath.Join(small, "there"))
 		if text, err := os.ReadFile(old); string(text) != "old" {
-			t.Errorf("%s: what was there is now %q, %v", output, text, err)
+			t.Errorf("%s: the existing file is now %q, %v", output, text, err)
 		}
 	}
 	failing := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN false\n"}, "")

@@ -187,15 +187,13 @@ func TestProgressRawJSON(t *testing.T) {
 // fork copies a store, which must not be in use.
 func (s *store) fork(name string) *store {
 	s.T.Helper()
-	out := *s
+	inner, bundle := *s.Store, *s.Bundle
+	out := &store{&inner}
 	out.StoreDir = s.StoreDir + "-" + name
-	b := *s.Bundle
-	b.Global = append(slices.Clone(s.Global[:len(s.Global)-1]), out.StoreDir)
-	out.Bundle = &b
-	if text, err := exec.Command("cp", "-a", s.StoreDir, out.StoreDir).CombinedOutput(); err != nil {
-		s.T.Fatalf("copy the store: %v: %s", err, text)
-	}
-	return &out
+	bundle.Global = append(slices.Clone(s.Global[:len(s.Global)-1]), out.StoreDir)
+	out.Bundle = &bundle
+	copyTree(s.T, s.StoreDir, out.StoreDir)
+	return out
 }
 
 // shell runs a script in a directory.

@@ -160,10 +160,10 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 				}
 			}
 			if c.made != nil && len(got.made) > 2*len(c.made) {
-				t.Errorf("made %q, for want of %q", got.made, c.made)
+				t.Errorf("ran the steps %q, want %q", got.made, c.made)
 			}
 			if !strings.Contains(got.warnings, "--cache-from") || !strings.Contains(got.warnings, c.warns) {
-				t.Errorf("it warns of %q, not of %q", got.warnings, c.warns)
+				t.Errorf("the warnings are %q, want %q", got.warnings, c.warns)
 			}
 			if got := s.files("app/out", "app/g"); !slices.Equal(got, []string{"one", "two"}) {
 				t.Errorf("the files are %q", got)

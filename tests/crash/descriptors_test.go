@@ -76,7 +76,7 @@ func TestRandomDescriptorsAreNotInherited(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("open were\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("the open descriptors are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		if err := os.Remove(log); err != nil {
 			t.Fatal(err)

@@ -67,7 +67,7 @@ func (h *host) killAfter(v *verb, after time.Duration) bool {
 	}
 	status, exited := cmd.ProcessState.ExitCode(), cmd.ProcessState.Exited()
 	if exited && status != 0 {
-		h.t.Errorf("%s, not killed: exit status %d: %s", v.name, status, h.text())
+		h.t.Errorf("%s, which was not killed: exit status %d: %s", v.name, status, h.text())
 	}
 	return !exited
 }

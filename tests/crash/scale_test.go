@@ -163,7 +163,7 @@ func TestExecAgainstDelete(t *testing.T) {
 		group.Wait()
 		h.clean("after exec against delete")
 	}
-	t.Logf("%d times exec against delete; how often which exit status: %v", total, results)
+	t.Logf("%d times exec against delete; number of each exit status: %v", total, results)
 }
 
 // execEnd returns what is wrong with the way in which an exec of "exit 7" ended.

@@ -194,6 +194,6 @@ func TestEventsReportEachOOMKill(t *testing.T) {
 	}
 	testbundle.Reap()
 	if oom < 2 {
-		t.Errorf("%d times out of memory was told, want 2", oom)
+		t.Errorf("out of memory was reported %d times, want 2", oom)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // TestPullRetriesTemporaryErrors: a pull retries after temporary errors and broken connections, and reports it; but
@@ -40,6 +42,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 	serve := http.HandlerFunc(all.serve)
 
 	t.Run("statuses", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve,
 			fault{"GET", "/manifests/app", 1, status(429, "Retry-After: 1")}, fault{"HEAD", "/manifests/app", 1, status(429)},
 			fault{"GET", config, 1, status(500)}, fault{"GET", large, 1, status(502)}, fault{"GET", large, 1, status(504)}, fault{"GET", d.Digest.String(), 1, status(503)})
@@ -51,6 +54,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("token", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", "/token", 1, status(503)})
 		f.faults = append(f.faults, fault{"GET", "/token", 1, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"token":"granted"}`) }},
 			fault{"GET", "/v2/", 1, status(401, `WWW-Authenticate: Bearer realm="`+f.URL+`/token",service="test"`)})
@@ -60,6 +64,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("cut", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, 1, cut})
 		_, shown := pull(t, f)
 		if f.count(large+" bytes=150000-") != 1 || f.count(large) != 2 {
@@ -70,9 +75,11 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("cut before the answer", func(t *testing.T) {
+		testbundle.Parallel(t)
 		pull(t, newFront(t, serve, fault{"GET", large, 1, hangUp}))
 	})
 	t.Run("no ranges", func(t *testing.T) {
+		testbundle.Parallel(t)
 		whole := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			q.Header.Del("Range")
 			all.serve(w, q)
@@ -80,6 +87,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		pull(t, newFront(t, whole, fault{"GET", large, 1, cut}))
 	})
 	t.Run("cut without lengths", func(t *testing.T) { // the end of the connection ends the body
+		testbundle.Parallel(t)
 		f := newFront(t, withoutLengths(all, -1), fault{"GET", large, 1, withoutLengths(all, 150_000)}, fault{"GET", "/manifests/", 1, withoutLengths(all, 30)})
 		_, shown := pull(t, f)
 		if f.count(large+" bytes=150000-") != 1 || !strings.Contains(shown, "the connection was closed: retrying") || !strings.Contains(shown, "the manifest was truncated: retrying") {
@@ -87,6 +95,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("always cut without lengths", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, -1, withoutLengths(all, 100)})
 		s := newStore(t)
 		s.Minirun("pull", "-q", f.host()+"/x:app").Fails(t, large, "bytes early")
@@ -95,6 +104,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("range refused", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, 1, cut}, fault{"GET", large, 1, status(416)})
 		pull(t, f)
 		if f.count(large) != 3 {
@@ -102,6 +112,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("another range", func(t *testing.T) {
+		testbundle.Parallel(t)
 		other := func(w http.ResponseWriter, q *http.Request) {
 			q.Header.Set("Range", "bytes=10-")
 			all.serve(w, q)
@@ -109,6 +120,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		pull(t, newFront(t, serve, fault{"GET", large, 1, cut}, fault{"GET", large, 1, other}))
 	})
 	t.Run("waits too long", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"", "/manifests/", -1, status(429, "Retry-After: 7200")})
 		newStore(t).Minirun("pull", f.host()+"/x:app").Fails(t, "too many requests", "the server asks to wait for 2h0m0s")
 		if f.count("GET /v2/x/manifests/") != 1 {
@@ -116,6 +128,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("not there", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, -1, status(404)})
 		r := newStore(t).Minirun("pull", f.host()+"/x:app")
 		r.Fails(t, "404")
@@ -124,6 +137,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		}
 	})
 	t.Run("build", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", "/manifests/app", 1, status(503)}, fault{"HEAD", "/manifests/app", 1, status(503)}, fault{"GET", "/small", 1, status(502)})
 		s := newStore(t)
 		write(t, filepath.Join(s.Host, "context/Dockerfile"), "FROM "+f.host()+"/x:app\nADD "+f.URL+"/v2/x/blobs/"+config+" /small\nADD "+f.URL+"/small /\n")
@@ -140,6 +154,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 // TestPullManifestTypes: a manifest is accepted with any Content-Type, because file servers send
 // others; a document that is not a manifest is reported.
 func TestPullManifestTypes(t *testing.T) {
+	testbundle.Parallel(t)
 	l, d, _, _ := twoLayers(t)
 	index := l.document(oci.MediaTypeImageIndex, oci.Index{Manifests: []oci.Descriptor{d}})
 	l.name("index", index)
@@ -169,6 +184,7 @@ func TestPullManifestTypes(t *testing.T) {
 // TestPullSelectsSupportedChallenge: of several challenges, in one header or in several, the client selects one that
 // it supports.
 func TestPullSelectsSupportedChallenge(t *testing.T) {
+	testbundle.Parallel(t)
 	l, _, _, _ := twoLayers(t)
 	all := newRegistry(t, l)
 	for name, headers := range map[string][]string{

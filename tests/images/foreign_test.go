@@ -52,6 +52,7 @@ func newShelf(t *testing.T) *shelf {
 // TestForeignLayersAreFetchedFromTheirURLs: a layer that is not in the archive or the registry is fetched from the URLs in
 // its descriptor, if its media type permits it, without credentials, and its digest is verified.
 func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
+	testbundle.Parallel(t)
 	server := newShelf(t)
 	foreign := func(mediaType string, urls ...string) string {
 		i := newSaved(t)
@@ -102,6 +103,7 @@ func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
 
 // TestForeignLayersOfRegistry: the same for pull.
 func TestForeignLayersOfRegistry(t *testing.T) {
+	testbundle.Parallel(t)
 	server := newShelf(t)
 	l := newLayout(t)
 	d := l.image(runs("true"), layer{entries: []tar.Header{file("a", "a")}}, layer{entries: []tar.Header{file("b", "b")}})

@@ -9,10 +9,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // TestImagetoolsInspect: the output is the same as that of buildx for these images.
 func TestImagetoolsInspect(t *testing.T) {
+	testbundle.Parallel(t)
 	f := newFront(t, inMemory())
 	i, s := newImages(t, f.host()), newStore(t)
 	attested := i.indexOf(i.amd64, i.about)
@@ -84,6 +87,7 @@ Manifests:
 // with it into an index, through the API and through the tag, if they match the registry's
 // descriptors.
 func TestImagetoolsReferrers(t *testing.T) {
+	testbundle.Parallel(t)
 	for name, hasInterface := range map[string]bool{"by the interface": true, "by the tag": false} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t, inMemory())
@@ -122,6 +126,7 @@ func TestImagetoolsReferrers(t *testing.T) {
 // TestImagetoolsHostileRegistries: invalid responses are errors, and the tag is not written;
 // temporary errors are retried.
 func TestImagetoolsHostileRegistries(t *testing.T) {
+	testbundle.Parallel(t)
 	l := newLayout(t)
 	big := l.platformImage(oci.Platform{OS: "linux", Architecture: "amd64"}, false, layer{entries: nil}, layer{entries: append(busybox(t).entries, file("noise", noise(300_000)))})
 	l.name("app", big)

@@ -185,6 +185,7 @@ func newImages(t testing.TB, host string) *someImages {
 // TestImagetoolsCreate: the new image has the same document, hence the same digest, that buildx
 // creates from these sources, and skopeo finds it with everything that it refers to.
 func TestImagetoolsCreate(t *testing.T) {
+	testbundle.Parallel(t)
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
 	i := newImages(t, host)
@@ -252,6 +253,7 @@ func TestImagetoolsCreate(t *testing.T) {
 
 // TestImagetoolsTags: several tags, what --append adds to, and --metadata-file.
 func TestImagetoolsTags(t *testing.T) {
+	testbundle.Parallel(t)
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
 	i, s := newImages(t, host), newStore(t)
@@ -296,6 +298,7 @@ func TestImagetoolsTags(t *testing.T) {
 
 // TestImagetoolsRejects: mistakes are errors, and nothing is written.
 func TestImagetoolsRejects(t *testing.T) {
+	testbundle.Parallel(t)
 	f := newFront(t, inMemory())
 	i, s := newImages(t, f.host()), newStore(t)
 	app := f.host() + "/app"
@@ -356,6 +359,7 @@ func TestImagetoolsRejects(t *testing.T) {
 // TestImagetoolsCopies: within a registry blobs are mounted, with a token for both repositories; to a
 // different registry they are sent once.
 func TestImagetoolsCopies(t *testing.T) {
+	testbundle.Parallel(t)
 	behind := testbundle.Registry(t)
 	newImages(t, behind)
 	target, err := url.Parse("http://" + behind)

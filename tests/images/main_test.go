@@ -17,6 +17,7 @@
 package images
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,7 +26,13 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
+func TestMain(m *testing.M) {
+	// Parallel tests here wait for registries and pipes, not for a processor. -parallel overrides it.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	testbundle.MainWithImages(m)
+}
 
 // A store is minirun with a separate store of images for the test.
 type store struct{ *testbundle.Store }

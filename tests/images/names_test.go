@@ -39,7 +39,7 @@ func TestTaggedImagesAreKept(t *testing.T) {
 		t.Errorf("a container's image lost layers: %d", n)
 	}
 	if got := s.Do("layers", testbundle.Prefix+"holds"); !strings.Contains(got, "new") || !strings.Contains(got, "/x") {
-		t.Errorf("what the container has written: %s", got)
+		t.Errorf("the files that the container wrote: %s", got)
 	}
 	s.Check()
 	s.Do("rm", testbundle.Prefix+"holds")

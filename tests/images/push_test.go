@@ -9,11 +9,14 @@ import (
 
 	memory "github.com/google/go-containerregistry/pkg/registry"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // TestPushRetriesTemporaryErrors: a push retries after temporary errors and broken connections, and works without
 // HEAD.
 func TestPushRetriesTemporaryErrors(t *testing.T) {
+	testbundle.Parallel(t)
 	l, d, _, large := twoLayers(t)
 	s := newStore(t)
 	s.Do("load", "-q", "--no-unpack", l.dir)
@@ -60,6 +63,7 @@ func TestPushRetriesTemporaryErrors(t *testing.T) {
 // or, whatever a registry without this API responds, in the index with the subject's tag
 // (distribution specification, "Pushing Manifests with Subject").
 func TestPushedSubjectIsListedAsReferrer(t *testing.T) {
+	testbundle.Parallel(t)
 	l, subject, _, _ := twoLayers(t)
 	var m oci.Manifest
 	readBlob(t, l, subject, &m)

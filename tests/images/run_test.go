@@ -315,7 +315,7 @@ func TestStoreIsPrivate(t *testing.T) {
 	for _, path := range []string{"layers", "containers", "blobs/sha256", "index.json"} {
 		out, err := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "ls", filepath.Join(s.StoreDir, path)).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "Permission denied") {
-			t.Errorf("nobody lists %s: %s", path, out)
+			t.Errorf("another user can list %s: %s", path, out)
 		}
 	}
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // hang is a generous limit for something that should take less than a second.
@@ -39,6 +41,7 @@ func TestSIGTERMEndsImageCommands(t *testing.T) {
 	bomb := gzipOfZeros(t)
 	for _, p := range append(append(stuckReads(t, bomb), stuckBuilds(bomb)...), stuckStore(t, bomb)...) {
 		t.Run(p.name, func(t *testing.T) {
+			testbundle.Parallel(t)
 			s := newStore(t)
 			s.Do("prune") // creates the store
 			args := p.args(t, s)

@@ -113,7 +113,7 @@ func (b *Bundle) RunTerminal(flags ...string) Result {
 	b.t.Helper()
 	master, path, err := console.NewPty()
 	if err != nil {
-		b.t.Skip("the test gets no terminal: ", err)
+		b.t.Skip("no terminal could be opened: ", err)
 	}
 	defer master.Close()
 	slave, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -148,15 +148,15 @@ func (r Result) Prints(t testing.TB, want string) {
 func (r Result) Fails(t testing.TB, words ...string) {
 	t.Helper()
 	if r.Status == 0 {
-		t.Errorf("exit status 0, want a failure\nstdout: %s", r.Stdout)
+		t.Errorf("exit status 0; it must fail\nstdout: %s", r.Stdout)
 	}
 	for _, w := range words {
 		if !strings.Contains(r.Stderr, w) {
-			t.Errorf("the message has no %q:\n%s", w, r.Stderr)
+			t.Errorf("the message does not contain %q:\n%s", w, r.Stderr)
 		}
 	}
 	if twice := repeatedPrefix(r.Stderr); twice != "" {
-		t.Errorf("the message says %q twice: %s", twice, r.Stderr)
+		t.Errorf("the message repeats %q: %s", twice, r.Stderr)
 	}
 }
 

@@ -63,7 +63,7 @@ func MainWithImages(m *testing.M) {
 
 func run(m *testing.M) int {
 	if os.Geteuid() != 0 {
-		skip = "needs root: real containers are made"
+		skip = "needs root: it creates real containers"
 		return m.Run()
 	}
 	if os.Getenv(inside) == "" {
