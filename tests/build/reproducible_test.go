@@ -16,6 +16,8 @@ import (
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // everything is a Dockerfile whose layers contain everything that can differ from one build to the
@@ -128,6 +130,7 @@ func TestBuildsAreReproducible(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var sums [2][sha256.Size]byte
 			var files [2]string
+			var first time.Time
 			for i, s := range stores {
 				files[i] = filepath.Join(t.TempDir(), "out")
 				args := []string{"--no-cache"}
@@ -138,9 +141,11 @@ func TestBuildsAreReproducible(t *testing.T) {
 					args = append(args, "--build-arg", fmt.Sprint("SOURCE_DATE_EPOCH=", epoch))
 				} else {
 					s.Env = append(s.Env, fmt.Sprint("SOURCE_DATE_EPOCH=", epoch))
-					time.Sleep(1100 * time.Millisecond) // file times have a resolution of one second
+					// Times in archives have a resolution of one second.
+					testbundle.Await(t, "the next second", func() bool { return time.Now().Unix() > first.Unix() })
 				}
 				s.build(append(args, dirs[i])...)
+				first = time.Now()
 				text, err := os.ReadFile(files[i])
 				if err != nil {
 					t.Fatal(err)

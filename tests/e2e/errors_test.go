@@ -160,6 +160,7 @@ func TestMalformedConfigIsRejected(t *testing.T) {
 
 // A pipe that is never read does not block minirun forever.
 func TestFullStandardError(t *testing.T) {
+	testbundle.Parallel(t)
 	b := testbundle.New(t, testbundle.Args("/no/such"))
 	b.Write()
 	r, w, err := os.Pipe()
