@@ -30,9 +30,9 @@ COPY --link --from=other /other /seen /
 RUN cat /one /two /other /seen > /all
 `
 
-// TestKilledBuildsLeaveConsistentStore kills builds at random moments. Afterwards none of their processes run and none of their
-// mounts remain, the store is consistent, each step that had finished is cached, and the next build
-// produces the right files and leaves nothing of the killed one.
+// TestKilledBuildsLeaveConsistentStore kills builds at random moments. Afterwards none of their
+// processes run and none of their mounts remain, the store is consistent, each step that had finished
+// is cached, and the next build produces the right files and leaves nothing of the killed one.
 func TestKilledBuildsLeaveConsistentStore(t *testing.T) {
 	s := newStore(t)
 	watched := testbundle.Mounts("self")
@@ -268,8 +268,8 @@ func cgroupsOf(t testing.TB) (out []string) {
 	return out
 }
 
-// TestKilledStepFailsTheBuild: if the minirun process of a step is killed, the build fails with a message that says
-// so, and nothing of the step is left.
+// TestKilledStepFailsTheBuild: if the minirun process of a step is killed, the build fails with a
+// message that says so, and nothing of the step is left.
 func TestKilledStepFailsTheBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN (sleep 1000 &); echo there; sleep 1000\n"}, "")

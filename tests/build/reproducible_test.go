@@ -112,8 +112,8 @@ func twoStores(t *testing.T) [2]*store {
 	return [2]*store{first, second}
 }
 
-// TestBuildsAreReproducible: two builds, in two stores, at two times, from files that differ in their times,
-// produce the same archive. Their attestations are identical too.
+// TestBuildsAreReproducible: two builds, in two stores, at two times, from files that differ in their
+// times, produce the same archive. Their attestations are identical too.
 func TestBuildsAreReproducible(t *testing.T) {
 	stores := twoStores(t)
 	dirs := [2]string{reproducibleContext(t, false, time.Unix(epoch+1000, 0)), reproducibleContext(t, true, time.Unix(epoch+500000, 0))}
@@ -225,7 +225,8 @@ func youngest(t *testing.T, r *result, d oci.Descriptor) (latest int64) {
 	return latest
 }
 
-// TestUnchangedBuildGivesSameImage: an unchanged build produces the same image, without SOURCE_DATE_EPOCH.
+// TestUnchangedBuildGivesSameImage: an unchanged build produces the same image, without
+// SOURCE_DATE_EPOCH.
 func TestUnchangedBuildGivesSameImage(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nENV A=1\nRUN echo hello > /f\nCMD [\"sh\"]\n"}, "")

@@ -14,7 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestMessagesForClassicMistakes: the message names the place in config.json and explains the cause in words.
+// TestMessagesForClassicMistakes: the message names the place in config.json and explains the cause in
+// words.
 func TestMessagesForClassicMistakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -25,8 +25,8 @@ func report(file, name string) specs.Hook {
 	return shellHook(fmt.Sprintf(`{ echo "%s"; readlink /proc/self/ns/mnt; cat; echo; echo end; } >> %s`, name, file))
 }
 
-// TestHooksRunInOrderInTheirNamespaces: each kind of hook runs once, in order, in its namespaces, with the state that the
-// specification requires.
+// TestHooksRunInOrderInTheirNamespaces: each kind of hook runs once, in order, in its namespaces, with
+// the state that the specification requires.
 func TestHooksRunInOrderInTheirNamespaces(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo program >> /host/log; echo end >> /host/log"))
 	log := filepath.Join(b.Host, "log")
