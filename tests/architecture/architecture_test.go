@@ -295,8 +295,8 @@ func forEachFile(t *testing.T, do func(path, text string)) {
 	}
 }
 
-// TestTablesEscapeControlCharacters: a file that prints a table prints its cells through termtext, so that no name
-// in an image can send control sequences to the terminal.
+// TestTablesEscapeControlCharacters: a file that prints a table prints its cells through termtext, so
+// that no name in an image can send control sequences to the terminal.
 func TestTablesEscapeControlCharacters(t *testing.T) {
 	tables := 0
 	forEachFile(t, func(path, text string) {

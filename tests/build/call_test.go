@@ -128,7 +128,8 @@ func TestCallJSON(t *testing.T) {
 	}
 }
 
-// TestCallRejectsUnsupportedRequests: unsupported requests are rejected, and flags without effect are named.
+// TestCallRejectsUnsupportedRequests: unsupported requests are rejected, and flags without effect are
+// named.
 func TestCallRejectsUnsupportedRequests(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG INSIDE\n"}, "")

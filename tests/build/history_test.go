@@ -270,8 +270,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestHistoryEscapesControlCharacters: a program's output and a Dockerfile cannot send control sequences to the
-// terminal of a user who views the history.
+// TestHistoryEscapesControlCharacters: a program's output and a Dockerfile cannot send control
+// sequences to the terminal of a user who views the history.
 func TestHistoryEscapesControlCharacters(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN printf '\\033]0;owned\\007\\n'; exit 3 # \x1b[31m\n"}, "")

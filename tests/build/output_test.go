@@ -13,8 +13,8 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestSeveralOutputsOfOneBuild: one build with every kind of output; each has what was asked for, independently
-// of the other outputs.
+// TestSeveralOutputsOfOneBuild: one build with every kind of output; each has what was asked for,
+// independently of the other outputs.
 func TestSeveralOutputsOfOneBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN echo made > /made\n", "f": "content\n"}, "")
@@ -72,8 +72,8 @@ func checkOnly(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// TestImpossibleOutputIsRejected: an impossible output is rejected with a clear message before anything is built,
-// and nothing is written.
+// TestImpossibleOutputIsRejected: an impossible output is rejected with a clear message before anything
+// is built, and nothing is written.
 func TestImpossibleOutputIsRejected(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -178,7 +178,8 @@ func TestOutputAnnotations(t *testing.T) {
 	}
 }
 
-// TestOutputOfQuietIidfileAndMetadataFile: -q, --iidfile and --metadata-file, for a manifest and for an index.
+// TestOutputOfQuietIidfileAndMetadataFile: -q, --iidfile and --metadata-file, for a manifest and for an
+// index.
 func TestOutputOfQuietIidfileAndMetadataFile(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
