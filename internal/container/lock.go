@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/filelock"
 )
 
 // Each container has one lock, flock(2) on its state directory: the kernel releases it
@@ -78,11 +79,11 @@ func lockDirectory(dir string, how int) (lock, error) {
 		if err != nil {
 			return -1, &os.PathError{Op: "open", Path: dir, Err: err}
 		}
-		if err := flock(fd, how); err != nil {
+		if err := filelock.Flock(fd, how); err != nil {
 			unix.Close(fd)
 			return -1, fmt.Errorf("lock %s: %w", dir, err)
 		}
-		named, err := isNamed(fd, dir)
+		named, err := filelock.IsNamed(fd, dir)
 		if named {
 			debuglog.Printf("locked %s", dir)
 			return lock(fd), nil
@@ -96,13 +97,6 @@ func lockDirectory(dir string, how int) (lock, error) {
 
 func openDirectory(dir string) (int, error) {
 	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-}
-
-// isNamed reports whether an open directory still has this path.
-func isNamed(fd int, path string) (bool, error) {
-	var open, there unix.Stat_t
-	err := errors.Join(unix.Fstat(fd, &open), unix.Stat(path, &there))
-	return err == nil && open.Ino == there.Ino && open.Dev == there.Dev, err
 }
 
 // lockDirectory is like the function, for a process that catches signals: one that
@@ -138,11 +132,11 @@ func (c *Container) lockNew(dir string) error {
 		return err
 	}
 	c.lock = lock(fd)
-	if err := flock(fd, unix.LOCK_EX); err != nil {
+	if err := filelock.Flock(fd, unix.LOCK_EX); err != nil {
 		return err
 	}
 	// `delete --force` removes a directory without a record.
-	if named, err := isNamed(fd, dir); !named {
+	if named, err := filelock.IsNamed(fd, dir); !named {
 		return errors.Join(errors.New("another minirun has deleted it"), err)
 	}
 	c.unlocked, err = openDirectory(dir)
@@ -156,12 +150,12 @@ func (c *Container) relock() (exists bool, err error) {
 	if c.lock >= 0 {
 		return true, nil
 	}
-	err = c.untilLocked(func() error { return flock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
+	err = c.untilLocked(func() error { return filelock.Flock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
 	if err != nil {
 		return true, err
 	}
 	c.lock, c.unlocked = lock(c.unlocked), -1
-	exists, err = isNamed(int(c.lock), c.options.directory())
+	exists, err = filelock.IsNamed(int(c.lock), c.options.directory())
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
@@ -177,14 +171,6 @@ func (c *Container) closeDirectory() {
 	if c.unlocked >= 0 {
 		_ = unix.Close(c.unlocked)
 		c.unlocked = -1
-	}
-}
-
-func flock(fd, how int) error {
-	for {
-		if err := unix.Flock(fd, how); !errors.Is(err, unix.EINTR) {
-			return err
-		}
 	}
 }
 

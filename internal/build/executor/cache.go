@@ -12,12 +12,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/filelock"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -109,11 +109,11 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 		}
 		switch sharing {
 		case "private":
-			err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+			err = filelock.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		case "locked":
-			err = await(ctx, lock, unix.LOCK_EX)
+			err = filelock.Wait(ctx, int(lock.Fd()), unix.LOCK_EX)
 		default:
-			err = await(ctx, lock, unix.LOCK_SH)
+			err = filelock.Wait(ctx, int(lock.Fd()), unix.LOCK_SH)
 		}
 		if err == nil {
 			return &cache{filepath.Join(dir, "fs"+suffix), lock}, nil
@@ -121,21 +121,6 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 		_ = lock.Close()
 		if sharing != "private" || !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, err
-		}
-	}
-}
-
-// await waits for a lock. The wait in the kernel would not notice the end of a context.
-func await(ctx context.Context, f *os.File, how int) error {
-	for {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/filelock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -174,18 +175,10 @@ func lockFile(path string, how int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = unix.Flock(int(f.Fd()), how)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
+	err = filelock.Flock(int(f.Fd()), how)
 	if err == nil {
-		var held, named unix.Stat_t
-		if err = unix.Fstat(int(f.Fd()), &held); err == nil {
-			err = unix.Lstat(path, &named)
-		}
-		if err == nil && held.Ino != named.Ino {
+		var named bool
+		if named, err = filelock.IsNamed(int(f.Fd()), path); err == nil && !named {
 			err = fs.ErrNotExist
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/filelock"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -66,7 +66,7 @@ func addToLayout(ctx context.Context, s *store.Store, dest string, images []tran
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return lock, image.Flock(lock, unix.LOCK_EX) }); err != nil {
+	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return lock, filelock.Flock(int(lock.Fd()), unix.LOCK_EX) }); err != nil {
 		return fmt.Errorf("lock %s: %w", dest, err)
 	}
 	l := &openLayout{root: root, aside: ".minirun-" + rand.Text()}

@@ -32,6 +32,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/filelock"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -213,7 +214,7 @@ func readFile(path string) *Record {
 
 // isLocked reports whether a running build has locked its file.
 func isLocked(f *os.File) bool {
-	return errors.Is(image.Flock(f, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	return errors.Is(filelock.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // ErrNotFound is the error for a reference that matches no build.

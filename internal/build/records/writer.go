@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/filelock"
 	"github.com/minirun/minirun/internal/image/store"
 )
 
@@ -84,7 +84,7 @@ func (w *Writer) create() error {
 	if err != nil {
 		return err
 	}
-	if err = image.Flock(w.file, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+	if err = filelock.Flock(int(w.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
 		_, err = w.file.Write(w.record.append(nil))
 	}
 	if err == nil {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/filelock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -172,7 +173,7 @@ func openLayout(ctx context.Context, dir string) (w *layout, err error) {
 	if w.lock, err = w.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return nil, err
 	}
-	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return w.lock, image.Flock(w.lock, unix.LOCK_EX) }); err != nil {
+	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return w.lock, filelock.Flock(int(w.lock.Fd()), unix.LOCK_EX) }); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if err = w.root.MkdirAll("blobs/sha256", 0o755); err != nil {

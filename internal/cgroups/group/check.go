@@ -55,8 +55,8 @@ func (d *directory) checkType() error {
 		return nil
 	}
 	if err == nil && (kind == "threaded" || kind == "domain invalid") {
-		err = fmt.Errorf("%s cannot have processes: its cgroup.type is %q, because a cgroup next to or above it is threaded\n"+
-			"hint: choose another linux.cgroupsPath", d.path, kind)
+		err = fmt.Errorf("%s cannot have processes: its cgroup.type is %q, because a cgroup next to or above it "+
+			"is threaded\nhint: choose another linux.cgroupsPath", d.path, kind)
 	}
 	return err
 }

@@ -33,7 +33,8 @@ func (c *compiler) checkUnified(file string) bool {
 	case !isFile || controller == "" || strings.ContainsAny(file, "/\x00\n"):
 		c.fail(source, "%q is not the name of a file in a cgroup", file)
 	case slices.Contains([]string{"cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze"}, file):
-		c.fail(source, "acts on processes rather than setting a limit, and the runtime needs it\nhint: use kill, pause or exec")
+		c.fail(source, "acts on processes rather than setting a limit, and the runtime needs it\n"+
+			"hint: use kill, pause or exec")
 	case controller != "cgroup" && !c.h.HasV2(controller):
 		c.fail(source, "controller %s is not in %s/cgroup.controllers", controller, c.h.V2.Mount)
 	default:

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/filelock"
 )
 
 // This file lists what builds have in the store, for du and prune:
@@ -181,7 +181,7 @@ func isHeld(path string) bool {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(image.Flock(f, unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+	return errors.Is(filelock.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // sourceEntries returns the files and repositories that were fetched (package build/source).
