@@ -45,8 +45,8 @@ func (p Policy) V1() (V1, error) {
 		}
 	}
 	if bad != nil {
-		return V1{}, &Error{bad.source, fmt.Errorf("%s %s reverts part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
-			bad.nodes, bad.access)}
+		return V1{}, &Error{bad.source, fmt.Errorf("%s %s reverts part of an earlier, wider rule, which the v1 devices "+
+			"controller cannot express\nhint: name the devices of the wider rule one by one", bad.nodes, bad.access)}
 	}
 	return V1{p.allow, exceptions}, nil
 }
