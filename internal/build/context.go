@@ -211,7 +211,7 @@ func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
 
 const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
-// A contextSource says where a context is.
+// A contextSource is the location of a context.
 type contextSource struct {
 	name  string
 	where string // a directory, an archive's URL, or a git repository

@@ -51,8 +51,8 @@ func open(t *testing.T, dir string) *os.File {
 	return f
 }
 
-// list describes the files of a directory in the format of create, with modes other than 0644 and
-// 0755.
+// list describes the files of a directory in the format of create, and their modes unless these are
+// 0644 and 0755.
 func list(t *testing.T, dir string) string {
 	t.Helper()
 	var out []string
