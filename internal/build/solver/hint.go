@@ -75,7 +75,7 @@ func outsideContextHint(instruction string, sources []string, missing []*content
 // WORKDIR. People often assume that the paths of --from are relative to it.
 type misplacedSource struct {
 	requested, actual string
-	dir          bool
+	dir               bool
 }
 
 // workdirHint looks there, and suggests the corrected instruction, together with later
