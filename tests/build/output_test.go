@@ -209,7 +209,7 @@ func TestOutputRefused(t *testing.T) {
 		{"-t UPPER", "lower case"},
 		{"-o type=image,name=x@sha256:0000000000000000000000000000000000000000000000000000000000000000", "a digest is what an image comes to"},
 		{"-o - -o type=oci", "2 outputs go to standard output"},
-		{"-q -o -", "--quiet writes there, too"},
+		{"-q -o -", "--quiet, which also writes to standard output"},
 		{"-o type=oci,dest=FILE,annotation-index.a=b", "there is none with one platform"},
 		{"-o type=oci,dest=FILE,annotation-layer.a=b", "must be of manifest"},
 		{"--annotation a=b -o type=local,dest=FILE", "annotations are for images"},
@@ -219,7 +219,7 @@ func TestOutputRefused(t *testing.T) {
 		{"--provenance mode=some", "must be min or max"},
 		{"--provenance mode=min,version=v0.3", "must be v1 or v0.2"},
 		{"--iidfile FILE -o type=local,dest=FILE2", "no output is an image"},
-		{"--quiet --progress plain", "a quiet build shows no progress"},
+		{"--quiet --progress plain", "--quiet cannot be combined"},
 		{"--attest type=signature", "must be provenance or sbom"},
 		{"--sbom generator=docker/scanner", "runs no image for it"},
 	} {
