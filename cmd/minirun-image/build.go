@@ -74,17 +74,17 @@ func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
 		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] %s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
-	asked, err := wantedCall(ctx)
+	asked, err := parseCall(ctx)
 	if err != nil {
 		return err
 	}
 	if asked.method != "build" {
 		return asked.run(ctx)
 	}
-	if err := checkGiven(ctx); err != nil {
+	if err := checkFlags(ctx); err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,12 +92,12 @@ func buildImage(ctx *cli.Context) error {
 	return buildInto(ctx, s)
 }
 
-// checkGiven validates flags that can be checked without a store.
-func checkGiven(ctx *cli.Context) error {
+// checkFlags validates flags that can be checked without a store.
+func checkFlags(ctx *cli.Context) error {
 	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
 		return errors.New("build --debug: the shell needs a terminal, but standard input is not one")
 	}
-	if err := explainable(ctx.String("explain")); err != nil {
+	if err := checkExplain(ctx.String("explain")); err != nil {
 		return err
 	}
 	return checkLegacy(ctx)
@@ -108,7 +108,7 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 	if err != nil {
 		return err
 	}
-	d, err := delivery(ctx, &o, s)
+	d, err := parseDelivery(ctx, &o, s)
 	if err != nil {
 		return err
 	}
@@ -131,8 +131,8 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 		return err
 	}
 	b.Runner.DeviceDirs = ctx.StringSlice("cdi-spec-dir")
-	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
-	o.Checked, o.Failed = t.checked, t.failed
+	t := &buildReporter{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
+	o.Checked, o.Failed = t.addFindings, t.handleFailure
 	begun := time.Now()
 	record, err := startRecord(ctx, &o, b, display)
 	if err != nil {
@@ -151,9 +151,9 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 	for _, w := range b.Warnings {
 		warn(w)
 	}
-	t.warnings()
+	t.printFindings()
 	if err != nil {
-		return t.end(err)
+		return t.printError(err)
 	}
 	out.built, out.record, out.found, out.took = built, record.ID(), t.found, time.Since(begun)
 	out.unknownArguments, out.unknownStages = file.Unknown(o.BuildArgs), file.UnknownStages(o.Without)

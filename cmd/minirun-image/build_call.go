@@ -24,8 +24,8 @@ type call struct{ method, format string }
 // methods lists the methods of --call, with docker buildx's names.
 var methods = []string{"build", "check", "outline", "targets", "subrequests.describe"}
 
-// wantedCall parses --call METHOD[,format=FORMAT], --check and --format.
-func wantedCall(ctx *cli.Context) (c call, err error) {
+// parseCall parses --call METHOD[,format=FORMAT], --check and --format.
+func parseCall(ctx *cli.Context) (c call, err error) {
 	fields := strings.Split(ctx.String("call"), ",")
 	c = call{method: cmp.Or(fields[0], "build"), format: ctx.String("format")}
 	for _, f := range fields[1:] {
@@ -53,20 +53,20 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	return c, nil
 }
 
-// calledWith lists the flags that a call uses.
-var calledWith = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target", "progress", "quiet", "builder"}
+// callFlags lists the flags that a call uses.
+var callFlags = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target", "progress", "quiet", "builder"}
 
 // run executes a call. It builds nothing and pulls no images.
 func (c call) run(ctx *cli.Context) error {
 	for _, f := range ctx.Command.Flags {
-		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(calledWith, name) {
+		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(callFlags, name) {
 			warn(fmt.Errorf("--%s has no effect with --call=%s, which builds nothing", name, c.method))
 		}
 	}
 	if c.method == "subrequests.describe" {
 		return build.Describe(ctx.App.Writer, c.format)
 	}
-	d, done, err := readCalled(ctx)
+	d, done, err := openDockerfile(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,8 +90,8 @@ func (c call) run(ctx *cli.Context) error {
 	return cause
 }
 
-// readCalled reads the Dockerfile for a call, and the flags that affect it.
-func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
+// openDockerfile reads the Dockerfile for a call, and the flags that affect it.
+func openDockerfile(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	o := build.Options{Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target")}
 	if o.BuildArgs, err = options.BuildArguments(ctx.StringSlice("build-arg")); err != nil {
 		return nil, nil, err
@@ -131,7 +131,7 @@ func readLocal(ctx context.Context, o *build.Options) ([]byte, error) {
 
 // readRemote fetches a context or a Dockerfile into the store.
 func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error) {
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

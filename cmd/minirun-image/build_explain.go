@@ -25,7 +25,7 @@ func explainBuilt(ctx *cli.Context, built []build.Built, took time.Duration) err
 		return nil
 	}
 	for _, b := range built {
-		r, err := reportOf(&b, took)
+		r, err := newReport(&b, took)
 		if err != nil {
 			return fmt.Errorf("--explain: %w", err)
 		}
@@ -36,8 +36,8 @@ func explainBuilt(ctx *cli.Context, built []build.Built, took time.Duration) err
 	return nil
 }
 
-// explainable checks the format before anything is built.
-func explainable(how string) error {
+// checkExplain checks the format before anything is built.
+func checkExplain(how string) error {
 	if how == "" || how == "text" || how == "json" || strings.HasSuffix(how, ".svg") || strings.HasSuffix(how, ".html") {
 		return nil
 	}
@@ -63,8 +63,8 @@ func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
 	return f.Done(err)
 }
 
-// reportOf collects the data for the report about a build.
-func reportOf(b *build.Built, took time.Duration) (*explain.Report, error) {
+// newReport collects the data for the report about a build.
+func newReport(b *build.Built, took time.Duration) (*explain.Report, error) {
 	r := &explain.Report{Graph: b.Graph, Steps: map[int]explain.Step{}, Config: *b.Graph.Target.Last().Config, Total: took}
 	c := r.Config.Config
 	argv, err := image.Argv(image.Execution{Entrypoint: c.Entrypoint, Cmd: c.Cmd}, image.Wishes{})
@@ -79,15 +79,15 @@ func reportOf(b *build.Built, took time.Duration) (*explain.Report, error) {
 			if err != nil {
 				return nil, err
 			}
-			out.Layer = infoOf(d)
+			out.Layer = summarizeLayer(d)
 		}
 		r.Steps[n.ID] = out
 	}
 	return r, nil
 }
 
-// infoOf selects the largest files.
-func infoOf(d *layer.Difference) *explain.LayerInfo {
+// summarizeLayer selects the largest files.
+func summarizeLayer(d *layer.Difference) *explain.LayerInfo {
 	files := slices.DeleteFunc(slices.Clone(d.Files), func(c layer.Change) bool { return c.Dir || c.What == "on the way" })
 	slices.SortStableFunc(files, func(a, b layer.Change) int { return int(b.Size - a.Size) })
 	return &explain.LayerInfo{Added: d.Added, Changed: d.Changed, Removed: d.Removed, Bytes: d.Bytes, Largest: files[:min(5, len(files))]}

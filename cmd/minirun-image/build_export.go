@@ -21,9 +21,9 @@ import (
 // version is set by the Makefile.
 var version string
 
-// delivery parses the flags, so that invalid ones are rejected before anything is built.
-func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
-	d := &build.Delivery{Version: version, Progress: silent{}}
+// parseDelivery parses the flags, so that invalid ones are rejected before anything is built.
+func parseDelivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
+	d := &build.Delivery{Version: version, Progress: noDisplay{}}
 	for _, text := range ctx.StringSlice("output") {
 		out, err := export.ParseOutput(text)
 		if err != nil {
@@ -56,7 +56,7 @@ func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delive
 	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
 		return nil, errors.New("--iidfile: no output is an image, so there is no image ID\nhint: add --output type=image")
 	}
-	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
+	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushImage(c, s, i, to) }
 	if err := d.Check(o); err != nil {
 		return nil, err
 	}
@@ -79,10 +79,10 @@ func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 	return nil
 }
 
-func pushBuilt(ctx context.Context, s *store.Store, i *store.Image, to image.Name) error {
+func pushImage(ctx context.Context, s *store.Store, i *store.Image, to image.Name) error {
 	registries, err := transfer.ReadRegistries()
 	if err != nil {
 		return err
 	}
-	return registries.Push(ctx, s, i, to, 3, silent{})
+	return registries.Push(ctx, s, i, to, 3, noDisplay{})
 }

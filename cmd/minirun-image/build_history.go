@@ -70,7 +70,7 @@ func buildHistoryCommand() *cli.Command {
 	}
 }
 
-func bookOf(ctx *cli.Context) *records.Book {
+func openBook(ctx *cli.Context) *records.Book {
 	return records.Of(&image.Store{Dir: ctx.String("store")})
 }
 
@@ -83,7 +83,7 @@ func historyList(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := bookOf(ctx).List()
+	all, err := openBook(ctx).List()
 	if err != nil {
 		return err
 	}
@@ -91,16 +91,16 @@ func historyList(ctx *cli.Context) error {
 	return history.WriteList(ctx.App.Writer, ctx.String("format"), all, now, !ctx.Bool("no-trunc"))
 }
 
-// oneBuild finds the build named on the command line.
-func oneBuild(ctx *cli.Context) (*records.Record, error) {
+// findBuild finds the build named on the command line.
+func findBuild(ctx *cli.Context) (*records.Record, error) {
 	if err := errors.Join(cmdline.CheckCount(ctx, 0, 1), checkBuilder(ctx)); err != nil {
 		return nil, err
 	}
-	return bookOf(ctx).Find(ctx.Args().First())
+	return openBook(ctx).Find(ctx.Args().First())
 }
 
 func historyLogs(ctx *cli.Context) error {
-	r, err := oneBuild(ctx)
+	r, err := findBuild(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func historyRemove(ctx *cli.Context) error {
 	if err := checkBuilder(ctx); err != nil {
 		return err
 	}
-	book := bookOf(ctx)
+	book := openBook(ctx)
 	if ctx.Bool("all") {
 		if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 			return err
@@ -123,7 +123,7 @@ func historyRemove(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	list, err := namedBuilds(ctx, book)
+	list, err := findBuilds(ctx, book)
 	if err != nil {
 		return err
 	}
@@ -136,9 +136,9 @@ func historyRemove(ctx *cli.Context) error {
 	return nil
 }
 
-// namedBuilds finds all builds named on the command line before any of them is changed, because ^N
+// findBuilds finds all builds named on the command line before any of them is changed, because ^N
 // would then refer to a different one.
-func namedBuilds(ctx *cli.Context, book *records.Book) (out []*records.Record, err error) {
+func findBuilds(ctx *cli.Context, book *records.Book) (out []*records.Record, err error) {
 	for _, ref := range ctx.Args().Slice() {
 		r, err := book.Find(ref)
 		if err != nil {

@@ -17,7 +17,7 @@ func historyInspect(ctx *cli.Context) error {
 	if ctx.Args().First() == "attachment" {
 		return errors.New("build history inspect attachment is not supported (attestations are in the image: --provenance, --sbom)")
 	}
-	r, err := oneBuild(ctx)
+	r, err := findBuild(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func historyExport(ctx *cli.Context) error {
 	if err := checkBuilder(ctx); err != nil {
 		return err
 	}
-	book := bookOf(ctx)
-	list, err := namedBuilds(ctx, book)
+	book := openBook(ctx)
+	list, err := findBuilds(ctx, book)
 	switch {
 	case err != nil:
 		return err

@@ -59,7 +59,7 @@ func buildPrune(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A talk prints what a build reports in addition to its progress: the linter's findings, the lines
+// A buildReporter prints what a build reports in addition to its progress: the linter's findings, the lines
 // of the Dockerfile that failed, and how to debug the failure.
-type talk struct {
+type buildReporter struct {
 	cli     *cli.Context
 	display progress.Display
 	runner  *executor.Executor
@@ -53,7 +53,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
-func (t *talk) checked(r *lint.Result) {
+func (t *buildReporter) addFindings(r *lint.Result) {
 	t.found = r
 	for _, w := range vertexWarnings(r) {
 		t.display.Warn(w)
@@ -94,8 +94,8 @@ func atLine(w *lint.Warning) string {
 	return ""
 }
 
-// failed starts a shell at the RUN that failed, if the user asked for one.
-func (t *talk) failed(n *graph.Node, s *executor.Step, err error) {
+// handleFailure starts a shell at the RUN that failed, if the user asked for one.
+func (t *buildReporter) handleFailure(n *graph.Node, s *executor.Step, err error) {
 	if !t.cli.Bool("debug") {
 		t.ran = true
 		return
@@ -110,8 +110,8 @@ func (t *talk) failed(n *graph.Node, s *executor.Step, err error) {
 	})
 }
 
-// warnings prints the findings, one a line. --check explains them.
-func (t *talk) warnings() {
+// printFindings prints the findings, one a line. --check explains them.
+func (t *buildReporter) printFindings() {
 	if t.found == nil || len(t.found.Warnings) == 0 || !t.chatty {
 		return
 	}
@@ -126,9 +126,9 @@ func (t *talk) warnings() {
 	}
 }
 
-// end prints the Dockerfile lines that the error of a build refers to, and returns the error
+// printError prints the Dockerfile lines that the error of a build refers to, and returns the error
 // without them.
-func (t *talk) end(err error) error {
+func (t *buildReporter) printError(err error) error {
 	if t.cli.Context.Err() != nil {
 		return err
 	}
@@ -138,15 +138,15 @@ func (t *talk) end(err error) error {
 	}
 	fmt.Fprint(os.Stderr, lines)
 	if t.ran && t.chatty {
-		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.again())
+		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.debugCommand())
 	}
 	return cause
 }
 
-// again returns the command line with --debug. If standard input is not a terminal, it returns a
+// debugCommand returns the command line with --debug. If standard input is not a terminal, it returns a
 // generic form, because the shell needs a terminal, and logs should not contain the values of
 // arguments.
-func (t *talk) again() string {
+func (t *buildReporter) debugCommand() string {
 	if !isTerminal(os.Stdin) {
 		return "minirun build --debug … on a terminal"
 	}

@@ -82,7 +82,7 @@ func tag(ctx *cli.Context) error {
 	if name.Digest != "" {
 		return errors.New("tag: the target must be NAME[:TAG], not a digest")
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func rmi(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,11 +125,11 @@ func rmi(ctx *cli.Context) error {
 		}
 	}
 	out, err := s.Sweep(ctx.Context)
-	report(ctx, out)
+	printSweep(ctx, out)
 	return err
 }
 
-func report(ctx *cli.Context, out store.Swept) {
+func printSweep(ctx *cli.Context, out store.SweepResult) {
 	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
 }
 
@@ -149,7 +149,7 @@ func prune(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func prune(ctx *cli.Context) error {
 		termtext.Fprintln(ctx.App.Writer, "removed", n)
 	}
 	if err == nil {
-		report(ctx, out)
+		printSweep(ctx, out)
 	}
 	return err
 }

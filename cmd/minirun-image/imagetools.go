@@ -67,7 +67,7 @@ func imagetoolsCommand() *cli.Command {
 }
 
 func createIndex(ctx *cli.Context) error {
-	request, err := creation(ctx)
+	request, err := parseCreation(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func createIndex(ctx *cli.Context) error {
 	return nil
 }
 
-// creation reads the command line, and the files named on it.
-func creation(ctx *cli.Context) (q imagetools.Request, err error) {
+// parseCreation reads the command line, and the files named on it.
+func parseCreation(ctx *cli.Context) (q imagetools.Request, err error) {
 	var texts []string
 	for _, file := range ctx.StringSlice("file") {
 		text, err := os.ReadFile(file)

@@ -34,7 +34,7 @@ func showLayers(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}

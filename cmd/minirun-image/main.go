@@ -28,17 +28,17 @@ import (
 
 func main() {
 	enterUserNamespace()
-	ctx, stop := interruptible()
+	ctx, stop := catchSignals()
 	surviveBrokenPipes()
 	a := app()
-	args, _ := cmdline.Arrange(os.Args, a, arguments)
+	args, _ := cmdline.Arrange(os.Args, a, splitArguments)
 	err := a.RunContext(ctx, args)
 	interrupted := context.Cause(ctx)
 	stop()
 	if err == nil {
 		return
 	}
-	var by *signaled
+	var by *signalError
 	if errors.As(interrupted, &by) {
 		fmt.Fprintf(os.Stderr, "minirun: canceled by a signal: %v\n", by)
 		os.Exit(128 + int(by.signal))
@@ -79,20 +79,20 @@ func outputBroken(err error) bool {
 	return errors.As(err, &write) && errors.Is(write.Err, syscall.EPIPE) && write.Path == os.Stdout.Name()
 }
 
-// signaled is the cause of a context that a signal canceled.
-type signaled struct{ signal syscall.Signal }
+// signalError is the cause of a context that a signal canceled.
+type signalError struct{ signal syscall.Signal }
 
-func (s *signaled) Error() string { return s.signal.String() }
+func (s *signalError) Error() string { return s.signal.String() }
 
 // Is makes it match context.Canceled.
-func (s *signaled) Is(err error) bool { return err == context.Canceled }
+func (s *signalError) Is(err error) bool { return err == context.Canceled }
 
-// patience is how long the program may take to clean up after a signal.
-const patience = 10 * time.Second
+// cleanupTime is how long the program may take to clean up after a signal.
+const cleanupTime = 10 * time.Second
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels. The second one
+// catchSignals returns a context that the first SIGINT or SIGTERM cancels. The second one
 // terminates the program.
-func interruptible() (context.Context, func()) {
+func catchSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -100,10 +100,10 @@ func interruptible() (context.Context, func()) {
 		s, ok := <-signals
 		if n, is := s.(syscall.Signal); ok && is {
 			signal.Stop(signals)
-			cancel(&signaled{n})
+			cancel(&signalError{n})
 			// An operation that cannot be interrupted, such as a write to a stopped terminal, must
 			// not keep the program from exiting. It usually exits long before.
-			time.AfterFunc(patience, func() { os.Exit(128 + int(n)) })
+			time.AfterFunc(cleanupTime, func() { os.Exit(128 + int(n)) })
 		}
 	}()
 	return ctx, func() { signal.Stop(signals) }
@@ -166,30 +166,30 @@ func prepare(commands []*cli.Command) {
 	}
 }
 
-// shared opens the store for a command that uses it or adds to it. The returned function releases
+// openShared opens the store for a command that uses it or adds to it. The returned function releases
 // it.
-func shared(ctx *cli.Context) (*store.Store, func(), error) {
+func openShared(ctx *cli.Context) (*store.Store, func(), error) {
 	s, err := store.Open(ctx.String("store"))
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := s.Share(ctx.Context)
+	lock, err := s.LockShared(ctx.Context)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s, lock.Unlock, nil
 }
 
-// owned opens the store for a command that removes something.
-func owned(ctx *cli.Context) (*store.Store, func(), error) {
+// openExclusive opens the store for a command that removes something.
+func openExclusive(ctx *cli.Context) (*store.Store, func(), error) {
 	s, err := store.Open(ctx.String("store"))
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := s.Own(ctx.Context, false)
+	lock, err := s.LockExclusive(ctx.Context, false)
 	if err == syscall.EWOULDBLOCK || lock == nil {
 		fmt.Fprintln(os.Stderr, "minirun: waiting for the image store, which another process is using")
-		lock, err = s.Own(ctx.Context, true)
+		lock, err = s.LockExclusive(ctx.Context, true)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -197,10 +197,10 @@ func owned(ctx *cli.Context) (*store.Store, func(), error) {
 	return s, lock.Unlock, nil
 }
 
-// arguments splits the words after a command's name into flags, which may appear anywhere as in
+// splitArguments splits the words after a command's name into flags, which may appear anywhere as in
 // docker, and arguments. For the commands that minirun calls, what follows the first argument is
 // ports and paths, not flags.
-func arguments(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitArguments(command *cli.Command, words []string, _ bool) cmdline.Line {
 	if command.Hidden {
 		return cmdline.Split(words, command.Flags, 0)
 	}

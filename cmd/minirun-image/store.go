@@ -37,7 +37,7 @@ func storeCheck(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}

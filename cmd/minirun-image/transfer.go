@@ -59,7 +59,7 @@ func pull(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func pull(ctx *cli.Context) error {
 	if p.Close(err); err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
-	return keep(ctx, s, []image.Name{name}, d)
+	return addImages(ctx, s, []image.Name{name}, d)
 }
 
 // fetchOptions returns what pull and load fetch of an image.
@@ -87,15 +87,15 @@ func fetchOptions(ctx *cli.Context) transfer.Options {
 
 func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
-// keep names the images that were fetched, unpacks them, and prints their names.
-func keep(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) error {
+// addImages names the images that were fetched, unpacks them, and prints their names.
+func addImages(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) error {
 	// Commands that list the store must be able to read the image.
 	_, err := s.Load(d, "")
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		err = s.Keep(ctx.Context, d)
+		err = s.AddUnnamed(ctx.Context, d)
 	}
 	for _, n := range names {
 		err = errors.Join(err, s.SetName(ctx.Context, n, d))
@@ -161,7 +161,7 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func load(ctx *cli.Context) error {
 		}
 		name = &n
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func load(ctx *cli.Context) error {
 		if name != nil {
 			f.Names = []image.Name{*name}
 		}
-		if err := keep(ctx, s, f.Names, d); err != nil {
+		if err := addImages(ctx, s, f.Names, d); err != nil {
 			return err
 		}
 	}
@@ -261,18 +261,18 @@ func saveImages(ctx *cli.Context) (err error) {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	var images []transfer.Saved
+	var images []transfer.NamedImage
 	for _, text := range ctx.Args().Slice() {
 		i, err := s.OpenImage(text)
 		if err != nil {
 			return err
 		}
-		images = append(images, transfer.Saved{Name: i.Name, Image: i})
+		images = append(images, transfer.NamedImage{Name: i.Name, Image: i})
 	}
 	out := io.Writer(os.Stdout)
 	if file := ctx.String("output"); file != "" {
@@ -324,7 +324,7 @@ func importTar(ctx *cli.Context) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -333,5 +333,5 @@ func importTar(ctx *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("import %s: %w", from, err)
 	}
-	return keep(ctx, s, names, d)
+	return addImages(ctx, s, names, d)
 }

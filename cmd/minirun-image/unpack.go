@@ -29,7 +29,7 @@ func unpackImage(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func writeBundle(ctx *cli.Context) error {
 	if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
 		return fmt.Errorf("bundle: %s already contains a config.json\nhint: choose a new directory", dir)
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}

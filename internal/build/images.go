@@ -78,7 +78,7 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
+	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.LayerKeys(i)}, nil
 }
 
 // isDigest reports whether a name is the digest of an image in the store. No registry has it:
@@ -260,7 +260,7 @@ func (b *Builder) layout(ctx context.Context, where string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return d.Digest.String(), b.Store.Keep(ctx, d)
+		return d.Digest.String(), b.Store.AddUnnamed(ctx, d)
 	}
 	return "", fmt.Errorf("%s has no such image among %d", where, len(found))
 }

@@ -89,7 +89,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 			return nil, err
 		}
 	}
-	lock, err := e.Store.Share(context.Background()) // so that prune keeps the layers until the record names them
+	lock, err := e.Store.LockShared(context.Background()) // so that prune keeps the layers until the record names them
 	if err != nil {
 		return nil, err
 	}

@@ -51,11 +51,11 @@ func TestShorten(t *testing.T) {
 func TestAge(t *testing.T) {
 	hour := time.Now().Add(-3 * time.Hour)
 	for want, at := range map[string]*time.Time{"-": nil, "3 hours ago": &hour} {
-		if got := Age(at); got != want {
+		if got := FormatAge(at); got != want {
 			t.Errorf("%v: %q, want %q", at, got, want)
 		}
 	}
-	if got := Age(&time.Time{}); got != "-" {
+	if got := FormatAge(&time.Time{}); got != "-" {
 		t.Errorf("an unknown time: %q", got)
 	}
 }

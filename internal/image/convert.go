@@ -115,7 +115,7 @@ func annotations(c Config, w Wishes) map[string]string {
 		out[prefix+"created"] = c.Created.UTC().Format(time.RFC3339Nano)
 	}
 	for name, value := range c.Config.Labels {
-		if describes(name) {
+		if isAnnotation(name) {
 			out[name] = value
 		}
 	}
@@ -123,7 +123,7 @@ func annotations(c Config, w Wishes) map[string]string {
 	return out
 }
 
-// described are the prefixes of the labels that become annotations. Both namespaces are reserved
+// annotationPrefixes are the prefixes of the labels that become annotations. Both namespaces are reserved
 // for metadata that describes an image (image-spec, annotations.md, "Rules").
 //
 // Annotations also control runtimes where config.json has no field: systemd's properties, criu's
@@ -131,10 +131,10 @@ func annotations(c Config, w Wishes) map[string]string {
 // Each release adds new ones, and runc stores "bundle" there, so a list of exclusions would never
 // be complete. The author of an image may describe it, but not control what the host does with it.
 // The user may do both, with --label.
-var described = []string{"org.opencontainers.image.", "org.label-schema."}
+var annotationPrefixes = []string{"org.opencontainers.image.", "org.label-schema."}
 
-func describes(label string) bool {
-	return slices.ContainsFunc(described, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
+func isAnnotation(label string) bool {
+	return slices.ContainsFunc(annotationPrefixes, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
 }
 
 // Defaults returns the specification of a container created from an image before the settings of

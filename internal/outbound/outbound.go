@@ -87,7 +87,7 @@ func countRedirects(r *http.Request) int {
 // viaKey is the context key for the proxy of a request, a *url.URL.
 type viaKey struct{}
 
-func via(ctx context.Context) *url.URL {
+func requestProxy(ctx context.Context) *url.URL {
 	u, _ := ctx.Value(viaKey{}).(*url.URL)
 	return u
 }
@@ -106,7 +106,7 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 	}
 	base = base.Clone()
 	if t.proxy = base.Proxy; t.proxy != nil {
-		base.Proxy = func(r *http.Request) (*url.URL, error) { return via(r.Context()), nil }
+		base.Proxy = func(r *http.Request) (*url.URL, error) { return requestProxy(r.Context()), nil }
 	}
 	base.DialContext = t.dial
 	t.next = base
@@ -187,7 +187,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 	}
 	host = strings.ToLower(host)
 	d := net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}
-	if via(ctx) != nil {
+	if requestProxy(ctx) != nil {
 		return d.DialContext(ctx, network, address)
 	}
 	d.ControlContext = func(_ context.Context, _, resolved string, _ syscall.RawConn) error {

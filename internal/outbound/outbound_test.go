@@ -91,8 +91,8 @@ func TestProxyIsNotATarget(t *testing.T) {
 	}
 }
 
-// TestPlain checks which requests may be sent without TLS.
-func TestPlain(t *testing.T) {
+// TestRequestsWithoutTLS checks which requests may be sent without TLS.
+func TestRequestsWithoutTLS(t *testing.T) {
 	for _, c := range []struct {
 		origin Origin
 		url    string

@@ -166,8 +166,8 @@ func IsCut(err error) bool {
 	return false
 }
 
-// after returns how long a server asks to wait: RFC 9110, section 10.2.3.
-func after(h http.Header, now time.Time) (time.Duration, bool) {
+// retryAfter returns how long a server asks to wait: RFC 9110, section 10.2.3.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second, true

@@ -44,7 +44,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		a := Attempt{Server: r.URL.Host, Cause: cause, Wait: t.policy.delay(failures)}
 		if answer != nil {
-			if asked, ok := after(answer.Header, time.Now()); ok {
+			if asked, ok := retryAfter(answer.Header, time.Now()); ok {
 				a.Wait = max(asked, a.Wait)
 			}
 		}

@@ -66,8 +66,8 @@ func rowOf(e *store.CacheEntry) formatter.Row {
 	}
 	parents := append([]string{}, e.Parents...) // [] instead of null in JSON
 	return formatter.Row{
-		"ID": mark(e.ID, e.Mutable), "Parents": parents, "CreatedAt": formatter.Age(&e.Created), "Mutable": e.Mutable, "Reclaimable": !e.InUse, "Shared": e.Shared,
-		"Size": mark(units.HumanSize(float64(e.Size)), e.Shared), "Description": formatter.OneLine(e.Description), "LastUsedAt": formatter.Age(&e.Used), "Type": e.Type,
+		"ID": mark(e.ID, e.Mutable), "Parents": parents, "CreatedAt": formatter.FormatAge(&e.Created), "Mutable": e.Mutable, "Reclaimable": !e.InUse, "Shared": e.Shared,
+		"Size": mark(units.HumanSize(float64(e.Size)), e.Shared), "Description": formatter.OneLine(e.Description), "LastUsedAt": formatter.FormatAge(&e.Used), "Type": e.Type,
 	}
 }
 
@@ -86,7 +86,7 @@ func writePretty(w io.Writer, entries []*store.CacheEntry) error {
 		line("Shared", strconv.FormatBool(e.Shared))
 		line("Size", units.HumanSize(float64(e.Size)))
 		line("Description", formatter.OneLine(e.Description))
-		line("Last used", formatter.Age(&e.Used))
+		line("Last used", formatter.FormatAge(&e.Used))
 		line("Type", e.Type)
 		text.WriteString("\n")
 	}

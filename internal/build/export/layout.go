@@ -32,7 +32,7 @@ const (
 
 // layout writes images to a directory. A new directory is created atomically. In an existing
 // directory the images are added, and replace those with the same name.
-func layout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
+func layout(ctx context.Context, s *store.Store, dest string, images []transfer.NamedImage, p transfer.Progress) error {
 	entries, err := os.ReadDir(dest)
 	switch {
 	case err == nil && len(entries) > 0:
@@ -54,7 +54,7 @@ func layout(ctx context.Context, s *store.Store, dest string, images []transfer.
 // addToLayout writes a layout to a directory below dest, then moves the blobs to their final
 // places, and the index last. It follows no links out of the directory. Other builds that
 // write there wait.
-func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved, p transfer.Progress) (err error) {
+func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.NamedImage, p transfer.Progress) (err error) {
 	root, err := os.OpenRoot(dest)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 )
 
 // Archive writes images as an OCI image layout, which Docker can also read.
-func Archive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
+func Archive(ctx context.Context, s *store.Store, o Output, images []transfer.NamedImage, p transfer.Progress) (err error) {
 	if !o.Tar {
 		return layout(ctx, s, o.Dest, images, p)
 	}

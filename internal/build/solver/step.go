@@ -302,7 +302,7 @@ func (v *solving) settle(aside string, r *Record) error {
 	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
 		return err
 	}
-	whole, err := v.trust.Whole(dir)
+	whole, err := v.trust.IsComplete(dir)
 	if err != nil {
 		return err
 	}

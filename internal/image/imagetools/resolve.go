@@ -136,7 +136,7 @@ func (p *Resolved) completePlatforms(ctx context.Context) (err error) {
 }
 
 func lacksPlatform(d oci.Descriptor) bool {
-	return d.Platform == nil && attested(d) == "" && !image.IsIndex(d.MediaType)
+	return d.Platform == nil && attestedImage(d) == "" && !image.IsIndex(d.MediaType)
 }
 
 func platformIn(ctx context.Context, from transfer.Source, d oci.Descriptor) (*oci.Platform, error) {

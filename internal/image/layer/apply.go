@@ -106,14 +106,14 @@ func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Resul
 	if err := a.rootDirectory(); err != nil {
 		return Result{}, err
 	}
-	if err := a.all(ctx, tar.NewReader(archive), nil); err != nil {
+	if err := a.applyArchive(ctx, tar.NewReader(archive), nil); err != nil {
 		return a.result, err
 	}
 	return a.result, a.finish(ctx)
 }
 
-// all applies the entries of an archive. First is the entry that was already read, or nil.
-func (a *applier) all(ctx context.Context, archive *tar.Reader, first *tar.Header) error {
+// applyArchive applies the entries of an archive. First is the entry that was already read, or nil.
+func (a *applier) applyArchive(ctx context.Context, archive *tar.Reader, first *tar.Header) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -130,14 +130,14 @@ func (a *applier) all(ctx context.Context, archive *tar.Reader, first *tar.Heade
 		if a.result.Entries++; a.result.Entries > a.o.MaxEntries {
 			return fmt.Errorf("%w: more than %d entries", ErrRefused, a.o.MaxEntries)
 		}
-		if err := a.one(h, archive); err != nil {
+		if err := a.applyHeader(h, archive); err != nil {
 			return fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 	}
 }
 
-func (a *applier) one(h *tar.Header, content io.Reader) error {
-	e, err := entryOf(h, &a.rules)
+func (a *applier) applyHeader(h *tar.Header, content io.Reader) error {
+	e, err := parseEntry(h, &a.rules)
 	if err != nil {
 		return err
 	}
@@ -183,5 +183,5 @@ func (a *applier) apply(e entry, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return describe(dir, e)
+	return setMetadata(dir, e)
 }

@@ -78,7 +78,7 @@ func (a *applier) link(dir int, e entry, target string) error {
 
 // copyUp copies a file from the lower layers into this one, as overlay would.
 func (a *applier) copyUp(target string) error {
-	from, st := a.visible(target)
+	from, st := a.visibleLowerFile(target)
 	if st == nil {
 		return unix.ENOENT
 	}
@@ -120,7 +120,7 @@ func (a *applier) copyUp(target string) error {
 			return err
 		}
 	}
-	return describe(dir, e)
+	return setMetadata(dir, e)
 }
 
 // xattrsOf reads the extended attributes that an entry may have.
@@ -154,5 +154,5 @@ func copyMetadata(from string, st *unix.Stat_t, dir int, base string) error {
 	if err != nil {
 		return err
 	}
-	return describe(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), xattrs: xattrs})
+	return setMetadata(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), xattrs: xattrs})
 }

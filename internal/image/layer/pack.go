@@ -75,7 +75,7 @@ func (p *packer) tree(t Tree) error {
 				return err
 			}
 		}
-		return p.more(t)
+		return p.packMembers(t)
 	}
 	fd, err := unix.Open(t.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -94,10 +94,10 @@ func (p *packer) tree(t Tree) error {
 	if err = errors.Join(err, root.Close()); err != nil {
 		return err
 	}
-	return p.more(t)
+	return p.packMembers(t)
 }
 
-func (p *packer) more(t Tree) error {
+func (p *packer) packMembers(t Tree) error {
 	for _, m := range t.More {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(t.At, m.Name), Mode: 0o644, Size: int64(len(m.Content))}
 		err := p.header(h, &unix.Stat_t{Mtim: unix.NsecToTimespec(time.Now().UnixNano())})
@@ -154,7 +154,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	case unix.S_IFDIR:
 		h.Typeflag, h.Name = tar.TypeDir, at+"/"
 	case unix.S_IFLNK:
-		target, err := os.Readlink(below(int(dir.Fd()), name))
+		target, err := os.Readlink(procPath(int(dir.Fd()), name))
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 		}
 		p.links[key] = at
 	}
-	opaque, err := p.attributes(h, below(int(dir.Fd()), name))
+	opaque, err := p.attributes(h, procPath(int(dir.Fd()), name))
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	case tar.TypeReg:
 		return p.content(dir, name, st.Size)
 	case tar.TypeDir:
-		return p.below(dir, name, at, opaque)
+		return p.packDirectory(dir, name, at, opaque)
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func (p *packer) time(st *unix.Stat_t) time.Time {
 	return t
 }
 
-func (p *packer) below(dir *os.File, name, at string, opaque bool) error {
+func (p *packer) packDirectory(dir *os.File, name, at string, opaque bool) error {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func WriteHistory(w io.Writer, list []Instruction, full bool) error {
 		if !full {
 			by = formatter.Shorten(by, 60)
 		}
-		termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, formatter.Age(i.Created), by, units.HumanSize(float64(i.Size)))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, formatter.FormatAge(i.Created), by, units.HumanSize(float64(i.Size)))
 	}
 	return table.Flush()
 }

@@ -107,7 +107,7 @@ func WriteImages(w io.Writer, list []Image, fullIDs bool) error {
 			name = n.Familiar()
 		}
 		size := units.HumanSize(float64(l.Size))
-		termtext.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, abbreviated(l.ID, fullIDs), formatter.Age(l.Created), l.Layers, size)
+		termtext.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, abbreviated(l.ID, fullIDs), formatter.FormatAge(l.Created), l.Layers, size)
 	}
 	return table.Flush()
 }

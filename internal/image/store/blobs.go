@@ -101,7 +101,7 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		}
 		progress(have)
 		// One byte more than expected is enough to detect that there is too much.
-		n, err := io.CopyBuffer(io.MultiWriter(f, h, Told(progress)), io.LimitReader(ctxio.NewReader(ctx, content), d.Size-have+1), make([]byte, 256<<10))
+		n, err := io.CopyBuffer(io.MultiWriter(f, h, ProgressWriter(progress)), io.LimitReader(ctxio.NewReader(ctx, content), d.Size-have+1), make([]byte, 256<<10))
 		if err != nil {
 			return err
 		}

@@ -152,7 +152,7 @@ func (s *Store) FindImage(text string) (oci.Descriptor, string, error) {
 		return oci.Descriptor{}, "", err
 	}
 	for _, d := range index.Manifests {
-		if d.Digest.String() == found.Digest && (name == "" || refOf(d) == name) {
+		if d.Digest.String() == found.Digest && (name == "" || refName(d) == name) {
 			return d, name, nil
 		}
 	}
@@ -172,9 +172,9 @@ func (s *Store) OpenImage(text string) (*Image, error) {
 	return i, nil
 }
 
-// choice searches an index and the indexes in it for the manifest for this machine, or else the
+// manifestSearch searches an index and the indexes in it for the manifest for this machine, or else the
 // first manifest that the store has.
-type choice struct {
+type manifestSearch struct {
 	store *Store
 	order platforms.MatchComparer
 	walk  image.Walk
@@ -182,7 +182,7 @@ type choice struct {
 	best  oci.Descriptor
 }
 
-func (c *choice) consider(d oci.Descriptor, depth int) error {
+func (c *manifestSearch) consider(d oci.Descriptor, depth int) error {
 	if first, err := c.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
 	}
@@ -214,7 +214,7 @@ func (c *choice) consider(d oci.Descriptor, depth int) error {
 func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 	i := &Image{Name: name, Target: d, Desc: d}
 	if image.IsIndex(d.MediaType) {
-		c := &choice{store: s, order: platforms.Only(platforms.DefaultSpec())}
+		c := &manifestSearch{store: s, order: platforms.Only(platforms.DefaultSpec())}
 		if err := c.consider(d, 0); err != nil {
 			return nil, err
 		}

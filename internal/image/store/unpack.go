@@ -119,11 +119,11 @@ func syncFiles(dir string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-// Told is a writer that only reports how many bytes are written.
-type Told func(int64)
+// ProgressWriter is a writer that only reports how many bytes are written.
+type ProgressWriter func(int64)
 
 // Write implements io.Writer.
-func (t Told) Write(p []byte) (int, error) {
+func (t ProgressWriter) Write(p []byte) (int, error) {
 	t(int64(len(p)))
 	return len(p), nil
 }
@@ -160,7 +160,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	}
 	more, done := begin("unpack "+l.Blob.Encoded()[:12], info.Size())
 	defer func() { done(err) }()
-	archive, err := layer.NewReader(ctx, io.TeeReader(blob, Told(more)))
+	archive, err := layer.NewReader(ctx, io.TeeReader(blob, ProgressWriter(more)))
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// A Found is an image in an archive or a directory.
-type Found struct {
+// A ArchivedImage is an image in an archive or a directory.
+type ArchivedImage struct {
 	Names []image.Name // names given there, possibly none
 	Desc  oci.Descriptor
 }
@@ -53,7 +53,7 @@ type Archive struct {
 // OpenArchive opens an OCI image layout, which is a directory or a tar archive, compressed or not,
 // or an archive of `docker save`. "-" is standard input. Some archives are copied to an unnamed
 // temporary file in the directory aside.
-func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, error) {
+func OpenArchive(ctx context.Context, name, aside string) (*Archive, []ArchivedImage, error) {
 	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}, decompress: map[string]bool{}}
 	info, err := os.Stat(name)
 	switch {
@@ -73,11 +73,11 @@ func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, er
 	return a, found, nil
 }
 
-func (a *Archive) find(ctx context.Context) ([]Found, error) {
+func (a *Archive) find(ctx context.Context) ([]ArchivedImage, error) {
 	text, err := a.read("index.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = a.read("manifest.json"); err == nil {
-			return a.docker(ctx, text)
+			return a.findDockerImages(ctx, text)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, errors.New("not an image: it has neither index.json (OCI) nor manifest.json (docker save)\nhint: for an archive of a root file system, use minirun import")
@@ -93,9 +93,9 @@ func (a *Archive) find(ctx context.Context) ([]Found, error) {
 	if err := image.CheckIndex(len(index.Manifests)); err != nil {
 		return nil, fmt.Errorf("index.json: %w", err)
 	}
-	var out []Found
+	var out []ArchivedImage
 	for _, d := range index.Manifests {
-		f := Found{Desc: d}
+		f := ArchivedImage{Desc: d}
 		// containerd and Docker store the full name in their own annotation, and only the tag in
 		// the OCI's.
 		text := d.Annotations["io.containerd.image.name"]

@@ -13,20 +13,20 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// correcting is the transport to a registry. It retries requests. Some registries send answers that
+// correctingTransport is the transport to a registry. It retries requests. Some registries send answers that
 // the library rejects: it converts those to the ones in the distribution specification.
-type correcting struct {
+type correctingTransport struct {
 	next  http.RoundTripper
 	once  http.RoundTripper // does not retry requests
 	plain bool              // the registry may be accessed without TLS
 }
 
 func newCorrecting(next http.RoundTripper, plain bool) http.RoundTripper {
-	return &correcting{retry.NewTransport(retry.Default, next, isRepeatable), next, plain}
+	return &correctingTransport{retry.NewTransport(retry.Default, next, isRepeatable), next, plain}
 }
 
 // isRepeatable reports whether a request may be sent twice. The parts of an upload may not;
-// instead, the whole upload is restarted (beginsUploadAgain). A second upload session or a second
+// instead, the whole upload is restarted (restartsUpload). A second upload session or a second
 // token does no harm.
 func isRepeatable(r *http.Request) bool {
 	switch r.Method {
@@ -47,7 +47,7 @@ func endpointOf(r *http.Request) (kind, reference string) {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *correcting) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *correctingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.plain && r.URL.Scheme == "https" && r.URL.Path == "/v2/" { // checks whether the registry uses TLS
 		return t.once.RoundTrip(r)
 	}
@@ -99,7 +99,7 @@ func withStatus(answer *http.Response, code int) *http.Response {
 }
 
 // findBlob requests one byte of a blob from a registry that does not support HEAD.
-func (t *correcting) findBlob(r *http.Request, head *http.Response) (*http.Response, error) {
+func (t *correctingTransport) findBlob(r *http.Request, head *http.Response) (*http.Response, error) {
 	get := r.Clone(r.Context())
 	get.Method = http.MethodGet
 	get.Header.Set("Range", "bytes=0-0")

@@ -120,19 +120,19 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string,
 // warn for each mirror that fails.
 func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*Registry, oci.Descriptor, error) {
 	for _, host := range append(append([]string(nil), r.Mirrors[n.Registry]...), n.Registry) {
-		source, d, err := r.ask(ctx, host, n)
+		source, d, err := r.findOnHost(ctx, host, n)
 		if err == nil {
 			return source, d, nil
 		}
 		if host == n.Registry {
-			return nil, d, fmt.Errorf("%s: %w", n, explained(err))
+			return nil, d, fmt.Errorf("%s: %w", n, addHint(err))
 		}
 		warn(fmt.Errorf("mirror %s: %w", host, err))
 	}
 	return nil, oci.Descriptor{}, errors.New("unreachable")
 }
 
-func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
+func (r Registries) findOnHost(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
 	if host != n.Registry {
 		ctx = retry.WithTries(ctx, 2) // the next one may have it
 	}
@@ -193,8 +193,8 @@ func credentials(ctx context.Context, repository name.Repository) (authn.Authent
 	return auth, nil
 }
 
-// explained adds a hint to a registry's error.
-func explained(err error) error {
+// addHint adds a hint to a registry's error.
+func addHint(err error) error {
 	var t *transport.Error
 	if errors.As(err, &t) {
 		switch t.StatusCode {
@@ -252,20 +252,20 @@ func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	}
 	switch {
 	case answer.StatusCode == http.StatusOK:
-		return withEnd(answer, d.Size), 0, nil
+		return limitBody(answer, d.Size), 0, nil
 	case offset > 0 && answer.StatusCode == http.StatusPartialContent && rangeStart(answer.Header, offset) == offset:
-		return withEnd(answer, d.Size-offset), offset, nil
+		return limitBody(answer, d.Size-offset), offset, nil
 	case offset > 0 && (answer.StatusCode == http.StatusPartialContent || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		_ = answer.Body.Close()
 		return r.get(ctx, d, 0)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	return nil, 0, explained(transport.CheckError(answer, http.StatusOK))
+	return nil, 0, addHint(transport.CheckError(answer, http.StatusOK))
 }
 
-// withEnd returns the body of an answer of known size. If only the end of the connection ends the
+// limitBody returns the body of an answer of known size. If only the end of the connection ends the
 // body, as with HTTP/1.0, a premature end is an error.
-func withEnd(answer *http.Response, size int64) io.ReadCloser {
+func limitBody(answer *http.Response, size int64) io.ReadCloser {
 	if answer.ContentLength >= 0 || answer.ProtoMajor != 1 || len(answer.TransferEncoding) > 0 {
 		return answer.Body
 	}
