@@ -41,7 +41,8 @@ func buildSubcommands() []*cli.Command {
 		c.Before = func(ctx *cli.Context) error { // arguments are not silently ignored
 			if names := ctx.Lineage()[1].LocalFlagNames(); len(names) > 0 {
 				name := "--"[:min(len(names[0]), 2)] + names[0]
-				return fmt.Errorf("build: %s is an option of build, not of build %s\nhint: for a context directory of this name, use ./%s", name, ctx.Command.Name, ctx.Command.Name)
+				return fmt.Errorf("build: %s is an option of build, not of build %s\nhint: for a context directory "+
+					"of this name, use ./%s", name, ctx.Command.Name, ctx.Command.Name)
 			}
 			return nil
 		}
@@ -50,7 +51,8 @@ func buildSubcommands() []*cli.Command {
 }
 
 // pullBase fetches an image that a Dockerfile refers to.
-func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
+func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, index bool,
+	shown transfer.Progress) error {
 	name, err := image.ParseName(text)
 	if err != nil {
 		return err
@@ -63,7 +65,8 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 	if err != nil {
 		return err
 	}
-	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3}, shown)
+	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3},
+		shown)
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
@@ -72,7 +75,8 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 
 func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
-		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] %s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
+		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] "+
+			"%s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
 	asked, err := parseCall(ctx)
 	if err != nil {
@@ -131,7 +135,8 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 		return err
 	}
 	b.Runner.DeviceDirs = ctx.StringSlice("cdi-spec-dir")
-	t := &buildReporter{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
+	t := &buildReporter{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" &&
+		mode != "rawjson"}
 	o.Checked, o.Failed = t.addFindings, t.handleFailure
 	begun := time.Now()
 	record, err := startRecord(ctx, &o, b, display)
@@ -176,7 +181,8 @@ func runtimeProgram() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, path := range []string{filepath.Join(filepath.Dir(self), "minirun"), "/usr/local/bin/minirun", "/usr/bin/minirun"} {
+	for _, path := range []string{filepath.Join(filepath.Dir(self), "minirun"), "/usr/local/bin/minirun",
+		"/usr/bin/minirun"} {
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}

@@ -31,7 +31,8 @@ func parseCall(ctx *cli.Context) (c call, err error) {
 	for _, f := range fields[1:] {
 		key, value, ok := strings.Cut(f, "=")
 		if key != "format" || !ok {
-			return c, fmt.Errorf("--call %s: unknown option %q\nhint: only format=text or format=json can follow METHOD", ctx.String("call"), f)
+			return c, fmt.Errorf("--call %s: unknown option %q\n"+
+				"hint: only format=text or format=json can follow METHOD", ctx.String("call"), f)
 		}
 		c.format = value
 	}
@@ -54,7 +55,8 @@ func parseCall(ctx *cli.Context) (c call, err error) {
 }
 
 // callFlags lists the flags that a call uses.
-var callFlags = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target", "progress", "quiet", "builder"}
+var callFlags = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target",
+	"progress", "quiet", "builder"}
 
 // run executes a call. It builds nothing and pulls no images.
 func (c call) run(ctx *cli.Context) error {
@@ -112,7 +114,8 @@ func openDockerfile(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	if c.Text, err = readLocal(ctx.Context, &o); err != nil || o.Context == "-" {
 		return c, func() {}, err
 	}
-	if c.Context, err = source.Local(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
+	if c.Context, err = source.Local(o.Context, cmp.Or(o.File,
+		filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
 		return nil, nil, err
 	}
 	return c, func() { _ = c.Context.Root.Close() }, nil

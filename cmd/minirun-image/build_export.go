@@ -50,11 +50,14 @@ func parseDelivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.D
 	if d.Names, err = export.Names(ctx.StringSlice("tag")); err != nil {
 		return nil, err
 	}
-	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"), ctx.String("sbom")); err != nil {
+	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"),
+		ctx.String("sbom")); err != nil {
 		return nil, err
 	}
-	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
-		return nil, errors.New("--iidfile: no output is an image, so there is no image ID\nhint: add --output type=image")
+	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs,
+		func(o export.Output) bool { return o.IsImage() }) {
+		return nil, errors.New("--iidfile: no output is an image, so there is no image ID\nhint: add --output " +
+			"type=image")
 	}
 	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushImage(c, s, i, to) }
 	if err := d.Check(o); err != nil {
@@ -69,11 +72,14 @@ func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 		return nil
 	}
 	if _, err := console.ConsoleFromFile(os.Stdout); err == nil {
-		return errors.New("--output: refusing to write an archive to a terminal\nhint: redirect standard output, or use dest=FILE")
+		return errors.New("--output: refusing to write an archive to a terminal\nhint: redirect standard output, or " +
+			"use dest=FILE")
 	}
-	for flag, speaks := range map[string]bool{"quiet": isQuiet(ctx), "explain": ctx.String("explain") == "text" || ctx.String("explain") == "json"} {
+	for flag, speaks := range map[string]bool{"quiet": isQuiet(ctx), "explain": ctx.String("explain") == "text" ||
+		ctx.String("explain") == "json"} {
 		if speaks {
-			return fmt.Errorf("--output dest=- cannot be combined with --%s, which also writes to standard output\nhint: use dest=FILE", flag)
+			return fmt.Errorf("--output dest=- cannot be combined with --%s, which also writes to standard "+
+				"output\nhint: use dest=FILE", flag)
 		}
 	}
 	return nil

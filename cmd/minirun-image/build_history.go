@@ -46,15 +46,18 @@ func buildHistoryCommand() *cli.Command {
 			Action: historyList,
 		}, {
 			Name: "inspect", Usage: "show details of a build", ArgsUsage: "[BUILD]",
-			Flags:  []cli.Flag{&cli.StringFlag{Name: "format", Value: "pretty", Usage: "`pretty|json|TEMPLATE`"}, builderFlag()},
+			Flags: []cli.Flag{&cli.StringFlag{Name: "format", Value: "pretty", Usage: "`pretty|json|TEMPLATE`"},
+				builderFlag()},
 			Action: historyInspect,
 		}, {
 			Name: "logs", Usage: "show the log of a build", ArgsUsage: "[BUILD]",
-			Flags:  []cli.Flag{&cli.StringFlag{Name: "progress", Value: "plain", Usage: "`plain|rawjson`"}, builderFlag()},
+			Flags: []cli.Flag{&cli.StringFlag{Name: "progress", Value: "plain", Usage: "`plain|rawjson`"},
+				builderFlag()},
 			Action: historyLogs,
 		}, {
 			Name: "rm", Usage: "remove records of builds", ArgsUsage: "BUILD…",
-			Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "remove the records of all finished builds"}, builderFlag()},
+			Flags: []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "remove the records of all finished builds"},
+				builderFlag()},
 			Action: historyRemove,
 		}, {
 			Name: "export", Usage: "write records of builds to an archive", ArgsUsage: "[BUILD…]",
@@ -62,7 +65,8 @@ func buildHistoryCommand() *cli.Command {
 				"Docker Desktop. It contains the values of build arguments.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "all", Usage: "export all builds"},
-				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`; - is standard output"},
+				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-",
+					Usage: "write to `FILE`; - is standard output"},
 				builderFlag(),
 			},
 			Action: historyExport,

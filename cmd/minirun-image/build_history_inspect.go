@@ -15,7 +15,8 @@ import (
 
 func historyInspect(ctx *cli.Context) error {
 	if ctx.Args().First() == "attachment" {
-		return errors.New("build history inspect attachment is not supported (attestations are in the image: --provenance, --sbom)")
+		return errors.New("build history inspect attachment is not supported (attestations are in the image: " +
+			"--provenance, --sbom)")
 	}
 	r, err := findBuild(ctx)
 	if err != nil {
@@ -60,7 +61,8 @@ func historyExport(ctx *cli.Context) error {
 	name := ctx.String("output")
 	if name == "-" {
 		if isTerminal(os.Stdout) {
-			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output FILE")
+			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect " +
+				"standard output, or use --output FILE")
 		}
 		return history.Export(ctx.App.Writer, list)
 	}

@@ -21,7 +21,8 @@ import (
 
 // startRecord starts the record of a build for `build history`. The record receives the builder's
 // events in addition to the display.
-func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (*records.Writer, error) {
+func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (*records.Writer,
+	error) {
 	w, err := records.Begin(b.Store, describeRequest(ctx, o))
 	if err == nil {
 		b.Sink = w.Watch(shown)
@@ -38,7 +39,8 @@ func endRecord(w *records.Writer, built []build.Built, d *build.Delivered, err e
 
 // recordedFlags lists further flags whose values are recorded.
 var recordedFlags = []string{
-	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from", "cache-to", "output", "push", "load",
+	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from",
+	"cache-to", "output", "push", "load",
 	"attest", "provenance", "sbom",
 }
 
@@ -47,8 +49,9 @@ var recordedFlags = []string{
 func describeRequest(ctx *cli.Context, o *build.Options) records.Record {
 	where, file, repository := history.Locate(o.Context, o.File)
 	r := records.Record{
-		Name: history.Title(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository, Target: o.Target, Tags: ctx.StringSlice("tag"),
-		Arguments: o.BuildArgs, Labels: o.Labels, Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
+		Name: history.Title(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository,
+		Target: o.Target, Tags: ctx.StringSlice("tag"), Arguments: o.BuildArgs, Labels: o.Labels,
+		Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
 	}
 	for _, f := range ctx.LocalFlagNames() { // only flags that are set
 		if !slices.Contains(recordedFlags, f) {

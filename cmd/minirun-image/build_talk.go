@@ -79,7 +79,8 @@ func vertexWarnings(r *lint.Result) []progress.VertexWarning {
 			}
 		}
 		for _, l := range w.Ranges {
-			v.Range = append(v.Range, progress.SourceRange{Start: progress.SourceLine{Line: l.First}, End: progress.SourceLine{Line: l.Last}})
+			v.Range = append(v.Range, progress.SourceRange{Start: progress.SourceLine{Line: l.First},
+				End: progress.SourceLine{Line: l.Last}})
 		}
 		out = append(out, v)
 	}
@@ -103,7 +104,9 @@ func (t *buildReporter) handleFailure(n *graph.Node, s *executor.Step, err error
 	t.shell.Do(func() {
 		t.display.Pause()
 		defer t.display.Resume()
-		termtext.Fprintf(os.Stderr, "\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends when you leave it.\n", n.Text, err)
+		termtext.Fprintf(os.Stderr,
+			"\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends "+
+				"when you leave it.\n", n.Text, err)
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
 			warn(fmt.Errorf("--debug: %w", err))
 		}
@@ -119,7 +122,8 @@ func (t *buildReporter) printFindings() {
 	if len(t.found.Warnings) == 1 {
 		many = ""
 	}
-	fmt.Fprintf(os.Stderr, "\n %d warning%s found (run minirun build --check for details):\n", len(t.found.Warnings), many)
+	fmt.Fprintf(os.Stderr, "\n %d warning%s found (run minirun build --check for details):\n", len(t.found.Warnings),
+		many)
 	for i := range t.found.Warnings {
 		w := &t.found.Warnings[i]
 		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, atLine(w))

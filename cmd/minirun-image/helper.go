@@ -45,7 +45,8 @@ func seed(ctx *cli.Context) error {
 	}
 	defer func() { _ = tree.Close() }()
 	// The image controls the path and the links in it: they are resolved in its root.
-	from, err := regularfile.PathIn(int(tree.Fd()), path, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	from, err := regularfile.PathIn(int(tree.Fd()), path, unix.O_DIRECTORY,
+		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return &os.PathError{Op: "open in the image", Path: path, Err: err}
 	}

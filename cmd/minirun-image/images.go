@@ -130,7 +130,8 @@ func rmi(ctx *cli.Context) error {
 }
 
 func printSweep(ctx *cli.Context, out store.SweepResult) {
-	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
+	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers,
+		units.HumanSize(float64(out.Bytes)))
 }
 
 func pruneCommand() *cli.Command {
@@ -139,7 +140,8 @@ func pruneCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container uses"},
 			&cli.BoolFlag{Name: "build", Usage: "also remove the build cache"},
-			&cli.DurationFlag{Name: "unused", Usage: "with --build: remove only entries unused for `DURATION`, such as 72h"},
+			&cli.DurationFlag{Name: "unused",
+				Usage: "with --build: remove only entries unused for `DURATION`, such as 72h"},
 		},
 		Action: prune,
 	}
@@ -163,7 +165,8 @@ func prune(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n, units.HumanSize(float64(freed)))
+		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n,
+			units.HumanSize(float64(freed)))
 	}
 	names, out, err := s.Prune(ctx.Context, ctx.Bool("all"))
 	for _, n := range names {

@@ -15,7 +15,8 @@ import (
 
 func layersCommand() *cli.Command {
 	return &cli.Command{
-		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed and removed", ArgsUsage: "IMAGE",
+		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed " +
+			"and removed", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
 			formatFlag(),
 			&cli.BoolFlag{Name: "tree", Usage: "list each layer's files"},

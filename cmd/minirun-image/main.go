@@ -7,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -22,14 +20,15 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/interrupt"
 	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/userns"
 )
 
 func main() {
 	enterUserNamespace()
-	ctx, stop := catchSignals()
-	surviveBrokenPipes()
+	ctx, stop := interrupt.Context()
+	interrupt.SurviveBrokenPipes()
 	a := app()
 	args, _ := cmdline.Arrange(os.Args, a, splitArguments)
 	err := a.RunContext(ctx, args)
@@ -38,12 +37,12 @@ func main() {
 	if err == nil {
 		return
 	}
-	var by *signalError
+	var by *interrupt.SignalError
 	if errors.As(interrupted, &by) {
 		fmt.Fprintf(os.Stderr, "minirun: canceled by a signal: %v\n", by)
-		os.Exit(128 + int(by.signal))
+		os.Exit(128 + int(by.Signal))
 	}
-	if outputBroken(err) {
+	if interrupt.IsOutputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // same status as for the signal, without a message: | head
 	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
@@ -68,50 +67,10 @@ func enterUserNamespace() {
 	}
 }
 
-// surviveBrokenPipes turns a broken pipe on standard output or error into a write error. By
-// default, the Go runtime would kill this program with SIGPIPE in the middle of a build or of a
-// change to the store. The signal itself is discarded.
-func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
-// outputBroken reports whether a command failed because the reader of its output exited.
-func outputBroken(err error) bool {
-	var write *fs.PathError
-	return errors.As(err, &write) && errors.Is(write.Err, syscall.EPIPE) && write.Path == os.Stdout.Name()
-}
-
-// signalError is the cause of a context that a signal canceled.
-type signalError struct{ signal syscall.Signal }
-
-func (s *signalError) Error() string { return s.signal.String() }
-
-// Is makes it match context.Canceled.
-func (s *signalError) Is(err error) bool { return err == context.Canceled }
-
-// cleanupTime is how long the program may take to clean up after a signal.
-const cleanupTime = 10 * time.Second
-
-// catchSignals returns a context that the first SIGINT or SIGTERM cancels. The second one
-// terminates the program.
-func catchSignals() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		s, ok := <-signals
-		if n, is := s.(syscall.Signal); ok && is {
-			signal.Stop(signals)
-			cancel(&signalError{n})
-			// An operation that cannot be interrupted, such as a write to a stopped terminal, must
-			// not keep the program from exiting. It usually exits long before.
-			time.AfterFunc(cleanupTime, func() { os.Exit(128 + int(n)) })
-		}
-	}()
-	return ctx, func() { signal.Stop(signals) }
-}
-
 func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
-		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
+		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(),
+		importCommand(),
 		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
 		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 	}, helperCommands())
@@ -127,9 +86,14 @@ func app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of the image store"},
 			// Flags of minirun, which it passes on.
-			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
-			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "cgroup-manager", Hidden: true},
-			&cli.StringFlag{Name: "rootless", Hidden: true}, &cli.StringFlag{Name: "criu", Hidden: true},
+			&cli.StringFlag{Name: "root", Hidden: true},
+			&cli.StringFlag{Name: "log", Hidden: true},
+			&cli.StringFlag{Name: "log-format", Hidden: true},
+			&cli.BoolFlag{Name: "debug", Hidden: true},
+			&cli.BoolFlag{Name: "systemd-cgroup", Hidden: true},
+			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
+			&cli.StringFlag{Name: "rootless", Hidden: true},
+			&cli.StringFlag{Name: "criu", Hidden: true},
 		},
 		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors

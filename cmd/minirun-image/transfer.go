@@ -39,7 +39,8 @@ func pullCommand() *cli.Command {
 			"temporarily is tried up to six times.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
-			&cli.StringFlag{Name: "platform", Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
+			&cli.StringFlag{Name: "platform",
+				Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
 			&cli.BoolFlag{Name: "all-platforms", Usage: "pull the images for all platforms, and keep their index"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
@@ -183,12 +184,14 @@ func loadCommand() *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "load images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
 		Description: "Reads an OCI image layout, which is a directory or an archive, or an archive written by\n" +
-			"docker save. Archives may be compressed (gzip, zstd, bzip2, xz). Without an argument, or\nwith -, the archive is read from standard input.",
+			"docker save. Archives may be compressed (gzip, zstd, bzip2, xz). Without an argument, or\nwith -, the " +
+			"archive is read from standard input.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
 			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the archive `FILE`, as in docker load"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of an image that has no name in the archive"},
-			&cli.StringFlag{Name: "platform", Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
+			&cli.StringFlag{Name: "platform",
+				Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
 			&cli.BoolFlag{Name: "all-platforms", Usage: "load the images for all platforms"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
@@ -283,7 +286,8 @@ func saveImages(ctx *cli.Context) (err error) {
 		defer func() { err = f.Done(err) }()
 		out = f
 	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
-		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output or --dir")
+		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use " +
+			"--output or --dir")
 	}
 	p := showTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
 	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
@@ -295,7 +299,8 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "create an image from a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"}, Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
+			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"},
+				Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layer until the image is run"},
 		},
 		Action: importTar,

@@ -19,9 +19,11 @@ import (
 
 func unpackCommand() *cli.Command {
 	return &cli.Command{
-		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory", ArgsUsage: "IMAGE [DIR]",
-		Description: "DIR gets mode 0700, unless a parent directory already excludes other users, because the\nimage may contain set-user-ID programs.",
-		Action:      unpackImage,
+		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory",
+		ArgsUsage: "IMAGE [DIR]",
+		Description: "DIR gets mode 0700, unless a parent directory already excludes other users, because the\nimage " +
+			"may contain set-user-ID programs.",
+		Action: unpackImage,
 	}
 }
 
@@ -65,7 +67,8 @@ func bundleCommand() *cli.Command {
 		Name: "bundle", Usage: "write an OCI bundle from an image, for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
 		Description: "DIR is created with mode 0700, because the image may contain set-user-ID programs.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them; only minirun can run the bundle"},
+			&cli.BoolFlag{Name: "layers",
+				Usage: "use the store's layers instead of copying them; only minirun can run the bundle"},
 		},
 		Action: writeBundle,
 	}

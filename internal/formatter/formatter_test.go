@@ -34,7 +34,8 @@ func TestTableFormats(t *testing.T) {
 
 func TestTableHeader(t *testing.T) {
 	var out bytes.Buffer
-	err := Table{Headers: map[string]string{"ID": "NUMBER"}, Rows: []Row{{"ID": "1"}}}.Write(&out, `table {{.ID}}\t{{.ID}}`)
+	err := Table{Headers: map[string]string{"ID": "NUMBER"}, Rows: []Row{{"ID": "1"}}}.Write(&out,
+		`table {{.ID}}\t{{.ID}}`)
 	if want := "NUMBER   NUMBER\n1        1\n"; err != nil || out.String() != want {
 		t.Errorf("%v: %q, want %q", err, &out, want)
 	}

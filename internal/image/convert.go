@@ -42,7 +42,8 @@ func Argv(c Execution, w Wishes) ([]string, error) {
 	}
 	argv := append(slices.Clone(entrypoint), args...)
 	if len(argv) == 0 {
-		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD\nhint: give a command after the image name")
+		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD\nhint: give a command after " +
+			"the image name")
 	}
 	return argv, nil
 }
@@ -103,8 +104,9 @@ func annotations(c Config, w Wishes) map[string]string {
 	const prefix = "org.opencontainers.image."
 	out := map[string]string{}
 	for name, value := range map[string]string{
-		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "os.version": c.OSVersion, "os.features": strings.Join(c.OSFeatures, ","),
-		"author": c.Author, "stopSignal": cmp.Or(w.StopSignal, c.Config.StopSignal),
+		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "os.version": c.OSVersion,
+		"os.features": strings.Join(c.OSFeatures, ","),
+		"author":      c.Author, "stopSignal": cmp.Or(w.StopSignal, c.Config.StopSignal),
 		"exposedPorts": strings.Join(slices.Sorted(maps.Keys(c.Config.ExposedPorts)), ","),
 	} {
 		if value != "" {

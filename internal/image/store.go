@@ -198,7 +198,8 @@ func (s *Store) chooseManifest(list []Descriptor) (Descriptor, error) {
 			continue
 		}
 		if _, err := os.Lstat(s.Blob(m.Digest)); err != nil { // only another platform's image was fetched
-			return m, fmt.Errorf("%w: the image for linux/%s (%s) was not pulled", ErrNotFound, runtime.GOARCH, m.Digest)
+			return m, fmt.Errorf("%w: the image for linux/%s (%s) was not pulled", ErrNotFound, runtime.GOARCH,
+				m.Digest)
 		}
 		return m, nil
 	}

@@ -50,7 +50,8 @@ type AddressError struct {
 }
 
 func (e *AddressError) Error() string {
-	return fmt.Sprintf("refused to follow %s to %s, which has the %s address %s", e.Origin, e.Host, kindOf(e.Address), e.Address)
+	return fmt.Sprintf("refused to follow %s to %s, which has the %s address %s", e.Origin, e.Host, kindOf(e.Address),
+		e.Address)
 }
 
 // transport is an http.RoundTripper for all requests that one origin causes.
@@ -160,7 +161,8 @@ func (t *transport) check(u *url.URL) error {
 			return &PlainError{u.Host}
 		}
 	default:
-		return fmt.Errorf("refused to follow %s to a URL with the scheme %q, which is neither https nor http", t.origin, u.Scheme)
+		return fmt.Errorf("refused to follow %s to a URL with the scheme %q, which is neither https nor http", t.origin,
+			u.Scheme)
 	}
 	if host == t.origin {
 		return nil

@@ -78,7 +78,8 @@ func (t *transport) causeOf(r *http.Request, answer *http.Response, err error) s
 	switch {
 	case err != nil && isSafe(r.Method) && IsCut(err):
 		return "the connection was closed"
-	case err == nil && TemporaryStatus(answer.StatusCode) && (answer.StatusCode == http.StatusTooManyRequests || t.repeatable(r)):
+	case err == nil && TemporaryStatus(answer.StatusCode) &&
+		(answer.StatusCode == http.StatusTooManyRequests || t.repeatable(r)):
 		return fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	return ""

@@ -58,7 +58,8 @@ func TestWriterPassesColors(t *testing.T) {
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b[31mb\r\n\x1b]0;x\a\u202e\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		for name, got := range map[string]string{"Line": Line(text), "Text": strings.NewReplacer("\n", "", "\t", "").Replace(Text(text))} {
+		for name, got := range map[string]string{"Line": Line(text),
+			"Text": strings.NewReplacer("\n", "", "\t", "").Replace(Text(text))} {
 			if !utf8.ValidString(got) {
 				t.Errorf("%s: %q is not UTF-8", name, got)
 			}

@@ -31,11 +31,11 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/layer image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns",
+	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
 	"internal/build/diskusage":   "formatter image/store termtext",
 	"internal/build/history":     "build/progress build/records build/source formatter termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
-	"internal/build/options":     "build/devices build/graph",
+	"internal/build/options":     "build/devices build/graph build/source",
 	"internal/cni":               "",
 	"internal/formatter":         "termtext",
 	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
@@ -45,8 +45,9 @@ var arrows = map[string]string{
 	"internal/fileattr":          "",
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
+	"internal/interrupt":         "",
 	"internal/engine":            "atomicfile container image namespaces spec fileattr flock",
-	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext keyvalue",
+	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext keyvalue build/explain",
 	"internal/build/solver":      "build/dockerfile build/export build/graph build/filecopy build/progress build/executor build/remotecache build/source build/sshagent build/contenthash image image/store image/overlay namespaces regularfile retry",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
 	"internal/build/executor":    "build/devices build/graph build/sshagent image image/store image/overlay linkwalk namespaces ownthread regularfile spec fileattr flock",
@@ -121,7 +122,7 @@ var level = map[string]int{
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "interrupt": 80, "formatter": 60, "cni": 70,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "flock": 65, "dirsize": 70, "fileattr": 70, "keyvalue": 70,
 }

@@ -78,7 +78,8 @@ func TestApplyDoesNotShareMaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	stage := base
-	if err := apply(&stage, strings.NewReplacer("A=1", "A=2", "a=1", "a=2 b=c", "EXPOSE 1", "EXPOSE 2", "/a", "/b").Replace(text)); err != nil {
+	if err := apply(&stage, strings.NewReplacer("A=1", "A=2", "a=1", "a=2 b=c", "EXPOSE 1", "EXPOSE 2", "/a",
+		"/b").Replace(text)); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := json.Marshal(base); err != nil || string(after) != string(before) {
@@ -88,10 +89,13 @@ func TestApplyDoesNotShareMaps(t *testing.T) {
 
 func TestPorts(t *testing.T) {
 	for text, want := range map[string]string{
-		"80": "80/tcp", "80/UDP": "80/udp", "80-82": "80/tcp 81/tcp 82/tcp", "8080:80": "80/tcp", "127.0.0.1:8080:80/sctp": "80/sctp",
-		"[::1]:1-2:3-4": "3/tcp 4/tcp", ":80": "80/tcp", "127.0.0.1::80": "80/tcp",
-		"80/http": "error: unknown protocol", "82-80": "error: the range is empty", "65536": "error: up to 65535", "": "error: must be a number",
-		"1-3:80-81": "error: different lengths", "host:1:80": "error: not an IP address", "80,443": "error: separate ports with spaces", "x:80": "error: must be a number",
+		"80": "80/tcp", "80/UDP": "80/udp", "80-82": "80/tcp 81/tcp 82/tcp", "8080:80": "80/tcp",
+		"127.0.0.1:8080:80/sctp": "80/sctp",
+		"[::1]:1-2:3-4":          "3/tcp 4/tcp", ":80": "80/tcp", "127.0.0.1::80": "80/tcp",
+		"80/http": "error: unknown protocol", "82-80": "error: the range is empty", "65536": "error: up to 65535",
+		"":          "error: must be a number",
+		"1-3:80-81": "error: different lengths", "host:1:80": "error: not an IP address",
+		"80,443": "error: separate ports with spaces", "x:80": "error: must be a number",
 	} {
 		got, err := Ports(text)
 		if words, isError := strings.CutPrefix(want, "error: "); isError {

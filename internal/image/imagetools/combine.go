@@ -86,7 +86,8 @@ func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 			continue
 		}
 		if d := p.Descriptor; len(d.Annotations) > 0 || d.Platform != nil {
-			return nil, fmt.Errorf("%s is an index: only its manifests are added to the new index, so its descriptor cannot have annotations or a platform", d.Digest)
+			return nil, fmt.Errorf("%s is an index: only its manifests are added to the new index, so its descriptor "+
+				"cannot have annotations or a platform", d.Digest)
 		}
 		list = append(list, p.Index.Manifests...)
 	}
@@ -171,7 +172,8 @@ func Combine(parts []Part, list []oci.Descriptor, o Options) (*Result, error) {
 	if err := image.CheckIndex(len(list)); err != nil {
 		return nil, fmt.Errorf("the new index %w", err)
 	}
-	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaTypeOf(list), Manifests: slices.Clone(list)}
+	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaTypeOf(list),
+		Manifests: slices.Clone(list)}
 	if len(parts) == 1 && parts[0].Index != nil {
 		index.Annotations = maps.Clone(parts[0].Index.Annotations)
 	}

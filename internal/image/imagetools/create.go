@@ -116,7 +116,8 @@ type Display interface {
 
 // Push copies what the image refers to into the repositories of the tags, and writes the image
 // under each tag.
-func (n *Creation) Push(ctx context.Context, registries transfer.Registries, tags []image.Name, jobs int, show Display) error {
+func (n *Creation) Push(ctx context.Context, registries transfer.Registries, tags []image.Name, jobs int,
+	show Display) error {
 	var order []image.Name
 	of := map[image.Name][]string{}
 	for _, t := range tags {
@@ -133,7 +134,8 @@ func (n *Creation) Push(ctx context.Context, registries transfer.Registries, tag
 	for id, repository := range order {
 		s := &step{id: id, show: show}
 		show.Begin(id, "[internal] pushing "+repository.String())
-		err := n.push(retry.WithLines(ctx, func(line []byte) { show.Output(id, line) }), registries, repository, of[repository], jobs, s)
+		err := n.push(retry.WithLines(ctx, func(line []byte) { show.Output(id, line) }), registries, repository,
+			of[repository], jobs, s)
 		show.End(id, false, err)
 		if err != nil {
 			return fmt.Errorf("push %s: %w", repository, err)
@@ -142,7 +144,8 @@ func (n *Creation) Push(ctx context.Context, registries transfer.Registries, tag
 	return nil
 }
 
-func (n *Creation) push(ctx context.Context, registries transfer.Registries, to image.Name, tags []string, jobs int, s *step) error {
+func (n *Creation) push(ctx context.Context, registries transfer.Registries, to image.Name, tags []string, jobs int,
+	s *step) error {
 	var sources []transfer.Source
 	for _, f := range n.from {
 		sources = append(sources, f)
@@ -157,7 +160,8 @@ func (n *Creation) push(ctx context.Context, registries transfer.Registries, to 
 	}
 	for _, d := range parts {
 		s.printf("copying %s to %s", d.Digest, to)
-		if err := target.Copy(ctx, n.from[d.Digest], oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}); err != nil {
+		if err := target.Copy(ctx, n.from[d.Digest], oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest,
+			Size: d.Size}); err != nil {
 			return err
 		}
 	}
@@ -182,5 +186,6 @@ func (s *step) printf(format string, args ...any) {
 
 // Begin implements transfer.Progress.
 func (s *step) Begin(task string, size int64) (more func(int64), done func(error)) {
-	return transfer.Count(func(task string, done, total int64) { s.show.Count(s.id, task, done, total) }).Begin(task, size)
+	return transfer.Count(func(task string, done, total int64) { s.show.Count(s.id, task, done, total) }).Begin(task,
+		size)
 }

@@ -69,13 +69,15 @@ func (r Resolver) Inspect(ctx context.Context, s Source) (*View, error) {
 		return nil, err
 	}
 	d := part.Descriptor
-	v := &View{Name: s.Text, Raw: part.Document, ctx: ctx, part: part, Manifest: Manifest{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
+	v := &View{Name: s.Text, Raw: part.Document, ctx: ctx, part: part,
+		Manifest: Manifest{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
 	full := s.Text
 	if s.Layout == "" {
 		full = s.Name.String()
 	}
 	if i := part.Index; i != nil {
-		v.Manifest.SchemaVersion, v.Manifest.Manifests, v.Manifest.Annotations = i.SchemaVersion, i.Manifests, i.Annotations
+		v.Manifest.SchemaVersion, v.Manifest.Manifests, v.Manifest.Annotations = i.SchemaVersion, i.Manifests,
+			i.Annotations
 	}
 	v.Manifest.text = describeManifest(full, v.Manifest)
 	return v, nil

@@ -88,7 +88,8 @@ func newApplier(root int, o Options, r rules) *applier {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = MaxBytes
 	}
-	a := &applier{o: o, rules: r, root: root, made: map[string]madeDir{}, opaque: map[string]bool{}, copied: map[string]bool{}, buffer: make([]byte, 256<<10)}
+	a := &applier{o: o, rules: r, root: root, made: map[string]madeDir{}, opaque: map[string]bool{},
+		copied: map[string]bool{}, buffer: make([]byte, 256<<10)}
 	a.parents.root = root
 	return a
 }
@@ -143,7 +144,8 @@ func (a *applier) applyHeader(h *tar.Header, content io.Reader) error {
 	}
 	if e.kind == regular {
 		if e.size > a.o.MaxBytes-a.result.Bytes {
-			return fmt.Errorf("%w: its %d bytes exceed the limit of %d bytes for all files", ErrRefused, e.size, a.o.MaxBytes)
+			return fmt.Errorf("%w: its %d bytes exceed the limit of %d bytes for all files", ErrRefused, e.size,
+				a.o.MaxBytes)
 		}
 		a.result.Bytes += e.size
 	}

@@ -111,7 +111,8 @@ func cleanPath(what, name string) (string, error) {
 	}
 	for part := range strings.SplitSeq(clean, "/") {
 		if len(part) > unix.NAME_MAX {
-			return "", fmt.Errorf("%w: the %s has a component of %d bytes: %w", ErrRefused, what, len(part), unix.ENAMETOOLONG)
+			return "", fmt.Errorf("%w: the %s has a component of %d bytes: %w", ErrRefused, what, len(part),
+				unix.ENAMETOOLONG)
 		}
 	}
 	return clean, nil
@@ -157,7 +158,8 @@ func (e *entry) setType(h *tar.Header, r *rules) (err error) {
 		}
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		if r.plain {
-			return fmt.Errorf("%w: type %q: a build context may contain only files, directories and links", ErrRefused, h.Typeflag)
+			return fmt.Errorf("%w: type %q: a build context may contain only files, directories and links", ErrRefused,
+				h.Typeflag)
 		}
 		return e.setDevice(h, mode)
 	default:

@@ -86,7 +86,8 @@ func TestHostile(t *testing.T) {
 			if err == nil {
 				t.Errorf("not refused: it became %q", list(t, root))
 			}
-			if name != "a hard link to nothing" && name != "a hard link to an absolute path" && name != "an attribute without a name space" && err != nil && !errors.Is(err, ErrRefused) {
+			if name != "a hard link to nothing" && name != "a hard link to an absolute path" &&
+				name != "an attribute without a name space" && err != nil && !errors.Is(err, ErrRefused) {
 				t.Errorf("failed, and was not refused: %v", err)
 			}
 		})
@@ -104,24 +105,36 @@ func TestHostileLinksAreContained(t *testing.T) {
 		headers []tar.Header
 		want    []string // nil: an error, since the target does not exist below the root
 	}{
-		"the parent":                    {[]tar.Header{link("l", ".."), file("l/canary", "!")}, []string{"canary=!", "l->.."}},
-		"many parents":                  {[]tar.Header{link("l", strings.Repeat("../", 99)), file("l/canary", "!")}, []string{"canary=!", "l->" + strings.Repeat("../", 99)}},
-		"the root":                      {[]tar.Header{link("l", "/"), file("l/canary", "!")}, []string{"canary=!", "l->/"}},
-		"/proc":                         {[]tar.Header{link("l", "/proc/self/cwd"), file("l/canary", "!")}, []string{"l->/proc/self/cwd", "proc/", "proc/self/", "proc/self/cwd/", "proc/self/cwd/canary=!"}},
-		"a link to a link":              {[]tar.Header{link("m", ".."), link("l", "m"), file("l/canary", "!")}, []string{"canary=!", "l->m", "m->.."}},
-		"a directory":                   {[]tar.Header{link("l", ".."), dir("l/d/e")}, []string{"d/", "d/e/", "l->.."}},
-		"a link through a link":         {[]tar.Header{link("l", ".."), link("l/canary", "x")}, []string{"canary->x", "l->.."}},
-		"a device":                      {[]tar.Header{link("l", ".."), device("l/canary")}, []string{"canary", "l->.."}},
-		"a whiteout":                    {[]tar.Header{link("l", ".."), file("l/.wh.canary", "")}, []string{"l->.."}},
-		"a hard link from outside":      {[]tar.Header{link("l", ".."), hard("h", "l/canary")}, nil},
-		"a hard link from /etc":         {[]tar.Header{link("l", "/"), hard("h", "l/etc/passwd")}, nil},
-		"a hard link to outside":        {[]tar.Header{link("l", ".."), file("f", "!"), hard("l/canary", "f")}, []string{"canary=!", "f=!", "l->.."}},
-		"a link instead of a file":      {[]tar.Header{link("f", "../canary"), file("f", "!")}, []string{"f=!"}},
-		"a link instead of a link":      {[]tar.Header{link("f", "../canary"), link("f", "x")}, []string{"f->x"}},
-		"a link instead of a dir":       {[]tar.Header{dir("d"), link("d", ".."), file("d/canary", "!")}, []string{"canary=!", "d->.."}},
-		"a hard link to a link":         {[]tar.Header{link("l", "../canary"), hard("h", "l"), file("h", "!")}, []string{"h=!", "l->../canary"}},
-		"a link to itself, replaced":    {[]tar.Header{link("l", "l"), dir("l"), file("l/canary", "!")}, []string{"l/", "l/canary=!"}},
-		"a link into a later directory": {[]tar.Header{link("l", "d/../.."), dir("d"), file("l/canary", "!")}, []string{"canary=!", "d/", "l->d/../.."}},
+		"the parent": {[]tar.Header{link("l", ".."), file("l/canary", "!")},
+			[]string{"canary=!", "l->.."}},
+		"many parents": {[]tar.Header{link("l", strings.Repeat("../", 99)), file("l/canary", "!")},
+			[]string{"canary=!", "l->" + strings.Repeat("../", 99)}},
+		"the root": {[]tar.Header{link("l", "/"), file("l/canary", "!")},
+			[]string{"canary=!", "l->/"}},
+		"/proc": {[]tar.Header{link("l", "/proc/self/cwd"), file("l/canary", "!")},
+			[]string{"l->/proc/self/cwd", "proc/", "proc/self/", "proc/self/cwd/", "proc/self/cwd/canary=!"}},
+		"a link to a link": {[]tar.Header{link("m", ".."), link("l", "m"), file("l/canary", "!")},
+			[]string{"canary=!", "l->m", "m->.."}},
+		"a directory": {[]tar.Header{link("l", ".."), dir("l/d/e")}, []string{"d/", "d/e/", "l->.."}},
+		"a link through a link": {[]tar.Header{link("l", ".."), link("l/canary", "x")},
+			[]string{"canary->x", "l->.."}},
+		"a device": {[]tar.Header{link("l", ".."), device("l/canary")},
+			[]string{"canary", "l->.."}},
+		"a whiteout":               {[]tar.Header{link("l", ".."), file("l/.wh.canary", "")}, []string{"l->.."}},
+		"a hard link from outside": {[]tar.Header{link("l", ".."), hard("h", "l/canary")}, nil},
+		"a hard link from /etc":    {[]tar.Header{link("l", "/"), hard("h", "l/etc/passwd")}, nil},
+		"a hard link to outside": {[]tar.Header{link("l", ".."), file("f", "!"), hard("l/canary", "f")},
+			[]string{"canary=!", "f=!", "l->.."}},
+		"a link instead of a file": {[]tar.Header{link("f", "../canary"), file("f", "!")}, []string{"f=!"}},
+		"a link instead of a link": {[]tar.Header{link("f", "../canary"), link("f", "x")}, []string{"f->x"}},
+		"a link instead of a dir": {[]tar.Header{dir("d"), link("d", ".."), file("d/canary", "!")},
+			[]string{"canary=!", "d->.."}},
+		"a hard link to a link": {[]tar.Header{link("l", "../canary"), hard("h", "l"), file("h", "!")},
+			[]string{"h=!", "l->../canary"}},
+		"a link to itself, replaced": {[]tar.Header{link("l", "l"), dir("l"), file("l/canary", "!")},
+			[]string{"l/", "l/canary=!"}},
+		"a link into a later directory": {[]tar.Header{link("l", "d/../.."), dir("d"), file("l/canary", "!")},
+			[]string{"canary=!", "d/", "l->d/../.."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root, err := applyBesideCanary(t, c.headers)

@@ -86,7 +86,8 @@ func (a *applier) copyUp(target string) error {
 		return fmt.Errorf("%w: the target is a directory", ErrRefused)
 	}
 	e := entry{
-		path: target, dir: path.Dir(target), base: path.Base(target), mode: st.Mode, size: st.Size, uid: int(st.Uid), gid: int(st.Gid),
+		path: target, dir: path.Dir(target), base: path.Base(target), mode: st.Mode, size: st.Size, uid: int(st.Uid),
+		gid:    int(st.Gid),
 		device: st.Rdev, modified: time.Unix(st.Mtim.Unix()), accessed: time.Unix(st.Atim.Unix()),
 	}
 	var err error
@@ -154,5 +155,6 @@ func copyMetadata(from string, st *unix.Stat_t, dir int, base string) error {
 	if err != nil {
 		return err
 	}
-	return setMetadata(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), xattrs: xattrs})
+	return setMetadata(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid),
+		xattrs: xattrs})
 }

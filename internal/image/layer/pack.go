@@ -71,7 +71,8 @@ func (p *packer) tree(t Tree) error {
 	if t.Dir == "" {
 		if t.At != "" {
 			now := unix.NsecToTimespec(time.Now().UnixNano())
-			if err := p.header(&tar.Header{Typeflag: tar.TypeDir, Name: t.At + "/", Mode: 0o755}, &unix.Stat_t{Mtim: now}); err != nil {
+			if err := p.header(&tar.Header{Typeflag: tar.TypeDir, Name: t.At + "/", Mode: 0o755},
+				&unix.Stat_t{Mtim: now}); err != nil {
 				return err
 			}
 		}
@@ -253,7 +254,8 @@ func (p *packer) attributes(h *tar.Header, file string) (opaque bool, err error)
 	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(p.names[:n]), "\x00"), "\x00") {
 		overlay := strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
-		if isHostXattr(name) || overlay && !strings.HasSuffix(name, ".opaque") && !strings.HasSuffix(name, ".redirect") && !strings.HasSuffix(name, ".metacopy") {
+		if isHostXattr(name) || overlay && !strings.HasSuffix(name, ".opaque") &&
+			!strings.HasSuffix(name, ".redirect") && !strings.HasSuffix(name, ".metacopy") {
 			continue
 		}
 		value := make([]byte, 64<<10)
@@ -270,7 +272,8 @@ func (p *packer) attributes(h *tar.Header, file string) (opaque bool, err error)
 		case strings.HasSuffix(name, ".opaque"):
 			opaque = size == 1 && value[0] == 'y'
 		default:
-			return false, fmt.Errorf("%s: the content of this file is in another layer\nhint: mount the overlay with redirect_dir=off,metacopy=off", name)
+			return false, fmt.Errorf("%s: the content of this file is in another layer\nhint: mount the overlay with "+
+				"redirect_dir=off,metacopy=off", name)
 		}
 	}
 	return opaque, nil

@@ -66,7 +66,8 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 			command = formatter.Shorten(command, 70)
 		}
 		size, hidden := units.HumanSize(float64(v.Bytes)), units.HumanSize(float64(v.Wasted))
-		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, size, hidden, command)
+		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, size, hidden,
+			command)
 		if tree {
 			if err := table.Flush(); err != nil {
 				return err
@@ -78,7 +79,8 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 		return err
 	}
 	if wasted > 0 {
-		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n", units.HumanSize(float64(wasted)))
+		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n",
+			units.HumanSize(float64(wasted)))
 	}
 	return nil
 }

@@ -93,7 +93,8 @@ func lowerdir(layers []string, userXattrs bool) (string, error) {
 
 func mount(target string, flags uintptr, options string) error {
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("the paths of the layers need %d bytes, but mount(2) accepts only %d", len(options), os.Getpagesize()-1)
+		return fmt.Errorf("the paths of the layers need %d bytes, but mount(2) accepts only %d", len(options),
+			os.Getpagesize()-1)
 	}
 	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
 		return fmt.Errorf("mount overlay with %s: %w", options, err)

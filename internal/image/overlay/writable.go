@@ -148,7 +148,8 @@ func addLayers(fs int, layers []string, lowest int) error {
 		return nil
 	}
 	if err := unix.FsconfigSetFd(fs, "lowerdir+", lowest); err != nil {
-		return fmt.Errorf("add the lowest of more than %d layers, which needs Linux 6.13: %w", overlay.LayersPerMount, err)
+		return fmt.Errorf("add the lowest of more than %d layers, which needs Linux 6.13: %w", overlay.LayersPerMount,
+			err)
 	}
 	return nil
 }

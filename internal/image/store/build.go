@@ -72,5 +72,6 @@ func (s *Store) ForgetBuilds(ctx context.Context, unused time.Duration) (n int, 
 	if unused > 0 {
 		return n, nil
 	}
-	return n, errors.Join(os.RemoveAll(filepath.Join(s.Dir, "build", "cache-mounts")), os.RemoveAll(filepath.Join(s.Dir, "build", "memo")))
+	return n, errors.Join(os.RemoveAll(filepath.Join(s.Dir, "build", "cache-mounts")),
+		os.RemoveAll(filepath.Join(s.Dir, "build", "memo")))
 }

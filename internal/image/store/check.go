@@ -111,7 +111,8 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {
 		case err != nil:
 			r.wrong("%s: layer %d, %s: %v", what, n+1, l.Digest, err)
 		case info.Size() != l.Size:
-			r.wrong("%s: layer %d, %s: has %d bytes, but the manifest lists %d", what, n+1, l.Digest, info.Size(), l.Size)
+			r.wrong("%s: layer %d, %s: has %d bytes, but the manifest lists %d", what, n+1, l.Digest, info.Size(),
+				l.Size)
 		}
 	}
 }

@@ -70,7 +70,10 @@ func (s *Store) readSynced() (out []Moment, err error) {
 
 // isSynced reports whether a layer was synced. Unpacking an image syncs its layers right away.
 func isSynced(l *Layer, synced []Moment) bool {
-	return l.Made.Boot == "" || slices.ContainsFunc(synced, func(m Moment) bool { return m.Boot == l.Made.Boot && m.At > l.Made.At })
+	return l.Made.Boot == "" || slices.ContainsFunc(synced, func(m Moment) bool {
+		return m.Boot == l.Made.Boot &&
+			m.At > l.Made.At
+	})
 }
 
 // A Trust distinguishes complete layers from those that a power failure may have emptied.

@@ -75,7 +75,10 @@ func removeName(list []oci.Descriptor, full string) []oci.Descriptor {
 			out = append(out, e)
 			continue
 		}
-		other := slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == e.Digest && refName(o) != full })
+		other := slices.ContainsFunc(list, func(o oci.Descriptor) bool {
+			return o.Digest == e.Digest &&
+				refName(o) != full
+		})
 		if !other {
 			e.Annotations = maps.Clone(e.Annotations)
 			delete(e.Annotations, oci.AnnotationRefName)

@@ -31,10 +31,12 @@ func addImage(t *testing.T, s *Store, layer string) (oci.Descriptor, oci.Manifes
 		}
 		return d
 	}
-	text, err := json.Marshal(oci.Image{RootFS: oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString(layer)}}})
+	text, err := json.Marshal(oci.Image{RootFS: oci.RootFS{Type: "layers",
+		DiffIDs: []digest.Digest{digest.FromString(layer)}}})
 	m := oci.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
-		Config: put(oci.MediaTypeImageConfig, text, err), Layers: []oci.Descriptor{put(oci.MediaTypeImageLayer, []byte(layer), nil)},
+		Config: put(oci.MediaTypeImageConfig, text, err), Layers: []oci.Descriptor{put(oci.MediaTypeImageLayer,
+			[]byte(layer), nil)},
 	}
 	text, err = json.Marshal(m)
 	return put(oci.MediaTypeImageManifest, text, err), m
@@ -98,10 +100,12 @@ func TestRemoveName(t *testing.T) {
 	if _, err := s.RemoveName(ctx, id); err == nil || !strings.Contains(err.Error(), "several names") {
 		t.Errorf("an image with two names is removed by its ID: %v", err)
 	}
-	if removed, err := s.RemoveName(ctx, "app:1"); err != nil || !slices.Equal(removed, []string{"docker.io/library/app:1"}) {
+	if removed, err := s.RemoveName(ctx, "app:1"); err != nil ||
+		!slices.Equal(removed, []string{"docker.io/library/app:1"}) {
 		t.Error(removed, err)
 	}
-	if removed, err := s.RemoveName(ctx, id[:19]); err != nil || !slices.Equal(removed, []string{"docker.io/library/app:2"}) {
+	if removed, err := s.RemoveName(ctx, id[:19]); err != nil ||
+		!slices.Equal(removed, []string{"docker.io/library/app:2"}) {
 		t.Error(removed, err)
 	}
 	if got := listNames(t, s); got != "" {
@@ -150,7 +154,8 @@ func TestPruneRemovesUnusedImages(t *testing.T) {
 	if err := s.AddUnnamed(ctx, unnamed); err != nil {
 		t.Fatal(err)
 	}
-	origin, err := json.Marshal(image.Origin{Name: "used", ID: m.Config.Digest.String(), Manifest: used.Digest.String()})
+	origin, err := json.Marshal(image.Origin{Name: "used", ID: m.Config.Digest.String(),
+		Manifest: used.Digest.String()})
 	if err == nil {
 		err = os.Mkdir(s.Container("c"), 0o700)
 	}
@@ -180,19 +185,31 @@ func TestCheckReportsDamage(t *testing.T) {
 		damage func(s *Store, m oci.Manifest) error
 		want   string
 	}{
-		"none":        {func(*Store, oci.Manifest) error { return nil }, ""},
-		"no layer":    {func(s *Store, m oci.Manifest) error { return os.Remove(s.Blob(m.Layers[0].Digest.String())) }, "layer 1, "},
-		"no config":   {func(s *Store, m oci.Manifest) error { return os.Remove(s.Blob(m.Config.Digest.String())) }, "no such file"},
-		"short layer": {func(s *Store, m oci.Manifest) error { return os.Truncate(s.Blob(m.Layers[0].Digest.String()), 1) }, "has 1 bytes"},
+		"none": {func(*Store, oci.Manifest) error { return nil }, ""},
+		"no layer": {func(s *Store, m oci.Manifest) error { return os.Remove(s.Blob(m.Layers[0].Digest.String())) },
+			"layer 1, "},
+		"no config": {func(s *Store, m oci.Manifest) error { return os.Remove(s.Blob(m.Config.Digest.String())) },
+			"no such file"},
+		"short layer": {func(s *Store, m oci.Manifest) error {
+			return os.Truncate(s.Blob(m.Layers[0].Digest.String()),
+				1)
+		}, "has 1 bytes"},
 		"changed blob": {func(s *Store, m oci.Manifest) error {
 			return os.WriteFile(s.Blob(m.Layers[0].Digest.String()), []byte("lAyer"), 0o600)
 		}, "the content has digest"},
-		"other name": {func(s *Store, _ oci.Manifest) error { return os.WriteFile(s.Blob("x"), nil, 0o600) }, "the name is not a digest"},
+		"other name": {func(s *Store, _ oci.Manifest) error { return os.WriteFile(s.Blob("x"), nil, 0o600) },
+			"the name is not a digest"},
 		"bad index": {func(s *Store, _ oci.Manifest) error {
 			return os.WriteFile(filepath.Join(s.Dir, "index.json"), []byte("{"), 0o600)
 		}, "index.json"},
-		"bad layer":    {func(s *Store, _ oci.Manifest) error { return os.Mkdir(filepath.Join(s.Dir, "layers", "x"), 0o700) }, "layers/x: "},
-		"bad unpacked": {func(s *Store, _ oci.Manifest) error { return os.WriteFile(s.Unpacked("x"), []byte("y\n"), 0o600) }, `"y" is not a digest`},
+		"bad layer": {func(s *Store, _ oci.Manifest) error {
+			return os.Mkdir(filepath.Join(s.Dir, "layers", "x"),
+				0o700)
+		}, "layers/x: "},
+		"bad unpacked": {func(s *Store, _ oci.Manifest) error {
+			return os.WriteFile(s.Unpacked("x"), []byte("y\n"),
+				0o600)
+		}, `"y" is not a digest`},
 	} {
 		s := newStore(t)
 		d, m := addImage(t, s, "layer")

@@ -43,7 +43,8 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot create the image store: %w", err)
 	}
-	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build", "build/cache", "build/blobs", "build/files", "build/last", "build/history"} {
+	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build",
+		"build/cache", "build/blobs", "build/files", "build/last", "build/history"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("cannot create the image store: %w", err)
 		}

@@ -175,7 +175,10 @@ func (s *Store) Sweep(ctx context.Context) (out SweepResult, err error) {
 		return out, err
 	}
 	for _, dir := range []string{"tmp", "locks"} { // their owners held the store's lock
-		if err := s.forEach(ctx, dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
+		if err := s.forEach(ctx, dir, func(name string) error {
+			return os.RemoveAll(filepath.Join(s.Dir, dir,
+				name))
+		}); err != nil {
 			return out, err
 		}
 	}

@@ -49,7 +49,8 @@ func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 		return nil
 	}
 	if len(i.Config.RootFS.DiffIDs) != len(i.Manifest.Layers) {
-		return fmt.Errorf("image %s: its configuration lists %d layers, but its manifest %d", i.ID(), len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
+		return fmt.Errorf("image %s: its configuration lists %d layers, but its manifest %d", i.ID(),
+			len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
 	}
 	var lines strings.Builder
 	var below []string
@@ -165,7 +166,8 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 		return err
 	}
 	defer archive.Close()
-	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive, layer.Options{Parents: below, UserXattrs: namespaces.Unprivileged()})
+	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive,
+		layer.Options{Parents: below, UserXattrs: namespaces.Unprivileged()})
 	if err != nil {
 		return err
 	}
@@ -174,7 +176,8 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 		return fmt.Errorf("read the rest of the archive: %w", err)
 	}
 	if got != l.DiffID.String() {
-		return fmt.Errorf("%w: the uncompressed layer has %s, but rootfs.diff_ids in the configuration lists %s", ErrDigest, got, l.DiffID)
+		return fmt.Errorf("%w: the uncompressed layer has %s, but rootfs.diff_ids in the configuration lists %s",
+			ErrDigest, got, l.DiffID)
 	}
 	l.Method, l.Entries, l.Bytes, l.LeftOut = archive.Compression, result.Entries, result.Bytes, result.LeftOut
 	text, err := json.Marshal(l)

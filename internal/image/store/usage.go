@@ -53,7 +53,8 @@ type CacheEntry struct {
 
 // BuildCache lists what builds have in the store, largest first.
 func (s *Store) BuildCache(ctx context.Context) (out []*CacheEntry, err error) {
-	for _, list := range []func(context.Context) ([]*CacheEntry, error){s.stepEntries, s.mountEntries, s.sourceEntries, s.internalEntries} {
+	for _, list := range []func(context.Context) ([]*CacheEntry, error){s.stepEntries, s.mountEntries, s.sourceEntries,
+		s.internalEntries} {
 		entries, err := list(ctx)
 		if err != nil {
 			return nil, err
@@ -104,7 +105,8 @@ func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
 				e.Parents = []string{r.Parent}
 			}
 			if r.Layer == "" { // the record is damaged
-				e.ID, e.Description, e.Created = strings.TrimSuffix(filepath.Base(path), ".json"), "damaged record", info.ModTime()
+				e.ID, e.Description, e.Created = strings.TrimSuffix(filepath.Base(path),
+					".json"), "damaged record", info.ModTime()
 			} else {
 				e.Size = dirsize.Sum(filepath.Join(s.Dir, "layers", r.Layer, "fs"))
 				byLayer[r.Layer] = e
@@ -230,7 +232,8 @@ func (s *Store) internalEntries(ctx context.Context) (out []*CacheEntry, err err
 	if info, err := os.Lstat(path); err == nil {
 		out = append(out, newEntry(path, info, InternalEntry, "digests of context files"))
 	}
-	for dir, description := range map[string]string{"blobs": "digests of packed layers", "files": "lists of files that steps read", "last": "inputs of the last builds"} {
+	for dir, description := range map[string]string{"blobs": "digests of packed layers",
+		"files": "lists of files that steps read", "last": "inputs of the last builds"} {
 		e := &CacheEntry{ID: dir, Type: InternalEntry, Description: description, Mutable: true}
 		err := s.forEachExisting(ctx, "build/"+dir, func(path string, info fs.FileInfo) error {
 			if e.Created.IsZero() || info.ModTime().Before(e.Created) {

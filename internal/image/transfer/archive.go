@@ -54,7 +54,8 @@ type Archive struct {
 // or an archive of `docker save`. "-" is standard input. Some archives are copied to an unnamed
 // temporary file in the directory aside.
 func OpenArchive(ctx context.Context, name, aside string) (*Archive, []ArchivedImage, error) {
-	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}, decompress: map[string]bool{}}
+	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{},
+		decompress: map[string]bool{}}
 	info, err := os.Stat(name)
 	switch {
 	case name != "-" && err != nil:
@@ -80,7 +81,8 @@ func (a *Archive) find(ctx context.Context) ([]ArchivedImage, error) {
 			return a.findDockerImages(ctx, text)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.New("not an image: it has neither index.json (OCI) nor manifest.json (docker save)\nhint: for an archive of a root file system, use minirun import")
+			return nil, errors.New("not an image: it has neither index.json (OCI) nor manifest.json (docker " +
+				"save)\nhint: for an archive of a root file system, use minirun import")
 		}
 	}
 	if err != nil {

@@ -64,7 +64,8 @@ func readAll(ctx context.Context, from Source, d oci.Descriptor, limit int64) ([
 	case int64(len(text)) > limit:
 		return nil, fmt.Errorf("too large (the limit is %d bytes)", limit)
 	case digest.FromBytes(text) != d.Digest || d.Size > 0 && d.Size != int64(len(text)):
-		return nil, fmt.Errorf("%w: received %d bytes with digest %s", store.ErrDigest, len(text), digest.FromBytes(text))
+		return nil, fmt.Errorf("%w: received %d bytes with digest %s", store.ErrDigest, len(text),
+			digest.FromBytes(text))
 	}
 	return text, nil
 }
@@ -97,7 +98,8 @@ func (r Registries) Target(ctx context.Context, to image.Name, from []Source, jo
 	if err != nil {
 		return nil, err
 	}
-	return &Target{repository: repository, pusher: pusher, progress: p, slots: make(chan struct{}, max(jobs, 1)), copied: map[digest.Digest]bool{}}, nil
+	return &Target{repository: repository, pusher: pusher, progress: p, slots: make(chan struct{}, max(jobs, 1)),
+		copied: map[digest.Digest]bool{}}, nil
 }
 
 // Put writes a manifest or an index under a tag or its digest.

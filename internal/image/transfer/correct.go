@@ -59,7 +59,8 @@ func (t *correctingTransport) RoundTrip(r *http.Request) (*http.Response, error)
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
 		splitChallenges(answer.Header)
-	case kind == "manifests" && r.Method == http.MethodHead && (isUnsupported(answer.StatusCode) || answer.StatusCode == http.StatusOK && !describesManifest(answer)):
+	case kind == "manifests" && r.Method == http.MethodHead &&
+		(isUnsupported(answer.StatusCode) || answer.StatusCode == http.StatusOK && !describesManifest(answer)):
 		return notFound(answer), nil
 	case kind == "blobs" && r.Method == http.MethodHead && isUnsupported(answer.StatusCode):
 		return t.findBlob(r, answer)
@@ -73,7 +74,8 @@ func (t *correctingTransport) RoundTrip(r *http.Request) (*http.Response, error)
 // endpoint.
 func isUnsupported(code int) bool {
 	switch code {
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType,
+		http.StatusNotImplemented:
 		return true
 	}
 	return false
@@ -81,7 +83,8 @@ func isUnsupported(code int) bool {
 
 // describesManifest reports whether an answer to HEAD has what the library needs.
 func describesManifest(answer *http.Response) bool {
-	return answer.ContentLength >= 0 && answer.Header.Get("Content-Type") != "" && answer.Header.Get("Docker-Content-Digest") != ""
+	return answer.ContentLength >= 0 && answer.Header.Get("Content-Type") != "" &&
+		answer.Header.Get("Docker-Content-Digest") != ""
 }
 
 // notFound replaces an answer with a 404, so that the client uses another request or sends the

@@ -60,9 +60,11 @@ func (a *Archive) dockerImage(ctx context.Context, one dockerManifest) (Archived
 		return ArchivedImage{}, fmt.Errorf("%s: %w", one.Config, err)
 	}
 	if len(c.RootFS.DiffIDs) != len(one.Layers) {
-		return ArchivedImage{}, fmt.Errorf("it lists %d layers, but its configuration %d", len(one.Layers), len(c.RootFS.DiffIDs))
+		return ArchivedImage{}, fmt.Errorf("it lists %d layers, but its configuration %d", len(one.Layers),
+			len(c.RootFS.DiffIDs))
 	}
-	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Config: a.addDocument(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
+	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
+		Config: a.addDocument(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
 	for n, name := range one.Layers {
 		d, err := a.dockerLayer(ctx, memberName(name), c.RootFS.DiffIDs[n])
 		if err != nil {
@@ -201,5 +203,6 @@ func (a *Archive) digestOf(ctx context.Context, name string, f io.ReadSeeker) (d
 
 // mediaTypes are the media types of layers; the other formats have none.
 var mediaTypes = map[compression.Format]string{
-	compression.Plain: oci.MediaTypeImageLayer, compression.Gzip: oci.MediaTypeImageLayerGzip, compression.Zstd: oci.MediaTypeImageLayerZstd,
+	compression.Plain: oci.MediaTypeImageLayer, compression.Gzip: oci.MediaTypeImageLayerGzip,
+	compression.Zstd: oci.MediaTypeImageLayerZstd,
 }

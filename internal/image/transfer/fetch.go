@@ -79,7 +79,8 @@ const maxDocument = 4 << 20
 // Fetch copies what a descriptor refers to into the store. It returns the descriptor that a name
 // should refer to: the manifest of the platform, or the index if All or Index is set. The caller
 // must hold the store's lock shared.
-func Fetch(ctx context.Context, s *store.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
+func Fetch(ctx context.Context, s *store.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor,
+	error) {
 	f := &fetcher{store: s, from: from, options: o, progress: p, begun: map[string]bool{}}
 	return f.fetchTree(ctx, d, 0)
 }
@@ -124,7 +125,8 @@ func completeMediaType(d oci.Descriptor, document []byte) (oci.Descriptor, error
 		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if fields.Schema == 1 || fields.FSLayers != nil {
-		return d, fmt.Errorf("manifest %s has schema 1 (Docker before 2016), which is not supported\nhint: push the image again with a newer tool", d.Digest)
+		return d, fmt.Errorf("manifest %s has schema 1 (Docker before 2016), which is not supported\nhint: push the "+
+			"image again with a newer tool", d.Digest)
 	}
 	if err := checkKind(d, document); err != nil {
 		return d, err
@@ -197,7 +199,8 @@ func (f *fetcher) choosePlatform(list []oci.Descriptor) (oci.Descriptor, error) 
 		}
 	}
 	if best < 0 {
-		return oci.Descriptor{}, fmt.Errorf("no image for %s (available: %s)\nhint: choose a platform with --platform", platforms.Format(want), strings.Join(have, ", "))
+		return oci.Descriptor{}, fmt.Errorf("no image for %s (available: %s)\nhint: choose a platform with --platform",
+			platforms.Format(want), strings.Join(have, ", "))
 	}
 	return list[best], nil
 }

@@ -38,7 +38,8 @@ func TestDocumentsHaveOneKind(t *testing.T) {
 		if err != nil {
 			got = "error: " + err.Error()
 		}
-		if words, isError := strings.CutPrefix(c.want, "error: "); isError && (err == nil || !strings.Contains(got, words)) || !isError && got != c.want {
+		if words, isError := strings.CutPrefix(c.want, "error: "); isError &&
+			(err == nil || !strings.Contains(got, words)) || !isError && got != c.want {
 			t.Errorf("%q %s: %s, want %s", c.mediaType, c.document, got, c.want)
 		}
 	}
@@ -58,8 +59,10 @@ func TestUploadRestarts(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"unknown session":    {answered(404, "PATCH", "/v2/x/blobs/uploads/1", transport.BlobUploadUnknownErrorCode), true},
-		"invalid session":    {answered(416, "PATCH", "/v2/x/blobs/uploads/1", transport.BlobUploadInvalidErrorCode), true},
+		"unknown session": {answered(404, "PATCH", "/v2/x/blobs/uploads/1", transport.BlobUploadUnknownErrorCode),
+			true},
+		"invalid session": {answered(416, "PATCH", "/v2/x/blobs/uploads/1", transport.BlobUploadInvalidErrorCode),
+			true},
 		"overloaded":         {answered(503, "PATCH", "/v2/x/blobs/uploads/1"), true},
 		"overloaded, PUT":    {answered(503, "PUT", "/v2/x/blobs/uploads/1"), true},
 		"manifest":           {answered(503, "PUT", "/v2/x/manifests/1"), false}, // the transport has retried it
@@ -85,7 +88,10 @@ func TestUploadRestarts(t *testing.T) {
 
 func TestCountReportsTotals(t *testing.T) {
 	var got []string
-	count := Count(func(task string, done, total int64) { got = append(got, fmt.Sprintf("%s %d/%d", task, done, total)) })
+	count := Count(func(task string, done, total int64) {
+		got = append(got,
+			fmt.Sprintf("%s %d/%d", task, done, total))
+	})
 	more, done := count.Begin("a", 10)
 	more(4)
 	more(0)

@@ -27,7 +27,8 @@ import (
 
 // Push writes an image, or all images of an index, to a registry under a name. Blobs that the
 // registry already has are not sent again.
-func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to image.Name, jobs int, p Progress) error {
+func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to image.Name, jobs int,
+	p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: the name has no tag", to)
 	}
@@ -59,7 +60,8 @@ func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to
 
 // connectForPush logs in to a repository to write to it, and to read other repositories of its registry.
 // It returns the library's options.
-func (r Registries) connectForPush(ctx context.Context, to image.Name, jobs int, mounted ...string) (name.Repository, []remote.Option, error) {
+func (r Registries) connectForPush(ctx context.Context, to image.Name, jobs int, mounted ...string) (name.Repository,
+	[]remote.Option, error) {
 	repository, trip, err := r.connect(ctx, to.Registry, to.Repository, transport.PushScope, mounted...)
 	return repository, []remote.Option{
 		remote.WithContext(ctx), remote.WithTransport(trip), remote.WithJobs(max(jobs, 1)),
@@ -80,7 +82,8 @@ func restartsUpload(ctx context.Context, server string, err error) bool {
 		lost := slices.ContainsFunc(answered.Errors, func(d transport.Diagnostic) bool {
 			return d.Code == transport.BlobUploadUnknownErrorCode || d.Code == transport.BlobUploadInvalidErrorCode
 		})
-		if lost || retry.TemporaryStatus(answered.StatusCode) && answered.Request != nil && !isRepeatable(answered.Request) {
+		if lost || retry.TemporaryStatus(answered.StatusCode) && answered.Request != nil &&
+			!isRepeatable(answered.Request) {
 			cause = fmt.Sprintf("upload: %d %s", answered.StatusCode, http.StatusText(answered.StatusCode))
 		}
 	case errors.As(err, &sent) && sent.Op != "Get" && sent.Op != "Head" && retry.IsCut(err):
@@ -111,7 +114,8 @@ func checkComplete(s *store.Store, i *store.Image) error {
 		if m.Platform != nil {
 			what = platforms.Format(*m.Platform)
 		}
-		return fmt.Errorf("the image for %s in its index was not pulled\nhint: minirun pull --all-platforms %s", what, i.Name)
+		return fmt.Errorf("the image for %s in its index was not pulled\nhint: minirun pull --all-platforms %s", what,
+			i.Name)
 	}
 	return nil
 }

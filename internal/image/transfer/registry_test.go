@@ -129,7 +129,8 @@ func TestPushedImageCanBePulled(t *testing.T) {
 			}
 		}
 	}
-	if err := (Registries{}).Push(ctx, from, i, parseName(t, host+"/app@"+want.Digest.String()), 1, ignoreProgress); err == nil {
+	if err := (Registries{}).Push(ctx, from, i, parseName(t, host+"/app@"+want.Digest.String()), 1,
+		ignoreProgress); err == nil {
 		t.Error("an image was pushed without a tag")
 	}
 }
@@ -137,8 +138,10 @@ func TestPushedImageCanBePulled(t *testing.T) {
 // TestErrorsHaveHints: the error for a status says what it means, and has one line with a hint.
 func TestErrorsHaveHints(t *testing.T) {
 	for status, want := range map[int]string{
-		http.StatusUnauthorized: "these credentials cannot access it\nhint: log in", http.StatusForbidden: "these credentials cannot access it\nhint: log in",
-		http.StatusNotFound: "no such tag or repository", http.StatusTooManyRequests: "too many requests\nhint: log in, or configure a mirror",
+		http.StatusUnauthorized: "these credentials cannot access it\nhint: log in",
+		http.StatusForbidden:    "these credentials cannot access it\nhint: log in",
+		http.StatusNotFound:     "no such tag or repository", http.StatusTooManyRequests: "too many requests\nhint: log " +
+			"in, or configure a mirror",
 		http.StatusTeapot: "418",
 	} {
 		host := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +178,8 @@ func TestMirrorsAreTriedFirst(t *testing.T) {
 	r := Registries{Mirrors: map[string][]string{hosts[0]: {"http://" + hosts[2], hosts[1]}}}
 	for name, failures := range map[string]int{"own": 2, "mirrored": 1} {
 		var warnings []error
-		_, _, err := r.Find(ctx, parseName(t, hosts[0]+"/"+name+":1"), func(err error) { warnings = append(warnings, err) })
+		_, _, err := r.Find(ctx, parseName(t, hosts[0]+"/"+name+":1"),
+			func(err error) { warnings = append(warnings, err) })
 		if err != nil || len(warnings) != failures {
 			t.Errorf("%s: %v, warnings %q", name, err, warnings)
 		}
@@ -233,7 +237,8 @@ func TestTruncatedManifestIsRequestedAgain(t *testing.T) {
 			_, _ = io.WriteString(w, text)
 		}))
 		_, d, err := (Registries{}).Find(context.Background(), parseName(t, host+"/app:1"), noWarning(t))
-		if want == "" && (err != nil || d.Digest != digest.FromString(manifest)) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && (err != nil || d.Digest != digest.FromString(manifest)) || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%d truncated: %v after %d requests", truncated, err, requests)
 		}
 	}
@@ -243,7 +248,8 @@ func TestTruncatedManifestIsRequestedAgain(t *testing.T) {
 // of it if the server ignores the range.
 func TestInterruptedBlobContinues(t *testing.T) {
 	content := strings.Repeat("0123456789", 1000)
-	d := oci.Descriptor{MediaType: oci.MediaTypeImageLayer, Digest: digest.FromString(content), Size: int64(len(content))}
+	d := oci.Descriptor{MediaType: oci.MediaTypeImageLayer, Digest: digest.FromString(content),
+		Size: int64(len(content))}
 	for _, ranges := range []bool{true, false} {
 		var asked []string
 		host := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -61,7 +61,8 @@ func Save(ctx context.Context, s *store.Store, images []NamedImage, dir string, 
 }
 
 func save(ctx context.Context, s *store.Store, images []NamedImage, to sink, p Progress) error {
-	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
+	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex,
+		Manifests: []oci.Descriptor{}}
 	list := []dockerManifest{}
 	w := &writer{store: s, to: to, progress: p, written: map[string]bool{}}
 	for _, one := range images {
@@ -83,7 +84,8 @@ func save(ctx context.Context, s *store.Store, images []NamedImage, to sink, p P
 	for _, doc := range []struct {
 		name string
 		what any
-	}{{"manifest.json", list}, {"index.json", index}, {oci.ImageLayoutFile, oci.ImageLayout{Version: oci.ImageLayoutVersion}}} {
+	}{{"manifest.json", list}, {"index.json", index}, {oci.ImageLayoutFile,
+		oci.ImageLayout{Version: oci.ImageLayoutVersion}}} {
 		text, err := json.Marshal(doc.what)
 		if err == nil {
 			err = w.to.put(doc.name, int64(len(text)), bytes.NewReader(text))
@@ -178,7 +180,8 @@ var epoch = time.Unix(0, 0)
 
 func (t tarSink) directories(names ...string) error {
 	for _, n := range names {
-		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: n + "/", Mode: 0o755, ModTime: epoch}); err != nil {
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: n + "/", Mode: 0o755,
+			ModTime: epoch}); err != nil {
 			return err
 		}
 	}
@@ -186,7 +189,8 @@ func (t tarSink) directories(names ...string) error {
 }
 
 func (t tarSink) put(name string, size int64, content io.Reader) error {
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: epoch}); err != nil {
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644,
+		ModTime: epoch}); err != nil {
 		return err
 	}
 	_, err := io.Copy(t, content)
