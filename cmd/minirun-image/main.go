@@ -97,7 +97,7 @@ func app() *cli.App {
 		},
 		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
-		// Layers are mounted from directories other than the one that this program was started in.
+		// Layers are mounted from other working directories, so the path must be absolute.
 		Before: func(ctx *cli.Context) error {
 			if ctx.Bool("debug") {
 				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })

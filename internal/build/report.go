@@ -38,7 +38,7 @@ func (b *Built) Report(took time.Duration) (*explain.Report, error) {
 func summarizeLayer(d *layer.Difference) *explain.LayerInfo {
 	files := slices.DeleteFunc(slices.Clone(d.Files), func(c layer.Change) bool {
 		return c.Dir ||
-			c.What == "on the way"
+			c.What == layer.Parent
 	})
 	slices.SortStableFunc(files, func(a, b layer.Change) int { return int(b.Size - a.Size) })
 	return &explain.LayerInfo{Added: d.Added, Changed: d.Changed, Removed: d.Removed, Bytes: d.Bytes,

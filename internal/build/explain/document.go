@@ -219,7 +219,7 @@ func (r *Report) instruction(n *graph.Node) Instruction {
 	if s.Layer != nil {
 		i.Layer = &LayerText{Bytes: s.Layer.Bytes, Added: s.Layer.Added, Changed: s.Layer.Changed, Removed: s.Layer.Removed, Largest: []File{}}
 		for _, c := range s.Layer.Largest[:min(largest, len(s.Layer.Largest))] {
-			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, c.What, c.Size})
+			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, string(c.What), c.Size})
 		}
 	}
 	return i

@@ -6,7 +6,7 @@
 //	combine.go  manifests → one index (pure)
 //	create.go   the new image, copied and pushed
 //	inspect.go  an image's documents and attestations, for templates
-//	show.go     the printed form (pure)
+//	print.go    the printed form (pure)
 package imagetools
 
 import (

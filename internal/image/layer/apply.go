@@ -5,15 +5,17 @@
 // A layer becomes a directory that overlayfs can use as a lower directory (image-spec, layer.md;
 // Documentation/filesystems/overlayfs.rst).
 //
-//	entry.go    an entry's header → what to create, or why it is refused (pure)
-//	apply.go    layers, and the loop over an archive
-//	extract.go  archives that are not layers
-//	place.go    finds or creates parent directories, from a descriptor of the root
-//	resolve.go  paths that lead through symbolic links
-//	make.go     files, directories, devices, their owners and times
-//	links.go    hard links, and the files of lower layers that they need
-//	marks.go    whiteouts, opaque directories, the root of a layer
-//	pack.go     a directory → an archive
+//	entry.go      an entry's header → what to create, or why it is refused (pure)
+//	apply.go      layers, and the loop over an archive
+//	extract.go    archives that are not layers
+//	parents.go    finds or creates parent directories, from a descriptor of the root
+//	symlinks.go   paths that lead through symbolic links
+//	create.go     files, directories, devices, their owners and times
+//	links.go      hard links, and the files of lower layers that they need
+//	whiteouts.go  whiteouts, opaque directories, the root of a layer
+//	pack.go       a directory → an archive
+//	compare.go    what a layer changes in the layers below it
+//	decompress.go the uncompressed archive of a blob, and its digest
 //
 // An archive comes from another machine, so nothing in it is a host path. Every path is resolved
 // from the target directory: a leading slash is stripped, and a symbolic link in the middle of a

@@ -22,13 +22,23 @@ type Difference struct {
 	Files []Change `json:"files"`
 }
 
-// A Change is a file in a layer. A directory that is only there to hold other files is "on the
-// way".
+// A ChangeKind is what a layer does with a file.
+type ChangeKind string
+
+// The kinds of changes. A directory that only holds other files is a Parent.
+const (
+	Added   ChangeKind = "added"
+	Changed ChangeKind = "changed"
+	Removed ChangeKind = "removed"
+	Parent  ChangeKind = "on the way"
+)
+
+// A Change is a file in a layer.
 type Change struct {
-	Path string `json:"path"`
-	What string `json:"what"` // "added", "changed", "removed" or "on the way"
-	Dir  bool   `json:"dir,omitempty"`
-	Size int64  `json:"size,omitempty"`
+	Path string     `json:"path"`
+	What ChangeKind `json:"what"`
+	Dir  bool       `json:"dir,omitempty"`
+	Size int64      `json:"size,omitempty"`
 }
 
 // Merged is the tree that a container would see of the layers added so far, lowest first. Comparing
@@ -218,29 +228,29 @@ func compare(files []layerFile, below *Merged) *Difference {
 
 // change classifies a file of a layer against the node that was there.
 func (f *layerFile) change(was *node) Change {
-	c := Change{Path: "/" + f.path, What: "added", Dir: f.st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	c := Change{Path: "/" + f.path, What: Added, Dir: f.st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	wasDir := was != nil && was.isDir()
 	switch {
 	case image.IsWhiteout(&f.st):
-		c.What, c.Dir = "removed", wasDir
+		c.What, c.Dir = Removed, wasDir
 	case c.Dir && wasDir && !f.opaque:
-		c.What = "on the way"
+		c.What = Parent
 		if f.st.Mode != was.mode || f.st.Uid != was.uid || f.st.Gid != was.gid {
-			c.What = "changed"
+			c.What = Changed
 		}
 	case was != nil:
-		c.What = "changed"
+		c.What = Changed
 	}
 	return c
 }
 
-func (d *Difference) count(what string) {
+func (d *Difference) count(what ChangeKind) {
 	switch what {
-	case "added":
+	case Added:
 		d.Added++
-	case "changed":
+	case Changed:
 		d.Changed++
-	case "removed":
+	case Removed:
 		d.Removed++
 	}
 }

@@ -87,7 +87,9 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 
 // writeTree writes a layer's files as a tree.
 func writeTree(w io.Writer, v Layer) {
-	sign := map[string]string{"added": "+", "changed": "~", "removed": "-", "on the way": " "}
+	sign := map[layer.ChangeKind]string{
+		layer.Added: "+", layer.Changed: "~", layer.Removed: "-", layer.Parent: " ",
+	}
 	for _, c := range v.Files {
 		depth := strings.Count(c.Path, "/") - 1
 		name := c.Path[strings.LastIndexByte(c.Path, '/')+1:]
@@ -95,7 +97,7 @@ func writeTree(w io.Writer, v Layer) {
 			name += "/"
 		}
 		size := ""
-		if !c.Dir && c.What != "removed" {
+		if !c.Dir && c.What != layer.Removed {
 			size = "  " + units.HumanSize(float64(c.Size))
 		}
 		termtext.Fprintf(w, "   %s %s%s%s\n", sign[c.What], strings.Repeat("  ", depth), name, size)

@@ -2,7 +2,7 @@
 // for callers that copy from it (`minirun bundle`) or inspect it, writable for the steps of a
 // build.
 //
-//	merge.go      Open: a read-only tree
+//	overlay.go    Open: a read-only tree
 //	writable.go   Overlay: layers below a directory that receives the changes
 package overlay
 

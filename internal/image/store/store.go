@@ -1,7 +1,7 @@
 // Package store writes the store that package image reads: verified blobs, names and unpacked
 // layers. It also removes what is no longer needed.
 //
-//	ingest.go   opens a store; writes files atomically
+//	store.go    opens a store and images; writes files atomically
 //	blobs.go    blobs, with interrupted downloads resumed
 //	names.go    index.json
 //	unpack.go   layers
@@ -73,21 +73,21 @@ func (s *Store) Temporary(what string) string {
 // Replace writes a file of the store atomically, like writeFile, but does not sync it. It is for
 // caches, which can be created again.
 func (s *Store) Replace(path string, data []byte) error {
-	aside := s.Temporary(filepath.Base(path))
-	err := os.WriteFile(aside, data, 0o600)
+	temporary := s.Temporary(filepath.Base(path))
+	err := os.WriteFile(temporary, data, 0o600)
 	if err == nil {
-		err = os.Rename(aside, path)
+		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		_ = os.Remove(aside) // may not exist
+		_ = os.Remove(temporary) // may not exist
 	}
 	return err
 }
 
 // writeFile writes a file atomically: it writes and syncs a temporary file and renames it.
 func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
-	aside := s.Temporary(filepath.Base(path))
-	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	temporary := s.Temporary(filepath.Base(path))
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -96,10 +96,10 @@ func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(aside, path)
+		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(aside))
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temporary))
 	}
 	return syncDir(filepath.Dir(path))
 }

@@ -92,19 +92,19 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin 
 	if found, err := readLayer(dir); err == nil {
 		return sameLayer(found, l)
 	}
-	aside := s.Temporary("layer-" + l.Chain.Encoded())
-	if err := os.MkdirAll(filepath.Join(aside, "fs"), 0o755); err != nil {
+	temporary := s.Temporary("layer-" + l.Chain.Encoded())
+	if err := os.MkdirAll(filepath.Join(temporary, "fs"), 0o755); err != nil {
 		return err
 	}
-	err = s.extract(ctx, aside, l, below, begin)
+	err = s.extract(ctx, temporary, l, below, begin)
 	if err == nil {
-		err = syncFiles(aside)
+		err = syncFiles(temporary)
 	}
 	if err == nil {
-		err = os.Rename(aside, dir)
+		err = os.Rename(temporary, dir)
 	}
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(aside))
+		return errors.Join(err, os.RemoveAll(temporary))
 	}
 	return syncDir(filepath.Dir(dir))
 }
@@ -149,7 +149,7 @@ func readLayer(dir string) (*Layer, error) {
 	return &l, nil
 }
 
-func (s *Store) extract(ctx context.Context, aside string, l Layer, below []string, begin Begin) (err error) {
+func (s *Store) extract(ctx context.Context, temporary string, l Layer, below []string, begin Begin) (err error) {
 	blob, err := os.Open(s.Blob(l.Blob.String()))
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 		return err
 	}
 	defer archive.Close()
-	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive,
+	result, err := layer.Apply(ctx, filepath.Join(temporary, "fs"), archive,
 		layer.Options{Parents: below, UserXattrs: namespaces.Unprivileged()})
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(temporary, "layer.json"), append(text, '\n'), 0o644)
 }
 
 // SetUnpacked records that an image's layers already have directories: those that a build created

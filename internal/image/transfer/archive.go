@@ -52,8 +52,8 @@ type Archive struct {
 
 // OpenArchive opens an OCI image layout, which is a directory or a tar archive, compressed or not,
 // or an archive of `docker save`. "-" is standard input. Some archives are copied to an unnamed
-// temporary file in the directory aside.
-func OpenArchive(ctx context.Context, name, aside string) (*Archive, []ArchivedImage, error) {
+// temporary file in tempDir.
+func OpenArchive(ctx context.Context, name, tempDir string) (*Archive, []ArchivedImage, error) {
 	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{},
 		decompress: map[string]bool{}}
 	info, err := os.Stat(name)
@@ -63,7 +63,7 @@ func OpenArchive(ctx context.Context, name, aside string) (*Archive, []ArchivedI
 	case name != "-" && info.IsDir():
 		a.files = directory(name)
 	default:
-		if a.files, err = openTar(ctx, name, aside); err != nil {
+		if a.files, err = openTar(ctx, name, tempDir); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -179,7 +179,7 @@ type member struct {
 	link         string // name of the member that it links to
 }
 
-func openTar(ctx context.Context, name, aside string) (*members, error) {
+func openTar(ctx context.Context, name, tempDir string) (*members, error) {
 	f := os.Stdin
 	if name != "-" {
 		var err error
@@ -187,7 +187,7 @@ func openTar(ctx context.Context, name, aside string) (*members, error) {
 			return nil, err
 		}
 	}
-	plain, err := seekable(ctx, f, aside)
+	plain, err := seekable(ctx, f, tempDir)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -199,7 +199,7 @@ func openTar(ctx context.Context, name, aside string) (*members, error) {
 }
 
 // seekable returns the uncompressed archive as a file: the file itself, or an unnamed copy.
-func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
+func seekable(ctx context.Context, f *os.File, tempDir string) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 		return nil, err
 	}
 	defer plain.Close()
-	spool, err := os.CreateTemp(aside, "archive-")
+	spool, err := os.CreateTemp(tempDir, "archive-")
 	if err != nil {
 		return nil, err
 	}
