@@ -242,7 +242,7 @@ func (b *Builder) writeImage(
 		return result, export.WriteArchive(ctx, b.Store, *out, archiveEntries(i, names), d.Progress)
 	}
 	if len(names) == 0 {
-		return result, b.Store.Keep(ctx, result.Desc)
+		return result, b.Store.AddUnnamed(ctx, result.Desc)
 	}
 	for _, n := range names {
 		if err := b.Store.SetName(ctx, n, result.Desc); err != nil {
@@ -262,12 +262,12 @@ func (b *Builder) writeImage(
 }
 
 // archiveEntries returns the entries of an archive: one for each name.
-func archiveEntries(i *store.Image, names []image.Name) (out []transfer.Saved) {
+func archiveEntries(i *store.Image, names []image.Name) (out []transfer.NamedImage) {
 	for _, n := range names {
-		out = append(out, transfer.Saved{Name: n.String(), Image: i})
+		out = append(out, transfer.NamedImage{Name: n.String(), Image: i})
 	}
 	if len(out) == 0 {
-		out = append(out, transfer.Saved{Image: i})
+		out = append(out, transfer.NamedImage{Image: i})
 	}
 	return out
 }

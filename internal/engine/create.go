@@ -28,7 +28,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 			return nil, err
 		}
 	}
-	lock, err := e.Store.Share(context.Background()) // so that prune keeps the layers until the record names them
+	lock, err := e.Store.LockShared(context.Background()) // so that prune keeps the layers until the record names them
 	if err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func (e *Engine) removeLeftovers(id string, missing error) error {
 	if _, err := os.Lstat(e.Store.Container(id)); err != nil {
 		return missing
 	}
-	lock, err := e.Store.Own(context.Background(), false)
+	lock, err := e.Store.LockExclusive(context.Background(), false)
 	if err != nil {
 		return fmt.Errorf("%w, or it is still being created (the store is in use)", missing)
 	}

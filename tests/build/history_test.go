@@ -167,8 +167,8 @@ func (s *store) removesHistory(middle string) {
 		s.T.Error(got)
 	}
 	for args, want := range map[string]string{
-		"inspect": "build not found", "logs ^1": "build not found", "rm": "missing argument", "open": "build history open: is not offered", "trace": "is not offered", "import": "is not offered",
-		"inspect attachment": "not offered", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "build not found", "ls --filter repository=x": "not recorded",
+		"inspect": "build not found", "logs ^1": "build not found", "rm": "missing argument", "open": "build history open is not supported", "trace": "is not supported", "import": "is not supported",
+		"inspect attachment": "not supported", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "build not found", "ls --filter repository=x": "not recorded",
 		"ls --builder other": "the only builder is default", "sl": `unknown subcommand "sl"`,
 	} {
 		if r := s.Minirun(append([]string{"build", "history"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {

@@ -103,7 +103,7 @@ func TestImpossibleOutputIsRejected(t *testing.T) {
 		{"-t UPPER", "lower case"},
 		{"-o type=image,name=x@sha256:0000000000000000000000000000000000000000000000000000000000000000", "not a digest"},
 		{"-o - -o type=oci", "2 outputs are written to standard output"},
-		{"-q -o -", "--quiet writes there, too"},
+		{"-q -o -", "--quiet, which also writes to standard output"},
 		{"-o type=oci,dest=FILE,annotation-index.a=b", "annotations of an index need several platforms"},
 		{"-o type=oci,dest=FILE,annotation-layer.a=b", "must be one of manifest"},
 		{"--annotation a=b -o type=local,dest=FILE", "--annotation needs an output of type image"},
@@ -113,7 +113,7 @@ func TestImpossibleOutputIsRejected(t *testing.T) {
 		{"--provenance mode=some", "must be min or max"},
 		{"--provenance mode=min,version=v0.3", "must be v1 or v0.2"},
 		{"--iidfile FILE -o type=local,dest=FILE2", "no output is an image"},
-		{"--quiet --progress plain", "a quiet build shows no progress"},
+		{"--quiet --progress plain", "--quiet cannot be combined"},
 		{"--attest type=signature", "must be provenance or sbom"},
 		{"--sbom generator=docker/scanner", "minirun lists the packages itself"},
 	} {
