@@ -91,8 +91,8 @@ func (w *Warning) Line() int {
 	return line
 }
 
-// last returns the last line of a warning.
-func (w *Warning) last() int {
+// lastLine returns the last line of a warning.
+func (w *Warning) lastLine() int {
 	line := 0
 	for _, r := range w.Ranges {
 		line = max(line, r.Last)

@@ -52,7 +52,7 @@ func (r *Result) printText(w io.Writer) error {
 			print("%s\n", f.Hint)
 		}
 		if f.Line() > 0 {
-			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.last(), Text: r.text}).Quote())
+			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.lastLine(), Text: r.text}).Quote())
 		}
 	}
 	switch {

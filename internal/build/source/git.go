@@ -12,12 +12,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/sshagent"
+	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -262,7 +263,7 @@ func (r *GitRef) createTree(ctx context.Context, repo *git, found remoteRef, whe
 		}
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".gitmodules")); err == nil && r.Submodules {
-		if err := r.submodules(ctx, dir); err != nil {
+		if err := r.updateSubmodules(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -281,7 +282,7 @@ func (r *GitRef) createTree(ctx context.Context, repo *git, found remoteRef, whe
 	return os.Rename(tmp, where)
 }
 
-func (r *GitRef) submodules(ctx context.Context, dir string) error {
+func (r *GitRef) updateSubmodules(ctx context.Context, dir string) error {
 	g := r.newGit(dir)
 	g.tree = true
 	_, err := g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
@@ -347,20 +348,10 @@ func lockCache(ctx context.Context, name string) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			_ = f.Close()
-			return nil, &os.PathError{Op: "lock", Path: name, Err: err}
-		}
-		select {
-		case <-ctx.Done():
-			_ = f.Close()
-			return nil, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+	_, err = ctxio.Do(ctx, func() (*os.File, error) { return f, image.Flock(f, unix.LOCK_EX) })
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
+	return func() { _ = f.Close() }, nil
 }
