@@ -18,7 +18,6 @@ import (
 	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -348,7 +347,13 @@ func lockCache(ctx context.Context, name string) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
-	_, err = ctxio.Do(ctx, func() (*os.File, error) { return f, image.Flock(f, unix.LOCK_EX) })
+	_, err = ctxio.Do(ctx, func() (*os.File, error) {
+		for {
+			if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+				return f, err
+			}
+		}
+	})
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("lock %s: %w", name, err)
