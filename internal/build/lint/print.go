@@ -49,7 +49,7 @@ func (r *Result) printText(w io.Writer) error {
 		}
 		print("\nWARNING: %s%s\n%s\n", f.Rule, of, f.Detail)
 		if f.Hint != "" {
-			print("%s\n", f.Hint)
+			print("hint: %s\n", f.Hint)
 		}
 		if f.Line() > 0 {
 			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.lastLine(), Text: r.text}).Quote())
