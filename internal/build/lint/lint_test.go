@@ -21,7 +21,7 @@ func findings(t testing.TB, text string, o Options) (out []string) {
 	}
 	for _, w := range r.Warnings {
 		text := fmt.Sprintf("%d %s %s", w.Line(), w.Rule, w.Detail)
-		if w.Own && w.Hint != "" {
+		if w.IsMinirunRule && w.Hint != "" {
 			text += "\nhint: " + w.Hint
 		}
 		out = append(out, text)

@@ -184,16 +184,16 @@ func (s *stageState) recordInstalled(o *instructions.RunCommand) {
 // checkCopyOverInstalled finds a COPY of the whole context that contains a directory of packages
 // installed before.
 func (c *checker) checkCopyOverInstalled(l *linter.Linter, s *stageState, o *instructions.CopyCommand) {
-	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths,
+	if c.options.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths,
 		func(p string) bool { return path.Clean("/"+p) == "/" }) {
 		return
 	}
 	for _, p := range s.packages {
 		ignored := false
-		if c.o.Ignored != nil {
-			ignored, _ = c.o.Ignored(p[0], true)
+		if c.options.Ignored != nil {
+			ignored, _ = c.options.Ignored(p[0], true)
 		}
-		if !ignored && c.o.Exists(p[0]) {
+		if !ignored && c.options.Exists(p[0]) {
 			rule := &ruleCopyOverInstalled
 			c.runWithHint(l, finding{rule, o.Location(), rule.Format(p[0], p[1]), "add " + p[0] + " to .dockerignore"})
 			return
