@@ -31,7 +31,7 @@ func parseDelivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.D
 		}
 		d.Outputs = append(d.Outputs, out)
 	}
-	isStored := func(o export.Output) bool { return o.Stored() }
+	isStored := func(o export.Output) bool { return o.IsStored() }
 	wanted := len(d.Outputs) == 0 || ctx.Bool("push") || ctx.Bool("load")
 	if wanted && !slices.ContainsFunc(d.Outputs, isStored) {
 		d.Outputs = append(d.Outputs, export.Output{Type: "image", Tar: true})

@@ -127,6 +127,9 @@ func (t *buildReporter) printFindings() {
 	for i := range t.found.Warnings {
 		w := &t.found.Warnings[i]
 		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, atLine(w))
+		if w.IsMinirunRule && w.Hint != "" { // those of BuildKit's rules are in --check
+			termtext.Fprintf(os.Stderr, "   hint: %s\n", w.Hint)
+		}
 	}
 }
 

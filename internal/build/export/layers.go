@@ -61,7 +61,7 @@ func Pack(ctx context.Context, s *store.Store, layers []Layer, c Compression, la
 		l := &layers[i]
 		work := func() error { return l.pack(ctx, s, c, latest) }
 		if l.Desc.Digest != "" {
-			if !c.Force || c.has(l.Desc) {
+			if !c.Force || c.matches(l.Desc) {
 				continue
 			}
 			work = func() error { return l.repack(ctx, s, c) }
