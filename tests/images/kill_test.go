@@ -197,7 +197,7 @@ func TestMonitorKilled(t *testing.T) {
 	if got := s.do("exec", id, "echo", "alive"); got != "alive" {
 		t.Errorf("%q", got)
 	}
-	s.Minirun("rm", id).Fails(t, "runs")
+	s.Minirun("rm", id).Fails(t, "is running")
 	s.do("stop", "-t", "0", id)
 	if got := s.do("ps", "-a"); !strings.Contains(got, id) {
 		t.Errorf("ps -a: %s", got)

@@ -136,7 +136,7 @@ func TestDetached(t *testing.T) {
 		}
 	}
 	s.Minirun("exec", "-u", "nobody-here", id, "true").Fails(t, "nobody-here")
-	s.Minirun("rm", id).Fails(t, "runs")
+	s.Minirun("rm", id).Fails(t, "is running", "hint: ")
 	begin := time.Now()
 	s.do("stop", id)
 	if took := time.Since(begin); took > 5*time.Second {
