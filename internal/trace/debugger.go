@@ -112,7 +112,7 @@ func (d *Debugger) Stopped(at container.Stop) error {
 	if d.stop == nil || at.Next >= len(d.plan.Steps) || !d.stop(at.Next) {
 		return nil
 	}
-	d.show(at)
+	d.showStop(at)
 	for {
 		words, err := d.readCommand(at)
 		if err != nil {
@@ -124,8 +124,8 @@ func (d *Debugger) Stopped(at container.Stop) error {
 	}
 }
 
-// show prints what has happened since the last stop, and the next step.
-func (d *Debugger) show(at container.Stop) {
+// showStop prints what has happened since the last stop, and the next step.
+func (d *Debugger) showStop(at container.Stop) {
 	if at.Last >= 0 {
 		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
 			d.style.off)

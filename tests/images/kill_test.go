@@ -169,7 +169,7 @@ func TestContainerOutlivesKilledMonitor(t *testing.T) {
 	if got := s.Do("exec", id, "echo", "alive"); got != "alive" {
 		t.Errorf("%q", got)
 	}
-	s.Minirun("rm", id).Fails(t, "runs")
+	s.Minirun("rm", id).Fails(t, "is running")
 	s.Do("stop", "-t", "0", id)
 	if got := s.Do("ps", "-a"); !strings.Contains(got, id) {
 		t.Errorf("ps -a: %s", got)

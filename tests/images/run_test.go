@@ -136,7 +136,7 @@ func TestDetachedContainerCommands(t *testing.T) {
 		}
 	}
 	s.Minirun("exec", "-u", "nobody-here", id, "true").Fails(t, "nobody-here")
-	s.Minirun("rm", id).Fails(t, "runs")
+	s.Minirun("rm", id).Fails(t, "is running", "hint: ")
 	begin := time.Now()
 	s.Do("stop", id)
 	if took := time.Since(begin); took > 5*time.Second {
