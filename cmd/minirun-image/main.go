@@ -67,6 +67,9 @@ func enterUserNamespace() {
 	}
 }
 
+// flagHelp formats a flag for help.
+var flagHelp = cmdline.WrapFlags(cli.FlagStringer)
+
 func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
 		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(),
@@ -75,6 +78,7 @@ func app() *cli.App {
 		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 	}, helperCommands())
 	prepare(commands)
+	cli.FlagStringer = flagHelp
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage images for minirun",
