@@ -1,6 +1,6 @@
 // Package filelock takes locks on open files and directories with flock(2). The kernel
-// releases a lock when the last descriptor of the open file is closed, so a process that
-// is killed leaves none behind.
+// releases a lock when the last descriptor of the open file is closed, also if its process
+// is killed.
 //
 // A file may be removed, or replaced by another one, between open(2) and flock(2). So
 // where files are removed under their lock, a process checks [IsNamed] after it has
