@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
-	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -148,7 +148,7 @@ func fail(err error) {
 	if errors.As(err, &status) {
 		os.Exit(int(status))
 	}
-	var interrupted *container.Interrupted
+	var interrupted *wait.Interrupted
 	if errors.As(err, &interrupted) {
 		standardError.limit = haste
 	}

@@ -19,7 +19,7 @@ func (c *Container) answerAhead() error {
 	if c.observed != nil {
 		running = c.observed.Plan
 	}
-	if !c.options.startsAtOnce || diesWithParent(c.spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
+	if !c.purpose.starts || diesWithParent(c.spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}
 	for i := range c.values {

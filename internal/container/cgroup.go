@@ -14,10 +14,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// cgroupInput decides the container's cgroup, the values in it, and the content of a
+// planCgroup decides the container's cgroup, the values in it, and the content of a
 // cgroup mount.
-func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
-	host, err := c.options.cgroupHost()
+func (c *Container) planCgroup(in *Inputs) ([]cgroups.Value, error) {
+	host, err := c.purpose.cgroupHost()
 	if c.options.NoCgroup && errors.Is(err, cgroups.ErrUnavailable) {
 		host, err = &cgroups.Host{}, nil
 	}
@@ -27,11 +27,11 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	var values []cgroups.Value
 	if c.options.NoCgroup {
 		err = c.withoutCgroup(host)
-	} else if namespaces.Unprivileged() && c.options.imagined == nil {
-		values, err = c.unprivilegedInput(host)
+	} else if namespaces.Unprivileged() && c.purpose.otherHost == nil {
+		values, err = c.planUnprivileged(host)
 	} else {
 		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {
-			err = c.groupInput(host)
+			err = c.planGroup(host)
 		}
 	}
 	if err != nil {
@@ -72,10 +72,10 @@ func (c *Container) withoutCgroup(host *cgroups.Host) error {
 	return nil
 }
 
-// groupInput decides the container's cgroup.
-func (c *Container) groupInput(host *cgroups.Host) error {
+// planGroup decides the container's cgroup.
+func (c *Container) planGroup(host *cgroups.Host) error {
 	if c.options.SystemdCgroup {
-		return c.unitInput(host)
+		return c.planUnit(host)
 	}
 	name := c.spec.Linux.CgroupsPath
 	path, err := cgroups.Path(host, name, c.options.ID)

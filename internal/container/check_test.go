@@ -41,9 +41,9 @@ func TestRefused(t *testing.T) {
 	} {
 		s := spec.Default(false)
 		c.change(s)
-		err := check(s, &Options{startsAtOnce: true})
+		err := checkOptions(s, &Options{}, &purpose{starts: true})
 		if setup := namespaces.Decide(s); err == nil && !setup.Has(unix.CLONE_NEWNS) && needsMounts(s, 0) {
-			err = checkOnHost(s, &Options{}, setup)
+			err = checkOnHost(s, false, setup)
 		}
 		var at *spec.Error
 		switch {

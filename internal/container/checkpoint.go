@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -78,8 +79,9 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 		}
 		args = append(args, external...)
 	}
-	c := &Container{Record: h.Record, lock: -1}
-	if c.options.signals, err = signals.Catch(); err != nil {
+	c := newContainer(Options{}, purpose{})
+	c.Record = h.Record
+	if c.signals.Queue, err = signals.Catch(); err != nil {
 		return nil, err
 	}
 	if err := c.dump(args, &o, status == StatePaused); err != nil {
@@ -120,10 +122,10 @@ func (o *CheckpointOptions) makeDirectories() (err error) {
 // dump runs criu, which a signal stops. After a failure the container continues,
 // unless it was paused before: a criu that is killed leaves it frozen.
 func (c *Container) dump(args []string, o *CheckpointOptions, paused bool) error {
-	err := c.whileAttentive(func(ctx context.Context) error { return criuDump(ctx, args, o) })
-	var interrupted *Interrupted
+	err := c.signals.Run(func(ctx context.Context) error { return criuDump(ctx, args, o) })
+	var interrupted *wait.Interrupted
 	if errors.As(err, &interrupted) {
-		interrupted.before = "criu had written all images"
+		interrupted.Before = "criu had written all images"
 	}
 	if err != nil && !paused && c.paused() {
 		return errors.Join(err, c.thaw())

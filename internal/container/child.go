@@ -6,11 +6,23 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/plan"
 )
+
+// Settings are the command's settings for one process.
+type settings struct {
+	PidFile       string
+	ConsoleSocket string
+	PidFDSocket   string // gets the pidfd of the process
+	Inherited     []int  // descriptors from 3 on that belong to the caller, not to minirun
+	Attended      bool   // minirun stays until the process exits
+	Terminal      int    // of the caller, if it is connected with the process's
+	Watch         Watch  // nil: the start is not observed
+	Warn          func(any)
+}
 
 // A child is a process of a container that this one has created from a plan and
 // communicates with: the container's first process, or one of `exec`. Its questions,
@@ -20,18 +32,17 @@ type child struct {
 	// console socket took it.
 	Console *os.File
 
-	relay   *terminalPipes // nil if none of the caller's terminals is replaced by a pipe
-	who     string         // for messages
-	options Options
-	spec    *specs.Spec // with the process to run
-	plan    *plan.Plan
+	relay    *terminalPipes // nil if none of the caller's terminals is replaced by a pipe
+	who      string         // for messages
+	settings settings
+	signals  wait.Signals
+	spec     *specs.Spec // with the process to run
+	plan     *plan.Plan
 	// observed is the plan that runs instead of plan, if there is an observer.
 	observed *plan.Observed
 	proc     *bootstrap.Process
-	early    []unix.Signal // arrived before there was a program to pass them on to
-	killed   bool          // by SIGKILL, before its execve
-	toldEnd  bool          // a signal asked minirun to exit
-	pidFiled bool          // --pid-file names the process
+	killed   bool // by SIGKILL, before its execve
+	pidFiled bool // --pid-file names the process
 	// clonedLast is true if the plan clones the process that continues into a PID
 	// namespace with other processes, and arrived after it has done so.
 	clonedLast, arrived bool
@@ -49,7 +60,7 @@ const firstProcess = "the container's first process"
 // converse answers the process's questions until its execve has succeeded.
 func (c *child) converse(answer func(bootstrap.Message) ([]byte, error)) error {
 	for {
-		if err := c.attentive(c.proc.FDs()...); err != nil {
+		if err := c.signals.ForReadable(c.proc.FDs()...); err != nil {
 			return err
 		}
 		m, err := c.proc.Receive()

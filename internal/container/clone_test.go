@@ -153,13 +153,12 @@ func TestFilterLast(t *testing.T) {
 		case "waits":
 			in.Waits = true
 		}
-		err := filterLast(&c.process, first, &in, true)
-		if in.FilterLast != c.late || (err != nil) != c.refused {
-			t.Errorf("%s: loaded after the clone: %v (%v), want %v, refused %v", c.what, in.FilterLast, err, c.late, c.refused)
+		late, err := filterLast(&c.process, first, &in, true)
+		if late != c.late || (err != nil) != c.refused {
+			t.Errorf("%s: loaded after the clone: %v (%v), want %v, refused %v", c.what, late, err, c.late, c.refused)
 		}
-		in.FilterLast = false
-		if err := filterLast(&c.process, first, &in, false); err != nil || in.FilterLast {
-			t.Errorf("%s, without a clone: %v, %v", c.what, in.FilterLast, err)
+		if late, err := filterLast(&c.process, first, &in, false); err != nil || late {
+			t.Errorf("%s, without a clone: %v, %v", c.what, late, err)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (c *child) console(fd int) error {
 // connectConsole prepares the container's terminal for minirun's own, unless it is
 // sent to a console socket.
 func (c *child) connectConsole() error {
-	if c.options.ConsoleSocket != "" {
+	if c.settings.ConsoleSocket != "" {
 		return nil
 	}
 	master := c.Console
@@ -37,7 +37,7 @@ func (c *child) connectConsole() error {
 		return err
 	}
 	// Now, not when the terminal is relayed: the program may be faster.
-	if size, err := unix.IoctlGetWinsize(c.options.terminal, unix.TIOCGWINSZ); err == nil {
+	if size, err := unix.IoctlGetWinsize(c.settings.Terminal, unix.TIOCGWINSZ); err == nil {
 		return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
 	}
 	return nil
@@ -47,10 +47,10 @@ func (c *child) connectConsole() error {
 // does so when it is created: createRuntime and createContainer hooks may fail before,
 // or may create the socket.
 func (c *child) sendConsole() error {
-	if c.options.ConsoleSocket == "" || c.Console == nil {
+	if c.settings.ConsoleSocket == "" || c.Console == nil {
 		return nil
 	}
-	if err := c.sendFile(c.options.ConsoleSocket, []byte("/dev/ptmx"), c.Console); err != nil {
+	if err := c.sendFile(c.settings.ConsoleSocket, []byte("/dev/ptmx"), c.Console); err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
 	}
 	err := c.Console.Close()
@@ -63,10 +63,10 @@ func (c *Container) findTerminal() (err error) {
 	if !c.spec.Process.Terminal || c.options.ConsoleSocket != "" {
 		return nil
 	}
-	if !c.options.attends {
+	if !c.purpose.attends {
 		return noTerminalKeeper
 	}
-	if c.options.terminal, err = callersTerminal(); err != nil {
+	if c.settings.Terminal, err = callersTerminal(); err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
 	}
 	return nil

@@ -40,19 +40,22 @@ type Options struct {
 	SystemdCgroup bool
 	NoCgroup      bool // the container stays in minirun's own cgroup, without limits
 
-	resctrl      func() (string, error) // the mount point of resctrl; nil: look for it
-	imagined     *imagined              // for a plan that is only shown
-	startsAtOnce bool                   // Start follows Create: see answerAhead
-	attends      bool                   // minirun stays until the container exits
-	signals      *signals.Queue         // of run in the foreground; nil: they terminate minirun
-	terminal     int                    // of the caller, if it is connected with the container's
-
 	// Watch, if not nil, observes the start while it happens. Only for [Run].
 	Watch Watch
 
 	// Warn receives problems that do not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)
+}
+
+// A purpose says what a command does with the container that it creates.
+type purpose struct {
+	starts    bool           // it also starts the program: see answerEarly
+	attends   bool           // it stays until the container exits
+	signals   *signals.Queue // of a command that attends; nil: they terminate minirun
+	otherHost *otherHost     // the plan is only shown; nil: it runs on this host
+
+	findResctrl func() (string, error) // returns the mount point of resctrl
 }
 
 // MaxPreserveFDs limits Options.PreserveFDs: each takes a step of fork.

@@ -30,7 +30,7 @@ func (c *Container) copyUp(from, to int) error {
 		return err
 	}
 	defer target.Close()
-	if err := copyTree(c.interrupted, int(source.Fd()), int(target.Fd()), "", keep); err != nil {
+	if err := copyTree(c.signals.Check, int(source.Fd()), int(target.Fd()), "", keep); err != nil {
 		return fmt.Errorf("copy the directory up into the tmpfs (tmpcopyup): %w", err)
 	}
 	return nil

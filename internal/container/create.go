@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
@@ -30,6 +31,8 @@ type Container struct {
 	Record
 	child
 
+	options  Options
+	purpose  purpose
 	setup    namespaces.Setup
 	group    *cgroups.Group
 	answered bool // Ready has already been answered
@@ -50,8 +53,10 @@ type Container struct {
 
 // Create creates a container up to the point where only `start` is missing. After an
 // error nothing of it is left.
-func Create(o Options) (*Container, error) {
-	c, inputs, values, err := prepare(o)
+func Create(o Options) (*Container, error) { return create(o, purpose{}) }
+
+func create(o Options, p purpose) (*Container, error) {
+	c, inputs, err := prepare(o, p)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +69,7 @@ func Create(o Options) (*Container, error) {
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
-	if err := c.create(inputs, values); err != nil {
+	if err := c.createRecorded(inputs); err != nil {
 		// The cause is what matters; a failed clean-up is reported in addition.
 		return nil, errors.Join(err, c.destroy())
 	}
@@ -73,33 +78,47 @@ func Create(o Options) (*Container, error) {
 
 // prepare does the part of Create that has no side effect: it reads config.json and
 // looks up everything that the plan and the cgroups depend on.
-func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
+func prepare(o Options, p purpose) (*Container, Inputs, error) {
 	bundle, err := bundlePath(o.Bundle)
 	if err != nil {
-		return nil, Inputs{}, nil, err
+		return nil, Inputs{}, err
 	}
 	o.Bundle = bundle
 	debuglog.Printf("read %s/config.json", bundle)
 	s, warnings, err := spec.Load(bundle)
 	if err != nil {
-		return nil, Inputs{}, nil, err
+		return nil, Inputs{}, err
 	}
 	for _, w := range warnings {
 		o.Warn(w)
 	}
-	if err := check(s, &o); err != nil {
-		return nil, Inputs{}, nil, err
+	if err := checkOptions(s, &o, &p); err != nil {
+		return nil, Inputs{}, err
 	}
-	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1}
-	inputs, values, err := c.inputs()
-	return c, inputs, values, err
+	if s.Linux == nil {
+		s.Linux = &specs.Linux{}
+	}
+	c := newContainer(o, p)
+	c.spec = s
+	inputs, err := c.inputs()
+	return c, inputs, err
+}
+
+// newContainer returns a container that does not exist yet.
+func newContainer(o Options, p purpose) *Container {
+	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1}
+	c.child = child{who: firstProcess, signals: wait.Signals{Queue: p.signals}, settings: settings{
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+		Attended: p.attends, Watch: o.Watch, Warn: o.Warn,
+	}}
+	return c
 }
 
 // noTerminalKeeper is the error for create, and for a detached container.
 var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
 
-// check refuses combinations of the spec and the command line.
-func check(s *specs.Spec, o *Options) error {
+// checkOptions refuses combinations of the spec and the command line.
+func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
@@ -112,32 +131,29 @@ func check(s *specs.Spec, o *Options) error {
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
 		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: without it minirun has no terminal to send"}
 	}
-	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
+	if o.ConsoleSocket == "" && s.Process.Terminal && !p.starts {
 		return noTerminalKeeper
 	}
-	if diesWithParent(s) && !o.attends {
+	if diesWithParent(s) && !p.attends {
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
-	}
-	if s.Linux == nil {
-		s.Linux = &specs.Linux{}
 	}
 	return nil
 }
 
 // inputs gathers everything that the plan and the cgroups depend on, without a side
 // effect.
-func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
-	s, o := c.spec, &c.options
+func (c *Container) inputs() (Inputs, error) {
+	s, facts := c.spec, c.factsQuery()
 	setup := namespaces.Decide(s)
-	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: o.rootless()}}
+	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: facts.Rootless()}}
 	var err error
-	if in.Rootfs, err = rootfsInput(s, o); err != nil {
-		return in, nil, err
+	if in.Rootfs, err = facts.RootFS(); err != nil {
+		return in, err
 	}
 	c.copiedLinks = in.Rootfs.Links
 	if !setup.Has(unix.CLONE_NEWNS) && needsMounts(s, len(in.Rootfs.Layers)) {
-		if err := checkOnHost(s, o, setup); err != nil {
-			return in, nil, err
+		if err := checkOnHost(s, c.options.NoPivot, setup); err != nil {
+			return in, err
 		}
 		in.Rootfs.OnHost = true
 	}
@@ -146,20 +162,30 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	}
 	c.roots = append(c.roots, in.Rootfs.Root)
 	c.addNotify(&in)
-	if in.Process, err = processInput(s, o, setup); err != nil {
-		return in, nil, err
+	if in.Process, err = facts.Process(setup); err != nil {
+		return in, err
 	}
 	if in.Namespaces.CloneLast, err = cloneLast(s, setup); err != nil {
-		return in, nil, err
+		return in, err
 	}
-	if err := filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
-		return in, nil, err
+	if in.Process.FilterLast, err = filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+		return in, err
 	}
-	if err := c.intelRdtInput(); err != nil {
-		return in, nil, err
+	if err := c.planIntelRdt(); err != nil {
+		return in, err
 	}
-	values, err := c.cgroupInput(&in)
-	return in, values, err
+	c.values, err = c.planCgroup(&in)
+	return in, err
+}
+
+// factsQuery says which facts about the host the container's plan depends on.
+func (c *Container) factsQuery() *factsQuery {
+	o := &c.options
+	return &factsQuery{
+		Spec: c.spec, ID: o.ID, Bundle: o.Bundle, Directory: o.directory(), Layers: o.Layers, Ephemeral: o.Ephemeral,
+		NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, PreserveFDs: o.PreserveFDs, Warn: o.Warn,
+		StartsLater: !c.purpose.starts, Attended: c.purpose.attends, OtherHost: c.purpose.otherHost != nil,
+	}
 }
 
 // record creates the state directory and records what the container will have.
@@ -264,14 +290,14 @@ func (c *Container) claim() error {
 }
 
 // prepareHost creates what a container has on the host before it has a process.
-func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
+func (c *Container) prepareHost(in Inputs) error {
 	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
 		return err
 	}
 	if err := c.makeRdt(); err != nil {
 		return err
 	}
-	c.values, c.hostRoot = values, in.Process.HostRoot
+	c.hostRoot = in.Process.HostRoot
 	if c.Unit != nil {
 		return nil // systemd creates the cgroup for the process: see scope
 	}
@@ -284,17 +310,17 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 		c.did(begin, "create the cgroup: mkdir "+strings.Join(dirs, " "), "the container's resource usage is counted and limited there", "linux.cgroupsPath")
 	}
 	begin = c.began()
-	if err := c.group.Apply(values); err != nil {
+	if err := c.group.Apply(c.values); err != nil {
 		return err
 	}
 	c.didLimit(begin, false)
 	return c.delegate()
 }
 
-// create creates everything that the record names, and serves the first process until
-// the container is created.
-func (c *Container) create(in Inputs, values []cgroups.Value) error {
-	if err := c.prepareHost(in, values); err != nil {
+// createRecorded creates everything that the record names, and serves the first process
+// until the container is created.
+func (c *Container) createRecorded(in Inputs) error {
+	if err := c.prepareHost(in); err != nil {
 		return err
 	}
 	if err := c.fork(in); err != nil {
@@ -342,7 +368,7 @@ func (c *Container) fork(in Inputs) error {
 	if err != nil {
 		return err
 	}
-	running := c.watched(attr.Cloneflags)
+	running := c.watched(c.options.ID, attr.Cloneflags)
 	if diesWithParent(c.spec) {
 		// For the kernel the parent is a thread. It is this goroutine's, which
 		// continues until the container has exited.
@@ -399,11 +425,11 @@ func (c *Container) adopt() error {
 }
 
 func (c *child) pidFile() error {
-	if c.options.PidFile == "" {
+	if c.settings.PidFile == "" {
 		return nil
 	}
 	// Readers wait for the file to appear, so it must be complete when it does.
-	if err := atomicfile.Write(c.options.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
+	if err := atomicfile.Write(c.settings.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
 	c.pidFiled = true

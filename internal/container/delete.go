@@ -13,12 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 )
-
-// deleteDeadline limits how long a cgroup may take to become empty after its processes
-// were killed.
-const deleteDeadline = 10 * time.Second
 
 // destroy undoes a container that could not be created or started. If one part cannot
 // be released, the others still are; in that case the state stays, for delete.
@@ -98,7 +95,7 @@ func (c *Container) endFirst() error {
 // reapKilled reaps the process, which has been killed. It does not die while a cgroup
 // above the container's is frozen.
 func (c *child) reapKilled() (unix.WaitStatus, error) {
-	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
+	if !wait.ForExit(int(c.proc.PidFD.Fd()), wait.KillLimit) {
 		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
 	}
 	status, err := c.proc.Wait()
@@ -113,7 +110,7 @@ func (c *child) reapKilled() (unix.WaitStatus, error) {
 // about things that no longer belong to the container.
 func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err error) {
 	if group != nil {
-		if err := group.Delete(deleteDeadline); err != nil {
+		if err := group.Delete(wait.KillLimit); err != nil {
 			return nil, err
 		}
 	}
@@ -220,7 +217,7 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 	if !force {
 		return lockDirectory(dir, unix.LOCK_EX)
 	}
-	for until := time.Now().Add(deleteDeadline); ; time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(wait.KillLimit); ; time.Sleep(time.Millisecond) {
 		l, err := lockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return l, err
@@ -272,7 +269,7 @@ func (r *Record) end(force bool) error {
 		return err
 	}
 	defer pidfd.Close()
-	if !awaitEnd(int(pidfd.Fd()), deleteDeadline) {
+	if !wait.ForExit(int(pidfd.Fd()), wait.KillLimit) {
 		return fmt.Errorf("the container's first process, %d, does not exit after SIGKILL", r.Pid)
 	}
 	return nil
@@ -300,7 +297,7 @@ func (r *Record) thaw() error {
 	if !r.paused() {
 		return group.ThawInside()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), deleteDeadline)
+	ctx, cancel := context.WithTimeout(context.Background(), wait.KillLimit)
 	defer cancel()
 	if err := group.Thaw(ctx); err != nil {
 		return err
@@ -321,29 +318,11 @@ func forceDamaged(root, id string, force bool, cause error) error {
 	return os.RemoveAll(dir)
 }
 
-// awaitEnd waits until the process of a pidfd has exited, at most for limit, and
-// reports whether it has.
-func awaitEnd(pidfd int, limit time.Duration) bool { return awaitReadable(pidfd, limit) }
-
-// awaitReadable waits until a descriptor is readable, at most for limit, and reports
-// whether it is.
-func awaitReadable(fd int, limit time.Duration) bool {
-	end := time.Now().Add(limit)
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for {
-		left := max(0, time.Until(end))
-		n, err := unix.Poll(fds, int((left + time.Millisecond - 1).Milliseconds()))
-		if n > 0 || left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return n > 0
-		}
-	}
-}
-
 // poststop runs the hooks of a container that this process waited for. A signal that
 // asks to exit kills the current hook, and the next one begins: earlier signals were
 // for the container.
 func (c *Container) poststop() (warnings []error) {
-	queue := c.options.signals
+	queue := c.signals.Queue
 	if queue == nil || c.Hooks == nil {
 		return c.Record.poststop(context.Background())
 	}
@@ -352,10 +331,10 @@ func (c *Container) poststop() (warnings []error) {
 		warnings = append(warnings, err)
 	}
 	for i := range c.Hooks.Poststop {
-		err := c.whileAttentive(func(ctx context.Context) error {
+		err := c.signals.Run(func(ctx context.Context) error {
 			return c.runtimeHook(ctx, "poststop", i, &c.Hooks.Poststop[i], specs.StateStopped)
 		})
-		var interrupted *Interrupted
+		var interrupted *wait.Interrupted
 		if errors.As(err, &interrupted) {
 			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i, unix.SignalName(interrupted.Signal))
 		}

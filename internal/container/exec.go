@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
@@ -100,15 +101,15 @@ func Exec(o ExecOptions) (status int, err error) {
 // approach takes the container's lock and opens its first process.
 func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
-	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
-		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
-		Warn: o.Warn, attends: !o.Detach, signals: queue,
+	e.child = child{who: "the new process", explain: e.failedStep, signals: wait.Signals{Queue: queue}, settings: settings{
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+		Attended: !o.Detach, Warn: o.Warn,
 	}}
 	h, err := holdWith(o.Root, o.ID, func(dir string) (lock, error) { return e.lockDirectory(dir, unix.LOCK_SH) })
 	if err != nil {
 		return nil, err
 	}
-	e.record, e.lock, e.options.NoKeyring = &h.Record, h.lock, h.NoKeyring
+	e.record, e.lock = &h.Record, h.lock
 	if e.init, err = h.open(); err == nil && e.init == nil {
 		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
 	}
@@ -250,7 +251,7 @@ func (e *execution) openFiles() ([]*os.File, error) {
 		}
 		out = append(out, opened)
 	}
-	if ended(int(e.init.Fd())) {
+	if wait.HasExited(int(e.init.Fd())) {
 		return out, errNotRunning // a path in /proc may belong to another process by now
 	}
 	return out, nil
@@ -299,9 +300,6 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
 }
 
-// undoDeadline limits how long a killed process may take to exit.
-const undoDeadline = time.Second
-
 // undo kills a process that has not reached its program. If the container exited
 // meanwhile, that is the cause of the error.
 func (e *execution) undo(err error) error {
@@ -311,14 +309,14 @@ func (e *execution) undo(err error) error {
 		}
 		e.proc.CloseSync()
 		// In a frozen cgroup it dies only when the cgroup is thawed.
-		if awaitEnd(int(e.proc.PidFD.Fd()), undoDeadline) {
+		if wait.ForExit(int(e.proc.PidFD.Fd()), wait.UndoLimit) {
 			if _, wait := e.proc.Wait(); wait != nil {
 				return errors.Join(err, wait)
 			}
 		}
 	}
 	e.finishPipes()
-	var interrupted *Interrupted
+	var interrupted *wait.Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
 		return fmt.Errorf("%w: it exited while the process was joining it", errNotRunning)
 	}
@@ -329,14 +327,14 @@ func (e *execution) undo(err error) error {
 // leaves its namespaces before it is reported as exited, and the new process may be
 // killed before the first one, which then soon follows.
 func (e *execution) ending() bool {
-	if ended(int(e.init.Fd())) {
+	if wait.HasExited(int(e.init.Fd())) {
 		return true
 	}
 	var st unix.Stat_t
 	if err := unix.Stat("/proc/"+strconv.Itoa(e.record.Pid)+"/ns/mnt", &st); errors.Is(err, unix.ENOENT) {
 		return true
 	}
-	return e.killed && awaitEnd(int(e.init.Fd()), 200*time.Millisecond)
+	return e.killed && wait.ForExit(int(e.init.Fd()), 200*time.Millisecond)
 }
 
 // close releases lock and descriptors.

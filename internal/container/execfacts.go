@@ -78,7 +78,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 		return ExecInputs{}, err
 	}
 	if p.Terminal && !o.Detach {
-		if e.options.terminal, err = callersTerminal(); err != nil {
+		if e.settings.Terminal, err = callersTerminal(); err != nil {
 			return ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
 		}
 	}
@@ -95,14 +95,18 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
 		return in, err
 	}
-	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
+	if in.Process, err = (&factsQuery{
+		Spec: s, ID: o.ID, NoKeyring: e.record.NoKeyring, PreserveFDs: o.PreserveFDs,
+		StartsLater: true, Attended: !o.Detach, Warn: o.Warn,
+	}).Process(namespaces.Setup{New: in.Namespaces}); err != nil {
 		return in, err
 	}
 	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
 	in.Process.DieWithParent = false // that is for the first process
 	in.Process.Waits = false         // it is started by this command
 	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
-	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
+	in.Process.FilterLast, err = filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0)
+	if err != nil {
 		return in, err
 	}
 	if !process.HasHome(p.Env) {

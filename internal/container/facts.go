@@ -20,17 +20,40 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file looks up everything that a plan depends on and that config.json does not
-// contain: properties of the host, and the files at the paths in the spec.
+// A factsQuery says for which container, and for which command, facts are looked up.
+type factsQuery struct {
+	Spec *specs.Spec
 
-// rootfsInput looks up what the root file system depends on.
-func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
-	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: o.rootless(), NoDevices: namespaces.InUserNamespace() && o.imagined == nil}
+	ID, Bundle  string
+	Directory   string   // the container's state directory
+	Layers      []string // --layer, lowest first
+	Ephemeral   bool
+	NoPivot     bool
+	NoKeyring   bool
+	PreserveFDs int
+
+	StartsLater bool // another command starts the program
+	Attended    bool // minirun stays until the program exits
+	OtherHost   bool // the plan is only shown: this process's user and limits do not matter
+	Warn        func(any)
+}
+
+// Rootless reports whether the user who runs the container is not root.
+func (q *factsQuery) Rootless() bool { return !q.OtherHost && rootless() }
+
+func (q *factsQuery) inUserNamespace() bool { return !q.OtherHost && namespaces.InUserNamespace() }
+
+// RootFS looks up what the root file system depends on.
+func (q *factsQuery) RootFS() (rootfs.Input, error) {
+	s := q.Spec
+	in := rootfs.Input{
+		Bundle: q.Bundle, NoPivot: q.NoPivot, Rootless: q.Rootless(), NoDevices: q.inUserNamespace(),
+	}
 	var err error
-	if in.Root, err = rootPath(s, o.Bundle); err != nil {
+	if in.Root, err = rootPath(s, q.Bundle); err != nil {
 		return in, err
 	}
-	if err := layersInput(&in, s, o); err != nil {
+	if err := q.layers(&in); err != nil {
 		return in, err
 	}
 	if err := checkLabels(s); err != nil {
@@ -40,10 +63,10 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 		// Without SELinux there is no policy that could use a file's label; a
 		// process's label is treated differently: see checkLabels.
 		if in.SELinux = seLinux(); !in.SELinux {
-			o.Warn(spec.Warning{Path: "linux.mountLabel", Text: "has no effect: this kernel has no SELinux"})
+			q.Warn(spec.Warning{Path: "linux.mountLabel", Text: "has no effect: this kernel has no SELinux"})
 		}
 	}
-	if err := rootfs.CheckProc(s, o.Bundle, isProc); err != nil {
+	if err := rootfs.CheckProc(s, q.Bundle, isProc); err != nil {
 		return in, err
 	}
 	if err := sourcesInput(&in, s); err != nil {
@@ -54,7 +77,7 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 	}
 	if !s.Process.Terminal {
 		for fd := range in.NullStdio {
-			in.NullStdio[fd] = o.getsNull(fd)
+			in.NullStdio[fd] = q.getsNull(fd)
 		}
 	}
 	return in, nil
@@ -81,9 +104,10 @@ func rootPath(s *specs.Spec, bundle string) (string, error) {
 	return real, nil
 }
 
-// layersInput finds the layers: those of the annotation, then of --layer, then
+// layers finds the layers: those of the annotation, then of --layer, then
 // root.path itself with --ephemeral.
-func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
+func (q *factsQuery) layers(in *rootfs.Input) error {
+	s := q.Spec
 	source := fmt.Sprintf("annotations[%q]", spec.AnnotationLayers)
 	dirs, err := spec.Layers(s.Annotations)
 	if err != nil {
@@ -91,16 +115,16 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	}
 	for i, dir := range dirs {
 		path := fmt.Sprintf("%s[%d]", source, i)
-		if err := addLayer(in, o.Bundle, dir, path); err != nil {
+		if err := addLayer(in, q.Bundle, dir, path); err != nil {
 			return err
 		}
 	}
-	for _, dir := range o.Layers {
+	for _, dir := range q.Layers {
 		if err := addLayer(in, "", dir, "--layer"); err != nil {
 			return err
 		}
 	}
-	if o.Ephemeral && len(in.Layers) == 0 {
+	if q.Ephemeral && len(in.Layers) == 0 {
 		in.Layers = append(in.Layers, rootfs.Layer{Path: in.Root, Source: "--ephemeral"})
 	}
 	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && len(in.Layers) == 0 {
@@ -109,7 +133,7 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	if len(in.Layers) == 0 {
 		return nil
 	}
-	upperInput(in, s, o)
+	q.upper(in)
 	if in.OldOverlay, err = beforeLinux(6, 8); err != nil {
 		return err
 	}
@@ -176,17 +200,19 @@ func addLayer(in *rootfs.Input, base, dir, source string) error {
 	return nil
 }
 
-func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) {
-	in.UserXattrs = o.rootless() || o.imagined == nil && namespaces.InUserNamespace()
-	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !o.Ephemeral {
+// upper finds the directory that receives writes to the layers.
+func (q *factsQuery) upper(in *rootfs.Input) {
+	s := q.Spec
+	in.UserXattrs = q.Rootless() || q.inUserNamespace()
+	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !q.Ephemeral {
 		if !filepath.IsAbs(upper) {
-			upper = filepath.Join(o.Bundle, upper)
+			upper = filepath.Join(q.Bundle, upper)
 		}
 		in.Upper, in.Stable, in.Volatile = upper, true, s.Annotations[spec.AnnotationVolatile] == "true"
 		in.Work = filepath.Join(filepath.Dir(upper), "."+filepath.Base(upper)+".work")
 		return
 	}
-	in.Upper, in.Work = filepath.Join(o.directory(), "upper"), filepath.Join(o.directory(), "work")
+	in.Upper, in.Work = filepath.Join(q.Directory, "upper"), filepath.Join(q.Directory, "work")
 }
 
 // isProc reports whether a path is in a proc file system.
@@ -248,13 +274,14 @@ func seLinux() bool {
 	return unix.Statfs("/sys/fs/selinux", &fs) == nil && fs.Type == unix.SELINUX_MAGIC
 }
 
-// processInput looks up what the process depends on.
-func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
+// Process looks up what the process depends on.
+func (q *factsQuery) Process(setup namespaces.Setup) (process.Input, error) {
+	s := q.Spec
 	in := process.Input{
-		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: o.rootless(),
-		UserNS:        o.imagined == nil && namespaces.InUserNamespace(),
+		ID: q.ID, Preserve: q.PreserveFDs, NoKeyring: q.NoKeyring, Rootless: q.Rootless(), UserNS: q.inUserNamespace(),
 		KeepGroups:    spec.AnnotationSet(s.Annotations, spec.AnnotationKeepGroups),
-		DieWithParent: diesWithParent(s), Waits: !o.startsAtOnce, Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
+		DieWithParent: diesWithParent(s), Waits: q.StartsLater, Rlimits: !setup.Has(unix.CLONE_NEWUSER),
+		AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error
 	if in.Seccomp, err = CompileSeccomp(s); err != nil {
@@ -265,12 +292,12 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)
 	}
-	in.HookOutput = (&Record{Bundle: o.Bundle, Annotations: s.Annotations}).hookOutputPaths()
+	in.HookOutput = hookOutputPaths(q.Bundle, s.Annotations)
 	in.PipeModes = pipeModes(s, setup.Has(unix.CLONE_NEWUSER))
 	if linux := s.Linux; linux != nil && len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
 		in.HostRoot = [2]uint32{hostID(linux.UIDMappings), hostID(linux.GIDMappings)}
 	}
-	if len(s.Process.Rlimits) > 0 && o.imagined == nil {
+	if len(s.Process.Rlimits) > 0 && !q.OtherHost {
 		var own unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil {
 			return in, fmt.Errorf("getrlimit RLIMIT_NPROC: %w", err)

@@ -20,7 +20,7 @@ func accepted(change func(*specs.Spec)) error {
 	s := spec.Default(false)
 	change(s)
 	_, err := spec.Validate(s)
-	return errors.Join(err, check(s, &Options{startsAtOnce: true}))
+	return errors.Join(err, checkOptions(s, &Options{}, &purpose{starts: true}))
 }
 
 // TestFeatures: config.json may contain everything that the document lists as recognised, and

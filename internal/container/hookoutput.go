@@ -28,11 +28,11 @@ var hookOutputNames = [2]string{spec.AnnotationHooksStdout, spec.AnnotationHooks
 
 // hookOutputPaths returns the files that the annotations name for standard output and
 // error of all hooks, "" if they name none.
-func (r *Record) hookOutputPaths() (paths [2]string) {
+func hookOutputPaths(bundle string, annotations map[string]string) (paths [2]string) {
 	for n, name := range hookOutputNames {
-		path := r.Annotations[name]
+		path := annotations[name]
 		if path != "" && !filepath.IsAbs(path) {
-			path = filepath.Join(r.Bundle, path)
+			path = filepath.Join(bundle, path)
 		}
 		paths[n] = path
 	}
@@ -42,7 +42,7 @@ func (r *Record) hookOutputPaths() (paths [2]string) {
 // hookOutput redirects the output of a hook on the host according to the annotations.
 // The caller closes the files.
 func (r *Record) hookOutput(cmd *exec.Cmd) (files []*os.File, err error) {
-	for n, path := range r.hookOutputPaths() {
+	for n, path := range hookOutputPaths(r.Bundle, r.Annotations) {
 		if path == "" {
 			continue
 		}

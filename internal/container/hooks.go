@@ -38,7 +38,7 @@ func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.Containe
 	if len(hooks) == 0 {
 		return nil
 	}
-	return c.whileAttentive(func(ctx context.Context) error {
+	return c.signals.Run(func(ctx context.Context) error {
 		for i := range hooks {
 			begin := c.began()
 			if err := c.runtimeHook(ctx, kind, i, &hooks[i], status); err != nil {

@@ -29,14 +29,14 @@ func needsMounts(s *specs.Spec, layers int) bool {
 
 // checkOnHost refuses what cannot be done in a mount namespace that is not the
 // container's own.
-func checkOnHost(s *specs.Spec, o *Options, setup namespaces.Setup) error {
+func checkOnHost(s *specs.Spec, noPivot bool, setup namespaces.Setup) error {
 	const want = "must have a mount namespace: "
 	switch {
 	case s.Linux.RootfsPropagation != "":
 		return &spec.Error{Path: "linux.namespaces", Want: want + "linux.rootfsPropagation applies to its root"}
 	case setup.Has(unix.CLONE_NEWUSER):
 		return &spec.Error{Path: "linux.namespaces", Want: want + "the new user namespace may not mount in the host's"}
-	case o.NoPivot:
+	case noPivot:
 		return &spec.Error{Path: "linux.namespaces", Want: want + "--no-pivot moves its root"}
 	}
 	return nil

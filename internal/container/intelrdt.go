@@ -12,21 +12,17 @@ import (
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
-// findResctrl returns the mount point of the resctrl file system.
-func (o *Options) findResctrl() (string, error) {
-	if o.resctrl != nil {
-		return o.resctrl()
-	}
-	return resctrl.Find()
-}
-
-// intelRdtInput decides the container's resctrl group, without a side effect.
-func (c *Container) intelRdtInput() error {
+// planIntelRdt decides the container's resctrl group, without a side effect.
+func (c *Container) planIntelRdt() error {
 	r := c.spec.Linux.IntelRdt
-	if r == nil || c.options.imagined != nil {
+	if r == nil || c.purpose.otherHost != nil {
 		return nil
 	}
-	root, err := c.options.findResctrl()
+	find := c.purpose.findResctrl
+	if find == nil {
+		find = resctrl.Find
+	}
+	root, err := find()
 	if err == nil {
 		c.rdt, err = resctrl.Look(root, c.options.ID, r)
 	}

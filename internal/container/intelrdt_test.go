@@ -20,7 +20,7 @@ import (
 
 // rdtContainer returns a busybox container on a host whose resctrl file system is a plain
 // directory, where writing a file creates it.
-func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, resctrlRoot string) {
+func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, p purpose, resctrlRoot string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it runs a container")
@@ -50,14 +50,14 @@ func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, resctrlRoo
 	resctrlRoot = filepath.Join(dir, "resctrl")
 	o = Options{
 		Root: filepath.Join(dir, "state"), ID: "web", Bundle: filepath.Join(dir, "bundle"), Warn: func(w any) { t.Log(w) },
-		resctrl: func() (string, error) { return resctrlRoot, nil },
 	}
+	p.findResctrl = func() (string, error) { return resctrlRoot, nil }
 	t.Cleanup(func() {
 		if _, err := Delete(o.Root, o.ID, true); err != nil {
 			t.Error(err)
 		}
 	})
-	return o, resctrlRoot
+	return o, p, resctrlRoot
 }
 
 func fileText(path ...string) string {
@@ -70,10 +70,10 @@ func fileText(path ...string) string {
 
 // TestIntelRdt checks the life of a container in its own resctrl group.
 func TestIntelRdt(t *testing.T) {
-	o, root := rdtContainer(t, func(s *specs.Spec) {
+	o, p, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true}
 	})
-	c, err := Create(o)
+	c, err := create(o, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func TestIntelRdt(t *testing.T) {
 
 // TestIntelRdtUpdateMakesGroup: a container without a group gets one, as in runc.
 func TestIntelRdtUpdateMakesGroup(t *testing.T) {
-	o, root := rdtContainer(t, func(*specs.Spec) {})
-	c, err := Create(o)
+	o, p, root := rdtContainer(t, func(*specs.Spec) {})
+	c, err := create(o, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestIntelRdtUpdateMakesGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, o.resctrl)
+	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
 	h.lock.release()
 	if err != nil || fileText(root, "web/schemata") != "MB:0=20" || fileText(root, "web/tasks") != pid {
 		t.Errorf("%v: schemata %q, tasks %q", err, fileText(root, "web/schemata"), fileText(root, "web/tasks"))
@@ -142,13 +142,13 @@ func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 		"a prepared class":   {specs.LinuxIntelRdt{ClosID: "gold", EnableMonitoring: true}, "gold"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, root := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt, s.Hooks = &c.rdt, failingHook })
+			o, p, root := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt, s.Hooks = &c.rdt, failingHook })
 			if c.class != "" {
 				if err := os.Mkdir(filepath.Join(root, c.class), 0o755); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if container, err := Create(o); err == nil {
+			if container, err := create(o, p); err == nil {
 				container.Close()
 				t.Fatal("a container whose hook fails was created")
 			}
@@ -170,9 +170,9 @@ func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 
 // TestIntelRdtNotMounted: the error is returned before anything is created.
 func TestIntelRdtNotMounted(t *testing.T) {
-	o, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
-	o.resctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
-	_, err := Create(o)
+	o, p, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
+	p.findResctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
+	_, err := create(o, p)
 	if !errors.Is(err, resctrl.ErrNotMounted) || !strings.Contains(err.Error(), "linux.intelRdt") {
 		t.Errorf("got %v", err)
 	}
@@ -197,12 +197,12 @@ func TestParseRdtSchemas(t *testing.T) {
 // TestIntelRdtWithoutCgroup: update needs a cgroup only for limits, and finds all processes of a
 // container without one.
 func TestIntelRdtWithoutCgroup(t *testing.T) {
-	o, root := rdtContainer(t, func(s *specs.Spec) {
+	o, p, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 		s.Process.Args = []string{"/bin/busybox", "sh", "-c", "/bin/busybox sleep 1000 & wait"}
 	})
 	o.NoCgroup = true
-	c, err := Create(o)
+	c, err := create(o, p)
 	if err == nil {
 		c.Close()
 		err = Start(o.Root, o.ID, "", o.Warn)
@@ -220,7 +220,7 @@ func TestIntelRdtWithoutCgroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, o.resctrl)
+	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
 	h.lock.release()
 	if got := fileText(root, "web/tasks"); err != nil || got != strconv.Itoa(pids[1]) {
 		t.Errorf("%v: the last of the processes %v in the group is %s", err, pids, got)

@@ -12,7 +12,7 @@ import (
 // LayersIn returns the directories of a bundle's root file system, lowest first: only
 // root.path if it has no layers.
 func LayersIn(bundle string) ([]string, error) {
-	lower, _, err := stack(Options{Bundle: bundle, ID: "stack"})
+	lower, _, err := stack(factsQuery{Bundle: bundle, Directory: "stack"})
 	return lower, err
 }
 
@@ -30,7 +30,7 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 	if r.Layers != nil {
 		return r.Layers, r.Upper, nil
 	}
-	return stack(Options{Root: root, ID: id, Bundle: r.Bundle})
+	return stack(factsQuery{Directory: filepath.Join(root, id), Bundle: r.Bundle})
 }
 
 // missing is an error about a container that has no directory. It is also
@@ -41,19 +41,20 @@ func (m missing) Is(target error) bool { return target == os.ErrNotExist }
 
 func (m missing) Unwrap() error { return m.error }
 
-func stack(o Options) (lower []string, upper string, err error) {
-	if o.Bundle, err = bundlePath(o.Bundle); err != nil {
+func stack(q factsQuery) (lower []string, upper string, err error) {
+	if q.Bundle, err = bundlePath(q.Bundle); err != nil {
 		return nil, "", err
 	}
-	s, _, err := spec.Load(o.Bundle)
+	s, _, err := spec.Load(q.Bundle)
 	if err != nil {
 		return nil, "", err
 	}
 	var in rootfs.Input
-	if in.Root, err = rootPath(s, o.Bundle); err != nil {
+	if in.Root, err = rootPath(s, q.Bundle); err != nil {
 		return nil, "", err
 	}
-	if err := layersInput(&in, s, &o); err != nil {
+	q.Spec = s
+	if err := q.layers(&in); err != nil {
 		return nil, "", err
 	}
 	for _, l := range in.Layers {

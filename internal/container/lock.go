@@ -108,7 +108,7 @@ func isNamed(fd int, path string) (bool, error) {
 // lockDirectory is like the function, for a process that catches signals: one that
 // asks to exit also ends the wait, which flock(2) alone would not notice.
 func (c *child) lockDirectory(dir string, how int) (l lock, err error) {
-	if c.options.signals == nil {
+	if c.signals.Queue == nil {
 		return lockDirectory(dir, how)
 	}
 	err = c.untilLocked(func() error {
@@ -124,7 +124,7 @@ func (c *child) untilLocked(try func() error) error {
 		if err := try(); !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
-		if err := c.pause(nil, wait); err != nil {
+		if err := c.signals.Poll(nil, wait); err != nil {
 			return fmt.Errorf("another minirun is working on the container, see /proc/locks: %w", err)
 		}
 	}

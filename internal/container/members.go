@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/wait"
 )
 
 // This file finds a container's processes. A cgroup lists them. A container without
@@ -149,9 +150,9 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	if rounds == 1 {
 		return len(held), nil
 	}
-	until := time.Now().Add(deleteDeadline)
+	until := time.Now().Add(wait.KillLimit)
 	for pid, f := range held {
-		if !awaitEnd(int(f.Fd()), time.Until(until)) {
+		if !wait.ForExit(int(f.Fd()), time.Until(until)) {
 			return 0, fmt.Errorf("process %d of the container does not exit after SIGKILL", pid)
 		}
 	}
@@ -205,7 +206,7 @@ func endDescendant(pid int, child bool) error {
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d, left running by criu: %w", pid, err)
 	}
-	if !awaitEnd(fd, deleteDeadline) {
+	if !wait.ForExit(fd, wait.KillLimit) {
 		return fmt.Errorf("process %d, left running by criu, does not exit after SIGKILL", pid)
 	}
 	if child {

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 )
@@ -93,7 +94,7 @@ func (c *Container) makeNotify() error {
 		return nil
 	}
 	dir, err := c.options.makeNotifyDirectory()
-	if err == nil && c.options.startsAtOnce {
+	if err == nil && c.purpose.starts {
 		c.notify, err = listenNotify(dir, c.options.NotifySocket)
 	}
 	if err != nil {
@@ -213,13 +214,13 @@ func saysReady(message string) bool {
 
 // forward forwards messages until the container exits, which stop reports.
 func (n *notifier) forward(pid int, warn func(any)) {
-	defer notify(n.done)
+	defer wait.Wake(n.done)
 	if n.fd < 0 {
 		n.report(pid, warn)
 		return
 	}
 	for {
-		_, stopped, err := awaitInput(n.fd, n.stop)
+		_, stopped, err := wait.ForInput(n.fd, n.stop)
 		if err != nil {
 			return
 		}
@@ -277,8 +278,8 @@ func (c *Container) finishNotify() {
 	if c.notify == nil {
 		return
 	}
-	notify(c.notify.stop)
-	_ = c.attentive(c.notify.done) // a signal ends the wait
+	wait.Wake(c.notify.stop)
+	_ = c.signals.ForReadable(c.notify.done) // a signal ends the wait
 }
 
 // awaitReady waits until the program is ready, or has exited, and reports it.
@@ -292,7 +293,7 @@ func (c *Container) awaitReady() {
 		return
 	}
 	for {
-		_, ended, err := awaitInput(c.notify.fd, int(c.proc.PidFD.Fd()))
+		_, ended, err := wait.ForInput(c.notify.fd, int(c.proc.PidFD.Fd()))
 		if err != nil {
 			return
 		}
@@ -323,14 +324,14 @@ func (n *notifier) tellHost(pid int) error {
 		return fmt.Errorf("pipe: %w", err)
 	}
 	defer func() { _ = unix.Close(barrier[0]) }()
-	until := time.Now().Add(sendDeadline)
+	until := time.Now().Add(wait.SendLimit)
 	for _, m := range []struct {
 		text    string
 		control []byte
 	}{
 		{"READY=1\n", nil}, {"MAINPID=" + strconv.Itoa(pid) + "\n", nil}, {"BARRIER=1", unix.UnixRights(barrier[1])},
 	} {
-		if err = sendAll(fd, []byte(m.text), m.control, until, pause); err != nil {
+		if err = sendAll(fd, []byte(m.text), m.control, until, wait.Poll); err != nil {
 			err = fmt.Errorf("send to %s: %w", n.host, err)
 			break
 		}
@@ -347,7 +348,7 @@ func (n *notifier) tellHost(pid int) error {
 func awaitClosed(pipe int) {
 	for until := time.Now().Add(barrierDeadline); time.Now().Before(until); {
 		fds := []unix.PollFd{{Fd: int32(pipe)}}
-		if err := pause(fds, time.Until(until)); err != nil || fds[0].Revents != 0 {
+		if err := wait.Poll(fds, time.Until(until)); err != nil || fds[0].Revents != 0 {
 			return
 		}
 	}

@@ -17,37 +17,36 @@ type Planned struct {
 	Values []Written // the values that it writes to its files
 }
 
-// An imagined host is one on which a plan would run, but not now.
-type imagined struct{ host *cgroups.Host }
+// An otherHost is one on which a plan would run, but not now.
+type otherHost struct {
+	cgroups *cgroups.Host // nil: as on this host
+}
 
-func (o *Options) cgroupHost() (*cgroups.Host, error) {
-	if o.imagined != nil && o.imagined.host != nil {
-		return o.imagined.host, nil
+func (p *purpose) cgroupHost() (*cgroups.Host, error) {
+	if p.otherHost != nil && p.otherHost.cgroups != nil {
+		return p.otherHost.cgroups, nil
 	}
 	return cgroups.Detect()
 }
-
-// rootless reports whether the user who runs the container is not root.
-func (o *Options) rootless() bool { return o.imagined == nil && rootless() }
 
 // PlanOf returns what `run` would do, without a side effect and without privilege.
 // host is one with other cgroups than this one, or nil. An unprivileged user is shown
 // root's plan if the container has no user namespace, without which that user could
 // not run it.
 func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
-	o.startsAtOnce, o.attends = true, true // the plan of `run`
+	p := purpose{starts: true, attends: true} // those of `run`
 	if host != nil {
-		o.imagined = &imagined{host}
+		p.otherHost = &otherHost{host}
 	} else if namespaces.Unprivileged() && !wantsUserNamespace(o.Bundle) {
-		o.imagined = &imagined{}
+		p.otherHost = &otherHost{}
 	}
-	c, inputs, values, err := prepare(o)
+	c, inputs, err := prepare(o, p)
 	if err != nil {
 		return nil, err
 	}
-	p, setup := Compile(inputs)
-	out := &Planned{Birth: Birth{o.ID, c.spec, p, setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
-	out.Values = append(written(c.group, values, false), written(c.group, values, true)...)
+	thePlan, setup := Compile(inputs)
+	out := &Planned{Birth: Birth{o.ID, c.spec, thePlan, setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+	out.Values = append(written(c.group, c.values, false), written(c.group, c.values, true)...)
 	return out, nil
 }
 

@@ -17,7 +17,9 @@ func unmade(t *testing.T) *Container {
 	t.Helper()
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
 	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(), Warn: func(w any) { t.Log(w) }}
-	return &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1, group: cgroups.Open(nil)}
+	c := newContainer(o, purpose{})
+	c.spec, c.group = s, cgroups.Open(nil)
+	return c
 }
 
 // descriptors lists the open descriptors and what they refer to. It leaves out those that the Go
@@ -58,7 +60,7 @@ func TestRecordThatFailsReleasesAll(t *testing.T) {
 func TestDestroyReleasesAll(t *testing.T) {
 	c := unmade(t)
 	before := descriptors(t)
-	c.options.startsAtOnce, c.options.NotifySocket = true, "/run/systemd/notify"
+	c.purpose.starts, c.options.NotifySocket = true, "/run/systemd/notify"
 	err := c.record(Inputs{Spec: c.spec})
 	if err == nil {
 		err = c.makeNotify()

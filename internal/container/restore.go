@@ -49,15 +49,15 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if how.ImagePath, err = filepath.Abs(how.ImagePath); err != nil {
 		return 0, err
 	}
-	if !how.Detach {
-		if o.signals, err = signals.Catch(); err != nil {
+	p := purpose{starts: true, attends: !how.Detach}
+	if p.attends {
+		if p.signals, err = signals.Catch(); err != nil {
 			return 0, err
 		}
 	}
-	o.startsAtOnce, o.attends = true, !how.Detach
 	manager := o.NotifySocket
 	o.NotifySocket = "" // the images determine whether the container has the mount
-	c, inputs, values, err := prepare(o)
+	c, inputs, err := prepare(o, p)
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +74,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := c.record(inputs); err != nil {
 		return 0, err
 	}
-	if err := c.bringBack(inputs, values, &how); err != nil {
+	if err := c.restoreRecorded(inputs, &how); err != nil {
 		made := c.proc != nil
 		err = errors.Join(err, c.destroy())
 		if !made {
@@ -109,9 +109,9 @@ func checkRestore(s *specs.Spec, loses bool) error {
 	return nil
 }
 
-// bringBack has criu restore the container's processes.
-func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOptions) error {
-	if err := c.prepareHost(in, values); err != nil {
+// restoreRecorded has criu restore the container's processes.
+func (c *Container) restoreRecorded(in Inputs, how *RestoreOptions) error {
+	if err := c.prepareHost(in); err != nil {
 		return err
 	}
 	leave, err := c.scopeForCRIU()
@@ -135,7 +135,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if logDir == "" {
 		logDir = how.ImagePath
 	}
-	err = c.whileAttentive(func(ctx context.Context) error {
+	err = c.signals.Run(func(ctx context.Context) error {
 		return withRootMounted(in, c.spec.Root.Readonly, func() error {
 			return criuRun(criu(ctx, args, files), filepath.Join(logDir, restoreLog))
 		})
@@ -172,7 +172,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 			return err
 		}
 	}
-	return errors.Join(c.group.ApplyLate(values), c.sendConsole(), c.pidFile())
+	return errors.Join(c.group.ApplyLate(c.values), c.sendConsole(), c.pidFile())
 }
 
 // restoreArgs returns criu's command line, and the files that it refers to: the joined

@@ -14,10 +14,10 @@ import (
 // rootless reports whether this process is not root, not even of a user namespace.
 func rootless() bool { return os.Geteuid() != 0 }
 
-// unprivilegedInput decides the cgroup of a container without privilege: below one
+// planUnprivileged decides the cgroup of a container without privilege: below one
 // that was delegated to the user, or created by the user's systemd. If there is
 // neither, a container without limits runs without a cgroup.
-func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, error) {
+func (c *Container) planUnprivileged(host *cgroups.Host) ([]cgroups.Value, error) {
 	r := c.spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
 		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, with the permissions of its user"})
@@ -26,15 +26,15 @@ func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := c.groupInput(host); err != nil || c.Unit != nil || c.group.Writable() {
+	if err := c.planGroup(host); err != nil || c.Unit != nil || c.group.Writable() {
 		return values, err
 	}
 	why := fmt.Errorf("cgroups: %s is not delegated to this user", c.group.Dirs()[0])
 	if c.spec.Linux.CgroupsPath == "" && host.Mode == cgroups.V2 {
-		if err = c.unitInput(host); err == nil {
+		if err = c.planUnit(host); err == nil {
 			return values, nil
 		}
-		if c.toldEnd {
+		if c.signals.AskedToExit {
 			return nil, err
 		}
 		why = fmt.Errorf("%w, and the user's systemd creates none: %w", why, err)

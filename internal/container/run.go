@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/stdio"
 )
@@ -26,15 +27,14 @@ type RunOptions struct {
 // Run creates, starts, waits for and deletes a container, and returns its exit status:
 // its own, or 128 plus the number of the signal that ended it.
 func Run(o Options, how RunOptions) (int, error) {
-	o.startsAtOnce, o.attends = true, !how.Detach
 	if how.Detach {
-		return 0, detached(o)
+		return 0, runDetached(o)
 	}
-	var err error
-	if o.signals, err = signals.Catch(); err != nil {
+	queue, err := signals.Catch()
+	if err != nil {
 		return 0, err
 	}
-	c, err := Create(o)
+	c, err := create(o, purpose{starts: true, attends: true, signals: queue})
 	if err != nil {
 		return 0, err
 	}
@@ -69,8 +69,8 @@ func (c *Container) accompany(keep bool) (int, error) {
 	return status, err
 }
 
-func detached(o Options) error {
-	c, err := Create(o)
+func runDetached(o Options) error {
+	c, err := create(o, purpose{starts: true})
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *child) attend() (int, error) {
 	var own *terminal
 	if c.Console != nil {
 		var err error
-		if own, err = newTerminal(c.Console, c.options.terminal); err != nil {
+		if own, err = newTerminal(c.Console, c.settings.Terminal); err != nil {
 			return 0, err
 		}
 		defer own.restore()
@@ -100,25 +100,25 @@ func (c *child) attend() (int, error) {
 	if own != nil {
 		// All output must be written, unless a signal asks to exit: the caller's
 		// terminal may be stopped (^S), or a pipe in its place may not be read.
-		_ = c.attentive(own.copied)
+		_ = c.signals.ForReadable(own.copied)
 	}
 	c.finishPipes()
 	return status, err
 }
 
 func (c *child) forwardUntilEnd(own *terminal) error {
-	came := c.early
+	came := c.signals.Early
 	for {
 		for _, s := range came {
 			if err := c.forward(s, own); err != nil {
-				c.options.Warn(err)
+				c.settings.Warn(err)
 			}
 		}
-		more, err := awaitEither(c.options.signals.FD, int(c.PidFD().Fd()))
+		more, err := wait.ForSignal(c.signals.Queue.FD, int(c.PidFD().Fd()))
 		if err != nil || !more {
 			return err
 		}
-		if came, err = c.options.signals.Pending(); err != nil {
+		if came, err = c.signals.Queue.Pending(); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func newTerminal(master *os.File, size int) (*terminal, error) {
 		if out.err != nil {
 			master.Close() // hang up: the program must not continue as if its output were shown
 		}
-		notify(t.copied)
+		wait.Wake(t.copied)
 	}()
 	return t, nil
 }

@@ -6,15 +6,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/wait"
 	"golang.org/x/sys/unix"
 )
 
 // This file sends descriptors to sockets of other programs: the master of a terminal,
 // the listener of a seccomp filter, a pidfd. The other program may hang, so nothing
 // here waits longer than sendDeadline, or after a signal.
-
-// sendDeadline limits how long the other side of a socket may keep minirun waiting.
-const sendDeadline = 10 * time.Second
 
 // connectPause is the time between two attempts to connect to a socket whose
 // backlog is full: nothing reports that it has room again.
@@ -27,7 +25,7 @@ func (c *child) sendFile(socket string, data []byte, f *os.File) error {
 		return fmt.Errorf("socket: %w", err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	until := time.Now().Add(sendDeadline)
+	until := time.Now().Add(wait.SendLimit)
 	for {
 		err = unix.Connect(fd, &unix.SockaddrUnix{Name: socket})
 		if !errors.Is(err, unix.EAGAIN) {
@@ -36,14 +34,14 @@ func (c *child) sendFile(socket string, data []byte, f *os.File) error {
 		if time.Now().After(until) {
 			break
 		}
-		if err := c.pause(nil, connectPause); err != nil {
+		if err := c.signals.Poll(nil, connectPause); err != nil {
 			return err
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", socket, err)
 	}
-	if err := sendAll(fd, data, unix.UnixRights(int(f.Fd())), until, c.pause); err != nil {
+	if err := sendAll(fd, data, unix.UnixRights(int(f.Fd())), until, c.signals.Poll); err != nil {
 		return fmt.Errorf("send a descriptor to %s: %w", socket, err)
 	}
 	return nil
@@ -63,7 +61,7 @@ func sendAll(fd int, data, control []byte, until time.Time, pause func([]unix.Po
 		case !time.Now().Before(until):
 			return os.ErrDeadlineExceeded
 		default:
-			if err := pause([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, time.Until(until)); err != nil {
+			if err := wait.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, time.Until(until)); err != nil {
 				return err
 			}
 		}
@@ -71,36 +69,13 @@ func sendAll(fd int, data, control []byte, until time.Time, pause func([]unix.Po
 	return nil
 }
 
-// pause waits until one of the descriptors is ready, until the time is over, or until
-// a signal arrives.
-func pause(fds []unix.PollFd, limit time.Duration) error {
-	limit = max(limit, 0) // poll(2) treats a negative time as no limit
-	_, err := unix.Poll(fds, int((limit + time.Millisecond - 1).Milliseconds()))
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return fmt.Errorf("poll: %w", err)
-	}
-	return nil
-}
-
-// pause is the function pause, but returns an error if a signal asks to exit.
-func (c *child) pause(fds []unix.PollFd, limit time.Duration) error {
-	signals := c.options.signals
-	if signals == nil {
-		return pause(fds, limit)
-	}
-	if err := pause(append(fds, unix.PollFd{Fd: int32(signals.FD), Events: unix.POLLIN}), limit); err != nil {
-		return err
-	}
-	return c.interrupted()
-}
-
 // sendPidFD sends the pidfd of the process to --pidfd-socket, with runc's names for
 // the two kinds of processes.
 func (c *child) sendPidFD(kind string) error {
-	if c.options.PidFDSocket == "" {
+	if c.settings.PidFDSocket == "" {
 		return nil
 	}
-	if err := c.sendFile(c.options.PidFDSocket, []byte(kind), c.proc.PidFD); err != nil {
+	if err := c.sendFile(c.settings.PidFDSocket, []byte(kind), c.proc.PidFD); err != nil {
 		return fmt.Errorf("--pidfd-socket: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -19,14 +20,14 @@ import (
 // handshake.
 func (c *Container) serve() error {
 	for {
-		if err := c.attentive(c.proc.FDs()...); err != nil {
+		if err := c.signals.ForReadable(c.proc.FDs()...); err != nil {
 			return err
 		}
 		m, err := c.proc.Receive()
 		if err != nil {
 			return c.died(err)
 		}
-		if m.Point == handshake.Ready && c.options.startsAtOnce {
+		if m.Point == handshake.Ready && c.purpose.starts {
 			return c.mayAsk(m.Point) // the answer is release's
 		}
 		answer, err := c.answer(m)
@@ -56,13 +57,13 @@ func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	if err := c.proc.Reply(answer); err != nil {
 		return c.died(err)
 	}
-	if err := c.attentive(c.proc.FDs()...); err != nil {
+	if err := c.signals.ForReadable(c.proc.FDs()...); err != nil {
 		return err
 	}
 	if _, err := c.proc.Receive(); !errors.Is(err, io.EOF) {
 		return c.died(err)
 	}
-	if ended(int(c.proc.PidFD.Fd())) {
+	if wait.HasExited(int(c.proc.PidFD.Fd())) {
 		return c.died(io.EOF)
 	}
 	return nil
@@ -80,7 +81,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	case plan.Ran:
 		return goOn, c.ran(m)
 	case bootstrap.Stamped:
-		c.options.Watch.Stamped(stamps(m.Stamps))
+		c.settings.Watch.Stamped(stamps(m.Stamps))
 		return nil, nil
 	case handshake.Scope:
 		return goOn, c.scope()
@@ -101,7 +102,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		}
 		return goOn, c.sendListener()
 	case handshake.Full:
-		return goOn, c.leaveCgroup(c.options.cgroupHost)
+		return goOn, c.leaveCgroup(c.purpose.cgroupHost)
 	case handshake.Target:
 		return c.target(m)
 	case handshake.NetDevices:

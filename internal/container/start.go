@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
@@ -57,8 +58,9 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 		return err
 	}
 	defer proc.Close()
-	c := &Container{Record: h.Record, lock: h.lock, unlocked: -1}
-	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, proc: proc, explain: c.lastStepError}
+	c := newContainer(Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, purpose{})
+	c.Record, c.lock = h.Record, h.lock
+	c.proc, c.explain = proc, c.lastStepError
 	h.lock = -1 // c has it now
 	if err := c.openNotify(); err != nil {
 		c.lock.release()
@@ -67,7 +69,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	if err := c.startCreated(); err != nil {
 		c.closeNotify()
 		err = errors.Join(err, proc.Kill())
-		awaitEnd(int(proc.PidFD.Fd()), undoDeadline) // so that it is stopped when the next command runs
+		wait.ForExit(int(proc.PidFD.Fd()), wait.UndoLimit) // so that it is stopped when the next command runs
 		return err
 	}
 	c.awaitReady()
@@ -114,7 +116,7 @@ func (c *Container) poststart() error {
 	}
 	// Up to version 1.2 a failure was a warning, and the other hooks still ran
 	// (runtime.md, "Lifecycle", 9).
-	return c.whileAttentive(func(ctx context.Context) error {
+	return c.signals.Run(func(ctx context.Context) error {
 		for _, w := range c.warnHooks(ctx, "poststart", c.Hooks.Poststart, specs.StateRunning) {
 			c.options.Warn(w)
 		}
@@ -158,7 +160,7 @@ func (c *Container) follow() error {
 // the report itself. A process that is not reaped yet keeps its name, and execve
 // changes it.
 func (c *child) endedEarly() error {
-	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
+	if !wait.ForExit(int(c.proc.PidFD.Fd()), wait.KillLimit) {
 		return fmt.Errorf("%s has closed its socket, but is still running its plan", c.who)
 	}
 	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.proc.Pid) + "/comm")

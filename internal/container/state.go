@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/resctrl"
@@ -262,7 +263,7 @@ func (r *Record) open() (*os.File, error) {
 	}
 	f := os.NewFile(uintptr(fd), "pidfd")
 	// The descriptor holds the process now, so there is no race with the check.
-	if t, err := startTime(r.Pid); err != nil || t != r.StartTime || ended(fd) {
+	if t, err := startTime(r.Pid); err != nil || t != r.StartTime || wait.HasExited(fd) {
 		f.Close()
 		return nil, nil
 	}
@@ -274,13 +275,6 @@ func (r *Record) open() (*os.File, error) {
 // and ENOENT since Linux 6.9.
 func noProcess(err error) bool {
 	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT)
-}
-
-// ended reports whether the process of a pidfd has exited, reaped or not.
-func ended(pidfd int) bool {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n == 1
 }
 
 // Status returns the container's state in OCI's terms, or "paused" as in runc. The

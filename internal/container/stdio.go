@@ -104,7 +104,7 @@ func isTerminal(fd int) bool { return stdio.Descriptor(fd).IsTerminal() }
 
 // getsNull reports whether the new process gets /dev/null for a standard descriptor,
 // unless the container has a terminal.
-func (o *Options) getsNull(fd int) bool { return isNull(fd) || !o.attends && isTerminal(fd) }
+func (q *factsQuery) getsNull(fd int) bool { return isNull(fd) || !q.Attended && isTerminal(fd) }
 
 // A handover lists what the new process gets, and which of it was opened only for
 // that.
@@ -129,10 +129,10 @@ func (h *handover) close() {
 // replaces the host's /dev/null.
 func (c *child) handOver(preserve int, replaced bool) (*handover, error) {
 	h := &handover{fds: make([]int, 3+preserve), null: -1}
-	h.guard = !replaced && !c.options.rootless() && !namespaces.InUserNamespace()
+	h.guard = !replaced && !rootless() && !namespaces.InUserNamespace()
 	for fd := range h.fds {
 		h.fds[fd] = bootstrap.Closed
-		if fd < 3 || slices.Contains(c.options.Inherited, fd) {
+		if fd < 3 || slices.Contains(c.settings.Inherited, fd) {
 			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
 				h.fds[fd] = fd
 			}
@@ -161,10 +161,10 @@ func (c *child) replace(h *handover, fd int) error {
 		}
 	case !isTerminal(fd):
 		return nil
-	case c.options.attends:
+	case c.settings.Attended:
 		return c.throughPipe(h, fd)
 	case fd > 0:
-		c.options.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: its output there is lost; redirect it to a file to keep it", fd))
+		c.settings.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: its output there is lost; redirect it to a file to keep it", fd))
 	}
 	if h.null < 0 {
 		null, err := openNull(h.guard)

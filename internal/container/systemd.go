@@ -29,8 +29,8 @@ import (
 // systemd leaves the scope's cgroup alone (Delegate=yes): limits, freezing and killing
 // use its files, as without systemd.
 
-// unitInput decides the container's unit and where its cgroup will be.
-func (c *Container) unitInput(host *cgroups.Host) error {
+// planUnit decides the container's unit and where its cgroup will be.
+func (c *Container) planUnit(host *cgroups.Host) error {
 	if host.Mode != cgroups.V2 {
 		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
@@ -41,7 +41,7 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 	}
 	base := ""
 	if unit.User {
-		err = c.whileAttentive(func(ctx context.Context) (err error) {
+		err = c.signals.Run(func(ctx context.Context) (err error) {
 			base, err = systemd.Do(ctx, &systemd.Request{Do: systemd.ControlGroup, Unit: unit})
 			return err
 		})
@@ -65,7 +65,7 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 // it.
 func (c *Container) scope() error {
 	begin := c.began()
-	err := c.whileAttentive(func(ctx context.Context) error {
+	err := c.signals.Run(func(ctx context.Context) error {
 		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.proc.Pid, Values: c.values, Annotations: c.Annotations})
 		return err
 	})
@@ -185,7 +185,7 @@ func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
 // container's unit.
 func (e *execution) attach() error {
 	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
-	err := e.whileAttentive(func(ctx context.Context) error {
+	err := e.signals.Run(func(ctx context.Context) error {
 		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.proc.Pid, Below: below})
 		return err
 	})

@@ -1,13 +1,13 @@
 package container
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/stdio"
 )
 
@@ -70,7 +70,7 @@ func (p *terminalPipes) add(fd int) (int, error) {
 func copyOutput(to stdio.Descriptor, pipe, stop int) {
 	buf := make([]byte, 32<<10)
 	for {
-		ready, stopped, err := awaitInput(pipe, stop)
+		ready, stopped, err := wait.ForInput(pipe, stop)
 		switch {
 		case err != nil:
 			return
@@ -103,18 +103,6 @@ func copyBytes(to stdio.Descriptor, pipe int, buf []byte, left int) {
 		}
 		left -= n
 	}
-}
-
-// awaitInput waits until a pipe has something to read, or its end, or until stop is
-// readable.
-func awaitInput(pipe, stop int) (ready, stopped bool, err error) {
-	fds := [2]unix.PollFd{{Fd: int32(pipe), Events: unix.POLLIN}, {Fd: int32(stop), Events: unix.POLLIN}}
-	if _, err := unix.Poll(fds[:], -1); err != nil && !errors.Is(err, unix.EINTR) {
-		return false, false, err
-	} else if err != nil {
-		return false, false, nil
-	}
-	return fds[0].Revents != 0, fds[1].Revents != 0, nil
 }
 
 // begin starts to copy the input.
@@ -200,21 +188,14 @@ func (c *child) finishPipes() {
 	if p.input >= 0 {
 		_ = unix.Close(p.input)
 	}
-	notify(p.stop)
+	wait.Wake(p.stop)
 	go func() {
 		p.outputs.Wait()
-		notify(p.copied)
+		wait.Wake(p.copied)
 	}()
-	if c.toldEnd {
-		awaitReadable(p.copied, undoDeadline)
+	if c.signals.AskedToExit {
+		wait.ForReadable(p.copied, wait.UndoLimit)
 		return
 	}
-	_ = c.attentive(p.copied) // an error ends the wait, and is not worse than how the container ended
-}
-
-// notify makes an eventfd readable.
-func notify(fd int) {
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(fd, one[:])
+	_ = c.signals.ForReadable(p.copied) // an error ends the wait, and is not worse than how the container ended
 }

@@ -69,14 +69,14 @@ type Written struct {
 // --debug.
 func (c *child) did(begin time.Time, what, why, source string, values ...Written) {
 	debuglog.Printf("%s", what)
-	if w := c.options.Watch; w != nil {
+	if w := c.settings.Watch; w != nil {
 		w.Did(Action{What: what, Why: why, Source: source, Begin: begin, Values: values})
 	}
 }
 
 // began returns the time, if there is an observer.
 func (c *child) began() (now time.Time) {
-	if c.options.Watch != nil {
+	if c.settings.Watch != nil {
 		now = time.Now()
 	}
 	return now
@@ -90,12 +90,12 @@ func debugAsked(pid int, m bootstrap.Message) {
 }
 
 // watched returns the plan that runs instead of c.plan.
-func (c *child) watched(cloneflags uintptr) *plan.Plan {
-	w := c.options.Watch
+func (c *child) watched(id string, cloneflags uintptr) *plan.Plan {
+	w := c.settings.Watch
 	if w == nil {
 		return c.plan
 	}
-	if c.observed = w.Born(Birth{c.options.ID, c.spec, c.plan, cloneflags}); c.observed == nil {
+	if c.observed = w.Born(Birth{id, c.spec, c.plan, cloneflags}); c.observed == nil {
 		return c.plan
 	}
 	return c.observed.Plan
@@ -117,17 +117,17 @@ func (c *child) ran(m bootstrap.Message) error {
 	if m.A != ^uint64(0) && m.A >= uint64(len(c.observed.Origin)) {
 		return fmt.Errorf("%s reports step %d of %d", c.who, m.A, len(c.observed.Origin))
 	}
-	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.attentive(fd) }}
+	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.signals.ForReadable(fd) }}
 	if m.A != ^uint64(0) {
 		at.Last = c.origin(int(m.A))
 		at.Next, _ = c.plan.After(at.Last, at.Result)
 	}
-	return c.options.Watch.Stopped(at)
+	return c.settings.Watch.Stopped(at)
 }
 
 // didLimit reports cgroup values that were written.
 func (c *Container) didLimit(begin time.Time, late bool) {
-	if c.options.Watch == nil {
+	if c.settings.Watch == nil {
 		return
 	}
 	if values := written(c.group, c.values, late); len(values) > 0 {
@@ -137,7 +137,7 @@ func (c *Container) didLimit(begin time.Time, late bool) {
 
 // didMap reports the ID maps.
 func (c *Container) didMap(begin time.Time) {
-	if c.options.Watch == nil {
+	if c.settings.Watch == nil {
 		return
 	}
 	proc := fmt.Sprintf("/proc/%d/", c.proc.Pid)

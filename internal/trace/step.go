@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/stdio"
@@ -363,7 +364,7 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
 	for {
 		err := at.Wait(pidfd)
-		var by *container.Interrupted
+		var by *wait.Interrupted
 		if !d.keys || !errors.As(err, &by) || by.Signal != unix.SIGINT && by.Signal != unix.SIGQUIT {
 			return err
 		}
