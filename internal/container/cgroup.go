@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -16,7 +18,7 @@ import (
 
 // planCgroup decides the container's cgroup, the values in it, and the content of a
 // cgroup mount.
-func (c *Container) planCgroup(in *Inputs) ([]cgroups.Value, error) {
+func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 	host, err := c.purpose.cgroupHost()
 	if c.options.NoCgroup && errors.Is(err, cgroups.ErrUnavailable) {
 		host, err = &cgroups.Host{}, nil
@@ -129,7 +131,7 @@ func (c *Container) delegate() error {
 }
 
 // makeLayerDirectories creates the directories that receive writes to layers.
-func makeLayerDirectories(in Inputs) error {
+func makeLayerDirectories(in compile.Inputs) error {
 	if len(in.Rootfs.Layers) == 0 {
 		return nil
 	}

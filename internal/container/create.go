@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -78,22 +80,22 @@ func create(o Options, p purpose) (*Container, error) {
 
 // prepare does the part of Create that has no side effect: it reads config.json and
 // looks up everything that the plan and the cgroups depend on.
-func prepare(o Options, p purpose) (*Container, Inputs, error) {
+func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
 	bundle, err := bundlePath(o.Bundle)
 	if err != nil {
-		return nil, Inputs{}, err
+		return nil, compile.Inputs{}, err
 	}
 	o.Bundle = bundle
 	debuglog.Printf("read %s/config.json", bundle)
 	s, warnings, err := spec.Load(bundle)
 	if err != nil {
-		return nil, Inputs{}, err
+		return nil, compile.Inputs{}, err
 	}
 	for _, w := range warnings {
 		o.Warn(w)
 	}
 	if err := checkOptions(s, &o, &p); err != nil {
-		return nil, Inputs{}, err
+		return nil, compile.Inputs{}, err
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
@@ -142,10 +144,10 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 
 // inputs gathers everything that the plan and the cgroups depend on, without a side
 // effect.
-func (c *Container) inputs() (Inputs, error) {
+func (c *Container) inputs() (compile.Inputs, error) {
 	s, facts := c.spec, c.factsQuery()
 	setup := namespaces.Decide(s)
-	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: facts.Rootless()}}
+	in := compile.Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: facts.Rootless()}}
 	var err error
 	if in.Rootfs, err = facts.RootFS(); err != nil {
 		return in, err
@@ -168,7 +170,7 @@ func (c *Container) inputs() (Inputs, error) {
 	if in.Namespaces.CloneLast, err = cloneLast(s, setup); err != nil {
 		return in, err
 	}
-	if in.Process.FilterLast, err = filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+	if in.Process.FilterLast, err = compile.FilterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
 		return in, err
 	}
 	if err := c.planIntelRdt(); err != nil {
@@ -189,7 +191,7 @@ func (c *Container) factsQuery() *factsQuery {
 }
 
 // record creates the state directory and records what the container will have.
-func (c *Container) record(in Inputs) error {
+func (c *Container) record(in compile.Inputs) error {
 	o := &c.options
 	if err := CheckID(o.ID); err != nil {
 		return err
@@ -224,7 +226,7 @@ func (c *Container) record(in Inputs) error {
 }
 
 // writeIntent records what the container will have, before any of it exists.
-func (c *Container) writeIntent(dir string, in Inputs) error {
+func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 	o := &c.options
 	c.Record = Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
@@ -263,7 +265,7 @@ func (c *Container) writeIntent(dir string, in Inputs) error {
 
 // checkNames refuses paths that the record, which is JSON, would change: later
 // commands would not find the files.
-func checkNames(in Inputs) error {
+func checkNames(in compile.Inputs) error {
 	paths := []string{in.Rootfs.Bundle, in.Rootfs.Root, in.Rootfs.Upper, in.Rootfs.Work}
 	for _, l := range in.Rootfs.Layers {
 		paths = append(paths, l.Path)
@@ -290,7 +292,7 @@ func (c *Container) claim() error {
 }
 
 // prepareHost creates what a container has on the host before it has a process.
-func (c *Container) prepareHost(in Inputs) error {
+func (c *Container) prepareHost(in compile.Inputs) error {
 	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
 		return err
 	}
@@ -319,7 +321,7 @@ func (c *Container) prepareHost(in Inputs) error {
 
 // createRecorded creates everything that the record names, and serves the first process
 // until the container is created.
-func (c *Container) createRecorded(in Inputs) error {
+func (c *Container) createRecorded(in compile.Inputs) error {
 	if err := c.prepareHost(in); err != nil {
 		return err
 	}
@@ -345,8 +347,8 @@ func (c *Container) createRecorded(in Inputs) error {
 }
 
 // fork starts the first process.
-func (c *Container) fork(in Inputs) error {
-	c.plan, c.setup = Compile(in)
+func (c *Container) fork(in compile.Inputs) error {
+	c.plan, c.setup = compile.Container(in)
 	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
 	c.clonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -24,7 +26,7 @@ import (
 // This file repeats the steps of create for a container that already exists:
 //
 //	hold the lock, shared; the first process by pidfd
-//	process (exec's own file) → facts → CompileExec → bootstrap.Start
+//	process (exec's own file) → facts → Exec → bootstrap.Start
 //	answer its questions until execve; release the lock
 //	detached: done;  else forward signals and the terminal, wait
 
@@ -140,8 +142,8 @@ func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error 
 var errPaused = errors.New("cannot exec in a paused container")
 
 // run takes the process to its execve.
-func (e *execution) run(in ExecInputs) error {
-	e.plan, e.clonedLast = CompileExec(in), in.Namespaces&unix.CLONE_NEWPID != 0
+func (e *execution) run(in compile.ExecInputs) error {
+	e.plan, e.clonedLast = compile.Exec(in), in.Namespaces&unix.CLONE_NEWPID != 0
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
 	}
@@ -175,7 +177,7 @@ func (e *execution) run(in ExecInputs) error {
 // cgroup.
 //
 // If this user may not write to the cgroup, systemd has to move the process into it.
-func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
+func (e *execution) fork(attr bootstrap.Attr, in compile.ExecInputs) error {
 	if a := in.Spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
 		restore, err := runOn(a.Initial)
 		if err != nil {
@@ -200,12 +202,12 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 	switch {
 	case attr.Cgroup != nil && errors.Is(err, unix.EACCES) && e.record.Unit != nil:
 		attr.Cgroup, in.Scope = nil, true
-		e.plan = CompileExec(in)
+		e.plan = compile.Exec(in)
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	case attr.Cgroup != nil && errors.Is(err, unix.EAGAIN):
 		attr.Cgroup = nil
-		in.joinCgroup2(e.cgroup) // a full cgroup accepts a process that is moved into it
-		e.plan = CompileExec(in)
+		in.JoinCgroup2(e.cgroup) // a full cgroup accepts a process that is moved into it
+		e.plan = compile.Exec(in)
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	}
 	if err != nil {

@@ -9,77 +9,36 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
-	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// ExecInputs contain everything that the plan of a process of `exec` depends on.
-type ExecInputs struct {
-	Spec       *specs.Spec // the container's, with the process to run
-	Process    process.Input
-	Pid        int      // of the container's first process
-	Namespaces uintptr  // CLONE_NEW*: its namespaces that are not minirun's own
-	Cgroups    []string // files that accept "0": `tasks` of v1, `cgroup.procs` of v2
-	Cgroup2    *os.File // the v2 cgroup that the process is created in, if any
-	Scope      bool     // systemd moves the process into it instead
-}
-
-// CompileExec compiles the plan of a process that joins a container. It is Compile
-// without the parts that the container already has. Processes of the container see the
-// new one from EnterPID on, so everything that they must not reach comes earlier.
-func CompileExec(in ExecInputs) *plan.Plan {
-	in.Process.UserNS = in.Process.UserNS || in.Namespaces&unix.CLONE_NEWUSER != 0
-	in.Process.ClonedLast = in.Namespaces&unix.CLONE_NEWPID != 0
-	b := plan.NewBuilder(3 + in.Process.Preserve)
-	parent := handshake.New(b)
-	proc := process.New(b, parent, in.Spec, in.Process)
-
-	proc.Outside()
-	proc.Hide()
-	askScope(b, parent, in.Scope)
-	proc.Prepare()
-	tasks := openCgroups(b, in.Cgroups)
-	namespaces.Enter(b, in.Namespaces, in.Pid, in.Process.Rootless)
-	if in.Namespaces&unix.CLONE_NEWNS == 0 {
-		namespaces.EnterRoot(b, in.Pid)
-	}
-	joinCgroups(b, in.Cgroups, tasks)
-	proc.Inside()
-	proc.Identity()
-	if in.Process.ClonedLast {
-		namespaces.EnterPID(b, parent)
-		proc.Arrive()
-	}
-	proc.Exec()
-	return b.Plan()
-}
-
 // inputs looks up what the plan depends on, without a side effect.
-func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
+func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
 	s, _, err := spec.Load(e.record.Bundle) // create has printed its warnings
 	if err != nil {
-		return ExecInputs{}, err
+		return compile.ExecInputs{}, err
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
 	}
 	p, err := o.process(s)
 	if err != nil {
-		return ExecInputs{}, err
+		return compile.ExecInputs{}, err
 	}
 	if err := o.checkTerminal(p.Terminal); err != nil {
-		return ExecInputs{}, err
+		return compile.ExecInputs{}, err
 	}
 	if p.Terminal && !o.Detach {
 		if e.settings.Terminal, err = callersTerminal(); err != nil {
-			return ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
+			return compile.ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
 		}
 	}
 	first := s.Process
@@ -88,10 +47,10 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	}
 	s.Process, s.Hooks = p, nil
 	if err := checkLabels(s); err != nil {
-		return ExecInputs{}, err
+		return compile.ExecInputs{}, err
 	}
 	e.spec, e.roots, e.rootsMounted = s, []string{e.root()}, true
-	in := ExecInputs{Spec: s, Pid: e.record.Pid}
+	in := compile.ExecInputs{Spec: s, Pid: e.record.Pid}
 	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
 		return in, err
 	}
@@ -105,7 +64,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	in.Process.DieWithParent = false // that is for the first process
 	in.Process.Waits = false         // it is started by this command
 	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
-	in.Process.FilterLast, err = filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0)
+	in.Process.FilterLast, err = compile.FilterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0)
 	if err != nil {
 		return in, err
 	}
@@ -130,7 +89,7 @@ func (e *execution) home() string {
 }
 
 // cgroups finds the cgroups to join.
-func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
+func (e *execution) cgroups(in *compile.ExecInputs, o *ExecOptions) error {
 	paths, err := subCgroups(e.record.Cgroups, o.Cgroups)
 	if err != nil {
 		return err
@@ -146,7 +105,7 @@ func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
 	if e.paused && paths[""] != "" {
 		// If it were created frozen, it would not return from fork, and neither would
 		// minirun.
-		in.joinCgroup2(paths[""])
+		in.JoinCgroup2(paths[""])
 		return nil
 	}
 	if in.Cgroup2, err = e.group.Dir(); err != nil {
@@ -165,12 +124,6 @@ func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
 		err = fmt.Errorf("%w (use --ignore-paused to override): %w", errPaused, err)
 	}
 	return err
-}
-
-// joinCgroup2 makes the process move itself into its v2 cgroup, instead of being
-// created there.
-func (in *ExecInputs) joinCgroup2(path string) {
-	in.Cgroup2, in.Cgroups = nil, append(in.Cgroups, path+"/cgroup.procs")
 }
 
 // initCgroup opens the v2 cgroup that a process is in.

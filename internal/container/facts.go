@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -284,7 +286,7 @@ func (q *factsQuery) Process(setup namespaces.Setup) (process.Input, error) {
 		AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error
-	if in.Seccomp, err = CompileSeccomp(s); err != nil {
+	if in.Seccomp, err = compile.Seccomp(s); err != nil {
 		return in, err
 	}
 	in.Unreported = !process.Reports(in.Seccomp)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -47,11 +48,11 @@ func sizeOf(t *testing.T, n int) size {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := Inputs{Spec: s}
+	in := compile.Inputs{Spec: s}
 	in.Rootfs.Bundle, in.Rootfs.Root = "/bundle", "/bundle/rootfs"
 	in.Rootfs.SourceKind = func(int) rootfs.Kind { return rootfs.Directory }
 	in.Process.LastCapability = 40
-	p, _ := Compile(in)
+	p, _ := compile.Container(in)
 	image, err := p.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -50,7 +52,7 @@ func (o *Options) notifyDirectory() string { return filepath.Join(o.directory(),
 
 // addNotify adds the mount and the variable to the container. It comes after the
 // mounts of config.json: one of them may cover /run.
-func (c *Container) addNotify(in *Inputs) {
+func (c *Container) addNotify(in *compile.Inputs) {
 	o, s := &c.options, c.spec
 	if o.NotifySocket == "" {
 		return

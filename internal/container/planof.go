@@ -1,6 +1,7 @@
 package container
 
 import (
+	"github.com/minirun/minirun/internal/container/compile"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
@@ -44,7 +45,7 @@ func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	thePlan, setup := Compile(inputs)
+	thePlan, setup := compile.Container(inputs)
 	out := &Planned{Birth: Birth{o.ID, c.spec, thePlan, setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
 	out.Values = append(written(c.group, c.values, false), written(c.group, c.values, true)...)
 	return out, nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups"
@@ -42,7 +44,7 @@ func descriptors(t *testing.T) (open string) {
 // TestRecordThatFailsReleasesAll: neither a directory nor a lock is left.
 func TestRecordThatFailsReleasesAll(t *testing.T) {
 	c := unmade(t)
-	in := Inputs{Spec: c.spec}
+	in := compile.Inputs{Spec: c.spec}
 	in.Rootfs.OnHost, in.Rootfs.Root = true, "/no/such/root"
 	before := descriptors(t)
 	if err := c.record(in); !errors.Is(err, os.ErrNotExist) {
@@ -61,7 +63,7 @@ func TestDestroyReleasesAll(t *testing.T) {
 	c := unmade(t)
 	before := descriptors(t)
 	c.purpose.starts, c.options.NotifySocket = true, "/run/systemd/notify"
-	err := c.record(Inputs{Spec: c.spec})
+	err := c.record(compile.Inputs{Spec: c.spec})
 	if err == nil {
 		err = c.makeNotify()
 	}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -110,7 +112,7 @@ func checkRestore(s *specs.Spec, loses bool) error {
 }
 
 // restoreRecorded has criu restore the container's processes.
-func (c *Container) restoreRecorded(in Inputs, how *RestoreOptions) error {
+func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) error {
 	if err := c.prepareHost(in); err != nil {
 		return err
 	}
@@ -257,7 +259,7 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 // root file system is a mount, as criu requires: the host never has it. Then the
 // thread leaves the namespace, and stays: it is the parent of what criu restores,
 // which may have requested a signal when its parent dies (PR_SET_PDEATHSIG).
-func withRootMounted(in Inputs, readonly bool, do func() error) error {
+func withRootMounted(in compile.Inputs, readonly bool, do func() error) error {
 	return ownthread.RunAndStay(func() (err error) {
 		host, err := os.Open("/proc/thread-self/ns/mnt")
 		if err != nil {
@@ -277,7 +279,7 @@ func withRootMounted(in Inputs, readonly bool, do func() error) error {
 	})
 }
 
-func mountRoot(in Inputs) error {
+func mountRoot(in compile.Inputs) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
 	}

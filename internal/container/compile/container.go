@@ -1,4 +1,7 @@
-package container
+// Package compile turns a specification, and facts about the host that were looked up
+// beforehand, into the plan of a container's first process or of a process of `exec`.
+// Everything here is a pure function: no file is read, and nothing is changed.
+package compile
 
 import (
 	"fmt"
@@ -17,7 +20,7 @@ import (
 )
 
 // Inputs contain everything that a plan depends on: the spec, and facts and choices
-// that were looked up beforehand. Compile is a pure function of them.
+// that were looked up beforehand. Container is a pure function of them.
 type Inputs struct {
 	Spec       *specs.Spec
 	Namespaces namespaces.Input
@@ -31,9 +34,9 @@ type Inputs struct {
 	Cgroups []string
 }
 
-// Compile compiles the plan of a container's first process, and returns the namespaces
+// Container compiles the plan of a container's first process, and returns the namespaces
 // that it is created in. It is the table of contents of a container.
-func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
+func Container(in Inputs) (*plan.Plan, namespaces.Setup) {
 	s := in.Spec
 	setup := namespaces.Decide(s)
 	in.Rootfs.MountNS = setup.Has(unix.CLONE_NEWNS)
@@ -125,8 +128,8 @@ func joinCgroups(b *plan.Builder, files []string, tasks []plan.Cell) {
 	}
 }
 
-// CompileSeccomp returns nil for a spec without seccomp.
-func CompileSeccomp(s *specs.Spec) (*seccomp.Program, error) {
+// Seccomp returns nil for a spec without seccomp.
+func Seccomp(s *specs.Spec) (*seccomp.Program, error) {
 	if s.Linux == nil || s.Linux.Seccomp == nil {
 		return nil, nil
 	}

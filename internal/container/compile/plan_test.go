@@ -1,4 +1,4 @@
-package container
+package compile
 
 import (
 	"encoding/binary"

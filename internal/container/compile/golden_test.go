@@ -1,4 +1,4 @@
-package container
+package compile
 
 import (
 	"bytes"
@@ -163,7 +163,7 @@ func oldOverlay(host func(*Inputs)) func(*Inputs) {
 // otherwise a directory.
 func inputsOf(t testing.TB, name string, host func(*Inputs)) Inputs {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "golden", name+".json"))
+	data, err := os.ReadFile(filepath.Join("..", "testdata", "golden", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,14 +209,14 @@ func eachGolden(t *testing.T, f func(t *testing.T, p *plan.Plan, in Inputs)) {
 	for _, c := range goldenCases {
 		t.Run(c.name, func(t *testing.T) {
 			in := inputsOf(t, c.name, c.host)
-			p, _ := Compile(in)
+			p, _ := Container(in)
 			f(t, p, in)
 		})
 	}
 	for _, c := range execCases {
 		t.Run(c.name, func(t *testing.T) {
 			in := execInputsOf(t, c.config, c.change)
-			f(t, CompileExec(in), Inputs{Spec: in.Spec, Process: in.Process, Cgroups: in.Cgroups})
+			f(t, Exec(in), Inputs{Spec: in.Spec, Process: in.Process, Cgroups: in.Cgroups})
 		})
 	}
 }
@@ -224,20 +224,20 @@ func eachGolden(t *testing.T, f func(t *testing.T, p *plan.Plan, in Inputs)) {
 func TestGolden(t *testing.T) {
 	for _, c := range goldenCases {
 		t.Run(c.name, func(t *testing.T) {
-			p, setup := Compile(inputsOf(t, c.name, c.host))
+			p, setup := Container(inputsOf(t, c.name, c.host))
 			checkGolden(t, c.name, goldenText(t, p, setup))
 		})
 	}
 	for _, c := range execCases {
 		t.Run(c.name, func(t *testing.T) {
-			checkGolden(t, c.name, goldenText(t, CompileExec(execInputsOf(t, c.config, c.change)), namespaces.Setup{}))
+			checkGolden(t, c.name, goldenText(t, Exec(execInputsOf(t, c.config, c.change)), namespaces.Setup{}))
 		})
 	}
 }
 
 func checkGolden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	file := filepath.Join("testdata", "golden", name+".plan")
+	file := filepath.Join("..", "testdata", "golden", name+".plan")
 	if *update {
 		if err := os.WriteFile(file, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -292,7 +292,7 @@ func TestGoldenFiles(t *testing.T) {
 	for _, c := range execCases {
 		known[c.name+".plan"] = true
 	}
-	entries, err := os.ReadDir(filepath.Join("testdata", "golden"))
+	entries, err := os.ReadDir(filepath.Join("..", "testdata", "golden"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func TestGoldenFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join("testdata", "golden", name+".json"))
+		got, err := os.ReadFile(filepath.Join("..", "testdata", "golden", name+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestCompileIsPure(t *testing.T) {
 	for _, c := range goldenCases {
 		var first []byte
 		for range 5 {
-			p, _ := Compile(inputsOf(t, c.name, c.host))
+			p, _ := Container(inputsOf(t, c.name, c.host))
 			image, err := p.Encode()
 			if err != nil {
 				t.Fatalf("%s: %v", c.name, err)

@@ -1,4 +1,4 @@
-package container
+package compile
 
 import (
 	"encoding/binary"
@@ -309,7 +309,7 @@ func TestHooksOfTheImageAreFiltered(t *testing.T) {
 			}
 			for _, filterLast := range []bool{false, clonedLast} {
 				in.Process.Seccomp, in.Process.FilterLast = filter, filterLast
-				p, _ := Compile(in)
+				p, _ := Container(in)
 				before := known(p, func(i int, _ edge, f facts) {
 					if p.Steps[i].Call == plan.Seccomp {
 						f["filtered"] = true
