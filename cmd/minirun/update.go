@@ -54,7 +54,7 @@ func updateFlags() (flags []cli.Flag) {
 }
 
 func update(ctx *cli.Context) error {
-	schemas, err := container.ParseRdtSchemas(ctx.String)
+	schemas, err := parseRdtSchemas(ctx.String)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func update(ctx *cli.Context) error {
 		}
 		return container.Update(root, id, r, schemas)
 	}
-	r, err := container.UpdateFlags(ctx.String)
+	r, err := parseResources(ctx.String)
 	if err != nil {
 		return err
 	}

@@ -181,19 +181,6 @@ func TestIntelRdtNotMounted(t *testing.T) {
 	}
 }
 
-// TestParseRdtSchemas: a value with more than one line, or for a different resource, is refused.
-func TestParseRdtSchemas(t *testing.T) {
-	for _, c := range []struct {
-		l3, mb string
-		ok     bool
-	}{{"L3:0=f", "MB:0=20", true}, {"", "", true}, {"L3CODE:0=f", "", true}, {"MB:0=20", "", false}, {"", "L3:0=f", false}, {"L3:0=f\nMB:0=1", "", false}, {"", "0=20", false}} {
-		values := map[string]string{"l3-cache-schema": c.l3, "mem-bw-schema": c.mb}
-		if _, err := ParseRdtSchemas(func(name string) string { return values[name] }); (err == nil) != c.ok {
-			t.Errorf("%q, %q: %v", c.l3, c.mb, err)
-		}
-	}
-}
-
 // TestIntelRdtWithoutCgroup: update needs a cgroup only for limits, and finds all processes of a
 // container without one.
 func TestIntelRdtWithoutCgroup(t *testing.T) {
@@ -225,11 +212,8 @@ func TestIntelRdtWithoutCgroup(t *testing.T) {
 	if got := fileText(root, "web/tasks"); err != nil || got != strconv.Itoa(pids[1]) {
 		t.Errorf("%v: the last of the processes %v in the group is %s", err, pids, got)
 	}
-	flags := func(string) string { return "" }
-	nothing, err := UpdateFlags(flags)
-	if err == nil {
-		err = Update(o.Root, o.ID, nothing, RdtSchemas{MemoryBandwidth: "MB:0=30"})
-	}
+	nothing := &specs.LinuxResources{CPU: &specs.LinuxCPU{}, Memory: &specs.LinuxMemory{}}
+	err = Update(o.Root, o.ID, nothing, RdtSchemas{MemoryBandwidth: "MB:0=30"})
 	if got := fileText(root, "web/schemata"); err != nil || got != "MB:0=30" {
 		t.Errorf("%v: schemata %q", err, got)
 	}

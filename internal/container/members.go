@@ -36,6 +36,16 @@ func (r *Record) ownNamespaces() uintptr { return r.Namespaces &^ r.Joined }
 // the first one.
 func (r *Record) endsWithFirst() bool { return r.ownNamespaces()&unix.CLONE_NEWPID != 0 }
 
+// Processes lists the processes of a container, as PIDs of the host, from its cgroups
+// and those below them, or without a cgroup as described above; nil if there are none.
+func Processes(root, id string) ([]int, error) {
+	r, err := readRecord(root, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.processes()
+}
+
 // processes lists the container's processes, as PIDs of this PID namespace.
 func (r *Record) processes() ([]int, error) {
 	if len(r.Cgroups) > 0 {

@@ -1,4 +1,6 @@
-package container
+// Package features describes what this build of minirun supports, as the document of
+// the command `features`.
+package features
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package container
+package main
 
 import (
 	"fmt"
@@ -8,12 +8,13 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// UpdateFlags converts the flags of `update`, by name without dashes, to resources
+// parseResources converts the flags of `update`, by name without dashes, to resources
 // (pure). One that is not given is "".
-func UpdateFlags(flag func(name string) string) (*specs.LinuxResources, error) {
+func parseResources(flag func(name string) string) (*specs.LinuxResources, error) {
 	p := &flagParser{flag: flag}
 	r := &specs.LinuxResources{
 		CPU: &specs.LinuxCPU{
@@ -39,15 +40,15 @@ func UpdateFlags(flag func(name string) string) (*specs.LinuxResources, error) {
 	return r, spec.ValidateResources(r, "update")
 }
 
-// ParseRdtSchemas converts the flags of `update` for the container's resctrl group to
+// parseRdtSchemas converts the flags of `update` for the container's resctrl group to
 // its schemas (pure).
-func ParseRdtSchemas(flag func(name string) string) (RdtSchemas, error) {
-	s := RdtSchemas{L3Cache: flag("l3-cache-schema"), MemoryBandwidth: flag("mem-bw-schema")}
+func parseRdtSchemas(flag func(name string) string) (container.RdtSchemas, error) {
+	s := container.RdtSchemas{L3Cache: flag("l3-cache-schema"), MemoryBandwidth: flag("mem-bw-schema")}
 	for _, f := range [...]struct{ name, value, prefix string }{
 		{"l3-cache-schema", s.L3Cache, "L3"}, {"mem-bw-schema", s.MemoryBandwidth, "MB:"},
 	} {
 		if f.value != "" && (!strings.HasPrefix(f.value, f.prefix) || strings.Contains(f.value, "\n")) {
-			return RdtSchemas{}, fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value, f.prefix)
+			return container.RdtSchemas{}, fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value, f.prefix)
 		}
 	}
 	return s, nil

@@ -1,4 +1,4 @@
-package container
+package main
 
 import (
 	"bytes"
@@ -13,23 +13,9 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 )
 
-// Processes lists the processes of a container, as PIDs of the host, from its cgroups
-// and those below them, or as in members.go; nil if there are none.
-func Processes(root, id string) ([]int, error) {
-	r, err := readRecord(root, id)
-	if err != nil {
-		return nil, err
-	}
-	return r.processes()
-}
-
-// ProcessTable returns the output of ps(1) for a container's processes. args are ps's
-// own options, "-ef" if there are none; its output must have a column PID.
-func ProcessTable(root, id string, args []string) (string, error) {
-	pids, err := Processes(root, id)
-	if err != nil {
-		return "", err
-	}
+// processTable returns the output of ps(1) for processes. args are ps's own options,
+// "-ef" if there are none; its output must have a column PID.
+func processTable(pids []int, args []string) (string, error) {
 	if len(args) == 0 {
 		args = []string{"-ef"}
 	}
@@ -37,7 +23,7 @@ func ProcessTable(root, id string, args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return processRows(output, pids)
+	return selectRows(output, pids)
 }
 
 func runPS(args []string) (string, error) {
@@ -57,9 +43,9 @@ func runPS(args []string) (string, error) {
 	return output.String(), nil
 }
 
-// processRows keeps the heading of ps's output and the lines of these processes
+// selectRows keeps the heading of ps's output and the lines of these processes
 // (pure).
-func processRows(output string, pids []int) (string, error) {
+func selectRows(output string, pids []int) (string, error) {
 	heading, rest, _ := strings.Cut(output, "\n")
 	column := slices.Index(strings.Fields(heading), "PID")
 	if column < 0 {
