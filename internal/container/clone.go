@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -65,7 +67,7 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 	if err := unix.SchedSetAttr(pid, process.SchedAttr(s), 0); err != nil {
 		var errno unix.Errno
 		_ = errors.As(err, &errno)
-		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w%s", pid, s.Policy, err, schedulerHint(s, errno))
+		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w%s", pid, s.Policy, err, diagnose.ExplainScheduler(s, errno))
 	}
 	return nil
 }

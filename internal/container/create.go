@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
+
 	"github.com/minirun/minirun/internal/container/compile"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -420,7 +422,7 @@ func (c *Container) adopt() error {
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {
 		path := "/proc/" + strconv.Itoa(c.Pid) + "/oom_score_adj"
 		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
-			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, lacking(err, "CAP_SYS_RESOURCE", "to lower it"))
+			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, diagnose.MissingCapability(err, "CAP_SYS_RESOURCE", "to lower it"))
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ownthread"
@@ -72,7 +74,7 @@ func mountNodes(dir string) error {
 // deviceNode creates one node at a path of the thread's mount namespace.
 func deviceNode(path string, n *plan.Node) (*os.File, error) {
 	if err := unix.Mknod(path, n.Mode, int(n.Number)); err != nil {
-		return nil, fmt.Errorf("mknod: %w%s", err, lacking(err, "CAP_MKNOD", "to make it"))
+		return nil, fmt.Errorf("mknod: %w%s", err, diagnose.MissingCapability(err, "CAP_MKNOD", "to make it"))
 	}
 	if err := unix.Chmod(path, n.Mode&0o777); err != nil { // the umask
 		return nil, fmt.Errorf("chmod: %w", err)

@@ -1,11 +1,10 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/minirun/minirun/internal/container/diagnose"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/plan"
@@ -22,7 +21,7 @@ func (c *child) stepError(failed *bootstrap.ErrFailed) error {
 	if isExec(&c.plan.Steps[failed.Step]) {
 		return c.programError(argsSource, failed.Errno)
 	}
-	return fmt.Errorf("%s: %w%s", stepText(c.plan, failed.Step), failed.Errno, c.hint(failed.Step, failed.Errno))
+	return fmt.Errorf("%s: %w%s", stepText(c.plan, failed.Step), failed.Errno, diagnose.ExplainStep(c.spec, &c.plan.Steps[failed.Step], failed.Errno))
 }
 
 func stepText(p *plan.Plan, step int) string {
@@ -69,12 +68,4 @@ func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
 // isExec reports whether a step fails because the program cannot be executed.
 func isExec(s *plan.Step) bool {
 	return strings.HasPrefix(s.Source, "process.args") && (s.Call == plan.Execve || s.Call == plan.Faccessat || s.Call == plan.Faccessat2)
-}
-
-// lacking returns the hint for an error that a missing capability explains.
-func lacking(err error, capability, to string) string {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Sprintf(": minirun needs %s %s", capability, to)
-	}
-	return ""
 }

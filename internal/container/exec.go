@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
+
 	"github.com/minirun/minirun/internal/container/compile"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -365,7 +367,7 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	if isExec(s) {
 		return e.programError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, e.hint(failed.Step, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.spec, s, failed.Errno))
 }
 
 // where names the source of a setting: a path in --process, the command line or

@@ -4,29 +4,12 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/spec"
 )
-
-// A ProgramError is the reason why a process could not execute its program.
-type ProgramError struct {
-	Source  string     // where the program is specified: "config.json: process.args[0]"
-	Program string     // args[0]
-	Errno   unix.Errno // of the search or of execve(2)
-	Cause   string     // found by inspecting the container; may be empty
-}
-
-func (e *ProgramError) Error() string {
-	text := fmt.Sprintf("%s: cannot execute %q: %v", e.Source, e.Program, e.Errno)
-	if e.Cause != "" {
-		text += ": " + e.Cause
-	}
-	return text
-}
-
-// Unwrap lets errors.Is find the errno.
-func (e *ProgramError) Unwrap() error { return e.Errno }
 
 // noProgram explains why a container's program cannot be executed, while its process
 // waits.
@@ -45,6 +28,11 @@ func (c *Container) noProgram(errno unix.Errno) error {
 
 const argsSource = "config.json: process.args[0]"
 
-func (c *child) programError(source string, errno unix.Errno) *ProgramError {
-	return &ProgramError{source, c.spec.Process.Args[0], errno, c.execHint(errno)}
+func (c *child) programError(source string, errno unix.Errno) *diagnose.ProgramError {
+	p := c.spec.Process
+	program := diagnose.Program{
+		Name: p.Args[0], Env: p.Env, Cwd: p.Cwd, Roots: c.roots,
+		HidesMounts: !c.rootsMounted && len(c.spec.Mounts) > 0,
+	}
+	return &diagnose.ProgramError{Source: source, Program: p.Args[0], Errno: errno, Cause: program.Cause(errno)}
 }

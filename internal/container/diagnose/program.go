@@ -1,4 +1,6 @@
-package container
+// Package diagnose explains failures whose errno says too little: a program that cannot
+// be executed, a step of a plan that the kernel refused.
+package diagnose
 
 import (
 	"bytes"
@@ -14,20 +16,30 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// execHint looks for the cause of a failed execve: the errno says that something is
+// A Program is a program that could not be executed, and where its files are.
+type Program struct {
+	Name  string   // args[0]
+	Env   []string // with PATH
+	Cwd   string
+	Roots []string // where the container's files are on the host, topmost first
+	// HidesMounts is true if Roots do not show mounts in which the program may be.
+	HidesMounts bool
+}
+
+// Cause looks for the cause of a failed execve: the errno says that something is
 // missing, but not what.
-func (c *child) execHint(errno unix.Errno) string {
-	args, env := c.spec.Process.Args, c.spec.Process.Env
-	candidates := process.Candidates(args[0], env)
-	searched := !strings.Contains(args[0], "/")
+func (p *Program) Cause(errno unix.Errno) string {
+	candidates := process.Candidates(p.Name, p.Env)
+	searched := !strings.Contains(p.Name, "/")
 	if errno == unix.EISDIR {
 		return "" // that is the cause
 	}
 	if len(candidates) == 0 {
-		return fmt.Sprintf("executable file not found: process.env has no PATH in which to look for %q: add PATH, or give a path with a slash", args[0])
+		return fmt.Sprintf("executable file not found: process.env has no PATH in which to look for %q: "+
+			"add PATH, or give a path with a slash", p.Name)
 	}
-	for _, p := range candidates {
-		fd := c.look(p)
+	for _, path := range candidates {
+		fd := p.open(path)
 		if fd < 0 {
 			continue
 		}
@@ -35,32 +47,32 @@ func (c *child) execHint(errno unix.Errno) string {
 		if searched && isDirectory(fd) {
 			continue // only programs are looked up in PATH
 		}
-		return c.fileHint(fd, p, errno)
+		return p.explainFile(fd, path, errno)
 	}
 	switch {
-	case !c.rootsMounted && len(c.spec.Mounts) > 0:
-		return "" // it may be in a mount
+	case p.HidesMounts:
+		return ""
 	case searched:
-		return fmt.Sprintf("executable file not found in $PATH: %q is in none of its %d directories", args[0], len(candidates))
+		return fmt.Sprintf("executable file not found in $PATH: %q is in none of its %d directories",
+			p.Name, len(candidates))
 	case errno == unix.ENOENT:
 		return "there is no such file in the container"
 	}
 	return ""
 }
 
-// look opens a path of the container from outside, with O_PATH: in root.path, or in
-// the topmost layer that has it. Mounts are visible if rootsMounted. If there is no
-// such file it returns -1.
-func (c *child) look(path string) int {
-	for _, root := range c.roots {
+// open opens a path of the container from outside, with O_PATH, in the topmost root that
+// has it. If there is no such file it returns -1.
+func (p *Program) open(path string) int {
+	for _, root := range p.Roots {
 		dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue
 		}
 		if !strings.HasPrefix(path, "/") {
-			path = c.spec.Process.Cwd + "/" + path
+			path = p.Cwd + "/" + path
 		}
-		fd, err := regularfile.PathIn(dir, strings.TrimLeft(path, "/"), 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+		fd, err := regularfile.PathIn(dir, strings.TrimLeft(path, "/"), 0, inContainer)
 		_ = unix.Close(dir)
 		if err == nil {
 			return fd
@@ -74,6 +86,9 @@ func isDirectory(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
+// inContainer resolves paths as the container does.
+const inContainer = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+
 // isNoexec reports whether a file is on a mount that does not allow execution
 // (mount(8), noexec).
 func isNoexec(fd int) bool {
@@ -81,8 +96,9 @@ func isNoexec(fd int) bool {
 	return unix.Fstatfs(fd, &st) == nil && st.Flags&unix.ST_NOEXEC != 0
 }
 
-func (c *child) exists(path string) bool {
-	fd := c.look(path)
+// exists reports whether a path exists in the container.
+func (p *Program) exists(path string) bool {
+	fd := p.open(path)
 	if fd < 0 {
 		return false
 	}
@@ -90,7 +106,8 @@ func (c *child) exists(path string) bool {
 	return true
 }
 
-func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
+// explainFile explains why a file that exists could not be executed.
+func (p *Program) explainFile(fd int, path string, errno unix.Errno) string {
 	f, err := regularfile.Reopen(fd, path)
 	switch {
 	case errno == unix.EACCES && isNoexec(fd):
@@ -114,10 +131,10 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 	n, _ := f.ReadAt(head, 0)
 	head = head[:n]
 	if bytes.HasPrefix(head, []byte("#!")) {
-		return c.scriptHint(path, head)
+		return p.explainScript(path, head)
 	}
 	if bytes.HasPrefix(head, []byte("\x7fELF")) {
-		return c.elfHint(f, path, errno)
+		return p.explainELF(f, path, errno)
 	}
 	if errno == unix.ENOEXEC {
 		return fmt.Sprintf("%s is neither an ELF file nor a script that begins with #!", path)
@@ -125,21 +142,24 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 	return ""
 }
 
-func (c *child) scriptHint(path string, head []byte) string {
+// explainScript checks the interpreter in the first line of a script.
+func (p *Program) explainScript(path string, head []byte) string {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line endings), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
+		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line endings), "+
+			"so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix",
+			strings.TrimSpace(string(line[:len(line)-1]))+"\r")
 	}
 	fields := strings.Fields(string(line))
-	if len(fields) > 0 && !c.exists(fields[0]) {
+	if len(fields) > 0 && !p.exists(fields[0]) {
 		return fmt.Sprintf("the file exists, but its interpreter %s does not", fields[0])
 	}
 	return ""
 }
 
-// elfHint reads the few fields of elf(5) that explain why execve failed. Package
+// explainELF reads the few fields of elf(5) that explain why execve failed. Package
 // debug/elf would do it with decompressors that every start of minirun would load.
-func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
+func (p *Program) explainELF(f *os.File, path string, errno unix.Errno) string {
 	head := make([]byte, 64)
 	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
 		return fmt.Sprintf("%s is not a 64-bit little-endian ELF file", path)
@@ -164,7 +184,7 @@ func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 			return fmt.Sprintf("%s is a damaged ELF file: %v", path, err)
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
-		if !c.exists(interpreter) {
+		if !p.exists(interpreter) {
 			return fmt.Sprintf("the file exists, but its ELF interpreter %s does not", interpreter)
 		}
 	}
