@@ -3,9 +3,6 @@ package container
 import (
 	"testing"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
 )
 
@@ -42,16 +39,5 @@ func TestQuestionsAreAskedOnce(t *testing.T) {
 	}
 	if c := (child{clonedLast: true}); c.mayAsk(1000) == nil {
 		t.Error("an unknown point is accepted")
-	}
-}
-
-// TestFalseReportOfHook: a process that others can see may falsely report that a hook without a
-// timeout took too long.
-func TestFalseReportOfHook(t *testing.T) {
-	c := &Container{Record: Record{Hooks: &specs.Hooks{StartContainer: []specs.Hook{{Path: "/hook"}}}}}
-	for _, number := range []uint64{0, 1} {
-		if err := c.hookFailed(bootstrap.Message{Point: handshake.HookFailed, A: handshake.TimedOut, B: number}); err == nil {
-			t.Errorf("hook %d took too long, and that is no error", number)
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/container/hooks"
 
 	"github.com/minirun/minirun/internal/container/compile"
 
@@ -43,11 +44,10 @@ type Container struct {
 	lock     lock // held until the program runs, or `create` exits
 	unlocked int  // a second descriptor of the state directory, for relock; -1: not open
 	values   []cgroups.Value
-	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
-	pipes    []*os.File // to the hooks that run inside, or files that are read like one, by JSON path
-	notify   *notifier  // nil if no service manager waits for the program to be ready
-	outputs  []*os.File // the output of these hooks, likewise; none if it is appended to files
-	copiedUp int        // number of directories that were copied into a tmpfs
+	hostRoot [2]uint32    // host uid and gid of the user namespace's root, if known
+	inside   hooks.Inside // the files of the hooks that run inside
+	notify   *notifier    // nil if no service manager waits for the program to be ready
+	copiedUp int          // number of directories that were copied into a tmpfs
 
 	targets     targetState      // the answers about a mount's target so far
 	copiedLinks map[int]string   // by index in mounts: the links for copy-symlink
@@ -110,7 +110,7 @@ func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
 
 // newContainer returns a container that does not exist yet.
 func newContainer(o Options, p purpose) *Container {
-	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1}
+	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1, inside: hooks.Inside{Directory: o.directory()}}
 	c.child = child{who: firstProcess, signals: wait.Signals{Queue: p.signals}, settings: settings{
 		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
 		Attended: p.attends, Watch: o.Watch, Warn: o.Warn,
@@ -476,13 +476,13 @@ func (c *Container) openFiles() ([]*os.File, error) {
 func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
 	case plan.Pipe:
-		return c.hookInput(f)
+		return c.inside.OpenInput(f, c.state(specs.StateCreating, 0))
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	case plan.Append:
-		return openHookOutput(f.Path)
+		return hooks.OpenOutput(f.Path)
 	case plan.Memory:
-		return c.hookOutputFile(f)
+		return c.inside.OpenOutput(f)
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {

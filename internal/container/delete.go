@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 )
@@ -63,8 +64,7 @@ func (c *Container) closeAll() {
 	if c.Console != nil {
 		c.Console.Close()
 	}
-	closeAll(c.pipes)
-	closeAll(c.outputs)
+	c.inside.Close()
 }
 
 // endFirst kills the container's first process, if it exists, and reaps it.
@@ -326,13 +326,12 @@ func (c *Container) poststop() (warnings []error) {
 	if queue == nil || c.Hooks == nil {
 		return c.Record.poststop(context.Background())
 	}
-	c.Pid = 0
 	if _, err := queue.Pending(); err != nil {
 		warnings = append(warnings, err)
 	}
-	for i := range c.Hooks.Poststop {
+	for i, h := range hooks.List("poststop", c.Hooks.Poststop) {
 		err := c.signals.Run(func(ctx context.Context) error {
-			return c.runtimeHook(ctx, "poststop", i, &c.Hooks.Poststop[i], specs.StateStopped)
+			return h.Run(ctx, c.state(specs.StateStopped, 0))
 		})
 		var interrupted *wait.Interrupted
 		if errors.As(err, &interrupted) {
@@ -351,6 +350,5 @@ func (r *Record) poststop(ctx context.Context) []error {
 	if r.Hooks == nil {
 		return nil
 	}
-	r.Pid = 0
-	return r.warnHooks(ctx, "poststop", r.Hooks.Poststop, specs.StateStopped)
+	return hooks.RunAll(ctx, hooks.List("poststop", r.Hooks.Poststop), r.state(specs.StateStopped, 0))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hooks"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -294,7 +295,7 @@ func (q *factsQuery) Process(setup namespaces.Setup) (process.Input, error) {
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)
 	}
-	in.HookOutput = hookOutputPaths(q.Bundle, s.Annotations)
+	in.HookOutput = hooks.OutputPaths(q.Bundle, s.Annotations)
 	in.PipeModes = pipeModes(s, setup.Has(unix.CLONE_NEWUSER))
 	if linux := s.Linux; linux != nil && len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
 		in.HostRoot = [2]uint32{hostID(linux.UIDMappings), hostID(linux.GIDMappings)}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hooks"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -121,8 +122,8 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 		return err
 	}
 	defer leave()
-	hooks := c.spec.Hooks
-	hasHooks := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
+	list := c.spec.Hooks
+	hasHooks := list != nil && len(list.Prestart)+len(list.CreateRuntime) > 0
 	// A joined network namespace still has its devices; those of a new one are moved
 	// again.
 	moves := len(c.spec.Linux.NetDevices) > 0 && !namespaces.Decide(c.spec).Joined(unix.CLONE_NEWNET)
@@ -162,10 +163,10 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 	}
 	if hasHooks {
 		// Hooks that set up the container's network come before it continues.
-		if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
+		if err := c.runHooks(hooks.List("prestart", list.Prestart), specs.StateCreated); err != nil {
 			return err
 		}
-		if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
+		if err := c.runHooks(hooks.List("createRuntime", list.CreateRuntime), specs.StateCreating); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -49,7 +50,7 @@ func (c *Container) serve() error {
 // it leaves the conversation, which ends with that.
 func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
-	c.LastSteps, c.HookOutputs = c.lastSteps(), c.outputDescriptors()
+	c.LastSteps, c.HookOutputs = c.lastSteps(), hooks.OutputDescriptors(c.Hooks, c.plan.Files)
 	c.handOverDevices()
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
@@ -121,7 +122,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.Ready:
 		return c.ready()
 	case handshake.HookFailed:
-		return nil, c.hookFailed(m)
+		return nil, c.inside.Failure(c.Hooks, m, c.who)
 	case handshake.NoProgram:
 		return nil, c.noProgram(unix.Errno(-int64(m.A)))
 	}
@@ -138,20 +139,20 @@ func (c *Container) cloned(pid int) error {
 
 // mounted runs the hooks that see the container before it has pivoted.
 func (c *Container) mounted() error {
-	hooks := c.spec.Hooks
-	if hooks == nil {
+	list := c.spec.Hooks
+	if list == nil {
 		return nil
 	}
 	if err := c.checkMaps(); err != nil {
 		return err
 	}
-	if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
+	if err := c.runHooks(hooks.List("prestart", list.Prestart), specs.StateCreated); err != nil {
 		return err
 	}
-	if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
+	if err := c.runHooks(hooks.List("createRuntime", list.CreateRuntime), specs.StateCreating); err != nil {
 		return err
 	}
-	return c.feedHooks("createContainer", specs.StateCreating)
+	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer), c.state(specs.StateCreating, c.Pid))
 }
 
 // checkMaps refuses mappings for a joined user namespace that has different ones. The
@@ -182,8 +183,11 @@ func (c *Container) ready() ([]byte, error) {
 		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits")
 	}
 	// Only now is the process the one in the state for startContainer hooks.
-	if err := c.feedHooks("startContainer", specs.StateCreated); err != nil {
-		return nil, err
+	if h := c.spec.Hooks; h != nil {
+		list := hooks.List("startContainer", h.StartContainer)
+		if err := c.inside.WriteState(list, c.state(specs.StateCreated, c.Pid)); err != nil {
+			return nil, err
+		}
 	}
 	if err := errors.Join(c.sendConsole(), c.sendPidFD(pidFDOfFirst)); err != nil {
 		return nil, err

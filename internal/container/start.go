@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
@@ -79,8 +80,8 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 func (c *Container) startCreated() error {
 	defer c.lock.release()
 	debuglog.Printf("let process %d continue from its set-up to its program", c.Pid)
-	defer func() { closeAll(c.outputs) }()
-	if err := c.takeOutputs(); err != nil {
+	defer c.inside.Close()
+	if err := c.inside.TakeOutputs(c.proc, c.HookOutputs); err != nil {
 		return err
 	}
 	if err := c.proc.Reply(goOn); err != nil {
@@ -112,12 +113,12 @@ func (c *Container) poststart() error {
 		return nil
 	}
 	if !spec.Before(c.Declared, 1, 3) {
-		return c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning)
+		return c.runHooks(hooks.List("poststart", c.Hooks.Poststart), specs.StateRunning)
 	}
 	// Up to version 1.2 a failure was a warning, and the other hooks still ran
 	// (runtime.md, "Lifecycle", 9).
 	return c.signals.Run(func(ctx context.Context) error {
-		for _, w := range c.warnHooks(ctx, "poststart", c.Hooks.Poststart, specs.StateRunning) {
+		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart), c.state(specs.StateRunning, c.Pid)) {
 			c.options.Warn(w)
 		}
 		return nil
@@ -239,7 +240,7 @@ func (c *Container) Close() {
 	c.closeDirectory()
 	c.forgetDevices()
 	c.proc.Close()
-	closeAll(c.outputs)
+	c.inside.Close()
 	if c.Console != nil {
 		c.Console.Close()
 	}
