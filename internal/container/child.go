@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/plan"
 )
@@ -32,8 +33,8 @@ type child struct {
 	// console socket took it.
 	Console *os.File
 
-	relay    *terminalPipes // nil if none of the caller's terminals is replaced by a pipe
-	who      string         // for messages
+	pipes    *terminal.Pipes // nil if none of the caller's terminals is replaced by a pipe
+	who      string          // for messages
 	settings settings
 	signals  wait.Signals
 	spec     *specs.Spec // with the process to run
@@ -84,4 +85,15 @@ func (c *child) converse(answer func(bootstrap.Message) ([]byte, error)) error {
 			return c.died(err)
 		}
 	}
+}
+
+// openDescriptors opens what the process gets as descriptors. replaced: the plan replaces
+// the host's /dev/null.
+func (c *child) openDescriptors(preserve int, replaced bool) (*terminal.Descriptors, error) {
+	d, err := terminal.Open(&terminal.Request{
+		Terminal: c.spec.Process.Terminal, Preserve: preserve, Inherited: c.settings.Inherited,
+		Attended: c.settings.Attended, NullReplaced: replaced, Warn: c.settings.Warn,
+	})
+	c.pipes = d.Pipes // also after an error: they have begun to copy
+	return d, err
 }

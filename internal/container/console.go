@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/containerd/console"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // console takes the master of the container's terminal. If minirun stays, it connects
@@ -30,17 +29,7 @@ func (c *child) connectConsole() error {
 	if c.settings.ConsoleSocket != "" {
 		return nil
 	}
-	master := c.Console
-	// minirun's own terminal adds the carriage returns; if both added them, they would
-	// be doubled.
-	if err := console.ClearONLCR(master.Fd()); err != nil {
-		return err
-	}
-	// Now, not when the terminal is relayed: the program may be faster.
-	if size, err := unix.IoctlGetWinsize(c.settings.Terminal, unix.TIOCGWINSZ); err == nil {
-		return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
-	}
-	return nil
+	return terminal.Connect(c.Console, c.settings.Terminal)
 }
 
 // sendConsole sends the terminal to the console socket, if there is one. A container
@@ -50,7 +39,7 @@ func (c *child) sendConsole() error {
 	if c.settings.ConsoleSocket == "" || c.Console == nil {
 		return nil
 	}
-	if err := c.sendFile(c.settings.ConsoleSocket, []byte("/dev/ptmx"), c.Console); err != nil {
+	if err := c.signals.SendFile(c.settings.ConsoleSocket, []byte("/dev/ptmx"), c.Console); err != nil {
 		return fmt.Errorf("--console-socket: %w", err)
 	}
 	err := c.Console.Close()
@@ -66,26 +55,10 @@ func (c *Container) findTerminal() (err error) {
 	if !c.purpose.attends {
 		return noTerminalKeeper
 	}
-	if c.settings.Terminal, err = callersTerminal(); err != nil {
+	if c.settings.Terminal, err = terminal.FindCallers(); err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
 	}
 	return nil
-}
-
-// callersTerminal finds the terminal that minirun was started in: a standard
-// descriptor, or the controlling terminal if all of them are redirected. It stays open
-// until minirun exits.
-func callersTerminal() (int, error) {
-	for fd := range 3 {
-		if isTerminal(fd) {
-			return fd, nil
-		}
-	}
-	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("minirun has no terminal: open /dev/tty: %w", err)
-	}
-	return fd, nil
 }
 
 // takeListener takes the listener of the process's filter.
@@ -118,7 +91,7 @@ func (c *child) handListener(to *Listener, container *specs.State) error {
 	if err != nil {
 		return err
 	}
-	if err := c.sendFile(to.Path, state, c.listener); err != nil {
+	if err := c.signals.SendFile(to.Path, state, c.listener); err != nil {
 		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/notify"
 
 	"github.com/minirun/minirun/internal/container/compile"
 
@@ -44,10 +45,10 @@ type Container struct {
 	lock     lock // held until the program runs, or `create` exits
 	unlocked int  // a second descriptor of the state directory, for relock; -1: not open
 	values   []cgroups.Value
-	hostRoot [2]uint32    // host uid and gid of the user namespace's root, if known
-	inside   hooks.Inside // the files of the hooks that run inside
-	notify   *notifier    // nil if no service manager waits for the program to be ready
-	copiedUp int          // number of directories that were copied into a tmpfs
+	hostRoot [2]uint32        // host uid and gid of the user namespace's root, if known
+	inside   hooks.Inside     // the files of the hooks that run inside
+	notifier *notify.Notifier // nil if no service manager waits for the program to be ready
+	copiedUp int              // number of directories that were copied into a tmpfs
 
 	targets     targetState      // the answers about a mount's target so far
 	copiedLinks map[int]string   // by index in mounts: the links for copy-symlink
@@ -354,12 +355,12 @@ func (c *Container) fork(in compile.Inputs) error {
 	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
 	c.clonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
-	given, err := c.handOver(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
+	given, err := c.openDescriptors(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
 	if err != nil {
 		return err
 	}
-	defer given.close()
-	attr := bootstrap.Attr{Files: given.fds, Cloneflags: c.setup.Cloneflags()}
+	defer given.Close()
+	attr := bootstrap.Attr{Files: given.FDs, Cloneflags: c.setup.Cloneflags()}
 	if c.Unit == nil {
 		if attr.Cgroup, err = c.group.Dir(); err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -132,17 +133,17 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	if err := json.Unmarshal(data, &links); err != nil {
 		return nil, nil, fmt.Errorf("--image-path: %s: %w", descriptorsFile, err)
 	}
-	given, err := c.handOver(0, false)
+	given, err := c.openDescriptors(0, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer given.close()
-	for fd := range min(len(links), len(given.fds)) {
+	defer given.Close()
+	for fd := range min(len(links), len(given.FDs)) {
 		link := links[fd]
-		if given.fds[fd] == bootstrap.Closed || !strings.HasPrefix(link, "pipe:[") && !strings.HasPrefix(link, "socket:[") {
+		if given.FDs[fd] == bootstrap.Closed || !strings.HasPrefix(link, "pipe:[") && !strings.HasPrefix(link, "socket:[") {
 			continue
 		}
-		f, err := duplicate(given.fds[fd], link)
+		f, err := terminal.Duplicate(given.FDs[fd], link)
 		if err != nil {
 			return nil, files, err
 		}
@@ -190,7 +191,7 @@ func criuDump(ctx context.Context, args []string, o *CheckpointOptions) error {
 		if !slices.Contains(o.Inherited, o.StatusFD) {
 			return fmt.Errorf("--status-fd %d: is not an open descriptor of the caller", o.StatusFD)
 		}
-		status, err := duplicate(o.StatusFD, "status-fd")
+		status, err := terminal.Duplicate(o.StatusFD, "status-fd")
 		if err != nil {
 			return fmt.Errorf("--status-fd %d: %w", o.StatusFD, err)
 		}

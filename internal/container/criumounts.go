@@ -16,6 +16,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container/notify"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -249,9 +250,10 @@ func (c *Container) externalAtRestore(images string, shown []rootfs.Cgroup) (arg
 		return nil, fmt.Errorf("--image-path: %s: %w", externalFile, err)
 	}
 	if _, has := known[notifyPlace]; has {
-		if known[notifyPlace], err = c.options.makeNotifyDirectory(); err != nil {
+		if err = notify.MakeDirectory(c.options.notifyDirectory()); err != nil {
 			return nil, err
 		}
+		known[notifyPlace] = c.options.notifyDirectory()
 	}
 	for name, path := range known {
 		if strings.HasPrefix(path, inRoot) {

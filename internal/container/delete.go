@@ -59,8 +59,8 @@ func (c *Container) destroy() error {
 
 // closeAll closes what this process holds of a container that it undoes.
 func (c *Container) closeAll() {
-	c.finishPipes()
-	c.closeNotify()
+	c.pipes.Finish(&c.signals)
+	c.notifier.Close(&c.signals)
 	if c.Console != nil {
 		c.Console.Close()
 	}

@@ -149,12 +149,12 @@ func (e *execution) run(in compile.ExecInputs) error {
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
 	}
-	given, err := e.handOver(in.Process.Preserve, false) // the container's own /dev/null may have been replaced
+	given, err := e.openDescriptors(in.Process.Preserve, false) // the container's own /dev/null may have been replaced
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
-	defer given.close()
-	attr := bootstrap.Attr{Files: given.fds, Cgroup: in.Cgroup2}
+	defer given.Close()
+	attr := bootstrap.Attr{Files: given.FDs, Cgroup: in.Cgroup2}
 	attr.Extra, err = e.openFiles()
 	defer closeAll(attr.Extra)
 	if err != nil {
@@ -163,7 +163,7 @@ func (e *execution) run(in compile.ExecInputs) error {
 	if err := e.fork(attr, in); err != nil {
 		return err
 	}
-	given.close()
+	given.Close()
 	if e.paused {
 		e.lock.release() // resume needs it, and nothing continues before
 	}
@@ -319,7 +319,7 @@ func (e *execution) undo(err error) error {
 			}
 		}
 	}
-	e.finishPipes()
+	e.pipes.Finish(&e.signals)
 	var interrupted *wait.Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
 		return fmt.Errorf("%w: it exited while the process was joining it", errNotRunning)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/terminal"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -37,7 +38,7 @@ func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
 		return compile.ExecInputs{}, err
 	}
 	if p.Terminal && !o.Detach {
-		if e.settings.Terminal, err = callersTerminal(); err != nil {
+		if e.settings.Terminal, err = terminal.FindCallers(); err != nil {
 			return compile.ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/terminal"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -80,7 +81,7 @@ func (q *factsQuery) RootFS() (rootfs.Input, error) {
 	}
 	if !s.Process.Terminal {
 		for fd := range in.NullStdio {
-			in.NullStdio[fd] = q.getsNull(fd)
+			in.NullStdio[fd] = terminal.GetsNull(fd, q.Attended)
 		}
 	}
 	return in, nil

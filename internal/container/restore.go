@@ -94,7 +94,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		c.Close()
 		return 0, nil
 	}
-	c.forwardNotify()
+	c.notifier.Forward(c.Pid, o.Warn)
 	return c.accompany(how.Keep)
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -73,30 +74,12 @@ func (c *Container) terminalAtRestore(images string, fd int) (args []string, fil
 // newConsole creates a terminal on the host. Its master becomes the container's
 // console; it returns the slave, which belongs to the container's user.
 func (c *Container) newConsole() (slave *os.File, err error) {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	uid := hostUser(c.spec, namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER))
+	c.Console, slave, err = terminal.Create(uid, c.spec.Process.ConsoleSize) // closed with the container
 	if err != nil {
 		return nil, err
 	}
-	c.Console = master // closed with the container
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		return nil, fmt.Errorf("unlock the terminal: %w", err)
-	}
-	// Only its descriptor reliably leads to the slave: /dev/pts may be another devpts.
-	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, master.Fd(), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	if errno != 0 {
-		return nil, fmt.Errorf("open the terminal's slave: %w", errno)
-	}
-	slave = os.NewFile(fd, "terminal")
-	if uid := hostUser(c.spec, namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER)); uid > 0 {
-		err = slave.Chown(int(uid), -1)
-	}
-	if size := c.spec.Process.ConsoleSize; err == nil && size != nil {
-		err = unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)})
-	}
-	if err == nil {
-		err = c.connectConsole()
-	}
-	if err != nil {
+	if err := c.connectConsole(); err != nil {
 		return nil, errors.Join(err, slave.Close())
 	}
 	return slave, nil

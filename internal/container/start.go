@@ -68,7 +68,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 		return err
 	}
 	if err := c.startCreated(); err != nil {
-		c.closeNotify()
+		c.notifier.Close(&c.signals)
 		err = errors.Join(err, proc.Kill())
 		wait.ForExit(int(proc.PidFD.Fd()), wait.UndoLimit) // so that it is stopped when the next command runs
 		return err

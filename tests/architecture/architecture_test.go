@@ -62,12 +62,14 @@ var arrows = map[string]string{
 	"internal/inspect":           "container image regularfile spec termtext",
 	"internal/doctor":            "cgroups spec",
 
-	"internal/container":          "atomicfile bootstrap cgroups container/compile container/copyup container/diagnose container/hooks container/wait debuglog handshake linkwalk namespaces netdevice overlay ownthread plan process regularfile resctrl rootfs signals spec stdio systemd",
+	"internal/container":          "atomicfile bootstrap cgroups container/compile container/copyup container/diagnose container/hooks container/notify container/terminal container/wait debuglog handshake linkwalk namespaces netdevice overlay ownthread plan process regularfile resctrl rootfs signals spec systemd",
 	"internal/container/compile":  "handshake namespaces plan process rootfs seccomp spec",
 	"internal/container/copyup":   "regularfile spec",
 	"internal/container/diagnose": "namespaces plan process regularfile",
 	"internal/container/features": "seccomp spec",
 	"internal/container/hooks":    "atomicfile bootstrap handshake plan process signals spec",
+	"internal/container/notify":   "container/wait",
+	"internal/container/terminal": "bootstrap container/wait namespaces stdio",
 	"internal/container/wait":     "signals",
 
 	"internal/atomicfile":      "",
@@ -113,7 +115,7 @@ var level = map[string]int{
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/compile": 31, "container/copyup": 31, "container/diagnose": 31, "container/features": 30, "container/hooks": 31, "container/wait": 31, "systemd": 40, "image/imagetools": 15,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/compile": 31, "container/copyup": 31, "container/diagnose": 31, "container/features": 30, "container/hooks": 31, "container/notify": 31, "container/terminal": 31, "container/wait": 32, "systemd": 40, "image/imagetools": 15,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }

@@ -1,4 +1,4 @@
-package container
+package terminal
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/stdio"
 )
 
-// terminalPipes connect the caller's terminal with a container that has none. With the
+// Pipes connect the caller's terminal with a container that has none. With the
 // terminal itself the program could read the keyboard, even through descriptors 1 and
 // 2, change the terminal's settings, or inject input.
 //
@@ -20,14 +20,16 @@ import (
 //
 // Output is copied from the first step of the plan on, since hooks inside the
 // container write too; input once the program runs.
-type terminalPipes struct {
+type Pipes struct {
 	input   int // the end that minirun writes to; -1: descriptor 0 is not a terminal
 	outputs sync.WaitGroup
 	stop    int // an eventfd: the container exited
 	copied  int // an eventfd: all output is written
+
+	finished bool
 }
 
-func newTerminalPipes() (*terminalPipes, error) {
+func newPipes() (*Pipes, error) {
 	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
@@ -37,11 +39,11 @@ func newTerminalPipes() (*terminalPipes, error) {
 		_ = unix.Close(stop)
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	return &terminalPipes{input: -1, stop: stop, copied: copied}, nil
+	return &Pipes{input: -1, stop: stop, copied: copied}, nil
 }
 
 // add makes the pipe for one descriptor and returns the container's end.
-func (p *terminalPipes) add(fd int) (int, error) {
+func (p *Pipes) add(fd int) (int, error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)
@@ -105,8 +107,8 @@ func copyBytes(to stdio.Descriptor, pipe int, buf []byte, left int) {
 	}
 }
 
-// begin starts to copy the input.
-func (p *terminalPipes) begin() {
+// CopyInput starts to copy the input.
+func (p *Pipes) CopyInput() {
 	if p == nil || p.input < 0 {
 		return
 	}
@@ -174,17 +176,16 @@ func inBackground(terminal int) bool {
 	return err == nil && foreground != unix.Getpgrp()
 }
 
-// finishPipes writes the container's remaining output, and stops the copying. A signal
+// Finish writes the container's remaining output, and stops the copying. A signal
 // that asks to exit stops it earlier: a terminal may be stopped (^S). If one came
 // earlier there may be no other, and the wait is short. The two eventfds stay open for
 // a goroutine that may still read from the terminal; they are closed when minirun
 // exits.
-func (c *child) finishPipes() {
-	p := c.relay
-	if p == nil {
+func (p *Pipes) Finish(signals *wait.Signals) {
+	if p == nil || p.finished {
 		return
 	}
-	c.relay = nil
+	p.finished = true
 	if p.input >= 0 {
 		_ = unix.Close(p.input)
 	}
@@ -193,9 +194,9 @@ func (c *child) finishPipes() {
 		p.outputs.Wait()
 		wait.Wake(p.copied)
 	}()
-	if c.signals.AskedToExit {
+	if signals.AskedToExit {
 		wait.ForReadable(p.copied, wait.UndoLimit)
 		return
 	}
-	_ = c.signals.ForReadable(p.copied) // an error ends the wait, and is not worse than how the container ended
+	_ = signals.ForReadable(p.copied) // an error ends the wait, and is not worse than how the container ended
 }
