@@ -3,11 +3,11 @@ package container
 import (
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/process"
-	"github.com/minirun/minirun/internal/spec"
 )
 
 // answerAhead answers Ready before the process asks, if `run` will start it
@@ -19,7 +19,7 @@ func (c *Container) answerAhead() error {
 	if c.observed != nil {
 		running = c.observed.Plan
 	}
-	if !c.purpose.starts || diesWithParent(c.spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
+	if !c.purpose.starts || hostfacts.DiesWithParent(c.spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}
 	for i := range c.values {
@@ -41,9 +41,6 @@ func (c *Container) answerAhead() error {
 	c.answered = true
 	return nil
 }
-
-// diesWithParent: the answer to Ready must come from a parent that is alive.
-func diesWithParent(s *specs.Spec) bool { return s.Annotations[spec.AnnotationDieWithParent] == "true" }
 
 // homeAhead looks up the home directory in root.path, before the container's mounts
 // exist. It is known only if they cannot change the result: no layers, nothing mounted

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"github.com/minirun/minirun/internal/container/compile"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -47,7 +47,7 @@ func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 	if in.Rootfs.CgroupV1 = host.Mode != cgroups.V2; in.Rootfs.CgroupV1 && host.V2 != nil {
 		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with only v2
 	}
-	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, group)
+	in.Rootfs.Cgroup, err = hostfacts.CgroupMounts(c.spec, host, group)
 	return values, err
 }
 
@@ -86,30 +86,6 @@ func (c *Container) planGroup(host *cgroups.Host) error {
 	}
 	c.group = host.Group(path)
 	return nil
-}
-
-// cgroupMounts lists the content of a mount of type cgroup, if there is one.
-func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]rootfs.Cgroup, error) {
-	for i := range s.Mounts {
-		t := s.Mounts[i].Type
-		if t != "cgroup" && (t != "cgroup2" || host.Mode != cgroups.V2) || rootfs.IsBind(&s.Mounts[i]) {
-			continue
-		}
-		own := namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP)
-		var out []rootfs.Cgroup
-		for _, m := range group.Mounts(host, own) {
-			dir := m.Source
-			if dir == "" { // for a mount without another target
-				dir = group.Paths()[""]
-			}
-			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})
-		}
-		if len(out) == 0 {
-			return nil, &spec.Error{Path: fmt.Sprintf("mounts[%d]", i), Want: "needs cgroups mounted on the host"}
-		}
-		return out, nil
-	}
-	return nil, nil
 }
 
 // delegate gives the cgroup to the container's root if it may write to it: with its

@@ -3,18 +3,15 @@ package container
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/minirun/minirun/internal/container/diagnose"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
-	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
 )
@@ -79,21 +76,6 @@ func reap(pid int) error {
 			return err
 		}
 	}
-}
-
-// cloneLast decides whether a container's first process enters a PID namespace given
-// by path at the end of its set-up, when processes inside cannot take anything from
-// it. A proc file system shows the PID namespace of the process that mounts it, unless
-// another one is requested, which needs Linux 6.18.
-func cloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
-	if !setup.Joined(unix.CLONE_NEWPID) {
-		return false, nil
-	}
-	if !slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "proc" }) {
-		return true, nil
-	}
-	old, err := beforeLinux(6, 18)
-	return !old, err
 }
 
 // mayAsk refuses a question that the plan does not ask at this point. Once other

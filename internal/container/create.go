@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/notify"
@@ -84,7 +86,7 @@ func create(o Options, p purpose) (*Container, error) {
 // prepare does the part of Create that has no side effect: it reads config.json and
 // looks up everything that the plan and the cgroups depend on.
 func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
-	bundle, err := bundlePath(o.Bundle)
+	bundle, err := hostfacts.FindBundle(o.Bundle)
 	if err != nil {
 		return nil, compile.Inputs{}, err
 	}
@@ -139,7 +141,7 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 	if o.ConsoleSocket == "" && s.Process.Terminal && !p.starts {
 		return noTerminalKeeper
 	}
-	if diesWithParent(s) && !p.attends {
+	if hostfacts.DiesWithParent(s) && !p.attends {
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
 	}
 	return nil
@@ -170,7 +172,7 @@ func (c *Container) inputs() (compile.Inputs, error) {
 	if in.Process, err = facts.Process(setup); err != nil {
 		return in, err
 	}
-	if in.Namespaces.CloneLast, err = cloneLast(s, setup); err != nil {
+	if in.Namespaces.CloneLast, err = hostfacts.CloneLast(s, setup); err != nil {
 		return in, err
 	}
 	if in.Process.FilterLast, err = compile.FilterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
@@ -183,10 +185,10 @@ func (c *Container) inputs() (compile.Inputs, error) {
 	return in, err
 }
 
-// factsQuery says which facts about the host the container's plan depends on.
-func (c *Container) factsQuery() *factsQuery {
+// Query says which facts about the host the container's plan depends on.
+func (c *Container) factsQuery() *hostfacts.Query {
 	o := &c.options
-	return &factsQuery{
+	return &hostfacts.Query{
 		Spec: c.spec, ID: o.ID, Bundle: o.Bundle, Directory: o.directory(), Layers: o.Layers, Ephemeral: o.Ephemeral,
 		NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, PreserveFDs: o.PreserveFDs, Warn: o.Warn,
 		StartsLater: !c.purpose.starts, Attended: c.purpose.attends, OtherHost: c.purpose.otherHost != nil,
@@ -374,7 +376,7 @@ func (c *Container) fork(in compile.Inputs) error {
 		return err
 	}
 	running := c.watched(c.options.ID, attr.Cloneflags)
-	if diesWithParent(c.spec) {
+	if hostfacts.DiesWithParent(c.spec) {
 		// For the kernel the parent is a thread. It is this goroutine's, which
 		// continues until the container has exited.
 		runtime.LockOSThread()

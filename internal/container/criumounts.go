@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -56,7 +58,7 @@ func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlac
 		at := filepath.Join("/", m.Destination)
 		switch {
 		case rootfs.IsBind(m):
-			if text, err := copiedLink(bundle, m); err == nil && text != "" {
+			if text, err := hostfacts.CopiedLink(bundle, m); err == nil && text != "" {
 				continue // a link was created instead of a mount
 			}
 			o, _ := spec.ParseMountOptions(m.Options)
@@ -99,7 +101,7 @@ func (p *hostPlace) shows(host []*mountinfo.Info) (mounted, bool) {
 		return mounted{}, false
 	}
 	for _, h := range host {
-		if uint64(h.ID) == st.Mnt_id && below(path, h.Mountpoint) {
+		if uint64(h.ID) == st.Mnt_id && hostfacts.IsBelow(path, h.Mountpoint) {
 			return mounted{h.Major, h.Minor, filepath.Join(h.Root, strings.TrimPrefix(path, h.Mountpoint))}, true
 		}
 	}
@@ -157,12 +159,12 @@ func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[strin
 		if m.FSType == "proc" || m.FSType == "sysfs" || strings.HasPrefix(m.FSType, "cgroup") {
 			continue // parts of the container's own file systems, which criu handles
 		}
-		if root.Major == m.Major && root.Minor == m.Minor && below(m.Root, root.Root) {
+		if root.Major == m.Major && root.Minor == m.Minor && hostfacts.IsBelow(m.Root, root.Root) {
 			found[m.Mountpoint] = inRoot + strings.TrimPrefix(strings.TrimPrefix(m.Root, root.Root), "/")
 			continue
 		}
 		for _, h := range host {
-			if h.Major == m.Major && h.Minor == m.Minor && below(m.Root, h.Root) {
+			if h.Major == m.Major && h.Minor == m.Minor && hostfacts.IsBelow(m.Root, h.Root) {
 				found[m.Mountpoint] = filepath.Join(h.Mountpoint, strings.TrimPrefix(m.Root, h.Root))
 				break
 			}
@@ -227,7 +229,7 @@ func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
 		if len(h.Cgroups) == 0 {
 			group = machine.Own()
 		}
-		if shown, err = cgroupMounts(s, machine, group); err != nil {
+		if shown, err = hostfacts.CgroupMounts(s, machine, group); err != nil {
 			return nil, err
 		}
 	}

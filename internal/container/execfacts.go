@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/terminal"
 
@@ -47,7 +49,7 @@ func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
 		first = &specs.Process{}
 	}
 	s.Process, s.Hooks = p, nil
-	if err := checkLabels(s); err != nil {
+	if err := hostfacts.CheckLabels(s); err != nil {
 		return compile.ExecInputs{}, err
 	}
 	e.spec, e.roots, e.rootsMounted = s, []string{e.root()}, true
@@ -55,7 +57,7 @@ func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
 	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
 		return in, err
 	}
-	if in.Process, err = (&factsQuery{
+	if in.Process, err = (&hostfacts.Query{
 		Spec: s, ID: o.ID, NoKeyring: e.record.NoKeyring, PreserveFDs: o.PreserveFDs,
 		StartsLater: true, Attended: !o.Detach, Warn: o.Warn,
 	}).Process(namespaces.Setup{New: in.Namespaces}); err != nil {

@@ -5,14 +5,13 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/rootfs"
-	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 )
 
 // LayersIn returns the directories of a bundle's root file system, lowest first: only
 // root.path if it has no layers.
 func LayersIn(bundle string) ([]string, error) {
-	lower, _, err := stack(factsQuery{Bundle: bundle, Directory: "stack"})
+	lower, _, err := hostfacts.FindLayers(hostfacts.Query{Bundle: bundle, Directory: "stack"})
 	return lower, err
 }
 
@@ -30,7 +29,7 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 	if r.Layers != nil {
 		return r.Layers, r.Upper, nil
 	}
-	return stack(factsQuery{Directory: filepath.Join(root, id), Bundle: r.Bundle})
+	return hostfacts.FindLayers(hostfacts.Query{Directory: filepath.Join(root, id), Bundle: r.Bundle})
 }
 
 // missing is an error about a container that has no directory. It is also
@@ -40,31 +39,3 @@ type missing struct{ error }
 func (m missing) Is(target error) bool { return target == os.ErrNotExist }
 
 func (m missing) Unwrap() error { return m.error }
-
-func stack(q factsQuery) (lower []string, upper string, err error) {
-	if q.Bundle, err = bundlePath(q.Bundle); err != nil {
-		return nil, "", err
-	}
-	s, _, err := spec.Load(q.Bundle)
-	if err != nil {
-		return nil, "", err
-	}
-	var in rootfs.Input
-	if in.Root, err = rootPath(s, q.Bundle); err != nil {
-		return nil, "", err
-	}
-	q.Spec = s
-	if err := q.layers(&in); err != nil {
-		return nil, "", err
-	}
-	for _, l := range in.Layers {
-		lower = append(lower, l.Path)
-	}
-	if lower == nil {
-		return []string{in.Root}, "", nil
-	}
-	if _, err := os.Stat(in.Upper); err == nil {
-		upper = in.Upper
-	}
-	return lower, upper, nil
-}

@@ -2,6 +2,7 @@ package container
 
 import (
 	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
@@ -52,7 +53,7 @@ func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
 }
 
 func wantsUserNamespace(bundle string) bool {
-	bundle, err := bundlePath(bundle)
+	bundle, err := hostfacts.FindBundle(bundle)
 	if err != nil {
 		return false
 	}

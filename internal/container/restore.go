@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/hooks"
 
@@ -102,7 +104,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 // are in the state directory, which is deleted with the container.
 func checkRestore(s *specs.Spec, loses bool) error {
 	switch {
-	case diesWithParent(s):
+	case hostfacts.DiesWithParent(s):
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can request it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
@@ -74,7 +76,7 @@ func (c *Container) terminalAtRestore(images string, fd int) (args []string, fil
 // newConsole creates a terminal on the host. Its master becomes the container's
 // console; it returns the slave, which belongs to the container's user.
 func (c *Container) newConsole() (slave *os.File, err error) {
-	uid := hostUser(c.spec, namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER))
+	uid := hostfacts.HostUser(c.spec, namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER))
 	c.Console, slave, err = terminal.Create(uid, c.spec.Process.ConsoleSize) // closed with the container
 	if err != nil {
 		return nil, err

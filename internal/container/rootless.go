@@ -2,7 +2,6 @@ package container
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/minirun/minirun/internal/cgroups"
@@ -10,9 +9,6 @@ import (
 )
 
 // This file handles the differences for users who are not root of the machine.
-
-// rootless reports whether this process is not root, not even of a user namespace.
-func rootless() bool { return os.Geteuid() != 0 }
 
 // planUnprivileged decides the cgroup of a container without privilege: below one
 // that was delegated to the user, or created by the user's systemd. If there is

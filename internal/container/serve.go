@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -88,7 +90,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return goOn, c.scope()
 	case handshake.MapIDs:
 		linux := c.spec.Linux
-		if err := namespaces.WriteMaps(c.proc.Pid, linux.UIDMappings, linux.GIDMappings, rootless()); err != nil {
+		if err := namespaces.WriteMaps(c.proc.Pid, linux.UIDMappings, linux.GIDMappings, hostfacts.IsRootless()); err != nil {
 			return nil, fmt.Errorf("config.json: linux.uidMappings: %w", err)
 		}
 		c.didMap(begin)

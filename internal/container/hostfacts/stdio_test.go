@@ -1,4 +1,4 @@
-package container
+package hostfacts
 
 import (
 	"testing"
@@ -23,7 +23,7 @@ func TestHostUser(t *testing.T) {
 		{0, true, nil, -1}, // joins a user namespace
 	} {
 		s := &specs.Spec{Process: &specs.Process{User: specs.User{UID: c.uid}}, Linux: &specs.Linux{UIDMappings: c.maps}}
-		if got := hostUser(s, c.userNS); got != c.want {
+		if got := HostUser(s, c.userNS); got != c.want {
 			t.Errorf("uid %d, user namespace %v: %d, want %d", c.uid, c.userNS, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package container
+package hostfacts
 
 import (
 	"errors"
@@ -29,7 +29,7 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 			continue
 		}
 		path := rootfs.BindSource(in.Bundle, m)
-		copied, err := copiedLink(in.Bundle, m)
+		copied, err := CopiedLink(in.Bundle, m)
 		if err != nil {
 			return sourceError(i, m, err)
 		}
@@ -45,7 +45,7 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 		}
 		info, err := statSource(path, m)
 		switch {
-		case errors.Is(err, os.ErrNotExist), !early && below(path, in.Root):
+		case errors.Is(err, os.ErrNotExist), !early && IsBelow(path, in.Root):
 			kinds[i] = rootfs.Undecided
 		case err != nil:
 			return sourceError(i, m, err)
@@ -64,9 +64,9 @@ func statSource(path string, m *specs.Mount) (os.FileInfo, error) {
 	return os.Stat(path)
 }
 
-// copiedLink returns the text of the link that copy-symlink creates for the bind mount
+// CopiedLink returns the text of the link that copy-symlink creates for the bind mount
 // m; "" if it creates none.
-func copiedLink(bundle string, m *specs.Mount) (string, error) {
+func CopiedLink(bundle string, m *specs.Mount) (string, error) {
 	if o, _ := spec.ParseMountOptions(m.Options); !o.CopySymlink {
 		return "", nil
 	}

@@ -1,4 +1,4 @@
-package container
+package hostfacts
 
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,7 +12,7 @@ func pipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
 	if s.Process.Terminal {
 		return modes
 	}
-	owner := hostUser(s, userNS)
+	owner := HostUser(s, userNS)
 	var pipes [3]unix.Stat_t
 	for fd := range modes {
 		st := &pipes[fd]
@@ -51,8 +51,8 @@ const (
 	writable = 0o22
 )
 
-// hostUser returns the host's uid of process.user, -1 if it is unknown.
-func hostUser(s *specs.Spec, userNS bool) int64 {
+// HostUser returns the host's uid of process.user, -1 if it is unknown.
+func HostUser(s *specs.Spec, userNS bool) int64 {
 	uid := s.Process.User.UID
 	if !userNS {
 		return int64(uid)
