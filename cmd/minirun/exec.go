@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -82,7 +84,7 @@ func userByName(ctx *cli.Context, o *container.ExecOptions) error {
 	if _, err := newEngine(ctx).Record(o.ID); err != nil {
 		return nil
 	}
-	state, err := container.State(o.Root, o.ID)
+	state, err := control.State(o.Root, o.ID)
 	if err != nil || state.Pid == 0 {
 		return err // exec reports it
 	}

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"io"
 
-	"github.com/urfave/cli/v2"
+	"github.com/minirun/minirun/internal/container/control"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/urfave/cli/v2"
 )
 
 func psCommand() *cli.Command {
@@ -26,7 +26,7 @@ func psCommand() *cli.Command {
 				return listImageContainers(ctx)
 			}
 			root, id := ctx.String("root"), ctx.Args().First()
-			pids, err := container.Processes(root, id)
+			pids, err := control.Processes(root, id)
 			if err != nil {
 				return err
 			}

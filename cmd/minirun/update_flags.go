@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -42,13 +43,13 @@ func parseResources(flag func(name string) string) (*specs.LinuxResources, error
 
 // parseRdtSchemas converts the flags of `update` for the container's resctrl group to
 // its schemas (pure).
-func parseRdtSchemas(flag func(name string) string) (container.RdtSchemas, error) {
-	s := container.RdtSchemas{L3Cache: flag("l3-cache-schema"), MemoryBandwidth: flag("mem-bw-schema")}
+func parseRdtSchemas(flag func(name string) string) (control.RdtSchemas, error) {
+	s := control.RdtSchemas{L3Cache: flag("l3-cache-schema"), MemoryBandwidth: flag("mem-bw-schema")}
 	for _, f := range [...]struct{ name, value, prefix string }{
 		{"l3-cache-schema", s.L3Cache, "L3"}, {"mem-bw-schema", s.MemoryBandwidth, "MB:"},
 	} {
 		if f.value != "" && (!strings.HasPrefix(f.value, f.prefix) || strings.Contains(f.value, "\n")) {
-			return container.RdtSchemas{}, fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value, f.prefix)
+			return control.RdtSchemas{}, fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value, f.prefix)
 		}
 	}
 	return s, nil

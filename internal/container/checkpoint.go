@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -43,16 +45,16 @@ const (
 // Without LeaveRunning and PreDump this ends the container, which is then deleted;
 // warnings are those of its poststop hooks.
 func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err error) {
-	h, err := hold(root, id, unix.LOCK_EX)
+	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
-	defer h.lock.release()
+	defer h.Lock.Release()
 	status, err := h.Status()
 	if err != nil {
 		return nil, err
 	}
-	if status != specs.StateRunning && status != StatePaused {
+	if status != specs.StateRunning && status != record.StatePaused {
 		return nil, fmt.Errorf("container cannot be checkpointed in %s state", status)
 	}
 	if err := o.makeDirectories(); err != nil {
@@ -68,12 +70,12 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 			return nil, fmt.Errorf("%w\nhint: keep the container with --leave-running", err)
 		}
 	}
-	args, err := h.dumpArgs(&o, config)
+	args, err := dumpArgs(&h.Record, &o, config)
 	if err != nil {
 		return nil, err
 	}
 	if !o.PreDump {
-		external, err := h.external(config, o.ImagePath)
+		external, err := describeExternal(h, config, o.ImagePath)
 		if err != nil {
 			return nil, err
 		}
@@ -84,20 +86,20 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if c.signals.Queue, err = signals.Catch(); err != nil {
 		return nil, err
 	}
-	if err := c.dump(args, &o, status == StatePaused); err != nil {
+	if err := c.dump(args, &o, status == record.StatePaused); err != nil {
 		return nil, err
 	}
 	if !ends {
 		return nil, nil
 	}
-	if err := c.end(true); err != nil { // criu has killed it; the kernel may not be done yet
+	if err := c.End(true); err != nil { // criu has killed it; the kernel may not be done yet
 		return nil, err
 	}
-	warnings, err = c.remove(filepath.Join(root, id), cgroups.Open(c.Cgroups))
+	warnings, err = remove(&c.Record, filepath.Join(root, id), cgroups.Open(c.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
-	h.lock.release() // its hooks may call minirun
+	h.Lock.Release() // its hooks may call minirun
 	return append(warnings, c.poststop()...), nil
 }
 
@@ -127,32 +129,32 @@ func (c *Container) dump(args []string, o *CheckpointOptions, paused bool) error
 	if errors.As(err, &interrupted) {
 		interrupted.Before = "criu had written all images"
 	}
-	if err != nil && !paused && c.paused() {
-		return errors.Join(err, c.thaw())
+	if err != nil && !paused && c.IsPaused() {
+		return errors.Join(err, c.Thaw())
 	}
 	return err
 }
 
-// external returns criu's options for everything in the container that belongs to the
+// describeExternal returns criu's options for everything in the container that belongs to the
 // host, and stores notes about it with the images.
-func (h *held) external(config *specs.Spec, images string) ([]string, error) {
-	if err := h.noteDescriptors(images); err != nil {
+func describeExternal(h *record.Locked, config *specs.Spec, images string) ([]string, error) {
+	if err := noteDescriptors(&h.Record, images); err != nil {
 		return nil, err
 	}
-	mounts, err := h.externalAtDump(config, images)
+	mounts, err := externalAtDump(h, config, images)
 	if err != nil {
 		return nil, err
 	}
-	joined, err := h.joinedAtDump(config)
+	joined, err := joinedAtDump(&h.Record, config)
 	if err != nil {
 		return nil, err
 	}
-	terminal, err := h.terminalAtDump(images)
+	terminal, err := terminalAtDump(&h.Record, images)
 	return slices.Concat(mounts, joined, terminal), err
 }
 
 // dumpArgs returns criu's command line, except for what belongs to the host (pure).
-func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, error) {
+func dumpArgs(r *record.Record, o *CheckpointOptions, config *specs.Spec) ([]string, error) {
 	verb := "dump"
 	if o.PreDump {
 		verb = "pre-dump"

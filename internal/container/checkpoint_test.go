@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -41,7 +43,7 @@ func TestDumpArgs(t *testing.T) {
 		Linux:  &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}}},
 		Mounts: []specs.Mount{{Destination: "/proc", Type: "proc"}, {Destination: "data/", Source: "/d", Options: []string{"bind"}}},
 	}
-	r := &Record{
+	r := &record.Record{
 		Pid: 42, Rootfs: "/b/rootfs", Cgroups: map[string]string{"freezer": "/f/c", "": "/u/c"},
 		Annotations: map[string]string{spec.AnnotationCRIUConfig: "/etc/criu/own.conf"},
 	}
@@ -59,7 +61,7 @@ func TestDumpArgs(t *testing.T) {
 				"--shell-job --file-locks --auto-dedup --link-remap --lazy-pages --status-fd 3 --manage-cgroups=full --page-server --address ::1 --port 99 --empty-ns net" + end},
 	} {
 		c.o.ImagePath = "/i"
-		args, err := r.dumpArgs(&c.o, config)
+		args, err := dumpArgs(r, &c.o, config)
 		if got := strings.Join(args, " "); got != c.want || err != nil {
 			t.Errorf("%+v:\n%s, want\n%s (%v)", c.o, got, c.want, err)
 		}
@@ -70,7 +72,7 @@ func TestDumpArgs(t *testing.T) {
 		"--empty-ns":            {EmptyNS: []string{"pid"}},
 		"--parent-path":         {ParentPath: "/abs"},
 	} {
-		if args, err := r.dumpArgs(&o, config); err == nil || !strings.Contains(err.Error(), flag) {
+		if args, err := dumpArgs(r, &o, config); err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("%s: %v, %v", flag, args, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/diagnose"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +51,7 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 	if !wait.ForExit(ending, wait.KillLimit) {
 		return fmt.Errorf("process %d, which has cloned its successor, does not exit: is its cgroup frozen?", first)
 	}
-	if err := reap(first); err != nil {
+	if err := record.Reap(first); err != nil {
 		return err
 	}
 	if c.outside {
@@ -67,15 +69,6 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w%s", pid, s.Policy, err, diagnose.ExplainScheduler(s, errno))
 	}
 	return nil
-}
-
-func reap(pid int) error {
-	for {
-		_, err := unix.Wait4(pid, nil, 0, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 // mayAsk refuses a question that the plan does not ask at this point. Once other

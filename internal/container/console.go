@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -76,7 +78,7 @@ func (c *child) takeListener(fd int) (err error) {
 // it, with a description of its container (config-linux.md, "The Container Process
 // State"). If the process will be cloned again, it is not the one that the agent must
 // know: then the listener is kept until later.
-func (c *child) handListener(to *Listener, container *specs.State) error {
+func (c *child) handListener(to *record.Listener, container *specs.State) error {
 	if c.listener == nil || c.clonedLast && !c.arrived {
 		return nil
 	}
@@ -98,18 +100,18 @@ func (c *child) handListener(to *Listener, container *specs.State) error {
 }
 
 func (c *Container) sendListener() error {
-	return c.handListener(c.Listener, c.state(specs.StateCreating, c.Pid))
+	return c.handListener(c.Listener, c.OCIState(specs.StateCreating, c.Pid))
 }
 
 func (e *execution) sendListener() error {
-	return e.handListener(e.agent(), e.record.state(specs.StateRunning, e.record.Pid))
+	return e.handListener(e.agent(), e.record.OCIState(specs.StateRunning, e.record.Pid))
 }
 
 // agent returns the destination of the filter's listener, nil if there is none.
-func (e *execution) agent() *Listener {
+func (e *execution) agent() *record.Listener {
 	p := e.spec.Linux.Seccomp
 	if p == nil || p.ListenerPath == "" {
 		return nil
 	}
-	return &Listener{p.ListenerPath, p.ListenerMetadata}
+	return &record.Listener{Path: p.ListenerPath, Metadata: p.ListenerMetadata}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"github.com/minirun/minirun/internal/container/diagnose"
@@ -36,16 +38,16 @@ import (
 
 // A Container is one that this process has created and waits for.
 type Container struct {
-	Record
+	record.Record
 	child
 
 	options  Options
 	purpose  purpose
 	setup    namespaces.Setup
 	group    *cgroups.Group
-	answered bool // Ready has already been answered
-	lock     lock // held until the program runs, or `create` exits
-	unlocked int  // a second descriptor of the state directory, for relock; -1: not open
+	answered bool        // Ready has already been answered
+	lock     record.Lock // held until the program runs, or `create` exits
+	unlocked int         // a second descriptor of the state directory, for relock; -1: not open
 	values   []cgroups.Value
 	hostRoot [2]uint32        // host uid and gid of the user namespace's root, if known
 	inside   hooks.Inside     // the files of the hooks that run inside
@@ -198,7 +200,7 @@ func (c *Container) factsQuery() *hostfacts.Query {
 // record creates the state directory and records what the container will have.
 func (c *Container) record(in compile.Inputs) error {
 	o := &c.options
-	if err := CheckID(o.ID); err != nil {
+	if err := record.CheckID(o.ID); err != nil {
 		return err
 	}
 	dir := o.directory()
@@ -233,7 +235,7 @@ func (c *Container) record(in compile.Inputs) error {
 // writeIntent records what the container will have, before any of it exists.
 func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 	o := &c.options
-	c.Record = Record{
+	c.Record = record.Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
 		NoKeyring: o.NoKeyring, Unit: c.Unit,
@@ -242,7 +244,7 @@ func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 		return err
 	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
-		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
+		c.Listener = &record.Listener{Path: p.ListenerPath, Metadata: p.ListenerMetadata}
 	}
 	if c.rdt != nil {
 		c.IntelRdt = &c.rdt.Group
@@ -255,7 +257,7 @@ func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 		c.Record.Work = in.Rootfs.Work
 	}
 	if in.Rootfs.OnHost {
-		if err := c.intendHostMount(); err != nil {
+		if err := c.IntendHostMount(); err != nil {
 			return err
 		}
 	}
@@ -265,7 +267,7 @@ func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 	if err := c.claim(); err != nil {
 		return err
 	}
-	return c.Record.write(dir)
+	return c.Record.Write(dir)
 }
 
 // checkNames refuses paths that the record, which is JSON, would change: later
@@ -344,7 +346,7 @@ func (c *Container) createRecorded(in compile.Inputs) error {
 	}
 	if len(c.Record.Devices) > 0 {
 		c.handOverDevices()
-		if err := c.Record.write(c.options.directory()); err != nil {
+		if err := c.Record.Write(c.options.directory()); err != nil {
 			return err
 		}
 	}
@@ -413,10 +415,10 @@ func (c *Container) noteNamespaces() {
 func (c *Container) adopt() error {
 	c.Pid = c.proc.Pid
 	var err error
-	if c.StartTime, err = startTime(c.Pid); err != nil {
+	if c.StartTime, err = record.ReadStartTime(c.Pid); err != nil {
 		return fmt.Errorf("the container's first process exited: %w", err)
 	}
-	if err := c.Record.write(c.options.directory()); err != nil {
+	if err := c.Record.Write(c.options.directory()); err != nil {
 		return err
 	}
 	if err := c.joinRdt(); err != nil {
@@ -479,7 +481,7 @@ func (c *Container) openFiles() ([]*os.File, error) {
 func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
 	case plan.Pipe:
-		return c.inside.OpenInput(f, c.state(specs.StateCreating, 0))
+		return c.inside.OpenInput(f, c.OCIState(specs.StateCreating, 0))
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	case plan.Append:

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -47,7 +49,7 @@ var joinedNames = []struct {
 }
 
 // joinedAtDump excludes the namespaces that the container has joined.
-func (r *Record) joinedAtDump(s *specs.Spec) (args []string, err error) {
+func joinedAtDump(r *record.Record, s *specs.Spec) (args []string, err error) {
 	setup := namespaces.Decide(s)
 	for _, n := range joinedNames {
 		if !setup.Joined(n.flag) {
@@ -110,7 +112,7 @@ func manageCgroups(mode string) (arg string, err error) {
 
 // noteDescriptors records the targets of the container's standard descriptors: a
 // pipe's other end is on the host.
-func (r *Record) noteDescriptors(dir string) error {
+func noteDescriptors(r *record.Record, dir string) error {
 	var links [3]string
 	for fd := range links {
 		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd)) // a closed one is not an error

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"github.com/moby/sys/mountinfo"
@@ -185,7 +187,7 @@ func mountsOf(pid int) ([]*mountinfo.Info, error) {
 
 // externalAtDump returns criu's options for mounts of the host, and records what
 // restore cannot know from config.json.
-func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err error) {
+func externalAtDump(h *record.Locked, s *specs.Spec, images string) (args []string, err error) {
 	host, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's mounts: %w", err)
@@ -194,7 +196,7 @@ func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err 
 	if err != nil {
 		return nil, fmt.Errorf("read the container's mounts: %w", err)
 	}
-	all, err := h.placesNow(s)
+	all, err := placesNow(h, s)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +224,7 @@ func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err 
 }
 
 // placesNow lists the places of a running container.
-func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
+func placesNow(h *record.Locked, s *specs.Spec) ([]hostPlace, error) {
 	var shown []rootfs.Cgroup
 	if machine, err := cgroups.Detect(); err == nil {
 		group := cgroups.Open(h.Cgroups)
@@ -234,7 +236,7 @@ func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
 		}
 	}
 	all := places(s, h.Bundle, shown)
-	dir := h.options().notifyDirectory()
+	dir := notifyDirectory(h.Dir())
 	if _, err := os.Stat(dir); err == nil {
 		all = append(all, hostPlace{name: notifyPlace, path: dir})
 	}
@@ -252,10 +254,10 @@ func (c *Container) externalAtRestore(images string, shown []rootfs.Cgroup) (arg
 		return nil, fmt.Errorf("--image-path: %s: %w", externalFile, err)
 	}
 	if _, has := known[notifyPlace]; has {
-		if err = notify.MakeDirectory(c.options.notifyDirectory()); err != nil {
+		if err = notify.MakeDirectory(notifyDirectory(c.options.directory())); err != nil {
 			return nil, err
 		}
-		known[notifyPlace] = c.options.notifyDirectory()
+		known[notifyPlace] = notifyDirectory(c.options.directory())
 	}
 	for name, path := range known {
 		if strings.HasPrefix(path, inRoot) {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -36,7 +38,7 @@ func (c *Container) destroy() error {
 	if keep {
 		return back
 	}
-	warnings, err := c.remove(c.options.directory(), c.group)
+	warnings, err := remove(&c.Record, c.options.directory(), c.group)
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
@@ -46,7 +48,7 @@ func (c *Container) destroy() error {
 	if c.group != nil {
 		c.group.Unmake() // the parents
 	}
-	c.lock.release()
+	c.lock.Release()
 	if c.proc != nil {
 		// The runtime environment existed, so the hooks are called (runtime.md,
 		// "Lifecycle", 12 and 13).
@@ -76,7 +78,7 @@ func (c *Container) endFirst() error {
 		c.proc.CloseSync()
 		return nil
 	}
-	if err := c.killMembers(); err != nil {
+	if err := c.KillMembers(); err != nil {
 		return err
 	}
 	if err := c.proc.Kill(); err != nil {
@@ -84,7 +86,7 @@ func (c *Container) endFirst() error {
 	}
 	c.proc.CloseSync()
 	if c.lock >= 0 { // otherwise its cgroup may already belong to another container
-		if err := c.thaw(); err != nil {
+		if err := c.Thaw(); err != nil {
 			return err
 		}
 	}
@@ -108,25 +110,25 @@ func (c *child) reapKilled() (unix.WaitStatus, error) {
 // remove removes cgroups and state directory. Namespaces were destroyed with the last
 // process, and mounts too if the container had a mount namespace. Its warnings are
 // about things that no longer belong to the container.
-func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err error) {
+func remove(r *record.Record, dir string, group *cgroups.Group) (warnings []error, err error) {
 	if group != nil {
 		if err := group.Delete(wait.KillLimit); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.removeRdt(); err != nil {
+	if err := r.RemoveRdt(); err != nil {
 		return nil, err
 	}
-	if err := r.forgetUnit(); err != nil {
+	if err := forgetUnit(r); err != nil {
 		warnings = append(warnings, err)
 	}
-	return warnings, r.removeFiles(dir)
+	return warnings, removeFiles(r, dir)
 }
 
 // removeFiles removes a container's files.
-func (r *Record) removeFiles(dir string) error {
+func removeFiles(r *record.Record, dir string) error {
 	debuglog.Printf("remove %s", dir)
-	if err := r.removeHostMount(); err != nil {
+	if err := r.RemoveHostMount(); err != nil {
 		return err
 	}
 	if r.Work != "" {
@@ -135,7 +137,7 @@ func (r *Record) removeFiles(dir string) error {
 		}
 	}
 	// Most have only the record in their directory.
-	if unix.Unlink(filepath.Join(dir, recordFile)) == nil && unix.Rmdir(dir) == nil {
+	if unix.Unlink(filepath.Join(dir, record.RecordFile)) == nil && unix.Rmdir(dir) == nil {
 		return nil
 	}
 	err := os.RemoveAll(dir)
@@ -165,7 +167,7 @@ func removeWork(dir string) error {
 // any state, and runs its poststop hooks. It returns their warnings. With force, a
 // container that does not exist is not an error.
 func Delete(root, id string, force bool) (warnings []error, err error) {
-	if err := CheckID(id); err != nil {
+	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
 	l, err := lockToDelete(root, id, force)
@@ -173,20 +175,20 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 		if force {
 			return nil, nil
 		}
-		return nil, notExist(root, id)
+		return nil, record.NotExist(root, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", id, err)
 	}
-	defer l.release()
-	r, err := readRecord(root, id)
+	defer l.Release()
+	r, err := record.Read(root, id)
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
-	lost := r.mayHaveLost()
-	devices, stranded := r.strandedDevices()
+	lost := r.FindLost()
+	devices, stranded := r.StrandedDevices()
 	if stranded == nil || force {
-		err = r.end(force)
+		err = r.End(force)
 	}
 	if devices != nil {
 		defer devices.Close()
@@ -197,7 +199,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil || stranded != nil && !force {
 		return nil, errors.Join(err, stranded)
 	}
-	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
+	warnings, err = remove(r, filepath.Join(root, id), cgroups.Open(r.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
@@ -206,103 +208,31 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 			warnings = append(warnings, w)
 		}
 	}
-	l.release()
-	return append(warnings, r.poststop(context.Background())...), nil
+	l.Release()
+	return append(warnings, runPoststop(context.Background(), r)...), nil
 }
 
 // lockToDelete takes the lock. With force it does not wait long: the holder is busy
 // with the container's first process, and gives up when that is killed.
-func lockToDelete(root, id string, force bool) (lock, error) {
+func lockToDelete(root, id string, force bool) (record.Lock, error) {
 	dir := filepath.Join(root, id)
 	if !force {
-		return lockDirectory(dir, unix.LOCK_EX)
+		return record.LockDirectory(dir, unix.LOCK_EX)
 	}
 	for until := time.Now().Add(wait.KillLimit); ; time.Sleep(time.Millisecond) {
-		l, err := lockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
+		l, err := record.LockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return l, err
 		}
 		if time.Now().After(until) {
 			return -1, fmt.Errorf("%w: another minirun is working on it and does not exit: see /proc/locks", err)
 		}
-		if r, err := readRecord(root, id); err == nil {
-			if err := r.kill(); err != nil {
+		if r, err := record.Read(root, id); err == nil {
+			if err := r.Kill(); err != nil {
 				return -1, err
 			}
 		}
 	}
-}
-
-// mayHaveLost warns about processes that delete cannot find, and so cannot kill.
-func (r *Record) mayHaveLost() (warning error) {
-	if len(r.Cgroups) > 0 || r.endsWithFirst() {
-		return nil // all processes can be found: see processes
-	}
-	if _, err := r.processes(); errors.Is(err, errLostProcesses) {
-		return err
-	}
-	return nil
-}
-
-// end makes sure that the container's first process no longer exists. If it is still
-// in the set-up, or waits for start, it may be killed: no other process will continue
-// it.
-func (r *Record) end(force bool) error {
-	status, err := r.Status()
-	if err != nil {
-		return err
-	}
-	switch status {
-	case specs.StateRunning, StatePaused:
-		if !force {
-			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
-		}
-	}
-	if err := r.killMembers(); err != nil {
-		return err
-	}
-	if err := r.kill(); err != nil {
-		return err
-	}
-	pidfd, err := r.open()
-	if err != nil || pidfd == nil {
-		return err
-	}
-	defer pidfd.Close()
-	if !wait.ForExit(int(pidfd.Fd()), wait.KillLimit) {
-		return fmt.Errorf("the container's first process, %d, does not exit after SIGKILL", r.Pid)
-	}
-	return nil
-}
-
-// kill kills the container's first process, if it exists. A frozen process does not
-// die before it is thawed.
-func (r *Record) kill() error {
-	pidfd, err := r.open()
-	if err != nil || pidfd == nil {
-		return err
-	}
-	defer pidfd.Close()
-	debuglog.Printf("send SIGKILL to process %d", r.Pid)
-	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill the container's first process: %w", err)
-	}
-	return r.thaw()
-}
-
-// thaw lets a paused container continue, including cgroups that the container itself
-// has frozen.
-func (r *Record) thaw() error {
-	group := cgroups.Open(r.Cgroups)
-	if !r.paused() {
-		return group.ThawInside()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), wait.KillLimit)
-	defer cancel()
-	if err := group.Thaw(ctx); err != nil {
-		return err
-	}
-	return group.ThawInside()
 }
 
 // forceDamaged removes a state directory without a readable record: nothing was
@@ -312,7 +242,7 @@ func forceDamaged(root, id string, force bool, cause error) error {
 		return cause
 	}
 	dir := filepath.Join(root, id)
-	if _, err := os.Stat(filepath.Join(dir, recordFile)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, record.RecordFile)); !errors.Is(err, os.ErrNotExist) {
 		return cause
 	}
 	return os.RemoveAll(dir)
@@ -324,14 +254,14 @@ func forceDamaged(root, id string, force bool, cause error) error {
 func (c *Container) poststop() (warnings []error) {
 	queue := c.signals.Queue
 	if queue == nil || c.Hooks == nil {
-		return c.Record.poststop(context.Background())
+		return runPoststop(context.Background(), &c.Record)
 	}
 	if _, err := queue.Pending(); err != nil {
 		warnings = append(warnings, err)
 	}
 	for i, h := range hooks.List("poststop", c.Hooks.Poststop) {
 		err := c.signals.Run(func(ctx context.Context) error {
-			return h.Run(ctx, c.state(specs.StateStopped, 0))
+			return h.Run(ctx, c.OCIState(specs.StateStopped, 0))
 		})
 		var interrupted *wait.Interrupted
 		if errors.As(err, &interrupted) {
@@ -344,11 +274,11 @@ func (c *Container) poststop() (warnings []error) {
 	return warnings
 }
 
-// poststop runs the hooks after the container was removed. Their failures are warnings
+// runPoststop runs the hooks after the container was removed. Their failures are warnings
 // (runtime.md, "Lifecycle", 13).
-func (r *Record) poststop(ctx context.Context) []error {
+func runPoststop(ctx context.Context, r *record.Record) []error {
 	if r.Hooks == nil {
 		return nil
 	}
-	return hooks.RunAll(ctx, hooks.List("poststop", r.Hooks.Poststop), r.state(specs.StateStopped, 0))
+	return hooks.RunAll(ctx, hooks.List("poststop", r.Hooks.Poststop), r.OCIState(specs.StateStopped, 0))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/diagnose"
 
 	"github.com/minirun/minirun/internal/bootstrap"
@@ -33,18 +35,10 @@ func stepText(p *plan.Plan, step int) string {
 	return where + ": " + p.Brief(s)
 }
 
-// A LastStep is the record of a step that comes after start, when only the process
-// that runs the plan has it.
-type LastStep struct {
-	Step int    `json:"step"`
-	Text string `json:"text"`
-	Exec bool   `json:"exec,omitempty"` // its failure concerns the program
-}
-
-func (c *Container) lastSteps() []LastStep {
-	var out []LastStep
+func (c *Container) lastSteps() []record.LastStep {
+	var out []record.LastStep
 	for i := len(c.plan.Steps) - 1; i >= 0 && c.plan.Steps[i].Name != process.WaitForStart; i-- {
-		out = append(out, LastStep{i, stepText(c.plan, i), isExec(&c.plan.Steps[i])})
+		out = append(out, record.LastStep{Step: i, Text: stepText(c.plan, i), Exec: isExec(&c.plan.Steps[i])})
 	}
 	return out
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/diagnose"
 
 	"github.com/minirun/minirun/internal/container/compile"
@@ -62,9 +64,9 @@ type ExecOptions struct {
 // An execution is a process that joins a container.
 type execution struct {
 	child
-	record *Record
-	init   *os.File // pidfd of the container's first process
-	lock   lock     // shared, until the process is inside
+	record *record.Record
+	init   *os.File    // pidfd of the container's first process
+	lock   record.Lock // shared, until the process is inside
 	paused bool
 	group  *cgroups.Group // that the process joins
 	cgroup string         // of which the directory on v2
@@ -109,16 +111,16 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
 		Attended: !o.Detach, Warn: o.Warn,
 	}}
-	h, err := holdWith(o.Root, o.ID, func(dir string) (lock, error) { return e.lockDirectory(dir, unix.LOCK_SH) })
+	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock, error) { return record.LockOrInterrupt(&e.signals, dir, unix.LOCK_SH) })
 	if err != nil {
 		return nil, err
 	}
-	e.record, e.lock = &h.Record, h.lock
-	if e.init, err = h.open(); err == nil && e.init == nil {
-		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
+	e.record, e.lock = &h.Record, h.Lock
+	if e.init, err = h.OpenProcess(); err == nil && e.init == nil {
+		err = fmt.Errorf("cannot exec in a stopped container: %w", record.ErrNotRunning)
 	}
 	if err == nil {
-		err = e.admit(h.alive(), o.IgnorePaused)
+		err = e.admit(h.LivingStatus(), o.IgnorePaused)
 	}
 	if err != nil {
 		e.close()
@@ -131,9 +133,9 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 // one has everything that is needed.
 func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error {
 	if status == specs.StateCreating {
-		return fmt.Errorf("cannot exec in a container whose creation did not finish: %w", errNotRunning)
+		return fmt.Errorf("cannot exec in a container whose creation did not finish: %w", record.ErrNotRunning)
 	}
-	e.paused = status == StatePaused || status == specs.StateCreated && e.record.paused()
+	e.paused = status == record.StatePaused || status == specs.StateCreated && e.record.IsPaused()
 	if e.paused && !ignorePaused {
 		return fmt.Errorf("%w (use --ignore-paused to override)", errPaused)
 	}
@@ -165,12 +167,12 @@ func (e *execution) run(in compile.ExecInputs) error {
 	}
 	given.Close()
 	if e.paused {
-		e.lock.release() // resume needs it, and nothing continues before
+		e.lock.Release() // resume needs it, and nothing continues before
 	}
 	if err := e.converse(e.answer); err != nil {
 		return err
 	}
-	e.lock.release()
+	e.lock.Release()
 	return e.pidFile()
 }
 
@@ -256,7 +258,7 @@ func (e *execution) openFiles() ([]*os.File, error) {
 		out = append(out, opened)
 	}
 	if wait.HasExited(int(e.init.Fd())) {
-		return out, errNotRunning // a path in /proc may belong to another process by now
+		return out, record.ErrNotRunning // a path in /proc may belong to another process by now
 	}
 	return out, nil
 }
@@ -278,7 +280,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 		}
 		// From here on it dies with the container. Processes inside may stop it for as
 		// long as they like, which must not prevent them from being killed.
-		e.lock.release()
+		e.lock.Release()
 		return goOn, e.sendListener()
 	case handshake.Console:
 		if err := e.console(int(m.A)); err != nil {
@@ -322,7 +324,7 @@ func (e *execution) undo(err error) error {
 	e.pipes.Finish(&e.signals)
 	var interrupted *wait.Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
-		return fmt.Errorf("%w: it exited while the process was joining it", errNotRunning)
+		return fmt.Errorf("%w: it exited while the process was joining it", record.ErrNotRunning)
 	}
 	return err
 }
@@ -343,7 +345,7 @@ func (e *execution) ending() bool {
 
 // close releases lock and descriptors.
 func (e *execution) close() {
-	e.lock.release()
+	e.lock.Release()
 	if e.init != nil {
 		e.init.Close()
 	}

@@ -16,7 +16,7 @@ func (c *Container) runHooks(list []hooks.Hook, status specs.ContainerState) err
 	return c.signals.Run(func(ctx context.Context) error {
 		for i := range list {
 			begin := c.began()
-			if err := list[i].Run(ctx, c.state(status, c.Pid)); err != nil {
+			if err := list[i].Run(ctx, c.OCIState(status, c.Pid)); err != nil {
 				return err
 			}
 			c.did(begin, "run the hook "+list[i].Path, "with the state on its standard input", list[i].Source())

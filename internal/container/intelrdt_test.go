@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/control"
+
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -91,10 +95,10 @@ func TestIntelRdt(t *testing.T) {
 	if got := fileText(root, "web/mon_groups/web/tasks"); got == pid || got == "none" {
 		t.Errorf("after exec the last task is %s", got)
 	}
-	if err := Update(o.Root, o.ID, &specs.LinuxResources{}, RdtSchemas{L3Cache: "L3:0=3"}); err != nil {
+	if err := control.Update(o.Root, o.ID, &specs.LinuxResources{}, control.RdtSchemas{L3Cache: "L3:0=3"}); err != nil {
 		t.Fatal(err)
 	}
-	event, err := Sample(o.Root, o.ID)
+	event, err := control.Sample(o.Root, o.ID)
 	if err != nil || event.Data.IntelRdt.L3Schema != "L3:0=3" || event.Data.IntelRdt.L3SchemaRoot != "L3:0=ff" {
 		t.Errorf("events: %+v, %v", event, err)
 	}
@@ -115,12 +119,12 @@ func TestIntelRdtUpdateMakesGroup(t *testing.T) {
 	}
 	pid := strconv.Itoa(c.Pid)
 	c.Close()
-	h, err := hold(o.Root, o.ID, unix.LOCK_EX)
+	h, err := record.Acquire(o.Root, o.ID, unix.LOCK_EX)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
-	h.lock.release()
+	_, err = control.UpdateRdt(h, control.RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
+	h.Lock.Release()
 	if err != nil || fileText(root, "web/schemata") != "MB:0=20" || fileText(root, "web/tasks") != pid {
 		t.Errorf("%v: schemata %q, tasks %q", err, fileText(root, "web/schemata"), fileText(root, "web/tasks"))
 	}
@@ -199,27 +203,27 @@ func TestIntelRdtWithoutCgroup(t *testing.T) {
 	}
 	var pids []int
 	for until := time.Now().Add(20 * time.Second); len(pids) != 2; time.Sleep(time.Millisecond) {
-		if pids, err = Processes(o.Root, o.ID); err != nil || time.Now().After(until) {
+		if pids, err = control.Processes(o.Root, o.ID); err != nil || time.Now().After(until) {
 			t.Fatalf("the container has the processes %v: %v", pids, err)
 		}
 	}
-	h, err := hold(o.Root, o.ID, unix.LOCK_EX)
+	h, err := record.Acquire(o.Root, o.ID, unix.LOCK_EX)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
-	h.lock.release()
+	_, err = control.UpdateRdt(h, control.RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
+	h.Lock.Release()
 	if got := fileText(root, "web/tasks"); err != nil || got != strconv.Itoa(pids[1]) {
 		t.Errorf("%v: the last of the processes %v in the group is %s", err, pids, got)
 	}
 	nothing := &specs.LinuxResources{CPU: &specs.LinuxCPU{}, Memory: &specs.LinuxMemory{}}
-	err = Update(o.Root, o.ID, nothing, RdtSchemas{MemoryBandwidth: "MB:0=30"})
+	err = control.Update(o.Root, o.ID, nothing, control.RdtSchemas{MemoryBandwidth: "MB:0=30"})
 	if got := fileText(root, "web/schemata"); err != nil || got != "MB:0=30" {
 		t.Errorf("%v: schemata %q", err, got)
 	}
 	limit := int64(9)
-	for _, s := range []RdtSchemas{{}, {MemoryBandwidth: "MB:0=40"}} {
-		if err := Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}, s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
+	for _, s := range []control.RdtSchemas{{}, {MemoryBandwidth: "MB:0=40"}} {
+		if err := control.Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}, s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
 			t.Errorf("a limit for a container without a cgroup: %v", err)
 		}
 	}

@@ -3,12 +3,9 @@ package container
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
 )
 
@@ -30,7 +27,7 @@ func (c *Container) moveDevices() error {
 	if j := c.setup.Join(unix.CLONE_NEWNET); j != nil {
 		c.Record.NetworkNamespace = j.Path
 	}
-	if err := c.Record.write(c.options.directory()); err != nil {
+	if err := c.Record.Write(c.options.directory()); err != nil {
 		return err
 	}
 	if err := m.Move(); err != nil {
@@ -74,39 +71,5 @@ func (c *Container) returnDevices() (keep bool, err error) {
 	}
 	c.Record.Devices, c.Record.NetworkNamespace = c.devices.Devices, j.Path
 	err = fmt.Errorf("%w\nhint: when the cause is fixed, run: minirun delete %s", err, c.ID)
-	return true, errors.Join(err, c.Record.write(c.options.directory()))
-}
-
-// strandedDevices opens the way back for devices that a killed minirun has left in the
-// network namespace of a container that was never created. It must be called before
-// the container's process, possibly the last one in the namespace, exits. It returns
-// nil if there are none.
-func (r *Record) strandedDevices() (*netdevice.Mover, error) {
-	if len(r.Devices) == 0 {
-		return nil, nil
-	}
-	namespace, err := r.networkNamespace()
-	if err != nil || namespace == nil {
-		return nil, err
-	}
-	defer namespace.Close()
-	m, err := netdevice.Reopen(slices.Clone(r.Devices), int(namespace.Fd()))
-	if errors.Is(err, unix.ESRCH) {
-		return nil, nil // the process has left its namespaces, and is about to exit
-	}
-	return m, err
-}
-
-// networkNamespace opens the container's network namespace: by its path if it is
-// joined, otherwise as that of the container's process. It returns nil if the process
-// exited; then the kernel has returned or destroyed the devices.
-func (r *Record) networkNamespace() (*os.File, error) {
-	if r.NetworkNamespace == "" {
-		return r.open()
-	}
-	f, err := namespaces.OpenNamespace(r.NetworkNamespace, unix.CLONE_NEWNET)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, namespaces.ErrNotNamespace) {
-		return r.open()
-	}
-	return f, err
+	return true, errors.Join(err, c.Record.Write(c.options.directory()))
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // notifyDirectory returns the directory that is bound into the container.
-func (o *Options) notifyDirectory() string { return filepath.Join(o.directory(), "notify") }
+func notifyDirectory(stateDir string) string { return filepath.Join(stateDir, "notify") }
 
 // addNotify adds the mount and the variable to the container. It comes after the
 // mounts of config.json: one of them may cover /run.
@@ -28,7 +28,7 @@ func (c *Container) addNotify(in *compile.Inputs) {
 		return
 	}
 	number, kind := len(s.Mounts), in.Rootfs.SourceKind
-	s.Mounts = append(s.Mounts, notify.Mount(o.notifyDirectory()))
+	s.Mounts = append(s.Mounts, notify.Mount(notifyDirectory(o.directory())))
 	in.Rootfs.SourceKind = func(i int) rootfs.Kind {
 		if i == number {
 			return rootfs.Directory
@@ -49,7 +49,7 @@ func (c *Container) makeNotify() error {
 	if c.options.NotifySocket == "" {
 		return nil
 	}
-	dir := c.options.notifyDirectory()
+	dir := notifyDirectory(c.options.directory())
 	err := notify.MakeDirectory(dir)
 	if err == nil && c.purpose.starts {
 		c.notifier, err = notify.Listen(dir, c.options.NotifySocket)
@@ -69,7 +69,7 @@ func (c *Container) openNotify() error {
 		c.options.ignoreNotify()
 		return nil
 	}
-	notifier, err := notify.Listen(c.options.notifyDirectory(), c.options.NotifySocket)
+	notifier, err := notify.Listen(notifyDirectory(c.options.directory()), c.options.NotifySocket)
 	if errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("%s: the container was created without it, so its program cannot report that it is ready\n"+
 			"hint: set it for create too, or start with: env -u %s", notify.Variable, notify.Variable)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"github.com/minirun/minirun/internal/container/compile"
@@ -72,7 +74,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := errors.Join(c.findTerminal(), checkPidfd(), c.notifyRestored(manager)); err != nil {
 		return 0, err
 	}
-	before, err := parentsOfAll()
+	before, err := record.ProcessParents()
 	if err != nil {
 		return 0, err
 	}
@@ -159,7 +161,7 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 			return err
 		}
 		c.handOverDevices()
-		if err := c.Record.write(c.options.directory()); err != nil {
+		if err := c.Record.Write(c.options.directory()); err != nil {
 			return err
 		}
 	}
@@ -173,7 +175,7 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 		}
 	}
 	if stopped {
-		if err := c.killAll(unix.SIGCONT, true); err != nil {
+		if err := c.SignalAll(unix.SIGCONT, true); err != nil {
 			return err
 		}
 	}
@@ -322,7 +324,7 @@ func (c *Container) checkConfined() error {
 	if !c.spec.Process.NoNewPrivileges {
 		return nil
 	}
-	pids, err := c.processes()
+	pids, err := c.Processes()
 	if err != nil {
 		return err
 	}

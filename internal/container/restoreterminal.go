@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +32,7 @@ const firstPtyMajor, lastPtyMajor = 136, 143
 
 // terminalAtDump returns the option for the terminal among the standard descriptors of
 // the container, and writes the note for restore.
-func (r *Record) terminalAtDump(images string) ([]string, error) {
+func terminalAtDump(r *record.Record, images string) ([]string, error) {
 	for fd := range 3 {
 		var st unix.Stat_t
 		if err := unix.Stat("/proc/"+strconv.Itoa(r.Pid)+"/fd/"+strconv.Itoa(fd), &st); err != nil {

@@ -54,7 +54,7 @@ func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
 	c.LastSteps, c.HookOutputs = c.lastSteps(), hooks.OutputDescriptors(c.Hooks, c.plan.Files)
 	c.handOverDevices()
-	if err := c.Record.write(c.options.directory()); err != nil {
+	if err := c.Record.Write(c.options.directory()); err != nil {
 		return err
 	}
 	if err := c.proc.Reply(answer); err != nil {
@@ -154,7 +154,7 @@ func (c *Container) mounted() error {
 	if err := c.runHooks(hooks.List("createRuntime", list.CreateRuntime), specs.StateCreating); err != nil {
 		return err
 	}
-	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer), c.state(specs.StateCreating, c.Pid))
+	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer), c.OCIState(specs.StateCreating, c.Pid))
 }
 
 // checkMaps refuses mappings for a joined user namespace that has different ones. The
@@ -187,7 +187,7 @@ func (c *Container) ready() ([]byte, error) {
 	// Only now is the process the one in the state for startContainer hooks.
 	if h := c.spec.Hooks; h != nil {
 		list := hooks.List("startContainer", h.StartContainer)
-		if err := c.inside.WriteState(list, c.state(specs.StateCreated, c.Pid)); err != nil {
+		if err := c.inside.WriteState(list, c.OCIState(specs.StateCreated, c.Pid)); err != nil {
 			return nil, err
 		}
 	}

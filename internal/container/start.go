@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -29,11 +31,11 @@ import (
 // With a notify socket (NOTIFY_SOCKET) it returns when the program reports that it is
 // ready, or exits.
 func Start(root, id, notifySocket string, warn func(any)) error {
-	h, err := hold(root, id, unix.LOCK_EX)
+	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
-	defer h.lock.release()
+	defer h.Lock.Release()
 	status, err := h.Status()
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	default:
 		return fmt.Errorf("cannot start a container in the state %s", status)
 	}
-	pidfd, err := h.open()
+	pidfd, err := h.OpenProcess()
 	if err != nil {
 		return err
 	}
@@ -60,11 +62,11 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	}
 	defer proc.Close()
 	c := newContainer(Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, purpose{})
-	c.Record, c.lock = h.Record, h.lock
+	c.Record, c.lock = h.Record, h.Lock
 	c.proc, c.explain = proc, c.lastStepError
-	h.lock = -1 // c has it now
+	h.Lock = -1 // c has it now
 	if err := c.openNotify(); err != nil {
-		c.lock.release()
+		c.lock.Release()
 		return err
 	}
 	if err := c.startCreated(); err != nil {
@@ -78,7 +80,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 }
 
 func (c *Container) startCreated() error {
-	defer c.lock.release()
+	defer c.lock.Release()
 	debuglog.Printf("let process %d continue from its set-up to its program", c.Pid)
 	defer c.inside.Close()
 	if err := c.inside.TakeOutputs(c.proc, c.HookOutputs); err != nil {
@@ -108,7 +110,7 @@ func (c *Container) start() error {
 // poststart runs the hooks that come after the program has started. They may call
 // minirun, so the lock is released before.
 func (c *Container) poststart() error {
-	c.lock.release()
+	c.lock.Release()
 	if c.Hooks == nil {
 		return nil
 	}
@@ -118,7 +120,7 @@ func (c *Container) poststart() error {
 	// Up to version 1.2 a failure was a warning, and the other hooks still ran
 	// (runtime.md, "Lifecycle", 9).
 	return c.signals.Run(func(ctx context.Context) error {
-		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart), c.state(specs.StateRunning, c.Pid)) {
+		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart), c.OCIState(specs.StateRunning, c.Pid)) {
 			c.options.Warn(w)
 		}
 		return nil
@@ -224,14 +226,14 @@ func (c *Container) Delete() (warnings []error, err error) {
 		return nil, err
 	}
 	defer c.closeDirectory()
-	lost := c.mayHaveLost()
-	if warnings, err = c.remove(dir, c.group); err != nil {
+	lost := c.FindLost()
+	if warnings, err = remove(&c.Record, dir, c.group); err != nil {
 		return warnings, err
 	}
 	if lost != nil {
 		warnings = append(warnings, lost)
 	}
-	c.lock.release()
+	c.lock.Release()
 	return append(warnings, c.poststop()...), nil
 }
 

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
@@ -122,7 +122,7 @@ func (c *Container) disown() error {
 		return nil
 	}
 	c.Unit, c.Cgroups, c.group = nil, nil, cgroups.Open(nil)
-	return c.Record.write(c.options.directory())
+	return c.Record.Write(c.options.directory())
 }
 
 // inUnit checks that the process is in the cgroup that has its limits.
@@ -138,47 +138,14 @@ func (c *Container) inUnit() error {
 	return nil
 }
 
-// forgetDeadline limits how long `delete` waits for systemd. The cgroup no longer
-// exists by then, and systemd drops a unit without one by itself.
-const forgetDeadline = 5 * time.Second
-
 // forgetUnit makes systemd drop the container's unit. If it does not answer, that is a
 // warning.
-func (r *Record) forgetUnit() (warning error) {
+func forgetUnit(r *record.Record) (warning error) {
 	if r.Unit == nil {
 		return nil
 	}
-	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: forgetDeadline})
+	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: wait.SystemdLimit})
 	return warning
-}
-
-// updateUnit passes changed limits to systemd. It rounds some, so they are written
-// before and after.
-func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *specs.LinuxResources) error {
-	values, err := group.Changes(host, changed)
-	if err != nil {
-		return err
-	}
-	// Whatever changes, systemd writes its own cpu.max again.
-	err = group.Keeping("cpu.max", func() error {
-		_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: values})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("update: %w", err)
-	}
-	_, err = group.Update(host, changed)
-	return err
-}
-
-// restoreUnit undoes an update that systemd refused or did not answer, in the unit if
-// it answers, and in the cgroup's files.
-func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
-	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
-	if err != nil {
-		err = fmt.Errorf("restore the old limits of %s: %w", r.Unit.Name, err)
-	}
-	return errors.Join(group.Restore(old), err)
 }
 
 // attach has systemd move a process of exec, which waits for that, into the

@@ -12,10 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -104,7 +105,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	if s.Name == "" {
 		s.Name = madeUpName(i.Name)
 	}
-	if err := container.CheckID(s.Name); err != nil {
+	if err := record.CheckID(s.Name); err != nil {
 		return nil, err
 	}
 	if strings.HasPrefix(s.Name, "-") { // the monitor and `exec` would parse it as an option

@@ -26,13 +26,13 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container container/wait debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext container/features",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container container/wait debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext container/features container/control container/record",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/executor build/remotecache build/source cmdline ctxio debuglog image image/imagetools image/store image/layer image/overlay image/transfer inspect namespaces regularfile retry spec termtext",
-	"internal/engine":            "atomicfile container container/diagnose image namespaces spec",
+	"internal/engine":            "atomicfile container container/control container/diagnose container/record image namespaces spec",
 	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext",
 	"internal/build/solver":      "build/dockerfile build/export build/graph build/filecopy build/progress build/executor build/remotecache build/source build/sshagent build/contenthash image image/store image/overlay namespaces regularfile retry",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
@@ -59,17 +59,19 @@ var arrows = map[string]string{
 	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/wait inspect plan stdio termtext",
 	"internal/compare":           "inspect regularfile spec",
-	"internal/inspect":           "container image regularfile spec termtext",
+	"internal/inspect":           "container/control container/record image regularfile spec termtext",
 	"internal/doctor":            "cgroups spec",
 
-	"internal/container":           "atomicfile bootstrap cgroups container/compile container/copyup container/diagnose container/hooks container/hostfacts container/notify container/terminal container/wait debuglog handshake linkwalk namespaces netdevice ownthread plan process regularfile resctrl rootfs signals spec systemd",
+	"internal/container":           "atomicfile bootstrap cgroups container/compile container/copyup container/diagnose container/hooks container/hostfacts container/notify container/record container/terminal container/wait debuglog handshake linkwalk namespaces netdevice ownthread plan process regularfile resctrl rootfs signals spec systemd",
 	"internal/container/compile":   "handshake namespaces plan process rootfs seccomp spec",
+	"internal/container/control":   "cgroups container/hostfacts container/record container/wait debuglog resctrl systemd",
 	"internal/container/copyup":    "regularfile spec",
 	"internal/container/diagnose":  "namespaces plan process regularfile",
 	"internal/container/features":  "seccomp spec",
 	"internal/container/hooks":     "atomicfile bootstrap handshake plan process signals spec",
 	"internal/container/hostfacts": "cgroups container/compile container/hooks container/terminal namespaces overlay process rootfs spec",
 	"internal/container/notify":    "container/wait",
+	"internal/container/record":    "bootstrap cgroups container/wait debuglog namespaces netdevice resctrl spec systemd",
 	"internal/container/terminal":  "bootstrap container/wait namespaces stdio",
 	"internal/container/wait":      "signals",
 
@@ -116,7 +118,7 @@ var level = map[string]int{
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/compile": 32, "container/copyup": 31, "container/diagnose": 31, "container/features": 30, "container/hooks": 32, "container/hostfacts": 31, "container/notify": 31, "container/terminal": 32, "container/wait": 33, "systemd": 40, "image/imagetools": 15,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/compile": 32, "container/control": 30, "container/copyup": 31, "container/diagnose": 31, "container/features": 30, "container/hooks": 32, "container/hostfacts": 31, "container/notify": 31, "container/record": 31, "container/terminal": 32, "container/wait": 33, "systemd": 40, "image/imagetools": 15,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }

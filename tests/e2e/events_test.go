@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups"
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -84,7 +85,7 @@ func TestStatsAsRunc(t *testing.T) {
 		// runc ignores the v2 tree of a hybrid host.
 		stats.Hugetlb = map[string]cgroups.HugetlbStats{}
 	}
-	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *stats}})
+	text, err := json.Marshal(control.Event{Type: "stats", ID: runc.bundle.ID, Data: &control.Stats{Stats: *stats}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,5 +85,5 @@ func listenFDs() int {
 	return n
 }
 
-// DiesWithParent: the answer to Ready must come from a parent that is alive.
+// DiesWithParent reports whether the annotation requests it: the answer to Ready must come from a parent that is alive.
 func DiesWithParent(s *specs.Spec) bool { return s.Annotations[spec.AnnotationDieWithParent] == "true" }

@@ -54,6 +54,7 @@ func (q *Query) RootFS() (rootfs.Input, error) {
 	return in, nil
 }
 
+// FindRoot returns the directory of root.path, with its symbolic links resolved.
 func FindRoot(s *specs.Spec, bundle string) (string, error) {
 	root := s.Root.Path
 	if !filepath.IsAbs(root) {

@@ -20,6 +20,9 @@ const (
 	UndoLimit = time.Second
 	// SendLimit is how long the other side of a socket may keep minirun waiting.
 	SendLimit = 10 * time.Second
+	// SystemdLimit is how long minirun waits for systemd where it can continue without
+	// an answer: systemd drops a unit whose cgroup no longer exists by itself.
+	SystemdLimit = 5 * time.Second
 )
 
 // HasExited reports whether the process of a pidfd has exited, reaped or not.

@@ -1,4 +1,6 @@
-package container
+// Package control has the commands for a container that exists and need only its record:
+// kill, pause, resume, update, list, state, events.
+package control
 
 import (
 	"errors"
@@ -6,72 +8,42 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// errNotRunning has runc's wording: containerd looks for it.
-var errNotRunning = errors.New("container not running")
-
 // Kill sends a signal to a container's first process, or to all its processes.
 func Kill(root, id string, signal unix.Signal, all bool) error {
-	r, err := readRecord(root, id)
+	r, err := record.Read(root, id)
 	if err != nil {
 		return err
 	}
 	// Without its own PID namespace, processes that the first process leaves running
 	// are not killed by the kernel.
-	if all || signal == unix.SIGKILL && !r.endsWithFirst() {
-		return r.killAll(signal, all)
+	if all || signal == unix.SIGKILL && !r.EndsWithFirst() {
+		return r.SignalAll(signal, all)
 	}
-	pidfd, err := r.open()
+	pidfd, err := r.OpenProcess()
 	if err != nil {
 		return err
 	}
 	if pidfd == nil {
-		return errNotRunning
+		return record.ErrNotRunning
 	}
 	defer pidfd.Close()
 	debuglog.Printf("send %s to process %d", unix.SignalName(signal), r.Pid)
 	err = unix.PidfdSendSignal(int(pidfd.Fd()), signal, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return errNotRunning
+		return record.ErrNotRunning
 	}
 	if err != nil {
 		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(signal), r.Pid, err)
 	}
 	if signal == unix.SIGKILL {
-		return r.thaw()
-	}
-	return nil
-}
-
-// killAll signals all processes of the container, including those that its first
-// process has left running. It is an error if there are none, unless all was requested.
-func (r *Record) killAll(signal unix.Signal, all bool) error {
-	if len(r.Cgroups) == 0 {
-		n, err := r.signalMembers(signal)
-		if n == 0 && !all && (err == nil || errors.Is(err, errLostProcesses)) {
-			return errNotRunning
-		}
-		return err
-	}
-	group := cgroups.Open(r.Cgroups)
-	pids, err := group.AllProcs()
-	if err != nil {
-		return err
-	}
-	if len(pids) == 0 && !all {
-		return errNotRunning
-	}
-	debuglog.Printf("send %s to the processes %v of the container's cgroup", unix.SignalName(signal), pids)
-	if err := group.Kill(signal); err != nil {
-		return err
-	}
-	if signal == unix.SIGKILL {
-		return r.thaw()
+		return r.Thaw()
 	}
 	return nil
 }

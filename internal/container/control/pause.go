@@ -1,4 +1,4 @@
-package container
+package control
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -24,11 +26,11 @@ var errNotPaused = errors.New("container not paused")
 
 // Pause stops all processes of a container, including those it starts meanwhile.
 func Pause(root, id string) error {
-	h, err := hold(root, id, unix.LOCK_EX)
+	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
-	defer h.lock.release()
+	defer h.Lock.Release()
 	status, err := h.Status()
 	if err != nil {
 		return err
@@ -36,7 +38,7 @@ func Pause(root, id string) error {
 	switch status {
 	case specs.StateRunning, specs.StateCreated:
 	default:
-		return errNotRunning
+		return record.ErrNotRunning
 	}
 	group := cgroups.Open(h.Cgroups)
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
@@ -53,16 +55,16 @@ func Pause(root, id string) error {
 
 // Resume lets the processes of a paused container continue.
 func Resume(root, id string) error {
-	h, err := hold(root, id, unix.LOCK_EX)
+	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
-	defer h.lock.release()
+	defer h.Lock.Release()
 	status, err := h.Status()
 	if err != nil {
 		return err
 	}
-	if status == specs.StateStopped || !h.paused() {
+	if status == specs.StateStopped || !h.IsPaused() {
 		return errNotPaused
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
@@ -71,14 +73,6 @@ func Resume(root, id string) error {
 		return fmt.Errorf("resume: %w%s", err, frozenAbove(h.Cgroups, err))
 	}
 	return nil
-}
-
-// paused reports whether the container's processes are stopped, or will be. If that
-// cannot be read they are assumed to be running: the commands that change it report
-// the reason.
-func (r *Record) paused() bool {
-	paused, err := cgroups.Open(r.Cgroups).Paused()
-	return err == nil && paused
 }
 
 // unfrozen names the processes that have not stopped, and the kernel function in which

@@ -1,4 +1,4 @@
-package container
+package record
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func sleeper(t *testing.T) int {
 
 func TestStoppedProcessThatLeftTheTreeIsStillHeld(t *testing.T) {
 	first, left := sleeper(t), sleeper(t)
-	start, err := startTime(first)
+	start, err := ReadStartTime(first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestUncheckedProcessesAreNotHeld(t *testing.T) {
 	if _, err := out.Read(make([]byte, 16)); err != nil {
 		t.Fatal(err)
 	}
-	start, err := startTime(cmd.Process.Pid)
+	start, err := ReadStartTime(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}

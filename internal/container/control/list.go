@@ -1,4 +1,4 @@
-package container
+package control
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
@@ -35,14 +37,14 @@ func List(root string, warn func(any)) ([]Listed, error) {
 	}
 	var all []Listed
 	for _, e := range entries {
-		if !e.IsDir() || CheckID(e.Name()) != nil {
+		if !e.IsDir() || record.CheckID(e.Name()) != nil {
 			continue
 		}
 		one, err := listed(root, e.Name())
 		switch {
 		case err == nil:
 			all = append(all, *one)
-		case !errors.Is(err, ErrNotExist):
+		case !errors.Is(err, record.ErrNotExist):
 			warn(fmt.Errorf("skipped: %w", err))
 		}
 	}
@@ -70,7 +72,7 @@ func ownerOf(path string) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		if errors.Is(err, unix.ENOENT) {
-			return "", fmt.Errorf("%w: %s", ErrNotExist, path)
+			return "", fmt.Errorf("%w: %s", record.ErrNotExist, path)
 		}
 		return "", &os.PathError{Op: "stat", Path: path, Err: err}
 	}

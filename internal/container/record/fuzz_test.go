@@ -1,4 +1,4 @@
-package container
+package record
 
 import (
 	"encoding/json"
@@ -34,7 +34,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"pid":-1,"startTime":18446744073709551615,"namespaces":1e3,"created":"no time"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first, second Record
-		if spec.Decode(data, recordFile, &first) != nil {
+		if spec.Decode(data, RecordFile, &first) != nil {
 			return
 		}
 		text, err := first.encode()
@@ -44,7 +44,7 @@ func FuzzRecord(f *testing.F) {
 		if !json.Valid(text) {
 			t.Fatalf("not JSON: %s", text)
 		}
-		if err := spec.Decode(text, recordFile, &second); err != nil {
+		if err := spec.Decode(text, RecordFile, &second); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
 		again, err := second.encode()

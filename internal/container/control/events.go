@@ -1,10 +1,12 @@
-package container
+package control
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"golang.org/x/sys/unix"
 
@@ -36,11 +38,11 @@ func errEventsStopped(id string) error {
 
 // Sample returns one sample of a container's resource usage.
 func Sample(root, id string) (*Event, error) {
-	r, err := readRecord(root, id)
+	r, err := record.Read(root, id)
 	if err != nil {
 		return nil, err
 	}
-	pidfd, err := r.open()
+	pidfd, err := r.OpenProcess()
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +50,12 @@ func Sample(root, id string) (*Event, error) {
 		return nil, errEventsStopped(id)
 	}
 	defer pidfd.Close()
-	return r.stats()
+	return sample(r)
 }
 
-func (r *Record) stats() (*Event, error) {
+func sample(r *record.Record) (*Event, error) {
 	if len(r.Cgroups) == 0 {
-		return nil, errNoCgroup
+		return nil, record.ErrNoCgroup
 	}
 	stats, err := cgroups.Open(r.Cgroups).Stats()
 	if err != nil {
@@ -71,11 +73,11 @@ func (r *Record) stats() (*Event, error) {
 // Events calls emit with a sample at each interval and with an event each time the
 // container runs out of memory, until its first process exits.
 func Events(root, id string, interval time.Duration, emit func(*Event) error) error {
-	r, err := readRecord(root, id)
+	r, err := record.Read(root, id)
 	if err != nil {
 		return err
 	}
-	pidfd, err := r.open()
+	pidfd, err := r.OpenProcess()
 	if err != nil {
 		return err
 	}
@@ -84,17 +86,17 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 	}
 	defer pidfd.Close()
 	if len(r.Cgroups) == 0 {
-		return errNoCgroup
+		return record.ErrNoCgroup
 	}
 	watch, err := cgroups.Open(r.Cgroups).WatchOOM()
 	if err != nil {
 		return err
 	}
 	defer watch.Close()
-	return r.follow(pidfd, watch, interval, emit)
+	return follow(r, pidfd, watch, interval, emit)
 }
 
-func (r *Record) follow(pidfd *os.File, watch *cgroups.OOMWatch, interval time.Duration, emit func(*Event) error) error {
+func follow(r *record.Record, pidfd *os.File, watch *cgroups.OOMWatch, interval time.Duration, emit func(*Event) error) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(watch.FD), Events: unix.POLLIN}}
 	next := time.Now().Add(interval)
 	for {
@@ -123,7 +125,7 @@ func (r *Record) follow(pidfd *os.File, watch *cgroups.OOMWatch, interval time.D
 		if next = next.Add(interval); next.Before(time.Now()) {
 			next = time.Now().Add(interval)
 		}
-		event, err := r.stats()
+		event, err := sample(r)
 		if err == nil {
 			err = emit(event)
 		}

@@ -1,4 +1,4 @@
-package container
+package record
 
 import (
 	"encoding/json"

@@ -1,8 +1,10 @@
-package container
+package control
 
 import (
 	"errors"
 	"fmt"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -15,19 +17,19 @@ import (
 // cgroups and its resctrl group: what r and s do not have stays unchanged
 // (cgroups.Group.Update). After an error everything is as before.
 func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) {
-	h, err := hold(root, id, unix.LOCK_EX)
+	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
-	defer h.lock.release()
+	defer h.Lock.Release()
 	status, err := h.Status()
 	if err != nil {
 		return err
 	}
 	switch status {
-	case specs.StateRunning, specs.StateCreated, StatePaused:
+	case specs.StateRunning, specs.StateCreated, record.StatePaused:
 	default:
-		return errNotRunning
+		return record.ErrNotRunning
 	}
 	host, err := cgroups.Detect()
 	if err != nil {
@@ -36,7 +38,7 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	if len(h.Cgroups) == 0 && (s == RdtSchemas{} || !needsNoCgroup(host, r)) {
 		return errors.New("update: the container has no cgroup")
 	}
-	undo, err := h.updateRdt(s, resctrl.Find)
+	undo, err := UpdateRdt(h, s, resctrl.Find)
 	if err != nil {
 		return fmt.Errorf("update %s: %w", s.flag(), err)
 	}
@@ -53,8 +55,8 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	if err != nil || h.Unit == nil {
 		return err
 	}
-	if err := h.updateUnit(host, group, r); err != nil {
-		return errors.Join(err, h.restoreUnit(group, old))
+	if err := updateUnit(&h.Record, host, group, r); err != nil {
+		return errors.Join(err, restoreUnit(&h.Record, group, old))
 	}
 	return nil
 }

@@ -1,9 +1,11 @@
-package container
+package control
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/minirun/minirun/internal/container/hostfacts"
 )
@@ -19,7 +21,7 @@ func LayersIn(bundle string) ([]string, error) {
 // its writes: they come from the record, since they may have been given on the command
 // line. Without layers upper is "".
 func LayersOf(root, id string) (lower []string, upper string, err error) {
-	r, err := readRecord(root, id)
+	r, err := record.Read(root, id)
 	if err != nil {
 		if _, there := os.Stat(filepath.Join(root, id)); errors.Is(there, os.ErrNotExist) {
 			err = missing{err}
