@@ -1,4 +1,7 @@
-package container
+// Package criu runs criu(8) for checkpoint and restore, and describes to it which parts of
+// a container belong to the host. Those are not in the images; restore provides the ones
+// of its own bundle. mounts.go handles those that are mounts, terminal.go the terminal.
+package criu
 
 import (
 	"context"
@@ -28,11 +31,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// The common parts of checkpoint and restore: running criu(8), and describing which
-// parts of the container belong to the host. Those are not in the images; restore
-// provides the ones of its own bundle. criumounts.go handles those that are mounts.
-
-const criuMissing = "checkpoint and restore need criu(8) in PATH: install the package criu"
+const missing = "checkpoint and restore need criu(8) in PATH: install the package criu"
 
 // descriptorsFile is runc's: the targets of descriptors 0 to 2, as links of
 // /proc/PID/fd.
@@ -80,12 +79,12 @@ func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
 	return nil, nil
 }
 
-// criuConfigFile is the additional configuration of criu that runc and crun read.
-const criuConfigFile = "/etc/criu/runc.conf"
+// configFile is the additional configuration of criu that runc and crun read.
+const configFile = "/etc/criu/runc.conf"
 
-// criuConfig adds a configuration file: that of the annotation, which may be empty for
+// configArgs adds a configuration file: that of the annotation, which may be empty for
 // none, or else the usual one if it exists.
-func criuConfig(annotations map[string]string, usual string) []string {
+func configArgs(annotations map[string]string, usual string) []string {
 	file, given := annotations[spec.AnnotationCRIUConfig]
 	if !given {
 		if _, err := os.Stat(usual); err != nil {
@@ -99,7 +98,7 @@ func criuConfig(annotations map[string]string, usual string) []string {
 	return []string{"--config", file}
 }
 
-func manageCgroups(mode string) (arg string, err error) {
+func cgroupsMode(mode string) (arg string, err error) {
 	switch mode {
 	case "":
 		mode = "soft"
@@ -124,10 +123,10 @@ func noteDescriptors(r *record.Record, dir string) error {
 	return atomicfile.Write(filepath.Join(dir, descriptorsFile), data, 0o600)
 }
 
-// inheritedPipes gives the container standard descriptors of this process, or their
+// inheritPipes gives the container standard descriptors of this process, or their
 // replacements, instead of the pipes and sockets that it had.
-func (c *Container) inheritedPipes(dir string, first int) (args []string, files []*os.File, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, descriptorsFile))
+func (r *Restoration) inheritPipes(first int) (args []string, files []*os.File, err error) {
+	data, err := os.ReadFile(filepath.Join(r.Options.ImagePath, descriptorsFile))
 	if err != nil {
 		return nil, nil, fmt.Errorf("--image-path: %w", err)
 	}
@@ -135,7 +134,7 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	if err := json.Unmarshal(data, &links); err != nil {
 		return nil, nil, fmt.Errorf("--image-path: %s: %w", descriptorsFile, err)
 	}
-	given, err := c.openDescriptors(0, false)
+	given, err := r.OpenDescriptors()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,9 +154,9 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu returns a criu command, which is killed when the context ends or when the
+// newCommand returns a criu command, which is killed when the context ends or when the
 // thread that starts it exits: files are its descriptors from 3 on.
-func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
+func newCommand(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
 	// Kill criu if minirun dies: the lock is released then, and the next command must
@@ -167,11 +166,11 @@ func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
 	return cmd
 }
 
-// criuRun runs criu and adds its error messages to the error. The calling thread is
+// runCommand runs criu and adds its error messages to the error. The calling thread is
 // the one that forks.
-func criuRun(cmd *exec.Cmd, logFile string) error {
+func runCommand(cmd *exec.Cmd, logFile string) error {
 	if errors.Is(cmd.Err, exec.ErrNotFound) {
-		return fmt.Errorf("%s: %w", criuMissing, cmd.Err)
+		return fmt.Errorf("%s: %w", missing, cmd.Err)
 	}
 	bootstrap.KeepSlack()
 	signals.DefaultInChildren() // the restored processes are its children
@@ -183,8 +182,8 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
 }
 
-// criuDump runs criu for checkpoint.
-func criuDump(ctx context.Context, args []string, o *CheckpointOptions) error {
+// Dump runs criu for checkpoint.
+func Dump(ctx context.Context, args []string, o *DumpOptions) error {
 	var files []*os.File
 	if o.StatusFD >= 0 {
 		if o.StatusFD <= 2 {
@@ -206,7 +205,7 @@ func criuDump(ctx context.Context, args []string, o *CheckpointOptions) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return criuRun(criu(ctx, args, files), filepath.Join(dir, dumpLog))
+	return runCommand(newCommand(ctx, args, files), filepath.Join(dir, dumpLog))
 }
 
 // complaints returns the first few error lines of criu's output.

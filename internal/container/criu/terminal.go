@@ -1,4 +1,4 @@
-package container
+package criu
 
 import (
 	"encoding/json"
@@ -10,13 +10,9 @@ import (
 
 	"github.com/minirun/minirun/internal/container/record"
 
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
-	"github.com/minirun/minirun/internal/container/terminal"
-	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // This file restores the terminal of a container. Its master is outside, where criu
@@ -51,15 +47,16 @@ func terminalAtDump(r *record.Record, images string) ([]string, error) {
 	return nil, nil
 }
 
-// terminalAtRestore creates the new terminal and passes its slave to criu, as number
+// inheritTerminal creates the new terminal and passes its slave to criu, as number
 // fd.
-func (c *Container) terminalAtRestore(images string, fd int) (args []string, files []*os.File, err error) {
-	if !c.spec.Process.Terminal {
+func (r *Restoration) inheritTerminal(fd int) (args []string, files []*os.File, err error) {
+	if !r.Spec.Process.Terminal {
 		return nil, nil, nil
 	}
-	data, err := os.ReadFile(filepath.Join(images, terminalFile))
+	data, err := os.ReadFile(filepath.Join(r.Options.ImagePath, terminalFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("config.json: process.terminal: the container of the images in %s had no terminal, or another runtime wrote them", images)
+		return nil, nil, fmt.Errorf("config.json: process.terminal: the container of the images in %s had no terminal, or another runtime wrote them",
+			r.Options.ImagePath)
 	}
 	var name string
 	if err == nil {
@@ -68,23 +65,9 @@ func (c *Container) terminalAtRestore(images string, fd int) (args []string, fil
 	if err != nil {
 		return nil, nil, fmt.Errorf("--image-path: %s: %w", terminalFile, err)
 	}
-	slave, err := c.newConsole()
+	slave, err := r.NewTerminal()
 	if err != nil {
 		return nil, nil, fmt.Errorf("config.json: process.terminal: %w", err)
 	}
 	return []string{"--inherit-fd", fmt.Sprintf("fd[%d]:%s", fd, name)}, []*os.File{slave}, nil
-}
-
-// newConsole creates a terminal on the host. Its master becomes the container's
-// console; it returns the slave, which belongs to the container's user.
-func (c *Container) newConsole() (slave *os.File, err error) {
-	uid := hostfacts.HostUser(c.spec, namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER))
-	c.Console, slave, err = terminal.Create(uid, c.spec.Process.ConsoleSize) // closed with the container
-	if err != nil {
-		return nil, err
-	}
-	if err := c.connectConsole(); err != nil {
-		return nil, errors.Join(err, slave.Close())
-	}
-	return slave, nil
 }

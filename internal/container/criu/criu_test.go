@@ -1,4 +1,4 @@
-package container
+package criu
 
 import (
 	"maps"
@@ -10,11 +10,9 @@ import (
 	"testing"
 
 	"github.com/minirun/minirun/internal/container/record"
-
+	"github.com/minirun/minirun/internal/spec"
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/minirun/minirun/internal/spec"
 )
 
 // TestCRIUConfig: the annotation replaces the default file, which may be missing.
@@ -24,7 +22,7 @@ func TestCRIUConfig(t *testing.T) {
 	none := map[string]string{spec.AnnotationCRIUConfig: ""}
 	check := func(annotations map[string]string, want string) {
 		t.Helper()
-		if got := strings.Join(criuConfig(annotations, usual), " "); got != want {
+		if got := strings.Join(configArgs(annotations, usual), " "); got != want {
 			t.Errorf("%v: %q, want %q", annotations, got, want)
 		}
 	}
@@ -50,12 +48,12 @@ func TestDumpArgs(t *testing.T) {
 	const end = " --config /etc/criu/own.conf"
 	const begin = "--tree 42 --images-dir /i --root /b/rootfs --log-file dump.log -v4 "
 	for _, c := range []struct {
-		o    CheckpointOptions
+		o    DumpOptions
 		want string
 	}{
-		{CheckpointOptions{StatusFD: -1}, "dump " + begin + "--freeze-cgroup /f/c --evasive-devices --manage-cgroups=soft" + end},
-		{CheckpointOptions{StatusFD: -1, PreDump: true, LeaveRunning: true}, "pre-dump " + begin + "--track-mem --freeze-cgroup /f/c --manage-cgroups=soft" + end},
-		{CheckpointOptions{StatusFD: 7, WorkPath: "/w", ParentPath: "../p", LeaveRunning: true, TCPEstablished: true, TCPSkipInFlight: true, ExtUnixSk: true, ShellJob: true, FileLocks: true,
+		{DumpOptions{StatusFD: -1}, "dump " + begin + "--freeze-cgroup /f/c --evasive-devices --manage-cgroups=soft" + end},
+		{DumpOptions{StatusFD: -1, PreDump: true, LeaveRunning: true}, "pre-dump " + begin + "--track-mem --freeze-cgroup /f/c --manage-cgroups=soft" + end},
+		{DumpOptions{StatusFD: 7, WorkPath: "/w", ParentPath: "../p", LeaveRunning: true, TCPEstablished: true, TCPSkipInFlight: true, ExtUnixSk: true, ShellJob: true, FileLocks: true,
 			AutoDedup: true, LinkRemap: true, LazyPages: true, PageServer: "[::1]:99", ManageCgroups: "full", EmptyNS: []string{"network"}},
 			"dump " + begin + "--work-dir /w --prev-images-dir ../p --track-mem --freeze-cgroup /f/c --evasive-devices --leave-running --tcp-established --skip-in-flight --ext-unix-sk " +
 				"--shell-job --file-locks --auto-dedup --link-remap --lazy-pages --status-fd 3 --manage-cgroups=full --page-server --address ::1 --port 99 --empty-ns net" + end},
@@ -66,7 +64,7 @@ func TestDumpArgs(t *testing.T) {
 			t.Errorf("%+v:\n%s, want\n%s (%v)", c.o, got, c.want, err)
 		}
 	}
-	for flag, o := range map[string]CheckpointOptions{
+	for flag, o := range map[string]DumpOptions{
 		"--page-server":         {PageServer: "host"},
 		"--manage-cgroups-mode": {ManageCgroups: "hard"},
 		"--empty-ns":            {EmptyNS: []string{"pid"}},

@@ -1,4 +1,4 @@
-package container
+package criu
 
 import (
 	"encoding/json"
@@ -187,16 +187,16 @@ func mountsOf(pid int) ([]*mountinfo.Info, error) {
 
 // externalAtDump returns criu's options for mounts of the host, and records what
 // restore cannot know from config.json.
-func externalAtDump(h *record.Locked, s *specs.Spec, images string) (args []string, err error) {
+func externalAtDump(r *record.Record, notifyDir string, s *specs.Spec, images string) (args []string, err error) {
 	host, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's mounts: %w", err)
 	}
-	inside, err := mountsOf(h.Pid)
+	inside, err := mountsOf(r.Pid)
 	if err != nil {
 		return nil, fmt.Errorf("read the container's mounts: %w", err)
 	}
-	all, err := placesNow(h, s)
+	all, err := placesNow(r, notifyDir, s)
 	if err != nil {
 		return nil, err
 	}
@@ -224,29 +224,28 @@ func externalAtDump(h *record.Locked, s *specs.Spec, images string) (args []stri
 }
 
 // placesNow lists the places of a running container.
-func placesNow(h *record.Locked, s *specs.Spec) ([]hostPlace, error) {
+func placesNow(r *record.Record, notifyDir string, s *specs.Spec) ([]hostPlace, error) {
 	var shown []rootfs.Cgroup
 	if machine, err := cgroups.Detect(); err == nil {
-		group := cgroups.Open(h.Cgroups)
-		if len(h.Cgroups) == 0 {
+		group := cgroups.Open(r.Cgroups)
+		if len(r.Cgroups) == 0 {
 			group = machine.Own()
 		}
 		if shown, err = hostfacts.CgroupMounts(s, machine, group); err != nil {
 			return nil, err
 		}
 	}
-	all := places(s, h.Bundle, shown)
-	dir := notifyDirectory(h.Dir())
-	if _, err := os.Stat(dir); err == nil {
-		all = append(all, hostPlace{name: notifyPlace, path: dir})
+	all := places(s, r.Bundle, shown)
+	if _, err := os.Stat(notifyDir); err == nil {
+		all = append(all, hostPlace{name: notifyPlace, path: notifyDir})
 	}
 	return all, nil
 }
 
-// externalAtRestore returns criu's options for what is mounted in the places now.
-func (c *Container) externalAtRestore(images string, shown []rootfs.Cgroup) (args []string, err error) {
+// externalMounts returns criu's options for what is mounted in the places now.
+func (r *Restoration) externalMounts() (args []string, err error) {
 	known := map[string]string{}
-	data, err := os.ReadFile(filepath.Join(images, externalFile))
+	data, err := os.ReadFile(filepath.Join(r.Options.ImagePath, externalFile))
 	if err == nil {
 		err = json.Unmarshal(data, &known)
 	}
@@ -254,17 +253,17 @@ func (c *Container) externalAtRestore(images string, shown []rootfs.Cgroup) (arg
 		return nil, fmt.Errorf("--image-path: %s: %w", externalFile, err)
 	}
 	if _, has := known[notifyPlace]; has {
-		if err = notify.MakeDirectory(notifyDirectory(c.options.directory())); err != nil {
+		if err = notify.MakeDirectory(r.NotifyDirectory); err != nil {
 			return nil, err
 		}
-		known[notifyPlace] = notifyDirectory(c.options.directory())
+		known[notifyPlace] = r.NotifyDirectory
 	}
 	for name, path := range known {
 		if strings.HasPrefix(path, inRoot) {
-			known[name] = filepath.Join(c.Rootfs, path)
+			known[name] = filepath.Join(r.RootFS, path)
 		}
 	}
-	for _, p := range places(c.spec, c.options.Bundle, shown) {
+	for _, p := range places(r.Spec, r.Bundle, r.CgroupMounts) {
 		known[p.name] = p.path
 	}
 	for _, name := range slices.Sorted(maps.Keys(known)) {
