@@ -3,6 +3,8 @@ package container
 import (
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/child"
+
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"golang.org/x/sys/unix"
@@ -15,11 +17,11 @@ import (
 // switches to minirun and back. The answer stays in the socket until the process's
 // step reads it.
 func (c *Container) answerAhead() error {
-	running := c.plan
-	if c.observed != nil {
-		running = c.observed.Plan
+	running := c.Plan
+	if c.Observed != nil {
+		running = c.Observed.Plan
 	}
-	if !c.purpose.starts || hostfacts.DiesWithParent(c.spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
+	if !c.purpose.starts || hostfacts.DiesWithParent(c.Spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.Spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}
 	for i := range c.values {
@@ -27,16 +29,16 @@ func (c *Container) answerAhead() error {
 			return nil
 		}
 	}
-	answer := goOn
-	if !process.HasHome(c.spec.Process.Env) {
+	answer := child.Continue
+	if !process.HasHome(c.Spec.Process.Env) {
 		home, known := c.homeAhead()
 		if !known {
 			return nil
 		}
 		answer = homeAnswer(home)
 	}
-	if err := c.proc.Reply(answer); err != nil {
-		return c.died(err)
+	if err := c.Proc.Reply(answer); err != nil {
+		return c.ExplainDeath(err)
 	}
 	c.answered = true
 	return nil
@@ -46,20 +48,20 @@ func (c *Container) answerAhead() error {
 // exist. It is known only if they cannot change the result: no layers, nothing mounted
 // over /etc/passwd, and no symbolic link on the way.
 func (c *Container) homeAhead() (home string, known bool) {
-	if len(c.roots) != 1 {
+	if len(c.Roots) != 1 {
 		return "", false
 	}
-	for i := range c.spec.Mounts {
-		if at := strings.Trim(c.spec.Mounts[i].Destination, "/"); at == "" || !plainPath(at) || at == "etc" || at == "etc/passwd" {
+	for i := range c.Spec.Mounts {
+		if at := strings.Trim(c.Spec.Mounts[i].Destination, "/"); at == "" || !plainPath(at) || at == "etc" || at == "etc/passwd" {
 			return "", false
 		}
 	}
-	root, err := unix.Open(c.roots[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := unix.Open(c.Roots[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", false
 	}
 	defer func() { _ = unix.Close(root) }()
-	home, err = c.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	home, err = c.FindHomeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
 	return home, err == nil
 }
 

@@ -32,7 +32,7 @@ func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 	} else if namespaces.Unprivileged() && c.purpose.otherHost == nil {
 		values, err = c.planUnprivileged(host)
 	} else {
-		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {
+		if values, err = cgroups.Compile(host, c.Spec.Linux.Resources); err == nil {
 			err = c.planGroup(host)
 		}
 	}
@@ -47,7 +47,7 @@ func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 	if in.Rootfs.CgroupV1 = host.Mode != cgroups.V2; in.Rootfs.CgroupV1 && host.V2 != nil {
 		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with only v2
 	}
-	in.Rootfs.Cgroup, err = hostfacts.CgroupMounts(c.spec, host, group)
+	in.Rootfs.Cgroup, err = hostfacts.CgroupMounts(c.Spec, host, group)
 	return values, err
 }
 
@@ -56,11 +56,11 @@ func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 // every config.json has device rules, which are a warning.
 func (c *Container) withoutCgroup(host *cgroups.Host) error {
 	const disabled = "has no effect with --cgroup-manager disabled"
-	r := c.spec.Linux.Resources
+	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
 		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: disabled})
 	}
-	if c.spec.Linux.CgroupsPath != "" {
+	if c.Spec.Linux.CgroupsPath != "" {
 		c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: disabled})
 	}
 	values, err := cgroups.CompileLimits(host, r)
@@ -79,7 +79,7 @@ func (c *Container) planGroup(host *cgroups.Host) error {
 	if c.options.SystemdCgroup {
 		return c.planUnit(host)
 	}
-	name := c.spec.Linux.CgroupsPath
+	name := c.Spec.Linux.CgroupsPath
 	path, err := cgroups.Path(host, name, c.options.ID)
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name), Err: err}
@@ -92,12 +92,12 @@ func (c *Container) planGroup(host *cgroups.Host) error {
 // own user and cgroup namespaces and a writable cgroup mount (config-linux.md, "Cgroup
 // ownership").
 func (c *Container) delegate() error {
-	setup := namespaces.Decide(c.spec)
+	setup := namespaces.Decide(c.Spec)
 	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || c.hostRoot == [2]uint32{} {
 		return nil
 	}
-	for i := range c.spec.Mounts {
-		m := &c.spec.Mounts[i]
+	for i := range c.Spec.Mounts {
+		m := &c.Spec.Mounts[i]
 		o, _ := spec.ParseMountOptions(m.Options)
 		if (m.Type == "cgroup" || m.Type == "cgroup2") && o.Flags&unix.MS_RDONLY == 0 {
 			return c.group.Delegate(int(c.hostRoot[0]))

@@ -54,7 +54,7 @@ func Checkpoint(root, id string, o criu.DumpOptions) (warnings []error, err erro
 	}
 	c := newContainer(Options{}, purpose{})
 	c.Record = h.Record
-	if c.signals.Queue, err = signals.Catch(); err != nil {
+	if c.Signals.Queue, err = signals.Catch(); err != nil {
 		return nil, err
 	}
 	if err := c.dump(args, &o, status == record.StatePaused); err != nil {
@@ -77,7 +77,7 @@ func Checkpoint(root, id string, o criu.DumpOptions) (warnings []error, err erro
 // dump runs criu, which a signal stops. After a failure the container continues,
 // unless it was paused before: a criu that is killed leaves it frozen.
 func (c *Container) dump(args []string, o *criu.DumpOptions, paused bool) error {
-	err := c.signals.Run(func(ctx context.Context) error { return criu.Dump(ctx, args, o) })
+	err := c.Signals.Run(func(ctx context.Context) error { return criu.Dump(ctx, args, o) })
 	var interrupted *wait.Interrupted
 	if errors.As(err, &interrupted) {
 		interrupted.Before = "criu had written all images"

@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"github.com/minirun/minirun/internal/namespaces"
@@ -41,8 +43,8 @@ type Options struct {
 	SystemdCgroup bool
 	NoCgroup      bool // the container stays in minirun's own cgroup, without limits
 
-	// Watch, if not nil, observes the start while it happens. Only for [Run].
-	Watch Watch
+	// Observer, if not nil, observes the start while it happens. Only for [Run].
+	Watch observer.Observer
 
 	// Warn receives problems that do not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.

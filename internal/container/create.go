@@ -10,6 +10,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/child"
+
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/minirun/minirun/internal/container/hostfacts"
@@ -23,7 +27,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/container/wait"
@@ -39,7 +42,7 @@ import (
 // A Container is one that this process has created and waits for.
 type Container struct {
 	record.Record
-	child
+	child.Process
 
 	options  Options
 	purpose  purpose
@@ -108,7 +111,7 @@ func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
 		s.Linux = &specs.Linux{}
 	}
 	c := newContainer(o, p)
-	c.spec = s
+	c.Spec = s
 	inputs, err := c.inputs()
 	return c, inputs, err
 }
@@ -116,9 +119,9 @@ func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
 // newContainer returns a container that does not exist yet.
 func newContainer(o Options, p purpose) *Container {
 	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1, inside: hooks.Inside{Directory: o.directory()}}
-	c.child = child{who: firstProcess, signals: wait.Signals{Queue: p.signals}, settings: settings{
+	c.Process = child.Process{Description: child.FirstProcess, Signals: wait.Signals{Queue: p.signals}, Settings: child.Settings{
 		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
-		Attended: p.attends, Watch: o.Watch, Warn: o.Warn,
+		Attended: p.attends, Observer: o.Watch, Warn: o.Warn,
 	}}
 	return c
 }
@@ -152,7 +155,7 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 // inputs gathers everything that the plan and the cgroups depend on, without a side
 // effect.
 func (c *Container) inputs() (compile.Inputs, error) {
-	s, facts := c.spec, c.factsQuery()
+	s, facts := c.Spec, c.factsQuery()
 	setup := namespaces.Decide(s)
 	in := compile.Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: facts.Rootless()}}
 	var err error
@@ -167,9 +170,9 @@ func (c *Container) inputs() (compile.Inputs, error) {
 		in.Rootfs.OnHost = true
 	}
 	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
-		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
+		c.Roots = append(c.Roots, in.Rootfs.Layers[i].Path)
 	}
-	c.roots = append(c.roots, in.Rootfs.Root)
+	c.Roots = append(c.Roots, in.Rootfs.Root)
 	c.addNotify(&in)
 	if in.Process, err = facts.Process(setup); err != nil {
 		return in, err
@@ -191,7 +194,7 @@ func (c *Container) inputs() (compile.Inputs, error) {
 func (c *Container) factsQuery() *hostfacts.Query {
 	o := &c.options
 	return &hostfacts.Query{
-		Spec: c.spec, ID: o.ID, Bundle: o.Bundle, Directory: o.directory(), Layers: o.Layers, Ephemeral: o.Ephemeral,
+		Spec: c.Spec, ID: o.ID, Bundle: o.Bundle, Directory: o.directory(), Layers: o.Layers, Ephemeral: o.Ephemeral,
 		NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, PreserveFDs: o.PreserveFDs, Warn: o.Warn,
 		StartsLater: !c.purpose.starts, Attended: c.purpose.attends, OtherHost: c.purpose.otherHost != nil,
 	}
@@ -237,13 +240,13 @@ func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 	o := &c.options
 	c.Record = record.Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
-		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
+		Cgroups: c.group.Paths(), Hooks: c.Spec.Hooks, Annotations: c.Spec.Annotations,
 		NoKeyring: o.NoKeyring, Unit: c.Unit,
 	}
 	if err := checkNames(in); err != nil {
 		return err
 	}
-	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
+	if p := c.Spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &record.Listener{Path: p.ListenerPath, Metadata: p.ListenerMetadata}
 	}
 	if c.rdt != nil {
@@ -262,7 +265,7 @@ func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 		}
 	}
 	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
-		c.Declared = c.spec.Version
+		c.Declared = c.Spec.Version
 	}
 	if err := c.claim(); err != nil {
 		return err
@@ -310,15 +313,19 @@ func (c *Container) prepareHost(in compile.Inputs) error {
 	if c.Unit != nil {
 		return nil // systemd creates the cgroup for the process: see scope
 	}
-	begin := c.began()
+	begin := c.BeginAction()
 	if err := c.group.Create(); err != nil {
 		c.group = nil // another process may have created it first
 		return err
 	}
 	if dirs := c.group.Dirs(); len(dirs) > 0 {
-		c.did(begin, "create the cgroup: mkdir "+strings.Join(dirs, " "), "the container's resource usage is counted and limited there", "linux.cgroupsPath")
+		c.Report(begin, observer.Action{
+			What:   "create the cgroup: mkdir " + strings.Join(dirs, " "),
+			Why:    "the container's resource usage is counted and limited there",
+			Source: "linux.cgroupsPath",
+		})
 	}
-	begin = c.began()
+	begin = c.BeginAction()
 	if err := c.group.Apply(c.values); err != nil {
 		return err
 	}
@@ -350,16 +357,16 @@ func (c *Container) createRecorded(in compile.Inputs) error {
 			return err
 		}
 	}
-	return c.pidFile()
+	return c.WritePidFile()
 }
 
 // fork starts the first process.
 func (c *Container) fork(in compile.Inputs) error {
-	c.plan, c.setup = compile.Container(in)
-	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
-	c.clonedLast = in.Namespaces.CloneLast
+	c.Plan, c.setup = compile.Container(in)
+	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.Plan.Steps), len(c.Plan.Data))
+	c.ClonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
-	given, err := c.openDescriptors(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
+	given, err := c.OpenDescriptors(in.Process.Preserve, rootfs.ReplacesNull(c.Spec, in.Rootfs))
 	if err != nil {
 		return err
 	}
@@ -377,17 +384,17 @@ func (c *Container) fork(in compile.Inputs) error {
 	if err != nil {
 		return err
 	}
-	running := c.watched(c.options.ID, attr.Cloneflags)
-	if hostfacts.DiesWithParent(c.spec) {
+	running := c.ObservedPlan(c.options.ID, attr.Cloneflags)
+	if hostfacts.DiesWithParent(c.Spec) {
 		// For the kernel the parent is a thread. It is this goroutine's, which
 		// continues until the container has exited.
 		runtime.LockOSThread()
 	}
-	begin := c.began()
-	if c.observed != nil {
-		attr.Stamps = c.observed.Stamps
+	begin := c.BeginAction()
+	if c.Observed != nil {
+		attr.Stamps = c.Observed.Stamps
 	}
-	if c.proc, err = bootstrap.Start(running, attr); err != nil {
+	if c.Proc, err = bootstrap.Start(running, attr); err != nil {
 		if c.group != nil && errors.Is(err, unix.EOPNOTSUPP) {
 			if why := c.group.RefusesProcesses(); why != nil {
 				return fmt.Errorf("config.json: linux.cgroupsPath: %w: %w", err, why)
@@ -395,8 +402,12 @@ func (c *Container) fork(in compile.Inputs) error {
 		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
-	c.did(begin, fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it starts in its new namespaces, and runs the plan", "linux.namespaces")
-	if c.setup.Clones() && !c.clonedLast {
+	c.Report(begin, observer.Action{
+		What:   fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.Proc.Pid),
+		Why:    "it starts in its new namespaces, and runs the plan",
+		Source: "linux.namespaces",
+	})
+	if c.setup.Clones() && !c.ClonedLast {
 		return nil // the PID of the process that continues is not known yet
 	}
 	return c.adopt()
@@ -413,7 +424,7 @@ func (c *Container) noteNamespaces() {
 
 // adopt adds the container's first process to the record.
 func (c *Container) adopt() error {
-	c.Pid = c.proc.Pid
+	c.Pid = c.Proc.Pid
 	var err error
 	if c.StartTime, err = record.ReadStartTime(c.Pid); err != nil {
 		return fmt.Errorf("the container's first process exited: %w", err)
@@ -424,24 +435,12 @@ func (c *Container) adopt() error {
 	if err := c.joinRdt(); err != nil {
 		return err
 	}
-	if adj := c.spec.Process.OOMScoreAdj; adj != nil {
+	if adj := c.Spec.Process.OOMScoreAdj; adj != nil {
 		path := "/proc/" + strconv.Itoa(c.Pid) + "/oom_score_adj"
 		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
 			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, diagnose.MissingCapability(err, "CAP_SYS_RESOURCE", "to lower it"))
 		}
 	}
-	return nil
-}
-
-func (c *child) pidFile() error {
-	if c.settings.PidFile == "" {
-		return nil
-	}
-	// Readers wait for the file to appear, so it must be complete when it does.
-	if err := atomicfile.Write(c.settings.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
-		return fmt.Errorf("--pid-file: %w", err)
-	}
-	c.pidFiled = true
 	return nil
 }
 
@@ -453,13 +452,13 @@ func closeAll(files []*os.File) {
 
 // openFiles opens the files that the parent opens for the plan.
 func (c *Container) openFiles() ([]*os.File, error) {
-	nodes, err := deviceNodes(c.plan.Files, c.options.directory())
+	nodes, err := deviceNodes(c.Plan.Files, c.options.directory())
 	if err != nil {
 		return nil, err
 	}
 	defer closeNodes(nodes) // those that are left after an error
 	var out []*os.File
-	for i, f := range c.plan.Files {
+	for i, f := range c.Plan.Files {
 		if f.Open == plan.Device {
 			out = append(out, nodes[i])
 			delete(nodes, i)

@@ -32,7 +32,7 @@ func (c *Container) destroy() error {
 	if err != nil || ended != nil || !exists {
 		return errors.Join(err, ended, back)
 	}
-	if c.pidFiled {
+	if c.WrotePidFile {
 		_ = os.Remove(c.options.PidFile) // it names a process that no longer exists
 	}
 	if keep {
@@ -49,7 +49,7 @@ func (c *Container) destroy() error {
 		c.group.Unmake() // the parents
 	}
 	c.lock.Release()
-	if c.proc != nil {
+	if c.Proc != nil {
 		// The runtime environment existed, so the hooks are called (runtime.md,
 		// "Lifecycle", 12 and 13).
 		for _, w := range c.poststop() {
@@ -61,8 +61,8 @@ func (c *Container) destroy() error {
 
 // closeAll closes what this process holds of a container that it undoes.
 func (c *Container) closeAll() {
-	c.pipes.Finish(&c.signals)
-	c.notifier.Close(&c.signals)
+	c.Pipes.Finish(&c.Signals)
+	c.notifier.Close(&c.Signals)
 	if c.Console != nil {
 		c.Console.Close()
 	}
@@ -71,40 +71,27 @@ func (c *Container) closeAll() {
 
 // endFirst kills the container's first process, if it exists, and reaps it.
 func (c *Container) endFirst() error {
-	if c.proc == nil {
+	if c.Proc == nil {
 		return nil
 	}
-	if c.proc.Reaped {
-		c.proc.CloseSync()
+	if c.Proc.Reaped {
+		c.Proc.CloseSync()
 		return nil
 	}
 	if err := c.KillMembers(); err != nil {
 		return err
 	}
-	if err := c.proc.Kill(); err != nil {
+	if err := c.Proc.Kill(); err != nil {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}
-	c.proc.CloseSync()
+	c.Proc.CloseSync()
 	if c.lock >= 0 { // otherwise its cgroup may already belong to another container
 		if err := c.Thaw(); err != nil {
 			return err
 		}
 	}
-	_, err := c.reapKilled()
+	_, err := c.ReapKilled()
 	return err
-}
-
-// reapKilled reaps the process, which has been killed. It does not die while a cgroup
-// above the container's is frozen.
-func (c *child) reapKilled() (unix.WaitStatus, error) {
-	if !wait.ForExit(int(c.proc.PidFD.Fd()), wait.KillLimit) {
-		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
-	}
-	status, err := c.proc.Wait()
-	if err != nil {
-		return 0, fmt.Errorf("wait for %s: %w", c.who, err)
-	}
-	return status, nil
 }
 
 // remove removes cgroups and state directory. Namespaces were destroyed with the last
@@ -252,7 +239,7 @@ func forceDamaged(root, id string, force bool, cause error) error {
 // asks to exit kills the current hook, and the next one begins: earlier signals were
 // for the container.
 func (c *Container) poststop() (warnings []error) {
-	queue := c.signals.Queue
+	queue := c.Signals.Queue
 	if queue == nil || c.Hooks == nil {
 		return runPoststop(context.Background(), &c.Record)
 	}
@@ -260,7 +247,7 @@ func (c *Container) poststop() (warnings []error) {
 		warnings = append(warnings, err)
 	}
 	for i, h := range hooks.List("poststop", c.Hooks.Poststop) {
-		err := c.signals.Run(func(ctx context.Context) error {
+		err := c.Signals.Run(func(ctx context.Context) error {
 			return h.Run(ctx, c.OCIState(specs.StateStopped, 0))
 		})
 		var interrupted *wait.Interrupted

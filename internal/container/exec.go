@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/child"
+
 	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/minirun/minirun/internal/container/diagnose"
@@ -63,7 +65,7 @@ type ExecOptions struct {
 
 // An execution is a process that joins a container.
 type execution struct {
-	child
+	child.Process
 	record *record.Record
 	init   *os.File    // pidfd of the container's first process
 	lock   record.Lock // shared, until the process is inside
@@ -101,17 +103,17 @@ func Exec(o ExecOptions) (status int, err error) {
 	if o.Detach {
 		return 0, nil
 	}
-	return e.attend()
+	return e.Attend()
 }
 
 // approach takes the container's lock and opens its first process.
 func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
-	e.child = child{who: "the new process", explain: e.failedStep, signals: wait.Signals{Queue: queue}, settings: settings{
+	e.Process = child.Process{Description: "the new process", Explain: e.failedStep, Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
 		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
 		Attended: !o.Detach, Warn: o.Warn,
 	}}
-	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock, error) { return record.LockOrInterrupt(&e.signals, dir, unix.LOCK_SH) })
+	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock, error) { return record.LockOrInterrupt(&e.Signals, dir, unix.LOCK_SH) })
 	if err != nil {
 		return nil, err
 	}
@@ -147,11 +149,11 @@ var errPaused = errors.New("cannot exec in a paused container")
 
 // run takes the process to its execve.
 func (e *execution) run(in compile.ExecInputs) error {
-	e.plan, e.clonedLast = compile.Exec(in), in.Namespaces&unix.CLONE_NEWPID != 0
+	e.Plan, e.ClonedLast = compile.Exec(in), in.Namespaces&unix.CLONE_NEWPID != 0
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
 	}
-	given, err := e.openDescriptors(in.Process.Preserve, false) // the container's own /dev/null may have been replaced
+	given, err := e.OpenDescriptors(in.Process.Preserve, false) // the container's own /dev/null may have been replaced
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
@@ -169,11 +171,11 @@ func (e *execution) run(in compile.ExecInputs) error {
 	if e.paused {
 		e.lock.Release() // resume needs it, and nothing continues before
 	}
-	if err := e.converse(e.answer); err != nil {
+	if err := e.Converse(e.answer); err != nil {
 		return err
 	}
 	e.lock.Release()
-	return e.pidFile()
+	return e.WritePidFile()
 }
 
 // fork starts the process. A v2 cgroup that has delegated controllers to its children
@@ -190,7 +192,7 @@ func (e *execution) fork(attr bootstrap.Attr, in compile.ExecInputs) error {
 		defer restore()
 	}
 	var err error
-	e.proc, err = bootstrap.Start(e.plan, attr)
+	e.Proc, err = bootstrap.Start(e.Plan, attr)
 	if attr.Cgroup != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
 		dir, why := initCgroup(e.record.Pid)
 		if why != nil {
@@ -201,23 +203,23 @@ func (e *execution) fork(attr bootstrap.Attr, in compile.ExecInputs) error {
 			return errors.Join(err, why)
 		}
 		attr.Cgroup = dir
-		e.proc, err = bootstrap.Start(e.plan, attr)
+		e.Proc, err = bootstrap.Start(e.Plan, attr)
 	}
 	switch {
 	case attr.Cgroup != nil && errors.Is(err, unix.EACCES) && e.record.Unit != nil:
 		attr.Cgroup, in.Scope = nil, true
-		e.plan = compile.Exec(in)
-		e.proc, err = bootstrap.Start(e.plan, attr)
+		e.Plan = compile.Exec(in)
+		e.Proc, err = bootstrap.Start(e.Plan, attr)
 	case attr.Cgroup != nil && errors.Is(err, unix.EAGAIN):
 		attr.Cgroup = nil
 		in.JoinCgroup2(e.cgroup) // a full cgroup accepts a process that is moved into it
-		e.plan = compile.Exec(in)
-		e.proc, err = bootstrap.Start(e.plan, attr)
+		e.Plan = compile.Exec(in)
+		e.Proc, err = bootstrap.Start(e.Plan, attr)
 	}
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
-	debuglog.Printf("process %d runs a plan of %d steps in container %q", e.proc.Pid, len(e.plan.Steps), e.record.ID)
+	debuglog.Printf("process %d runs a plan of %d steps in container %q", e.Proc.Pid, len(e.Plan.Steps), e.record.ID)
 	return nil
 }
 
@@ -242,7 +244,7 @@ func runOn(list string) (restore func(), err error) {
 // openFiles opens the files that the parent opens for the plan.
 func (e *execution) openFiles() ([]*os.File, error) {
 	var out []*os.File
-	for _, f := range e.plan.Files {
+	for _, f := range e.Plan.Files {
 		var opened *os.File
 		var err error
 		if f.Open == plan.Process {
@@ -265,43 +267,43 @@ func (e *execution) openFiles() ([]*os.File, error) {
 
 // answer answers one question of the process: see package handshake.
 func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
-	if err := e.mayAsk(m.Point); err != nil {
+	if err := e.CheckQuestion(m.Point); err != nil {
 		return nil, err
 	}
-	debugAsked(e.proc.Pid, m)
+	child.DebugQuestion(e.Proc.Pid, m)
 	switch m.Point {
 	case handshake.Scope:
-		return goOn, e.attach()
+		return child.Continue, e.attach()
 	case handshake.Full:
-		return goOn, e.leaveCgroup(cgroups.Detect)
+		return child.Continue, e.LeaveCgroup(cgroups.Detect)
 	case handshake.Cloned:
-		if err := e.successor(int(m.A), e.group); err != nil {
+		if err := e.FollowClone(int(m.A), e.group); err != nil {
 			return nil, err
 		}
 		// From here on it dies with the container. Processes inside may stop it for as
 		// long as they like, which must not prevent them from being killed.
 		e.lock.Release()
-		return goOn, e.sendListener()
+		return child.Continue, e.sendListener()
 	case handshake.Console:
-		if err := e.console(int(m.A)); err != nil {
+		if err := e.TakeConsole(int(m.A)); err != nil {
 			return nil, err
 		}
-		return goOn, e.sendConsole()
+		return child.Continue, e.SendConsole()
 	case handshake.Ready:
 		if err := e.joinRdt(); err != nil {
 			return nil, err
 		}
-		if err := e.rlimits(); err != nil {
+		if err := e.SetRlimits(); err != nil {
 			return nil, err
 		}
-		return goOn, e.sendPidFD(pidFDOfExec)
+		return child.Continue, e.SendPidFD(child.ExecPidFD)
 	case handshake.SeccompListener:
-		if err := e.takeListener(int(m.A)); err != nil {
+		if err := e.TakeListener(int(m.A)); err != nil {
 			return nil, err
 		}
-		return goOn, e.sendListener()
+		return child.Continue, e.sendListener()
 	case handshake.NoProgram:
-		return nil, e.programError(e.programSource(), unix.Errno(-int64(m.A)))
+		return nil, e.ProgramError(e.programSource(), unix.Errno(-int64(m.A)))
 	}
 	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
 }
@@ -309,19 +311,19 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 // undo kills a process that has not reached its program. If the container exited
 // meanwhile, that is the cause of the error.
 func (e *execution) undo(err error) error {
-	if e.proc != nil && !e.proc.Reaped {
-		if kill := e.proc.Kill(); kill != nil {
+	if e.Proc != nil && !e.Proc.Reaped {
+		if kill := e.Proc.Kill(); kill != nil {
 			return errors.Join(err, kill)
 		}
-		e.proc.CloseSync()
+		e.Proc.CloseSync()
 		// In a frozen cgroup it dies only when the cgroup is thawed.
-		if wait.ForExit(int(e.proc.PidFD.Fd()), wait.UndoLimit) {
-			if _, wait := e.proc.Wait(); wait != nil {
+		if wait.ForExit(int(e.Proc.PidFD.Fd()), wait.UndoLimit) {
+			if _, wait := e.Proc.Wait(); wait != nil {
 				return errors.Join(err, wait)
 			}
 		}
 	}
-	e.pipes.Finish(&e.signals)
+	e.Pipes.Finish(&e.Signals)
 	var interrupted *wait.Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
 		return fmt.Errorf("%w: it exited while the process was joining it", record.ErrNotRunning)
@@ -340,7 +342,7 @@ func (e *execution) ending() bool {
 	if err := unix.Stat("/proc/"+strconv.Itoa(e.record.Pid)+"/ns/mnt", &st); errors.Is(err, unix.ENOENT) {
 		return true
 	}
-	return e.killed && wait.ForExit(int(e.init.Fd()), 200*time.Millisecond)
+	return e.Killed && wait.ForExit(int(e.init.Fd()), 200*time.Millisecond)
 }
 
 // close releases lock and descriptors.
@@ -349,27 +351,27 @@ func (e *execution) close() {
 	if e.init != nil {
 		e.init.Close()
 	}
-	if e.proc != nil {
-		e.proc.Close()
+	if e.Proc != nil {
+		e.Proc.Close()
 	}
 	if e.Console != nil {
 		e.Console.Close()
 	}
-	if e.listener != nil {
-		e.listener.Close()
+	if e.SeccompListener != nil {
+		e.SeccompListener.Close()
 	}
 }
 
 // failedStep describes the step that failed, and what requested it.
 func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
-	if failed.Step >= len(e.plan.Steps) {
+	if failed.Step >= len(e.Plan.Steps) {
 		return failed
 	}
-	s := &e.plan.Steps[failed.Step]
-	if isExec(s) {
-		return e.programError(e.programSource(), failed.Errno)
+	s := &e.Plan.Steps[failed.Step]
+	if child.IsExec(s) {
+		return e.ProgramError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.spec, s, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.Plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.Spec, s, failed.Errno))
 }
 
 // where names the source of a setting: a path in --process, the command line or

@@ -40,7 +40,7 @@ func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
 		return compile.ExecInputs{}, err
 	}
 	if p.Terminal && !o.Detach {
-		if e.settings.Terminal, err = terminal.FindCallers(); err != nil {
+		if e.Settings.Terminal, err = terminal.FindCallers(); err != nil {
 			return compile.ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
 		}
 	}
@@ -52,7 +52,7 @@ func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
 	if err := hostfacts.CheckLabels(s); err != nil {
 		return compile.ExecInputs{}, err
 	}
-	e.spec, e.roots, e.rootsMounted = s, []string{e.root()}, true
+	e.Spec, e.Roots, e.RootsMounted = s, []string{e.root()}, true
 	in := compile.ExecInputs{Spec: s, Pid: e.record.Pid}
 	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
 		return in, err
@@ -84,7 +84,7 @@ func (e *execution) home() string {
 		return "/"
 	}
 	defer func() { _ = unix.Close(root) }()
-	home, err := e.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	home, err := e.FindHomeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return "/" // not readable: so the home directory is unknown
 	}

@@ -3,6 +3,8 @@ package container
 import (
 	"context"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/container/hooks"
@@ -13,13 +15,17 @@ func (c *Container) runHooks(list []hooks.Hook, status specs.ContainerState) err
 	if len(list) == 0 {
 		return nil
 	}
-	return c.signals.Run(func(ctx context.Context) error {
+	return c.Signals.Run(func(ctx context.Context) error {
 		for i := range list {
-			begin := c.began()
+			begin := c.BeginAction()
 			if err := list[i].Run(ctx, c.OCIState(status, c.Pid)); err != nil {
 				return err
 			}
-			c.did(begin, "run the hook "+list[i].Path, "with the state on its standard input", list[i].Source())
+			c.Report(begin, observer.Action{
+				What:   "run the hook " + list[i].Path,
+				Why:    "with the state on its standard input",
+				Source: list[i].Source(),
+			})
 		}
 		return nil
 	})

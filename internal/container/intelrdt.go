@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // planIntelRdt decides the container's resctrl group, without a side effect.
 func (c *Container) planIntelRdt() error {
-	r := c.spec.Linux.IntelRdt
+	r := c.Spec.Linux.IntelRdt
 	if r == nil || c.purpose.otherHost != nil {
 		return nil
 	}
@@ -41,12 +43,16 @@ func (c *Container) makeRdt() error {
 	if c.rdt == nil {
 		return nil
 	}
-	begin := c.began()
+	begin := c.BeginAction()
 	if err := c.rdt.Apply(); err != nil {
 		c.IntelRdt = nil // Apply has removed what it made
 		return fmt.Errorf("config.json: linux.intelRdt: %w", err)
 	}
-	c.did(begin, "prepare the resctrl group "+c.rdt.Control, "it divides the processor's caches and memory bandwidth", "linux.intelRdt")
+	c.Report(begin, observer.Action{
+		What:   "prepare the resctrl group " + c.rdt.Control,
+		Why:    "it divides the processor's caches and memory bandwidth",
+		Source: "linux.intelRdt",
+	})
 	return nil
 }
 
@@ -67,7 +73,7 @@ func (e *execution) joinRdt() error {
 	if e.record.IntelRdt == nil {
 		return nil
 	}
-	if err := e.record.IntelRdt.Join(e.proc.Pid); err != nil {
+	if err := e.record.IntelRdt.Join(e.Proc.Pid); err != nil {
 		return fmt.Errorf("exec: join the container's resctrl group: %w", err)
 	}
 	return nil

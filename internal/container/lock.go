@@ -35,7 +35,7 @@ func (c *Container) relock() (exists bool, err error) {
 	if c.lock >= 0 {
 		return true, nil
 	}
-	err = record.RetryLock(&c.signals, func() error { return record.Flock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
+	err = record.RetryLock(&c.Signals, func() error { return record.Flock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
 	if err != nil {
 		return true, err
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/netdevice"
@@ -18,8 +20,8 @@ import (
 
 // moveDevices moves the devices into the network namespace of the container's process.
 func (c *Container) moveDevices() error {
-	begin := c.began()
-	m, err := netdevice.Open(c.spec.Linux.NetDevices, int(c.proc.PidFD.Fd()))
+	begin := c.BeginAction()
+	m, err := netdevice.Open(c.Spec.Linux.NetDevices, int(c.Proc.PidFD.Fd()))
 	if err != nil {
 		return fmt.Errorf("config.json: %w", err)
 	}
@@ -35,8 +37,11 @@ func (c *Container) moveDevices() error {
 	}
 	for i := range m.Devices {
 		d := &m.Devices[i]
-		c.did(begin, fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
-			"only a process on the host may move it", "linux.netDevices")
+		c.Report(begin, observer.Action{
+			What:   fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
+			Why:    "only a process on the host may move it",
+			Source: "linux.netDevices",
+		})
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func notifyDirectory(stateDir string) string { return filepath.Join(stateDir, "n
 // addNotify adds the mount and the variable to the container. It comes after the
 // mounts of config.json: one of them may cover /run.
 func (c *Container) addNotify(in *compile.Inputs) {
-	o, s := &c.options, c.spec
+	o, s := &c.options, c.Spec
 	if o.NotifySocket == "" {
 		return
 	}
@@ -94,6 +94,6 @@ func (c *Container) notifyRestored(socket string) (err error) {
 
 // awaitReady waits until the program is ready, or has exited, and reports it.
 func (c *Container) awaitReady() {
-	c.notifier.AwaitReady(int(c.proc.PidFD.Fd()), c.Pid, c.options.Warn)
+	c.notifier.AwaitReady(int(c.Proc.PidFD.Fd()), c.Pid, c.options.Warn)
 	c.notifier = nil
 }

@@ -3,6 +3,7 @@ package container
 import (
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/observer"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
@@ -13,10 +14,10 @@ import (
 // Planned is everything that `run` would do for a container until its program runs, in
 // minirun and in the new process.
 type Planned struct {
-	Birth
+	observer.Start
 	Bundle string
-	Dirs   []string  // of the cgroup, which minirun creates
-	Values []Written // the values that it writes to its files
+	Dirs   []string           // of the cgroup, which minirun creates
+	Values []observer.Written // the values that it writes to its files
 }
 
 // An otherHost is one on which a plan would run, but not now.
@@ -47,7 +48,7 @@ func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
 		return nil, err
 	}
 	thePlan, setup := compile.Container(inputs)
-	out := &Planned{Birth: Birth{o.ID, c.spec, thePlan, setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+	out := &Planned{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
 	out.Values = append(written(c.group, c.values, false), written(c.group, c.values, true)...)
 	return out, nil
 }

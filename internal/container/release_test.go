@@ -20,7 +20,7 @@ func unmade(t *testing.T) *Container {
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
 	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(), Warn: func(w any) { t.Log(w) }}
 	c := newContainer(o, purpose{})
-	c.spec, c.group = s, cgroups.Open(nil)
+	c.Spec, c.group = s, cgroups.Open(nil)
 	return c
 }
 
@@ -44,7 +44,7 @@ func descriptors(t *testing.T) (open string) {
 // TestRecordThatFailsReleasesAll: neither a directory nor a lock is left.
 func TestRecordThatFailsReleasesAll(t *testing.T) {
 	c := unmade(t)
-	in := compile.Inputs{Spec: c.spec}
+	in := compile.Inputs{Spec: c.Spec}
 	in.Rootfs.OnHost, in.Rootfs.Root = true, "/no/such/root"
 	before := descriptors(t)
 	if err := c.record(in); !errors.Is(err, os.ErrNotExist) {
@@ -63,7 +63,7 @@ func TestDestroyReleasesAll(t *testing.T) {
 	c := unmade(t)
 	before := descriptors(t)
 	c.purpose.starts, c.options.NotifySocket = true, "/run/systemd/notify"
-	err := c.record(compile.Inputs{Spec: c.spec})
+	err := c.record(compile.Inputs{Spec: c.Spec})
 	if err == nil {
 		err = c.makeNotify()
 	}

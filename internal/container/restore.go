@@ -59,7 +59,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := checkRestore(c.spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
+	if err := checkRestore(c.Spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(c.findTerminal(), checkPidfd(), c.notifyRestored(manager)); err != nil {
@@ -73,7 +73,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		return 0, err
 	}
 	if err := c.restoreRecorded(inputs, &how); err != nil {
-		made := c.proc != nil
+		made := c.Proc != nil
 		err = errors.Join(err, c.destroy())
 		if !made {
 			err = errors.Join(err, endDescendants(before))
@@ -117,24 +117,24 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 		return err
 	}
 	defer leave()
-	list := c.spec.Hooks
+	list := c.Spec.Hooks
 	hasHooks := list != nil && len(list.Prestart)+len(list.CreateRuntime) > 0
 	// A joined network namespace still has its devices; those of a new one are moved
 	// again.
-	moves := len(c.spec.Linux.NetDevices) > 0 && !namespaces.Decide(c.spec).Joined(unix.CLONE_NEWNET)
+	moves := len(c.Spec.Linux.NetDevices) > 0 && !namespaces.Decide(c.Spec).Joined(unix.CLONE_NEWNET)
 	stopped := hasHooks || moves
 	host, err := cgroups.Detect()
 	if err != nil {
 		return err
 	}
 	r := criu.Restoration{
-		Options: &how.CRIU, Spec: c.spec, Bundle: c.options.Bundle, RootFS: c.Rootfs, Annotations: c.Annotations,
+		Options: &how.CRIU, Spec: c.Spec, Bundle: c.options.Bundle, RootFS: c.Rootfs, Annotations: c.Annotations,
 		PidFile: filepath.Join(c.options.directory(), "restored.pid"), Stop: stopped,
 		CgroupMounts: in.Rootfs.Cgroup, CgroupRoots: c.group.Names(host), NotifyDirectory: notifyDirectory(c.options.directory()),
-		OpenDescriptors: func() (*terminal.Descriptors, error) { return c.openDescriptors(0, false) },
+		OpenDescriptors: func() (*terminal.Descriptors, error) { return c.OpenDescriptors(0, false) },
 		NewTerminal:     c.newConsole,
 	}
-	if err := c.signals.Run(func(ctx context.Context) error { return r.Run(ctx, in) }); err != nil {
+	if err := c.Signals.Run(func(ctx context.Context) error { return r.Run(ctx, in) }); err != nil {
 		return err
 	}
 	pid, err := r.ReadPID()
@@ -170,13 +170,13 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 			return err
 		}
 	}
-	return errors.Join(c.group.ApplyLate(c.values), c.sendConsole(), c.pidFile())
+	return errors.Join(c.group.ApplyLate(c.values), c.SendConsole(), c.WritePidFile())
 }
 
 // checkConfined checks for what some versions of criu do not restore: Debian 12's 3.17
 // drops no_new_privs, and only the process itself can set it.
 func (c *Container) checkConfined() error {
-	if !c.spec.Process.NoNewPrivileges {
+	if !c.Spec.Process.NoNewPrivileges {
 		return nil
 	}
 	pids, err := c.Processes()
@@ -198,10 +198,10 @@ func (c *Container) checkConfined() error {
 // adoptRestored adds the container's first process, which is this one's child, to the
 // record.
 func (c *Container) adoptRestored(pid int) (err error) {
-	if c.proc, err = bootstrap.Adopt(pid); err != nil {
+	if c.Proc, err = bootstrap.Adopt(pid); err != nil {
 		return err
 	}
-	c.setup = namespaces.Decide(c.spec)
+	c.setup = namespaces.Decide(c.Spec)
 	c.noteNamespaces()
 	return c.adopt()
 }
@@ -209,12 +209,12 @@ func (c *Container) adoptRestored(pid int) (err error) {
 // newConsole creates a terminal on the host. Its master becomes the container's
 // console; it returns the slave, which belongs to the container's user.
 func (c *Container) newConsole() (slave *os.File, err error) {
-	uid := hostfacts.HostUser(c.spec, namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER))
-	c.Console, slave, err = terminal.Create(uid, c.spec.Process.ConsoleSize) // closed with the container
+	uid := hostfacts.HostUser(c.Spec, namespaces.Decide(c.Spec).Has(unix.CLONE_NEWUSER))
+	c.Console, slave, err = terminal.Create(uid, c.Spec.Process.ConsoleSize) // closed with the container
 	if err != nil {
 		return nil, err
 	}
-	if err := c.connectConsole(); err != nil {
+	if err := c.ConnectConsole(); err != nil {
 		return nil, errors.Join(err, slave.Close())
 	}
 	return slave, nil

@@ -14,7 +14,7 @@ import (
 // that was delegated to the user, or created by the user's systemd. If there is
 // neither, a container without limits runs without a cgroup.
 func (c *Container) planUnprivileged(host *cgroups.Host) ([]cgroups.Value, error) {
-	r := c.spec.Linux.Resources
+	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
 		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, with the permissions of its user"})
 	}
@@ -26,11 +26,11 @@ func (c *Container) planUnprivileged(host *cgroups.Host) ([]cgroups.Value, error
 		return values, err
 	}
 	why := fmt.Errorf("cgroups: %s is not delegated to this user", c.group.Dirs()[0])
-	if c.spec.Linux.CgroupsPath == "" && host.Mode == cgroups.V2 {
+	if c.Spec.Linux.CgroupsPath == "" && host.Mode == cgroups.V2 {
 		if err = c.planUnit(host); err == nil {
 			return values, nil
 		}
-		if c.signals.AskedToExit {
+		if c.Signals.AskedToExit {
 			return nil, err
 		}
 		why = fmt.Errorf("%w, and the user's systemd creates none: %w", why, err)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 
@@ -34,14 +36,14 @@ func (c *Container) planUnit(host *cgroups.Host) error {
 	if host.Mode != cgroups.V2 {
 		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
-	path := c.spec.Linux.CgroupsPath
+	path := c.Spec.Linux.CgroupsPath
 	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
 	}
 	base := ""
 	if unit.User {
-		err = c.signals.Run(func(ctx context.Context) (err error) {
+		err = c.Signals.Run(func(ctx context.Context) (err error) {
 			base, err = systemd.Do(ctx, &systemd.Request{Do: systemd.ControlGroup, Unit: unit})
 			return err
 		})
@@ -64,9 +66,9 @@ func (c *Container) planUnit(host *cgroups.Host) error {
 // scope has systemd move the process, which waits for that, into its unit, and limits
 // it.
 func (c *Container) scope() error {
-	begin := c.began()
-	err := c.signals.Run(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.proc.Pid, Values: c.values, Annotations: c.Annotations})
+	begin := c.BeginAction()
+	err := c.Signals.Run(func(ctx context.Context) error {
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.Proc.Pid, Values: c.values, Annotations: c.Annotations})
 		return err
 	})
 	if err != nil {
@@ -75,8 +77,12 @@ func (c *Container) scope() error {
 	if err := c.inUnit(); err != nil {
 		return err
 	}
-	c.did(begin, fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.proc.Pid), "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded", "linux.cgroupsPath")
-	begin = c.began()
+	c.Report(begin, observer.Action{
+		What:   fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.Proc.Pid),
+		Why:    "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded",
+		Source: "linux.cgroupsPath",
+	})
+	begin = c.BeginAction()
 	if err := c.group.Apply(c.values); err != nil {
 		return err
 	}
@@ -105,9 +111,9 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 		}
 		holder.Close()
 	}
-	c.proc = holder
+	c.Proc = holder
 	err = c.scope()
-	c.proc = nil
+	c.Proc = nil
 	if err != nil {
 		leave()
 		return nil, err
@@ -127,7 +133,7 @@ func (c *Container) disown() error {
 
 // inUnit checks that the process is in the cgroup that has its limits.
 func (c *Container) inUnit() error {
-	dir, err := initCgroup(c.proc.Pid)
+	dir, err := initCgroup(c.Proc.Pid)
 	if err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: look for the process in %s: %w", c.Unit.Name, err)
 	}
@@ -152,8 +158,8 @@ func forgetUnit(r *record.Record) (warning error) {
 // container's unit.
 func (e *execution) attach() error {
 	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
-	err := e.signals.Run(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.proc.Pid, Below: below})
+	err := e.Signals.Run(func(ctx context.Context) error {
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid, Below: below})
 		return err
 	})
 	if err != nil {

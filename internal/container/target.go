@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/child"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
@@ -30,19 +32,19 @@ type targetState struct {
 // it is. Nothing is changed here.
 func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	q := rootfs.UnpackTargetQuestion(m.B)
-	if q.Mount < 0 || q.Mount >= len(c.spec.Mounts) {
-		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.who, q.Mount)
+	if q.Mount < 0 || q.Mount >= len(c.Spec.Mounts) {
+		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.Description, q.Mount)
 	}
 	if q.Opened {
-		return goOn, c.checkOpened(q, int(m.A))
+		return child.Continue, c.checkOpened(q, int(m.A))
 	}
 	if c.targets.asked == 0 || c.targets.mount != q.Mount {
 		c.targets = targetState{mount: q.Mount}
 	}
 	if c.targets.asked++; c.targets.asked > maxTargetQuestions {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.Spec.Mounts[q.Mount].Destination)
 	}
-	root, err := c.proc.Descriptor(int(m.A), "root")
+	root, err := c.Proc.Descriptor(int(m.A), "root")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	look := lookIn(root)
 	answer, ok := q.Next(c.targets.last, look)
 	if !ok {
-		if answer, err = q.Answer(&c.spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look); err != nil {
+		if answer, err = q.Answer(&c.Spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +65,7 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	}
 	data, err := answer.Bytes()
 	if err != nil {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.spec.Mounts[q.Mount].Destination, answer.Path, err)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.Spec.Mounts[q.Mount].Destination, answer.Path, err)
 	}
 	return data, nil
 }
@@ -71,16 +73,16 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 // checkOpened examines the target that the kernel has found by following links which
 // minirun may not read.
 func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
-	place, err := c.proc.Descriptor(fd, "target")
+	place, err := c.Proc.Descriptor(fd, "target")
 	if err != nil {
 		return err
 	}
 	defer place.Close()
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(place.Fd()), &fs); err != nil {
-		return &os.PathError{Op: "statfs", Path: c.spec.Mounts[q.Mount].Destination, Err: err}
+		return &os.PathError{Op: "statfs", Path: c.Spec.Mounts[q.Mount].Destination, Err: err}
 	}
-	return q.CheckOpened(&c.spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
+	return q.CheckOpened(&c.Spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
 }
 
 // targetMode returns the mode for a tmpfs: that of the directory that it covers, or

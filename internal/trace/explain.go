@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
@@ -37,15 +38,15 @@ func NewExplainer(w io.Writer, full bool) *Explainer {
 }
 
 // Born makes the plan stop before each step.
-func (e *Explainer) Born(b container.Birth) *plan.Observed {
+func (e *Explainer) Born(b observer.Start) *plan.Observed {
 	e.plan = b.Plan
 	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s\n", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
 	return b.Plan.Observe()
 }
 
 // Did narrates what minirun has done.
-func (e *Explainer) Did(a container.Action) {
-	if strings.HasPrefix(a.What, "the program runs") {
+func (e *Explainer) Did(a observer.Action) {
+	if a.Kind == observer.ProgramRuns {
 		e.joinedCgroups(0)
 		e.dropped(0)
 	}
@@ -73,7 +74,7 @@ func (e *Explainer) heading(source string) {
 }
 
 // readBack reads the value that the kernel stored.
-func (e *Explainer) readBack(v container.Written) {
+func (e *Explainer) readBack(v observer.Written) {
 	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, writing(v))
 	text, err := os.ReadFile(v.File)
 	if err != nil {
@@ -102,7 +103,7 @@ func clip(text string, n int) string {
 }
 
 // Stopped narrates the step that has run.
-func (e *Explainer) Stopped(at container.Stop) error {
+func (e *Explainer) Stopped(at observer.Stop) error {
 	if at.Last < 0 {
 		e.before = inspect.FactsOf(at.Pid)
 		return nil
@@ -152,7 +153,7 @@ func (e *Explainer) joinedCgroups(pid int) {
 	}
 }
 
-func (e *Explainer) step(at container.Stop, s *plan.Step) {
+func (e *Explainer) step(at observer.Stop, s *plan.Step) {
 	e.heading(s.Source)
 	fmt.Fprintf(e.w, "  %sinit%s %3d %s", e.style.dim, e.style.off, at.Last, s.Name)
 	if e.full || s.Group != plan.Limits {

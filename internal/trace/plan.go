@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
@@ -54,7 +56,7 @@ func planText(w io.Writer, p *container.Planned) error {
 }
 
 // writing describes how minirun sets a limit.
-func writing(v container.Written) string {
+func writing(v observer.Written) string {
 	if v.Program {
 		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program with the rules %q)", v.File, v.Value)
 	}

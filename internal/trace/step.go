@@ -12,10 +12,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
@@ -59,7 +60,7 @@ func NewDebugger(w io.Writer, in *os.File, at string, until bool) *Debugger {
 }
 
 // Born makes the plan stop before each step.
-func (d *Debugger) Born(b container.Birth) *plan.Observed {
+func (d *Debugger) Born(b observer.Start) *plan.Observed {
 	d.plan = b.Plan
 	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps), d.style.off)
 	d.stop = func(int) bool { return true }
@@ -100,7 +101,7 @@ func matches(i int, s *plan.Step, text string) bool {
 
 // Stopped shows where the process is, and executes commands until one of them
 // continues it.
-func (d *Debugger) Stopped(at container.Stop) error {
+func (d *Debugger) Stopped(at observer.Stop) error {
 	if d.bad != nil {
 		return d.bad
 	}
@@ -123,7 +124,7 @@ func (d *Debugger) Stopped(at container.Stop) error {
 }
 
 // show prints what has happened since the last stop, and the next step.
-func (d *Debugger) show(at container.Stop) {
+func (d *Debugger) show(at observer.Stop) {
 	if at.Last >= 0 {
 		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, answer(d.plan, at.Last, at.Result), d.style.off)
 	}
@@ -157,7 +158,7 @@ func enter(pid int) []string {
 }
 
 // command reads a key or a line.
-func (d *Debugger) command(at container.Stop) ([]string, error) {
+func (d *Debugger) command(at observer.Stop) ([]string, error) {
 	const prompt = "(step) "
 	if !d.keys {
 		fmt.Fprintf(d.w, "%s", prompt)
@@ -193,7 +194,7 @@ func (d *Debugger) command(at container.Stop) ([]string, error) {
 	return []string{string(key)}, nil
 }
 
-func (d *Debugger) line(at container.Stop) ([]string, error) {
+func (d *Debugger) line(at observer.Stop) ([]string, error) {
 	var text []byte
 	for {
 		b, err := d.byte(at)
@@ -216,7 +217,7 @@ func (d *Debugger) line(at container.Stop) ([]string, error) {
 }
 
 // byte reads a single byte: the input after a command may be the container's.
-func (d *Debugger) byte(at container.Stop) (byte, error) {
+func (d *Debugger) byte(at observer.Stop) (byte, error) {
 	if err := at.Wait(int(d.in.Fd())); err != nil {
 		return 0, err
 	}
@@ -229,7 +230,7 @@ func (d *Debugger) byte(at container.Stop) (byte, error) {
 }
 
 // do executes a command; goOn is true if the process continues.
-func (d *Debugger) do(at container.Stop, words []string) (goOn bool, err error) {
+func (d *Debugger) do(at observer.Stop, words []string) (goOn bool, err error) {
 	if len(words) == 0 {
 		return false, nil
 	}
@@ -276,7 +277,7 @@ const help = `  next [N]   n, space  run this step, or N steps
   quit       q, ^C     stop the container here, and remove it
 `
 
-func (d *Debugger) next(at container.Stop, count string) bool {
+func (d *Debugger) next(at observer.Stop, count string) bool {
 	n, err := strconv.Atoi(count)
 	if count == "" {
 		n, err = 1, nil
@@ -325,7 +326,7 @@ func (d *Debugger) info(pid int) {
 // shell runs a program in the process's namespaces and root, as far as they exist
 // already. It uses this process's terminal. The error is set if a signal asks minirun
 // to exit.
-func (d *Debugger) shell(at container.Stop, command []string) error {
+func (d *Debugger) shell(at observer.Stop, command []string) error {
 	words := enter(at.Pid)
 	if len(command) == 0 {
 		words = append(words, "sh")
@@ -361,7 +362,7 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 
 // awaitShell waits for the exit of a program that shell runs. The terminal sends ^C
 // and ^\ to both minirun and the program, and they are intended for the program.
-func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
+func (d *Debugger) awaitShell(at observer.Stop, pidfd int) error {
 	for {
 		err := at.Wait(pidfd)
 		var by *wait.Interrupted
@@ -381,7 +382,7 @@ func (d *Debugger) takeTerminal() {
 }
 
 // Did reports what minirun has done since the last stop.
-func (d *Debugger) Did(a container.Action) {
+func (d *Debugger) Did(a observer.Action) {
 	if d.stop != nil {
 		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, clip(a.What, 160), where(a.Source), d.style.off)
 	}

@@ -1,4 +1,4 @@
-package container
+package child
 
 import (
 	"testing"
@@ -12,10 +12,10 @@ import (
 func TestQuestionsOfArrivedProcess(t *testing.T) {
 	for point := handshake.MapIDs; point <= handshake.Target; point++ {
 		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed || point == handshake.NoProgram
-		for _, c := range []child{{}, {clonedLast: true}, {arrived: true}, {clonedLast: true, arrived: true}} {
-			refused := c.mayAsk(point) != nil
-			if want := c.clonedLast && c.arrived && !harmless; refused != want {
-				t.Errorf("%s, clonedLast %v, arrived %v: refused %v, want %v", handshake.Name(point), c.clonedLast, c.arrived, refused, want)
+		for _, c := range []Process{{}, {ClonedLast: true}, {arrived: true}, {ClonedLast: true, arrived: true}} {
+			refused := c.CheckQuestion(point) != nil
+			if want := c.ClonedLast && c.arrived && !harmless; refused != want {
+				t.Errorf("%s, clonedLast %v, arrived %v: refused %v, want %v", handshake.Name(point), c.ClonedLast, c.arrived, refused, want)
 			}
 		}
 	}
@@ -25,19 +25,19 @@ func TestQuestionsOfArrivedProcess(t *testing.T) {
 // asked before they could.
 func TestQuestionsAreAskedOnce(t *testing.T) {
 	for point := handshake.MapIDs; point <= handshake.Target; point++ {
-		c := child{clonedLast: true}
-		if err := c.mayAsk(point); err != nil {
+		c := Process{ClonedLast: true}
+		if err := c.CheckQuestion(point); err != nil {
 			t.Errorf("%s: %v", handshake.Name(point), err)
 		}
-		if again := c.mayAsk(point) == nil; again != (point == handshake.CopyUp || point == handshake.Target) {
+		if again := c.CheckQuestion(point) == nil; again != (point == handshake.CopyUp || point == handshake.Target) {
 			t.Errorf("%s may be asked twice: %v", handshake.Name(point), again)
 		}
 	}
-	arrived := child{clonedLast: true, arrived: true}
-	if arrived.mayAsk(handshake.SeccompListener) != nil || arrived.mayAsk(handshake.SeccompListener) == nil {
+	arrived := Process{ClonedLast: true, arrived: true}
+	if arrived.CheckQuestion(handshake.SeccompListener) != nil || arrived.CheckQuestion(handshake.SeccompListener) == nil {
 		t.Error("an agent gets one listener, the first")
 	}
-	if c := (child{clonedLast: true}); c.mayAsk(1000) == nil {
+	if c := (Process{ClonedLast: true}); c.CheckQuestion(1000) == nil {
 		t.Error("an unknown point is accepted")
 	}
 }

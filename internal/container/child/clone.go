@@ -1,4 +1,4 @@
-package container
+package child
 
 import (
 	"errors"
@@ -21,30 +21,30 @@ import (
 // This file is the parent's part of a clone inside the plan: the process that it talks
 // to exits, and a sibling continues. See namespaces.EnterPID for the reason.
 
-// leaveCgroup moves the process, which the cgroup's limit prevents from cloning its
+// LeaveCgroup moves the process, which the cgroup's limit prevents from cloning its
 // successor, into minirun's own cgroup.
-func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
+func (c *Process) LeaveCgroup(detect func() (*cgroups.Host, error)) error {
 	host, err := detect()
 	if err != nil {
 		return err
 	}
-	if err := host.Own().Add(c.proc.Pid); err != nil {
+	if err := host.Own().Add(c.Proc.Pid); err != nil {
 		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside it: %w", err)
 	}
 	c.outside = true
 	return nil
 }
 
-// successor switches to the process pid, which the first one has cloned, and reaps the
+// FollowClone switches to the process pid, which the first one has cloned, and reaps the
 // first one, which exits. Then it sets what a child does not inherit.
-func (c *child) successor(pid int, group *cgroups.Group) error {
-	first := c.proc.Pid
-	ending, err := unix.FcntlInt(c.proc.PidFD.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+func (c *Process) FollowClone(pid int, group *cgroups.Group) error {
+	first := c.Proc.Pid
+	ending, err := unix.FcntlInt(c.Proc.PidFD.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = unix.Close(ending) }()
-	if err := c.proc.Become(pid); err != nil {
+	if err := c.Proc.Become(pid); err != nil {
 		return err
 	}
 	c.arrived = true
@@ -59,8 +59,8 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 			return err
 		}
 	}
-	s := c.spec.Process.Scheduler
-	if s == nil || !c.clonedLast || !process.ScheduledFromOutside(s) {
+	s := c.Spec.Process.Scheduler
+	if s == nil || !c.ClonedLast || !process.ScheduledFromOutside(s) {
 		return nil
 	}
 	if err := unix.SchedSetAttr(pid, process.SchedAttr(s), 0); err != nil {
@@ -71,13 +71,13 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 	return nil
 }
 
-// mayAsk refuses a question that the plan does not ask at this point. Once other
+// CheckQuestion refuses a question that the plan does not ask at this point. Once other
 // processes can see this one, they may make it send anything, and it must not get more
 // than what its program could do. They can see it a moment before the parent has
 // received its PID: nothing may be asked twice, so everything that the plan has
 // already asked is out of their reach. That moment is too short for more.
-func (c *child) mayAsk(point uint32) error {
-	if !c.clonedLast {
+func (c *Process) CheckQuestion(point uint32) error {
+	if !c.ClonedLast {
 		return nil
 	}
 	switch point {
@@ -85,7 +85,7 @@ func (c *child) mayAsk(point uint32) error {
 	default:
 		bit := uint64(1) << point
 		if point >= 64 || c.asked&bit != 0 {
-			return fmt.Errorf("%s asks for %s a second time", c.who, handshake.Name(point))
+			return fmt.Errorf("%s asks for %s a second time", c.Description, handshake.Name(point))
 		}
 		c.asked |= bit
 	}
@@ -96,5 +96,5 @@ func (c *child) mayAsk(point uint32) error {
 	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
 		return nil
 	}
-	return fmt.Errorf("%s asks for %s, which is not allowed in its PID namespace", c.who, handshake.Name(point))
+	return fmt.Errorf("%s asks for %s, which is not allowed in its PID namespace", c.Description, handshake.Name(point))
 }
