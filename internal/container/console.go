@@ -3,8 +3,6 @@ package container
 import (
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -25,17 +23,4 @@ func (c *Container) findTerminal() (err error) {
 
 func (c *Container) sendListener() error {
 	return c.SendListenerTo(c.Listener, c.OCIState(specs.StateCreating, c.Pid))
-}
-
-func (e *execution) sendListener() error {
-	return e.SendListenerTo(e.agent(), e.record.OCIState(specs.StateRunning, e.record.Pid))
-}
-
-// agent returns the destination of the filter's listener, nil if there is none.
-func (e *execution) agent() *record.Listener {
-	p := e.Spec.Linux.Seccomp
-	if p == nil || p.ListenerPath == "" {
-		return nil
-	}
-	return &record.Listener{Path: p.ListenerPath, Metadata: p.ListenerMetadata}
 }

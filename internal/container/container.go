@@ -61,9 +61,6 @@ type purpose struct {
 	findResctrl func() (string, error) // returns the mount point of resctrl
 }
 
-// MaxPreserveFDs limits Options.PreserveFDs: each takes a step of fork.
-const MaxPreserveFDs = 1 << 16
-
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 
 // DefaultRoot is the state directory if --root is not given. Root of a whole system in

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/openfiles"
+
 	"github.com/minirun/minirun/internal/container/child"
 
 	"github.com/minirun/minirun/internal/container/observer"
@@ -75,7 +77,7 @@ func create(o Options, p purpose) (*Container, error) {
 	if err := c.findTerminal(); err != nil {
 		return nil, err
 	}
-	if err := checkPidfd(); err != nil {
+	if err := record.CheckPidfd(); err != nil {
 		return nil, err
 	}
 	if err := c.record(inputs); err != nil {
@@ -134,8 +136,8 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
-	if o.PreserveFDs > MaxPreserveFDs {
-		return fmt.Errorf("--preserve-fds %d: must not be more than %d", o.PreserveFDs, MaxPreserveFDs)
+	if o.PreserveFDs > child.MaxPreserveFDs {
+		return fmt.Errorf("--preserve-fds %d: must not be more than %d", o.PreserveFDs, child.MaxPreserveFDs)
 	}
 	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
@@ -380,7 +382,7 @@ func (c *Container) fork(in compile.Inputs) error {
 	}
 	c.noteNamespaces()
 	attr.Extra, err = c.openFiles()
-	defer closeAll(attr.Extra)
+	defer child.CloseFiles(attr.Extra)
 	if err != nil {
 		return err
 	}
@@ -444,19 +446,13 @@ func (c *Container) adopt() error {
 	return nil
 }
 
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
 // openFiles opens the files that the parent opens for the plan.
 func (c *Container) openFiles() ([]*os.File, error) {
-	nodes, err := deviceNodes(c.Plan.Files, c.options.directory())
+	nodes, err := openfiles.DeviceNodes(c.Plan.Files, c.options.directory())
 	if err != nil {
 		return nil, err
 	}
-	defer closeNodes(nodes) // those that are left after an error
+	defer openfiles.CloseNodes(nodes) // those that are left after an error
 	var out []*os.File
 	for i, f := range c.Plan.Files {
 		if f.Open == plan.Device {
@@ -482,7 +478,7 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 	case plan.Pipe:
 		return c.inside.OpenInput(f, c.OCIState(specs.StateCreating, 0))
 	case plan.MapIDs:
-		return idMap(f.Maps)
+		return openfiles.IDMap(f.Maps)
 	case plan.Append:
 		return hooks.OpenOutput(f.Path)
 	case plan.Memory:

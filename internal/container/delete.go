@@ -59,7 +59,7 @@ func (c *Container) destroy() error {
 	return back
 }
 
-// closeAll closes what this process holds of a container that it undoes.
+// CloseFiles closes what this process holds of a container that it undoes.
 func (c *Container) closeAll() {
 	c.Pipes.Finish(&c.Signals)
 	c.notifier.Close(&c.Signals)

@@ -67,18 +67,6 @@ func (c *Container) joinRdt() error {
 	return nil
 }
 
-// joinRdt moves a process of exec into the container's group: it is a child of
-// minirun, which is in another one.
-func (e *execution) joinRdt() error {
-	if e.record.IntelRdt == nil {
-		return nil
-	}
-	if err := e.record.IntelRdt.Join(e.Proc.Pid); err != nil {
-		return fmt.Errorf("exec: join the container's resctrl group: %w", err)
-	}
-	return nil
-}
-
 // joinRdtRestored moves all processes that criu(8) has restored into the group.
 func (c *Container) joinRdtRestored() error {
 	if c.IntelRdt == nil {

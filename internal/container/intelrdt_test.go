@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/exec"
+
 	"github.com/minirun/minirun/internal/container/control"
 
 	"github.com/minirun/minirun/internal/container/record"
@@ -89,7 +91,7 @@ func TestIntelRdt(t *testing.T) {
 	if err := Start(o.Root, o.ID, "", o.Warn); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Exec(ExecOptions{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {
+	if _, err := exec.Run(exec.Options{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {
 		t.Fatal(err)
 	}
 	if got := fileText(root, "web/mon_groups/web/tasks"); got == pid || got == "none" {

@@ -62,7 +62,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := checkRestore(c.Spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
 		return 0, err
 	}
-	if err := errors.Join(c.findTerminal(), checkPidfd(), c.notifyRestored(manager)); err != nil {
+	if err := errors.Join(c.findTerminal(), record.CheckPidfd(), c.notifyRestored(manager)); err != nil {
 		return 0, err
 	}
 	before, err := record.ProcessParents()
@@ -76,7 +76,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		made := c.Proc != nil
 		err = errors.Join(err, c.destroy())
 		if !made {
-			err = errors.Join(err, endDescendants(before))
+			err = errors.Join(err, criu.EndDescendants(before))
 		}
 		return 0, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/minirun/minirun/internal/container/observer"
 
@@ -133,7 +132,7 @@ func (c *Container) disown() error {
 
 // inUnit checks that the process is in the cgroup that has its limits.
 func (c *Container) inUnit() error {
-	dir, err := initCgroup(c.Proc.Pid)
+	dir, err := record.OpenCgroup2(c.Proc.Pid)
 	if err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: look for the process in %s: %w", c.Unit.Name, err)
 	}
@@ -152,18 +151,4 @@ func forgetUnit(r *record.Record) (warning error) {
 	}
 	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: wait.SystemdLimit})
 	return warning
-}
-
-// attach has systemd move a process of exec, which waits for that, into the
-// container's unit.
-func (e *execution) attach() error {
-	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
-	err := e.Signals.Run(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid, Below: below})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("exec: the container's cgroup: %w", err)
-	}
-	return nil
 }

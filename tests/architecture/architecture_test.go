@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container container/wait debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext container/features container/control container/record container/criu",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container container/wait debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext container/features container/control container/record container/criu container/child container/exec",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -62,18 +62,20 @@ var arrows = map[string]string{
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
 	"internal/doctor":            "cgroups spec",
 
-	"internal/container":           "bootstrap cgroups container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/record container/terminal container/wait debuglog handshake linkwalk namespaces netdevice ownthread plan process regularfile resctrl rootfs signals spec systemd",
+	"internal/container":           "bootstrap cgroups container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
 	"internal/container/child":     "atomicfile bootstrap cgroups container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec",
 	"internal/container/compile":   "handshake namespaces plan process rootfs seccomp spec",
 	"internal/container/control":   "cgroups container/hostfacts container/record container/wait debuglog resctrl systemd",
 	"internal/container/copyup":    "regularfile spec",
-	"internal/container/criu":      "atomicfile bootstrap cgroups container/compile container/hostfacts container/notify container/record container/terminal namespaces ownthread rootfs signals spec",
+	"internal/container/criu":      "atomicfile bootstrap cgroups container/compile container/hostfacts container/notify container/record container/terminal container/wait namespaces ownthread rootfs signals spec",
 	"internal/container/diagnose":  "namespaces plan process regularfile",
+	"internal/container/exec":      "bootstrap cgroups container/child container/compile container/diagnose container/hostfacts container/record container/terminal container/wait debuglog handshake namespaces plan process signals spec systemd",
 	"internal/container/features":  "seccomp spec",
 	"internal/container/hooks":     "atomicfile bootstrap handshake plan process signals spec",
 	"internal/container/hostfacts": "cgroups container/compile container/hooks container/terminal namespaces overlay process rootfs spec",
 	"internal/container/notify":    "container/wait",
 	"internal/container/observer":  "plan",
+	"internal/container/openfiles": "bootstrap container/diagnose namespaces ownthread plan",
 	"internal/container/record":    "bootstrap cgroups container/wait debuglog namespaces netdevice resctrl spec systemd",
 	"internal/container/terminal":  "bootstrap container/wait namespaces stdio",
 	"internal/container/wait":      "signals",
@@ -121,7 +123,7 @@ var level = map[string]int{
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/record": 32, "container/terminal": 33, "container/wait": 34, "systemd": 40, "image/imagetools": 15,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34, "systemd": 40, "image/imagetools": 15,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }

@@ -1,4 +1,4 @@
-package container
+package criu
 
 import (
 	"errors"
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endDescendants kills and reaps what criu(8) created for this process before it
+// EndDescendants kills and reaps what criu(8) created for this process before it
 // failed or was killed: its first process is a child of this one, and may not be in
 // the cgroup yet. before has the earlier processes: a shell that executed minirun may
 // have had children.
-func endDescendants(before map[int]int) error {
+func EndDescendants(before map[int]int) error {
 	own := os.Getpid()
 	parents, err := record.ProcessParents()
 	if err != nil {

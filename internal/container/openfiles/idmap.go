@@ -1,4 +1,4 @@
-package container
+package openfiles
 
 import (
 	"os"
@@ -11,10 +11,10 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// idMap creates a user namespace that only carries a mapping, for
+// IDMap creates a user namespace that only carries a mapping, for
 // mount_setattr(MOUNT_ATTR_IDMAP), and returns a descriptor of it. Creating a
 // namespace needs a process; it waits until the descriptor is open.
-func idMap(maps [2][]string) (*os.File, error) {
+func IDMap(maps [2][]string) (*os.File, error) {
 	b := plan.NewBuilder(0)
 	gone := b.Label()
 	b.Await("wait until the namespace is open", "", b.Room(8), 8, gone)

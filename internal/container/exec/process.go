@@ -1,4 +1,4 @@
-package container
+package exec
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/minirun/minirun/internal/container/child"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -21,14 +23,14 @@ const execName = "exec"
 
 // check refuses contradictory options before anything is looked up. The messages about
 // terminals are runc's.
-func (o *ExecOptions) check() error {
+func (o *Options) check() error {
 	switch {
 	case o.ProcessFile == "" && len(o.Args) == 0:
 		return errors.New("exec: which program? process args cannot be empty")
 	case o.ProcessFile != "" && len(o.Args) > 0:
 		return fmt.Errorf("exec: --process %s specifies the command: the arguments %q must not be given too", o.ProcessFile, o.Args)
-	case o.PreserveFDs < 0 || o.PreserveFDs > MaxPreserveFDs:
-		return fmt.Errorf("exec: --preserve-fds %d: must be from 0 to %d", o.PreserveFDs, MaxPreserveFDs)
+	case o.PreserveFDs < 0 || o.PreserveFDs > child.MaxPreserveFDs:
+		return fmt.Errorf("exec: --preserve-fds %d: must be from 0 to %d", o.PreserveFDs, child.MaxPreserveFDs)
 	}
 	if o.ProcessFile == "" {
 		return nil
@@ -49,7 +51,7 @@ func (o *ExecOptions) check() error {
 
 // checkTerminal refuses a terminal that no process would hold, and a socket that would
 // get none.
-func (o *ExecOptions) checkTerminal(terminal bool) error {
+func (o *Options) checkTerminal(terminal bool) error {
 	switch {
 	case terminal && o.Detach && o.ConsoleSocket == "":
 		return errors.New("exec: cannot allocate tty if minirun will detach without setting console socket: give --console-socket")
@@ -62,7 +64,7 @@ func (o *ExecOptions) checkTerminal(terminal bool) error {
 // process returns the process to run in a container of s. Capabilities and labels that
 // --process omits are those of the container, as in runc: without them it would run
 // with other privileges than the container's own program.
-func (o *ExecOptions) process(s *specs.Spec) (*specs.Process, error) {
+func (o *Options) process(s *specs.Spec) (*specs.Process, error) {
 	own := s.Process
 	if own == nil {
 		own = &specs.Process{Cwd: "/"}
@@ -101,7 +103,7 @@ func inherit(value *string, from string) {
 }
 
 // changed returns the container's process with the changes of the command line.
-func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
+func (o *Options) changed(p specs.Process) (*specs.Process, error) {
 	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.Terminal, nil
 	if o.Cwd != "" {
 		p.Cwd = o.Cwd
@@ -132,7 +134,7 @@ func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 
 // user changes IDs. Names are not looked up, as in runc: the container's /etc/passwd
 // cannot be trusted for the identity of users.
-func (o *ExecOptions) user(u *specs.User) error {
+func (o *Options) user(u *specs.User) error {
 	if o.User != "" {
 		uid, gid, both := strings.Cut(o.User, ":")
 		n, err := parseID(uid)

@@ -1,13 +1,10 @@
-package container
+package exec
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/minirun/minirun/internal/container/hostfacts"
 
@@ -17,14 +14,13 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 // inputs looks up what the plan depends on, without a side effect.
-func (e *execution) inputs(o *ExecOptions) (compile.ExecInputs, error) {
+func (e *execution) inputs(o *Options) (compile.ExecInputs, error) {
 	s, _, err := spec.Load(e.record.Bundle) // create has printed its warnings
 	if err != nil {
 		return compile.ExecInputs{}, err
@@ -89,68 +85,6 @@ func (e *execution) home() string {
 		return "/" // not readable: so the home directory is unknown
 	}
 	return home
-}
-
-// cgroups finds the cgroups to join.
-func (e *execution) cgroups(in *compile.ExecInputs, o *ExecOptions) error {
-	paths, err := subCgroups(e.record.Cgroups, o.Cgroups)
-	if err != nil {
-		return err
-	}
-	e.group = cgroups.Open(paths)
-	if !e.paused { // only for the container's own cgroup: there are those above, and that of --cgroup
-		if err := e.frozen(e.group, o.IgnorePaused); err != nil {
-			return err
-		}
-	}
-	e.cgroup = paths[""]
-	in.Cgroups = e.group.Tasks()
-	if e.paused && paths[""] != "" {
-		// If it were created frozen, it would not return from fork, and neither would
-		// minirun.
-		in.JoinCgroup2(paths[""])
-		return nil
-	}
-	if in.Cgroup2, err = e.group.Dir(); err != nil {
-		return fmt.Errorf("exec: the container's cgroup: %w", err)
-	}
-	return nil
-}
-
-// frozen refuses a cgroup in which the process would stop, unless that is requested.
-func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
-	err := group.RefuseFrozen()
-	if errors.Is(err, cgroups.ErrFrozen) {
-		if e.paused = ignorePaused; ignorePaused {
-			return nil
-		}
-		err = fmt.Errorf("%w (use --ignore-paused to override): %w", errPaused, err)
-	}
-	return err
-}
-
-// initCgroup opens the v2 cgroup that a process is in.
-func initCgroup(pid int) (*os.File, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil {
-		return nil, err
-	}
-	host, err := cgroups.Detect()
-	if err != nil {
-		return nil, err
-	}
-	for line := range strings.Lines(string(data)) {
-		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
-		if !ok || host.V2 == nil {
-			continue
-		}
-		below, err := filepath.Rel(host.V2.Root, path)
-		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
-			return nil, fmt.Errorf("the container's first process is in cgroup %s, which is not mounted here", path)
-		}
-		return os.OpenFile(filepath.Join(host.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
-	}
-	return nil, errors.New("the container's first process is not in a v2 cgroup")
 }
 
 // kinds lists the namespaces with their names in /proc/PID/ns.

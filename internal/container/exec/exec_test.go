@@ -1,4 +1,4 @@
-package container
+package exec
 
 import (
 	"fmt"
@@ -57,7 +57,7 @@ func TestExecLeavesTheSpec(t *testing.T) {
 	list := func(s ...string) []string { return append(make([]string, 0, 10), s...) }
 	own := specs.Process{Cwd: "/", Env: list("A=1"), User: specs.User{AdditionalGids: append(make([]uint32, 0, 10), 5)},
 		Capabilities: &specs.LinuxCapabilities{Bounding: list("CAP_KILL"), Permitted: list("CAP_KILL"), Effective: list("CAP_KILL")}}
-	o := ExecOptions{Args: []string{"x"}, Env: []string{"B=2"}, User: "1:2", Gids: []string{"6"}, Caps: []string{"CAP_CHOWN"}, Warn: func(any) {}}
+	o := Options{Args: []string{"x"}, Env: []string{"B=2"}, User: "1:2", Gids: []string{"6"}, Caps: []string{"CAP_CHOWN"}, Warn: func(any) {}}
 	p, err := o.process(&specs.Spec{Process: &own})
 	if err != nil {
 		t.Fatal(err)

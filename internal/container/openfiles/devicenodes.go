@@ -1,4 +1,6 @@
-package container
+// Package openfiles opens files for a plan that need more than open(2): device nodes, and
+// a user namespace that only carries a mapping.
+package openfiles
 
 import (
 	"fmt"
@@ -14,13 +16,13 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// deviceNodes creates the device nodes among a plan's files, each as a detached mount
+// DeviceNodes creates the device nodes among a plan's files, each as a detached mount
 // of the node alone. Indexes are those of the files.
 //
 // The nodes are on a tmpfs that is mounted on dir in a separate mount namespace. It
 // belongs to the host's user namespace, so the devices work, and no other process sees
 // it. The kernel removes it with the last of the detached mounts.
-func deviceNodes(files []plan.File, dir string) (map[int]*os.File, error) {
+func DeviceNodes(files []plan.File, dir string) (map[int]*os.File, error) {
 	wanted := map[int]plan.File{}
 	for i, f := range files {
 		if f.Open == plan.Device {
@@ -45,13 +47,14 @@ func deviceNodes(files []plan.File, dir string) (map[int]*os.File, error) {
 		return nil
 	})
 	if err != nil {
-		closeNodes(nodes)
+		CloseNodes(nodes)
 		return nil, err
 	}
 	return nodes, nil
 }
 
-func closeNodes(nodes map[int]*os.File) {
+// CloseNodes closes device nodes that are not used.
+func CloseNodes(nodes map[int]*os.File) {
 	for _, f := range nodes {
 		f.Close()
 	}

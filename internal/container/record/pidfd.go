@@ -1,4 +1,4 @@
-package container
+package record
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkPidfd refuses to create a container that no later command could find: a seccomp
+// CheckPidfd refuses to create a container that no later command could find: a seccomp
 // filter around minirun may forbid the necessary calls.
-func checkPidfd() error {
+func CheckPidfd() error {
 	// No process and no descriptor has the number -1: if the call reaches the kernel
 	// the error says so, and a filter returns a different one.
 	_, err := unix.PidfdOpen(-1, 0)

@@ -1,4 +1,4 @@
-package container
+package openfiles
 
 import (
 	"errors"
@@ -32,7 +32,7 @@ func TestDeviceNodesFailure(t *testing.T) {
 	}
 	before := open()
 	for range 10 { // the nodes are created in any order
-		nodes, err := deviceNodes(files, t.TempDir())
+		nodes, err := DeviceNodes(files, t.TempDir())
 		if nodes != nil || !errors.Is(err, unix.EPERM) || !strings.HasPrefix(err.Error(), "config.json: linux.devices[1]: make the device /dev/two: mknod: ") {
 			t.Fatalf("%v, %v", nodes, err)
 		}
