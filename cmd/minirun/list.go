@@ -62,7 +62,7 @@ func listContainers(ctx *cli.Context) error {
 	return printTable(out, all)
 }
 
-func printTable(out io.Writer, all []control.Listed) error {
+func printTable(out io.Writer, all []control.ListEntry) error {
 	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
 	_, _ = fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush reports errors
 	for _, c := range all {

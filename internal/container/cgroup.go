@@ -28,7 +28,7 @@ func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 	}
 	var values []cgroups.Value
 	if c.options.NoCgroup {
-		err = c.withoutCgroup(host)
+		err = c.disableCgroup(host)
 	} else if namespaces.Unprivileged() && c.purpose.otherHost == nil {
 		values, err = c.planUnprivileged(host)
 	} else {
@@ -51,10 +51,10 @@ func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
 	return values, err
 }
 
-// withoutCgroup is for --cgroup-manager disabled, with which Podman runs containers in
+// disableCgroup is for --cgroup-manager disabled, with which Podman runs containers in
 // a cgroup that it manages itself. Limits would have no effect, and are an error;
 // every config.json has device rules, which are a warning.
-func (c *Container) withoutCgroup(host *cgroups.Host) error {
+func (c *Container) disableCgroup(host *cgroups.Host) error {
 	const disabled = "has no effect with --cgroup-manager disabled"
 	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
@@ -88,10 +88,10 @@ func (c *Container) planGroup(host *cgroups.Host) error {
 	return nil
 }
 
-// delegate gives the cgroup to the container's root if it may write to it: with its
+// delegateCgroup gives the cgroup to the container's root if it may write to it: with its
 // own user and cgroup namespaces and a writable cgroup mount (config-linux.md, "Cgroup
 // ownership").
-func (c *Container) delegate() error {
+func (c *Container) delegateCgroup() error {
 	setup := namespaces.Decide(c.Spec)
 	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || c.hostRoot == [2]uint32{} {
 		return nil

@@ -57,7 +57,7 @@ func Checkpoint(root, id string, o criu.DumpOptions) (warnings []error, err erro
 	if c.Signals.Queue, err = signals.Catch(); err != nil {
 		return nil, err
 	}
-	if err := c.dump(args, &o, status == record.StatePaused); err != nil {
+	if err := c.runDump(args, &o, status == record.StatePaused); err != nil {
 		return nil, err
 	}
 	if !ends {
@@ -71,12 +71,12 @@ func Checkpoint(root, id string, o criu.DumpOptions) (warnings []error, err erro
 		return warnings, err
 	}
 	h.Lock.Release() // its hooks may call minirun
-	return append(warnings, c.poststop()...), nil
+	return append(warnings, c.runPoststopAttended()...), nil
 }
 
-// dump runs criu, which a signal stops. After a failure the container continues,
+// runDump runs criu, which a signal stops. After a failure the container continues,
 // unless it was paused before: a criu that is killed leaves it frozen.
-func (c *Container) dump(args []string, o *criu.DumpOptions, paused bool) error {
+func (c *Container) runDump(args []string, o *criu.DumpOptions, paused bool) error {
 	err := c.Signals.Run(func(ctx context.Context) error { return criu.Dump(ctx, args, o) })
 	var interrupted *wait.Interrupted
 	if errors.As(err, &interrupted) {

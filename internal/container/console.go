@@ -13,7 +13,7 @@ func (c *Container) findTerminal() (err error) {
 		return nil
 	}
 	if !c.purpose.attends {
-		return noTerminalKeeper
+		return errNoTerminalHolder
 	}
 	if c.Settings.Terminal, err = terminal.FindCallers(); err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)

@@ -80,7 +80,7 @@ func create(o Options, p purpose) (*Container, error) {
 	if err := record.CheckPidfd(); err != nil {
 		return nil, err
 	}
-	if err := c.record(inputs); err != nil {
+	if err := c.createRecord(inputs); err != nil {
 		return nil, err
 	}
 	if err := c.createRecorded(inputs); err != nil {
@@ -114,7 +114,7 @@ func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
 	}
 	c := newContainer(o, p)
 	c.Spec = s
-	inputs, err := c.inputs()
+	inputs, err := c.gatherInputs()
 	return c, inputs, err
 }
 
@@ -128,8 +128,8 @@ func newContainer(o Options, p purpose) *Container {
 	return c
 }
 
-// noTerminalKeeper is the error for create, and for a detached container.
-var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
+// errNoTerminalHolder is the error for create, and for a detached container.
+var errNoTerminalHolder = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
 
 // checkOptions refuses combinations of the spec and the command line.
 func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
@@ -146,7 +146,7 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: without it minirun has no terminal to send"}
 	}
 	if o.ConsoleSocket == "" && s.Process.Terminal && !p.starts {
-		return noTerminalKeeper
+		return errNoTerminalHolder
 	}
 	if hostfacts.DiesWithParent(s) && !p.attends {
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
@@ -154,9 +154,9 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 	return nil
 }
 
-// inputs gathers everything that the plan and the cgroups depend on, without a side
+// gatherInputs gathers everything that the plan and the cgroups depend on, without a side
 // effect.
-func (c *Container) inputs() (compile.Inputs, error) {
+func (c *Container) gatherInputs() (compile.Inputs, error) {
 	s, facts := c.Spec, c.factsQuery()
 	setup := namespaces.Decide(s)
 	in := compile.Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: facts.Rootless()}}
@@ -202,8 +202,8 @@ func (c *Container) factsQuery() *hostfacts.Query {
 	}
 }
 
-// record creates the state directory and records what the container will have.
-func (c *Container) record(in compile.Inputs) error {
+// createRecord creates the state directory and records what the container will have.
+func (c *Container) createRecord(in compile.Inputs) error {
 	o := &c.options
 	if err := record.CheckID(o.ID); err != nil {
 		return err
@@ -224,7 +224,7 @@ func (c *Container) record(in compile.Inputs) error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	if err := c.lockNew(dir); err != nil {
+	if err := c.lockNewDirectory(dir); err != nil {
 		_ = os.Remove(dir) // an empty one, if it exists
 		c.closeDirectory()
 		return fmt.Errorf("state directory: lock %s: %w", dir, err)
@@ -269,7 +269,7 @@ func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
 		c.Declared = c.Spec.Version
 	}
-	if err := c.claim(); err != nil {
+	if err := c.refuseUsedCgroup(); err != nil {
 		return err
 	}
 	return c.Record.Write(dir)
@@ -290,10 +290,10 @@ func checkNames(in compile.Inputs) error {
 	return nil
 }
 
-// claim refuses a cgroup that belongs to another container before the record names it:
+// refuseUsedCgroup refuses a cgroup that belongs to another container before the record names it:
 // undoing a container kills the processes in its cgroup. It refuses a frozen one too,
 // in which the process would stop before its first step.
-func (c *Container) claim() error {
+func (c *Container) refuseUsedCgroup() error {
 	if err := c.group.RefuseUsed(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
 	}
@@ -305,7 +305,7 @@ func (c *Container) claim() error {
 
 // prepareHost creates what a container has on the host before it has a process.
 func (c *Container) prepareHost(in compile.Inputs) error {
-	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
+	if err := errors.Join(makeLayerDirectories(in), c.createNotifySocket()); err != nil {
 		return err
 	}
 	if err := c.makeRdt(); err != nil {
@@ -331,8 +331,8 @@ func (c *Container) prepareHost(in compile.Inputs) error {
 	if err := c.group.Apply(c.values); err != nil {
 		return err
 	}
-	c.didLimit(begin, false)
-	return c.delegate()
+	c.reportLimits(begin, false)
+	return c.delegateCgroup()
 }
 
 // createRecorded creates everything that the record names, and serves the first process
@@ -341,20 +341,20 @@ func (c *Container) createRecorded(in compile.Inputs) error {
 	if err := c.prepareHost(in); err != nil {
 		return err
 	}
-	if err := c.fork(in); err != nil {
+	if err := c.startProcess(in); err != nil {
 		return err
 	}
-	if err := c.answerAhead(); err != nil {
+	if err := c.answerEarly(); err != nil {
 		return err
 	}
-	if err := c.serve(); err != nil {
+	if err := c.serveUntilReady(); err != nil {
 		return err
 	}
-	if err := c.noteHostMount(); err != nil {
+	if err := c.recordHostMount(); err != nil {
 		return err
 	}
 	if len(c.Record.Devices) > 0 {
-		c.handOverDevices()
+		c.dropDevicesFromRecord()
 		if err := c.Record.Write(c.options.directory()); err != nil {
 			return err
 		}
@@ -362,8 +362,8 @@ func (c *Container) createRecorded(in compile.Inputs) error {
 	return c.WritePidFile()
 }
 
-// fork starts the first process.
-func (c *Container) fork(in compile.Inputs) error {
+// startProcess starts the first process.
+func (c *Container) startProcess(in compile.Inputs) error {
 	c.Plan, c.setup = compile.Container(in)
 	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.Plan.Steps), len(c.Plan.Data))
 	c.ClonedLast = in.Namespaces.CloneLast
@@ -380,7 +380,7 @@ func (c *Container) fork(in compile.Inputs) error {
 		}
 		defer attr.Cgroup.Close() // nil on a v1 host, which Close accepts
 	}
-	c.noteNamespaces()
+	c.recordNamespaces()
 	attr.Extra, err = c.openFiles()
 	defer child.CloseFiles(attr.Extra)
 	if err != nil {
@@ -412,11 +412,11 @@ func (c *Container) fork(in compile.Inputs) error {
 	if c.setup.Clones() && !c.ClonedLast {
 		return nil // the PID of the process that continues is not known yet
 	}
-	return c.adopt()
+	return c.recordProcess()
 }
 
-// noteNamespaces adds the container's namespaces to the record.
-func (c *Container) noteNamespaces() {
+// recordNamespaces adds the container's namespaces to the record.
+func (c *Container) recordNamespaces() {
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
 		c.Joined |= j.Flag
@@ -424,8 +424,8 @@ func (c *Container) noteNamespaces() {
 	c.Namespaces |= c.Joined
 }
 
-// adopt adds the container's first process to the record.
-func (c *Container) adopt() error {
+// recordProcess adds the container's first process to the record.
+func (c *Container) recordProcess() error {
 	c.Pid = c.Proc.Pid
 	var err error
 	if c.StartTime, err = record.ReadStartTime(c.Pid); err != nil {

@@ -25,10 +25,10 @@ import (
 func (c *Container) destroy() error {
 	exists, err := c.relock()
 	defer c.closeDirectory()
-	ended := c.endFirst()
+	ended := c.killFirstProcess()
 	keep, back := c.returnDevices()
 	back = errors.Join(back, c.removeUnusedRdt())
-	c.closeAll()
+	c.closeResources()
 	if err != nil || ended != nil || !exists {
 		return errors.Join(err, ended, back)
 	}
@@ -52,7 +52,7 @@ func (c *Container) destroy() error {
 	if c.Proc != nil {
 		// The runtime environment existed, so the hooks are called (runtime.md,
 		// "Lifecycle", 12 and 13).
-		for _, w := range c.poststop() {
+		for _, w := range c.runPoststopAttended() {
 			c.options.Warn(w)
 		}
 	}
@@ -60,7 +60,7 @@ func (c *Container) destroy() error {
 }
 
 // CloseFiles closes what this process holds of a container that it undoes.
-func (c *Container) closeAll() {
+func (c *Container) closeResources() {
 	c.Pipes.Finish(&c.Signals)
 	c.notifier.Close(&c.Signals)
 	if c.Console != nil {
@@ -69,8 +69,8 @@ func (c *Container) closeAll() {
 	c.inside.Close()
 }
 
-// endFirst kills the container's first process, if it exists, and reaps it.
-func (c *Container) endFirst() error {
+// killFirstProcess kills the container's first process, if it exists, and reaps it.
+func (c *Container) killFirstProcess() error {
 	if c.Proc == nil {
 		return nil
 	}
@@ -170,7 +170,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	defer l.Release()
 	r, err := record.Read(root, id)
 	if err != nil {
-		return nil, forceDamaged(root, id, force, err)
+		return nil, removeDamaged(root, id, force, err)
 	}
 	lost := r.FindLost()
 	devices, stranded := r.StrandedDevices()
@@ -222,9 +222,9 @@ func lockToDelete(root, id string, force bool) (record.Lock, error) {
 	}
 }
 
-// forceDamaged removes a state directory without a readable record: nothing was
+// removeDamaged removes a state directory without a readable record: nothing was
 // created before the record was written.
-func forceDamaged(root, id string, force bool, cause error) error {
+func removeDamaged(root, id string, force bool, cause error) error {
 	if !force {
 		return cause
 	}
@@ -235,10 +235,10 @@ func forceDamaged(root, id string, force bool, cause error) error {
 	return os.RemoveAll(dir)
 }
 
-// poststop runs the hooks of a container that this process waited for. A signal that
+// runPoststopAttended runs the hooks of a container that this process waited for. A signal that
 // asks to exit kills the current hook, and the next one begins: earlier signals were
 // for the container.
-func (c *Container) poststop() (warnings []error) {
+func (c *Container) runPoststopAttended() (warnings []error) {
 	queue := c.Signals.Queue
 	if queue == nil || c.Hooks == nil {
 		return runPoststop(context.Background(), &c.Record)

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-func (c *Container) lastSteps() []record.LastStep {
+func (c *Container) listLastSteps() []record.LastStep {
 	var out []record.LastStep
 	for i := len(c.Plan.Steps) - 1; i >= 0 && c.Plan.Steps[i].Name != process.WaitForStart; i-- {
 		out = append(out, record.LastStep{Step: i, Text: child.StepText(c.Plan, i), Exec: child.IsExec(&c.Plan.Steps[i])})
@@ -20,9 +20,9 @@ func (c *Container) lastSteps() []record.LastStep {
 	return out
 }
 
-// lastStepError is stepError for a container that another minirun has created. Its
+// explainLastStep is stepError for a container that another minirun has created. Its
 // config.json may have changed since, so it is only used for the hint.
-func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
+func (c *Container) explainLastStep(failed *bootstrap.ErrFailed) error {
 	for _, s := range c.LastSteps {
 		if s.Step != failed.Step {
 			continue

@@ -37,9 +37,9 @@ func checkOnHost(s *specs.Spec, noPivot bool, setup namespaces.Setup) error {
 	return nil
 }
 
-// noteHostMount records which mount is the container's, now that it exists: other
+// recordHostMount records which mount is the container's, now that it exists: other
 // containers may use the same root.path.
-func (c *Container) noteHostMount() error {
+func (c *Container) recordHostMount() error {
 	if c.OnHost == nil {
 		return nil
 	}

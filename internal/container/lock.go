@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockNew opens a state directory that this process has just created, once to lock it
+// lockNewDirectory opens a state directory that this process has just created, once to lock it
 // and once more for relock.
-func (c *Container) lockNew(dir string) error {
+func (c *Container) lockNewDirectory(dir string) error {
 	fd, err := record.OpenDirectory(dir)
 	if err != nil {
 		return err

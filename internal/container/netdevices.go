@@ -46,14 +46,14 @@ func (c *Container) moveDevices() error {
 	return nil
 }
 
-// handOverDevices leaves the devices to the container, which is created.
-func (c *Container) handOverDevices() {
+// dropDevicesFromRecord leaves the devices to the container, which is created.
+func (c *Container) dropDevicesFromRecord() {
 	c.Record.Devices, c.Record.NetworkNamespace = nil, ""
 }
 
-// forgetDevices closes the way back. It also closes the container's network namespace,
+// closeDevices closes the way back. It also closes the container's network namespace,
 // which would otherwise exist as long as this process.
-func (c *Container) forgetDevices() {
+func (c *Container) closeDevices() {
 	if c.devices != nil {
 		c.devices.Close()
 		c.devices = nil
@@ -68,7 +68,7 @@ func (c *Container) returnDevices() (keep bool, err error) {
 	if c.devices == nil {
 		return false, nil
 	}
-	defer c.forgetDevices()
+	defer c.closeDevices()
 	err = c.devices.Restore()
 	j := c.setup.Join(unix.CLONE_NEWNET)
 	if err == nil || j == nil {

@@ -44,8 +44,8 @@ func (o *Options) ignoreNotify() {
 	o.NotifySocket = ""
 }
 
-// makeNotify creates the directory, and the socket if this process starts the program.
-func (c *Container) makeNotify() error {
+// createNotifySocket creates the directory, and the socket if this process starts the program.
+func (c *Container) createNotifySocket() error {
 	if c.options.NotifySocket == "" {
 		return nil
 	}
@@ -81,8 +81,8 @@ func (c *Container) openNotify() error {
 	return nil
 }
 
-// notifyRestored prepares to report that a restored container is ready.
-func (c *Container) notifyRestored(socket string) (err error) {
+// prepareNotifier prepares to report that a restored container is ready.
+func (c *Container) prepareNotifier(socket string) (err error) {
 	if socket == "" {
 		return nil
 	}

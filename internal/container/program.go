@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// noProgram explains why a container's program cannot be executed, while its process
+// explainProgram explains why a container's program cannot be executed, while its process
 // waits.
-func (c *Container) noProgram(errno unix.Errno) error {
+func (c *Container) explainProgram(errno unix.Errno) error {
 	if c.Spec == nil { // another minirun has created it
 		now, _, err := spec.Load(c.Bundle)
 		if err != nil || now.Process == nil || len(now.Process.Args) == 0 {

@@ -47,7 +47,7 @@ func TestRecordThatFailsReleasesAll(t *testing.T) {
 	in := compile.Inputs{Spec: c.Spec}
 	in.Rootfs.OnHost, in.Rootfs.Root = true, "/no/such/root"
 	before := descriptors(t)
-	if err := c.record(in); !errors.Is(err, os.ErrNotExist) {
+	if err := c.createRecord(in); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the error is %v", err)
 	}
 	if after := descriptors(t); after != before {
@@ -63,9 +63,9 @@ func TestDestroyReleasesAll(t *testing.T) {
 	c := unmade(t)
 	before := descriptors(t)
 	c.purpose.starts, c.options.NotifySocket = true, "/run/systemd/notify"
-	err := c.record(compile.Inputs{Spec: c.Spec})
+	err := c.createRecord(compile.Inputs{Spec: c.Spec})
 	if err == nil {
-		err = c.makeNotify()
+		err = c.createNotifySocket()
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -62,14 +62,14 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := checkRestore(c.Spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
 		return 0, err
 	}
-	if err := errors.Join(c.findTerminal(), record.CheckPidfd(), c.notifyRestored(manager)); err != nil {
+	if err := errors.Join(c.findTerminal(), record.CheckPidfd(), c.prepareNotifier(manager)); err != nil {
 		return 0, err
 	}
 	before, err := record.ProcessParents()
 	if err != nil {
 		return 0, err
 	}
-	if err := c.record(inputs); err != nil {
+	if err := c.createRecord(inputs); err != nil {
 		return 0, err
 	}
 	if err := c.restoreRecorded(inputs, &how); err != nil {
@@ -80,17 +80,17 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		}
 		return 0, err
 	}
-	if err := c.poststart(); err != nil {
+	if err := c.runPoststart(); err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
-	c.forgetDevices()
+	c.closeDevices()
 	if how.Detach {
 		c.awaitReady()
 		c.Close()
 		return 0, nil
 	}
 	c.notifier.Forward(c.Pid, o.Warn)
-	return c.accompany(how.Keep)
+	return c.attendAndDelete(how.Keep)
 }
 
 // checkRestore refuses what criu could not restore. loses is true if writes to layers
@@ -112,7 +112,7 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 	if err := c.prepareHost(in); err != nil {
 		return err
 	}
-	leave, err := c.scopeForCRIU()
+	leave, err := c.createScopeForCRIU()
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 	if err != nil {
 		return err
 	}
-	if err := c.adoptRestored(pid); err != nil {
+	if err := c.recordRestored(pid); err != nil {
 		return err
 	}
 	if err := errors.Join(c.checkConfined(), c.joinRdtRestored()); err != nil {
@@ -151,7 +151,7 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 		if err := c.moveDevices(); err != nil {
 			return err
 		}
-		c.handOverDevices()
+		c.dropDevicesFromRecord()
 		if err := c.Record.Write(c.options.directory()); err != nil {
 			return err
 		}
@@ -195,15 +195,15 @@ func (c *Container) checkConfined() error {
 	return nil
 }
 
-// adoptRestored adds the container's first process, which is this one's child, to the
+// recordRestored adds the container's first process, which is this one's child, to the
 // record.
-func (c *Container) adoptRestored(pid int) (err error) {
+func (c *Container) recordRestored(pid int) (err error) {
 	if c.Proc, err = bootstrap.Adopt(pid); err != nil {
 		return err
 	}
 	c.setup = namespaces.Decide(c.Spec)
-	c.noteNamespaces()
-	return c.adopt()
+	c.recordNamespaces()
+	return c.recordProcess()
 }
 
 // newConsole creates a terminal on the host. Its master becomes the container's

@@ -31,18 +31,18 @@ func Run(o Options, how RunOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := c.start(); err != nil {
+	if err := c.startAndRunHooks(); err != nil {
 		return 0, err
 	}
 	c.notifier.Forward(c.Pid, o.Warn)
 	if how.Started != nil {
 		how.Started()
 	}
-	return c.accompany(how.Keep)
+	return c.attendAndDelete(how.Keep)
 }
 
-// accompany attends a container until it exits, and deletes it.
-func (c *Container) accompany(keep bool) (int, error) {
+// attendAndDelete attends a container until it exits, and deletes it.
+func (c *Container) attendAndDelete(keep bool) (int, error) {
 	begin := c.BeginAction()
 	status, err := c.Attend()
 	if err != nil {
@@ -75,7 +75,7 @@ func runDetached(o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := c.start(); err != nil {
+	if err := c.startAndRunHooks(); err != nil {
 		return err
 	}
 	c.awaitReady()

@@ -62,7 +62,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	defer proc.Close()
 	c := newContainer(Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, purpose{})
 	c.Record, c.lock = h.Record, h.Lock
-	c.Proc, c.Explain = proc, c.lastStepError
+	c.Proc, c.Explain = proc, c.explainLastStep
 	h.Lock = -1 // c has it now
 	if err := c.openNotify(); err != nil {
 		c.lock.Release()
@@ -88,27 +88,27 @@ func (c *Container) startCreated() error {
 	if err := c.Proc.Reply(child.Continue); err != nil {
 		return c.ExplainDeath(err)
 	}
-	if err := c.follow(); err != nil {
+	if err := c.serveUntilExec(); err != nil {
 		return err
 	}
-	return c.poststart()
+	return c.runPoststart()
 }
 
-// start lets a container that this process has created become the user's program.
-func (c *Container) start() error {
-	if err := c.release(); err != nil {
+// startAndRunHooks lets a container that this process has created become the user's program.
+func (c *Container) startAndRunHooks() error {
+	if err := c.startProgram(); err != nil {
 		return errors.Join(err, c.destroy())
 	}
-	if err := c.poststart(); err != nil {
+	if err := c.runPoststart(); err != nil {
 		return errors.Join(err, c.destroy())
 	}
-	c.forgetDevices()
+	c.closeDevices()
 	return nil
 }
 
-// poststart runs the hooks that come after the program has started. They may call
+// runPoststart runs the hooks that come after the program has started. They may call
 // minirun, so the lock is released before.
-func (c *Container) poststart() error {
+func (c *Container) runPoststart() error {
 	c.lock.Release()
 	if c.Hooks == nil {
 		return nil
@@ -126,8 +126,8 @@ func (c *Container) poststart() error {
 	})
 }
 
-// release answers Ready and follows the process to its execve.
-func (c *Container) release() (err error) {
+// startProgram answers Ready and follows the process to its execve.
+func (c *Container) startProgram() (err error) {
 	begin := c.BeginAction()
 	defer func() {
 		if err == nil {
@@ -140,7 +140,7 @@ func (c *Container) release() (err error) {
 		}
 	}()
 	if !c.answered {
-		answer, err := c.ready()
+		answer, err := c.answerReady()
 		if err != nil {
 			return err
 		}
@@ -148,11 +148,11 @@ func (c *Container) release() (err error) {
 			return c.ExplainDeath(err)
 		}
 	}
-	return c.follow()
+	return c.serveUntilExec()
 }
 
-// follow serves the process until its execve has succeeded.
-func (c *Container) follow() error {
+// serveUntilExec serves the process until its execve has succeeded.
+func (c *Container) serveUntilExec() error {
 	return c.Converse(func(m bootstrap.Message) ([]byte, error) {
 		switch m.Point {
 		case handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
@@ -178,13 +178,13 @@ func (c *Container) Delete() (warnings []error, err error) {
 		warnings = append(warnings, lost)
 	}
 	c.lock.Release()
-	return append(warnings, c.poststop()...), nil
+	return append(warnings, c.runPoststopAttended()...), nil
 }
 
 // Close releases the descriptors of a container that continues alone.
 func (c *Container) Close() {
 	c.closeDirectory()
-	c.forgetDevices()
+	c.closeDevices()
 	c.Proc.Close()
 	c.inside.Close()
 	if c.Console != nil {

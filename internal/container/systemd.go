@@ -62,18 +62,18 @@ func (c *Container) planUnit(host *cgroups.Host) error {
 	return nil
 }
 
-// scope has systemd move the process, which waits for that, into its unit, and limits
+// moveIntoScope has systemd move the process, which waits for that, into its unit, and limits
 // it.
-func (c *Container) scope() error {
+func (c *Container) moveIntoScope() error {
 	begin := c.BeginAction()
 	err := c.Signals.Run(func(ctx context.Context) error {
 		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.Proc.Pid, Values: c.values, Annotations: c.Annotations})
 		return err
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("config.json: linux.cgroupsPath: %w", err), c.disown())
+		return errors.Join(fmt.Errorf("config.json: linux.cgroupsPath: %w", err), c.disownUnit())
 	}
-	if err := c.inUnit(); err != nil {
+	if err := c.checkInUnit(); err != nil {
 		return err
 	}
 	c.Report(begin, observer.Action{
@@ -85,14 +85,14 @@ func (c *Container) scope() error {
 	if err := c.group.Apply(c.values); err != nil {
 		return err
 	}
-	c.didLimit(begin, false)
-	return c.delegate()
+	c.reportLimits(begin, false)
+	return c.delegateCgroup()
 }
 
-// scopeForCRIU has systemd create the scope for processes that criu(8) will restore,
+// createScopeForCRIU has systemd create the scope for processes that criu(8) will restore,
 // with a process that only waits: systemd creates no scope without one. The process is
 // ended by leave, when the container's processes exist.
-func (c *Container) scopeForCRIU() (leave func(), err error) {
+func (c *Container) createScopeForCRIU() (leave func(), err error) {
 	if c.Unit == nil {
 		return func() {}, nil
 	}
@@ -111,7 +111,7 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 		holder.Close()
 	}
 	c.Proc = holder
-	err = c.scope()
+	err = c.moveIntoScope()
 	c.Proc = nil
 	if err != nil {
 		leave()
@@ -120,18 +120,18 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 	return leave, nil
 }
 
-// disown gives up the claim to a unit that belongs to another container: its processes
+// disownUnit gives up the claim to a unit that belongs to another container: its processes
 // must not be killed when this container is undone.
-func (c *Container) disown() error {
-	if c.inUnit() == nil {
+func (c *Container) disownUnit() error {
+	if c.checkInUnit() == nil {
 		return nil
 	}
 	c.Unit, c.Cgroups, c.group = nil, nil, cgroups.Open(nil)
 	return c.Record.Write(c.options.directory())
 }
 
-// inUnit checks that the process is in the cgroup that has its limits.
-func (c *Container) inUnit() error {
+// checkInUnit checks that the process is in the cgroup that has its limits.
+func (c *Container) checkInUnit() error {
 	dir, err := record.OpenCgroup2(c.Proc.Pid)
 	if err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: look for the process in %s: %w", c.Unit.Name, err)

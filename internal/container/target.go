@@ -22,15 +22,15 @@ const maxTargetQuestions = unix.PathMax
 
 // targetState contains the previous answers about one mount's target.
 type targetState struct {
-	mount int
-	asked int
-	made  bool // a part of it was missing
-	last  rootfs.TargetAnswer
+	mount   int
+	asked   int
+	created bool // a part of it was missing
+	last    rootfs.TargetAnswer
 }
 
-// target answers a question about the target of a mount: what to create next, or where
+// answerTarget answers a question about the target of a mount: what to create next, or where
 // it is. Nothing is changed here.
-func (c *Container) target(m bootstrap.Message) ([]byte, error) {
+func (c *Container) answerTarget(m bootstrap.Message) ([]byte, error) {
 	q := rootfs.UnpackTargetQuestion(m.B)
 	if q.Mount < 0 || q.Mount >= len(c.Spec.Mounts) {
 		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.Description, q.Mount)
@@ -49,7 +49,7 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	look := lookIn(root)
+	look := lookupIn(root)
 	answer, ok := q.Next(c.targets.last, look)
 	if !ok {
 		if answer, err = q.Answer(&c.Spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look); err != nil {
@@ -59,9 +59,9 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	c.targets.last = answer
 	switch {
 	case answer.Directory != "":
-		c.targets.made = true
+		c.targets.created = true
 	case q.Noted && answer.Path != "":
-		answer.Mode = c.targetMode(root, answer)
+		answer.Mode = c.findTargetMode(root, answer)
 	}
 	data, err := answer.Bytes()
 	if err != nil {
@@ -85,12 +85,12 @@ func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
 	return q.CheckOpened(&c.Spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
 }
 
-// targetMode returns the mode for a tmpfs: that of the directory that it covers, or
+// findTargetMode returns the mode for a tmpfs: that of the directory that it covers, or
 // its default if there was none.
-func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
+func (c *Container) findTargetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
 	var st unix.Stat_t
-	if !c.targets.made {
-		fd, err := regularfile.PathIn(int(root.Fd()), answer.Path, 0, exactly)
+	if !c.targets.created {
+		fd, err := regularfile.PathIn(int(root.Fd()), answer.Path, 0, resolveExactly)
 		if err == nil {
 			err = unix.Fstat(fd, &st)
 			_ = unix.Close(fd)
@@ -102,12 +102,12 @@ func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32
 	return rootfs.DefaultTmpfsMode
 }
 
-const exactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
+const resolveExactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
 
-// lookIn looks names up below an open root.
-func lookIn(root *os.File) linkwalk.Look {
+// lookupIn looks names up below an open root.
+func lookupIn(root *os.File) linkwalk.Look {
 	return func(name string) (linkwalk.Kind, string, error) {
-		fd, err := regularfile.PathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, exactly)
+		fd, err := regularfile.PathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, resolveExactly)
 		if errors.Is(err, unix.ENOENT) {
 			return linkwalk.Missing, "", nil
 		}

@@ -51,7 +51,7 @@ type Layer struct {
 // StackOf finds the stack of a container with this name, or else of a bundle.
 func StackOf(root, name string) (*Stack, error) {
 	if record.CheckID(name) == nil {
-		lower, upper, err := control.LayersOf(root, name)
+		lower, upper, err := control.ContainerLayers(root, name)
 		if err == nil {
 			return &Stack{lower, upper}, nil
 		}
@@ -59,7 +59,7 @@ func StackOf(root, name string) (*Stack, error) {
 			return nil, err
 		}
 	}
-	lower, err := control.LayersIn(name)
+	lower, err := control.BundleLayers(name)
 	return &Stack{Lower: lower}, err
 }
 

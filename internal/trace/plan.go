@@ -19,7 +19,7 @@ import (
 // The same bundle always gives the same bytes.
 
 // WritePlan writes a plan; format is text, json or md.
-func WritePlan(w io.Writer, p *container.Planned, format string) error {
+func WritePlan(w io.Writer, p *container.RunPlan, format string) error {
 	switch format {
 	case "text":
 		return planText(w, p)
@@ -31,7 +31,7 @@ func WritePlan(w io.Writer, p *container.Planned, format string) error {
 	return fmt.Errorf("--format %q: must be text, json or md", format)
 }
 
-func planText(w io.Writer, p *container.Planned) error {
+func planText(w io.Writer, p *container.RunPlan) error {
 	var out strings.Builder
 	out.WriteString("# minirun\n")
 	for _, d := range p.Dirs {
@@ -100,7 +100,7 @@ type planStep struct {
 	On     map[string]int `json:"on,omitempty"`   // after an expected error
 }
 
-func planJSON(w io.Writer, p *container.Planned) error {
+func planJSON(w io.Writer, p *container.RunPlan) error {
 	d := planDocument{ID: p.ID, Bundle: p.Bundle, Cgroup: p.Dirs, Clone: strings.FieldsFunc(plan.CloneFlags(uint64(p.Cloneflags)), func(r rune) bool { return r == '|' })}
 	for _, v := range p.Values {
 		d.Writes = append(d.Writes, planWrite{v.File, v.Value, v.Source})
@@ -128,7 +128,7 @@ func planJSON(w io.Writer, p *container.Planned) error {
 	return enc.Encode(d)
 }
 
-func planMarkdown(w io.Writer, p *container.Planned) error {
+func planMarkdown(w io.Writer, p *container.RunPlan) error {
 	var out strings.Builder
 	cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
 	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | requested by |\n|---|---|---|\n", p.ID)
@@ -158,7 +158,7 @@ func planMarkdown(w io.Writer, p *container.Planned) error {
 
 // DiffPlans writes the differences between the plans of a and b, and reports whether
 // there are any. Step numbers and the paths of the bundles are ignored.
-func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error) {
+func DiffPlans(w io.Writer, a, b *container.RunPlan) (different bool, err error) {
 	was, is := planLines(a), planLines(b)
 	var out strings.Builder
 	source := ""
@@ -175,7 +175,7 @@ func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error)
 
 type planLine struct{ text, source string }
 
-func planLines(p *container.Planned) (lines []planLine) {
+func planLines(p *container.RunPlan) (lines []planLine) {
 	anywhere := strings.NewReplacer(p.Bundle+"/", "BUNDLE/", p.Bundle+`"`, `BUNDLE"`).Replace
 	add := func(source, name, call string) {
 		lines = append(lines, planLine{anywhere(fmt.Sprintf("%-34s %s", name, call)), source})

@@ -44,7 +44,7 @@ func (c *Process) forwardUntilExit(relay *terminal.Relay) error {
 	arrived := c.Signals.Early
 	for {
 		for _, s := range arrived {
-			if err := c.forward(s, relay); err != nil {
+			if err := c.forwardSignal(s, relay); err != nil {
 				c.Settings.Warn(err)
 			}
 		}
@@ -58,8 +58,8 @@ func (c *Process) forwardUntilExit(relay *terminal.Relay) error {
 	}
 }
 
-// forward passes on a signal.
-func (c *Process) forward(s unix.Signal, relay *terminal.Relay) error {
+// forwardSignal passes on a signal.
+func (c *Process) forwardSignal(s unix.Signal, relay *terminal.Relay) error {
 	if s == unix.SIGWINCH && relay != nil {
 		return relay.Resize()
 	}
@@ -69,11 +69,11 @@ func (c *Process) forward(s unix.Signal, relay *terminal.Relay) error {
 	return nil
 }
 
-// endedEarly distinguishes a short program from a set-up that was killed before
+// checkEarlyExit distinguishes a short program from a set-up that was killed before
 // execve: a failed step would have been reported, unless the seccomp filter prevented
 // the report itself. A process that is not reaped yet keeps its name, and execve
 // changes it.
-func (c *Process) endedEarly() error {
+func (c *Process) checkEarlyExit() error {
 	if !wait.ForExit(int(c.Proc.PidFD.Fd()), wait.KillLimit) {
 		return fmt.Errorf("%s has closed its socket, but is still running its plan", c.Description)
 	}
@@ -84,7 +84,7 @@ func (c *Process) endedEarly() error {
 	if err != nil {
 		return fmt.Errorf("examine %s: %w", c.Description, err)
 	}
-	if !inSetUp(strings.TrimSuffix(string(name), "\n")) {
+	if !isInSetUp(strings.TrimSuffix(string(name), "\n")) {
 		return nil
 	}
 	err = c.ExplainDeath(io.EOF)
@@ -94,10 +94,10 @@ func (c *Process) endedEarly() error {
 	return err
 }
 
-// inSetUp reports whether a process of this name has not become the program yet: until
+// isInSetUp reports whether a process of this name has not become the program yet: until
 // the plan is executed it is named after minirun itself, then after the number of the
 // plan's descriptor, and then it sets its own name.
-func inSetUp(name string) bool {
+func isInSetUp(name string) bool {
 	own, err := os.ReadFile("/proc/self/comm")
 	if err == nil && strings.TrimSuffix(string(own), "\n") == name {
 		return true

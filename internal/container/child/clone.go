@@ -31,7 +31,7 @@ func (c *Process) LeaveCgroup(detect func() (*cgroups.Host, error)) error {
 	if err := host.Own().Add(c.Proc.Pid); err != nil {
 		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside it: %w", err)
 	}
-	c.outside = true
+	c.outsideCgroup = true
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (c *Process) FollowClone(pid int, group *cgroups.Group) error {
 	if err := record.Reap(first); err != nil {
 		return err
 	}
-	if c.outside {
+	if c.outsideCgroup {
 		if err := group.Add(pid); err != nil {
 			return err
 		}
@@ -84,10 +84,10 @@ func (c *Process) CheckQuestion(point uint32) error {
 	case plan.Ran, bootstrap.Stamped, handshake.CopyUp, handshake.Target: // once for each step, mount, or part of a path
 	default:
 		bit := uint64(1) << point
-		if point >= 64 || c.asked&bit != 0 {
+		if point >= 64 || c.askedPoints&bit != 0 {
 			return fmt.Errorf("%s asks for %s a second time", c.Description, handshake.Name(point))
 		}
-		c.asked |= bit
+		c.askedPoints |= bit
 	}
 	if !c.arrived {
 		return nil

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stepError describes the step that failed, with its call and what requested it, and a
+// explainStep describes the step that failed, with its call and what requested it, and a
 // hint.
-func (c *Process) stepError(failed *bootstrap.ErrFailed) error {
+func (c *Process) explainStep(failed *bootstrap.ErrFailed) error {
 	if failed.Step >= len(c.Plan.Steps) {
 		return failed
 	}
@@ -60,11 +60,11 @@ var Continue = []byte{1}
 func (c *Process) ExplainDeath(err error) error {
 	var failed *bootstrap.ErrFailed
 	if errors.As(err, &failed) {
-		failed.Step = c.origin(failed.Step)
+		failed.Step = c.originalStep(failed.Step)
 		if c.Explain != nil {
 			return c.Explain(failed)
 		}
-		return c.stepError(failed)
+		return c.explainStep(failed)
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return fmt.Errorf("talk to %s: %w", c.Description, err)

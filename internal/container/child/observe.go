@@ -49,8 +49,8 @@ func (c *Process) ObservedPlan(id string, cloneflags uintptr) *plan.Plan {
 	return c.Observed.Plan
 }
 
-// origin returns the step of the original plan.
-func (c *Process) origin(step int) int {
+// originalStep returns the step of the original plan.
+func (c *Process) originalStep(step int) int {
 	if c.Observed == nil || step < 0 || step >= len(c.Observed.Origin) {
 		return step
 	}
@@ -67,7 +67,7 @@ func (c *Process) ReportStep(m bootstrap.Message) error {
 	}
 	at := observer.Stop{Pid: c.Proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.Signals.ForReadable(fd) }}
 	if m.A != ^uint64(0) {
-		at.Last = c.origin(int(m.A))
+		at.Last = c.originalStep(int(m.A))
 		at.Next, _ = c.Plan.After(at.Last, at.Result)
 	}
 	return c.Settings.Observer.Stopped(at)

@@ -52,13 +52,13 @@ type Process struct {
 	// ClonedLast is true if the plan clones the process that continues into a PID
 	// namespace with other processes, and arrived after it has done so.
 	ClonedLast, arrived bool
-	asked               uint64   // the points of handshake that it has reached, as bits: see CheckQuestion
-	outside             bool     // its cgroup was full, and it is not in it yet
+	askedPoints         uint64   // the points of handshake that it has reached, as bits: see CheckQuestion
+	outsideCgroup       bool     // its cgroup was full, and it is not in it yet
 	SeccompListener     *os.File // of its seccomp filter, until it is sent to the agent
 	Roots               []string // where the container's files are on the host, topmost first: for hints
 	RootsMounted        bool     // with the container's mounts
 
-	Explain func(*bootstrap.ErrFailed) error // describes a failed step; nil: stepError does
+	Explain func(*bootstrap.ErrFailed) error // describes a failed step; nil: explainStep does
 }
 
 // FirstProcess describes a container's first process in messages.
@@ -75,7 +75,7 @@ func (c *Process) Converse(answer func(bootstrap.Message) ([]byte, error)) error
 			if c.Proc.Became() {
 				return nil // execve has closed the socket
 			}
-			return c.endedEarly()
+			return c.checkEarlyExit()
 		}
 		if err != nil {
 			return c.ExplainDeath(err)

@@ -31,8 +31,8 @@ type Stats struct {
 	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
 
-// errEventsStopped has runc's wording.
-func errEventsStopped(id string) error {
+// errStopped has runc's wording.
+func errStopped(id string) error {
 	return fmt.Errorf("container with id %s is not running", id)
 }
 
@@ -47,7 +47,7 @@ func Sample(root, id string) (*Event, error) {
 		return nil, err
 	}
 	if pidfd == nil {
-		return nil, errEventsStopped(id)
+		return nil, errStopped(id)
 	}
 	defer pidfd.Close()
 	return sample(r)
@@ -82,7 +82,7 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 		return err
 	}
 	if pidfd == nil {
-		return errEventsStopped(id)
+		return errStopped(id)
 	}
 	defer pidfd.Close()
 	if len(r.Cgroups) == 0 {
@@ -93,10 +93,10 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 		return err
 	}
 	defer watch.Close()
-	return follow(r, pidfd, watch, interval, emit)
+	return watchEvents(r, pidfd, watch, interval, emit)
 }
 
-func follow(r *record.Record, pidfd *os.File, watch *cgroups.OOMWatch, interval time.Duration, emit func(*Event) error) error {
+func watchEvents(r *record.Record, pidfd *os.File, watch *cgroups.OOMWatch, interval time.Duration, emit func(*Event) error) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(watch.FD), Events: unix.POLLIN}}
 	next := time.Now().Add(interval)
 	for {

@@ -10,21 +10,21 @@ import (
 	"github.com/minirun/minirun/internal/container/hostfacts"
 )
 
-// LayersIn returns the directories of a bundle's root file system, lowest first: only
+// BundleLayers returns the directories of a bundle's root file system, lowest first: only
 // root.path if it has no layers.
-func LayersIn(bundle string) ([]string, error) {
+func BundleLayers(bundle string) ([]string, error) {
 	lower, _, err := hostfacts.FindLayers(hostfacts.Query{Bundle: bundle, Directory: "stack"})
 	return lower, err
 }
 
-// LayersOf returns a container's layers, lowest first, and the directory that receives
+// ContainerLayers returns a container's layers, lowest first, and the directory that receives
 // its writes: they come from the record, since they may have been given on the command
 // line. Without layers upper is "".
-func LayersOf(root, id string) (lower []string, upper string, err error) {
+func ContainerLayers(root, id string) (lower []string, upper string, err error) {
 	r, err := record.Read(root, id)
 	if err != nil {
 		if _, there := os.Stat(filepath.Join(root, id)); errors.Is(there, os.ErrNotExist) {
-			err = missing{err}
+			err = missingError{err}
 		}
 		return nil, "", err
 	}
@@ -34,10 +34,10 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 	return hostfacts.FindLayers(hostfacts.Query{Directory: filepath.Join(root, id), Bundle: r.Bundle})
 }
 
-// missing is an error about a container that has no directory. It is also
+// missingError is an error about a container that has no directory. It is also
 // os.ErrNotExist, but without its text.
-type missing struct{ error }
+type missingError struct{ error }
 
-func (m missing) Is(target error) bool { return target == os.ErrNotExist }
+func (m missingError) Is(target error) bool { return target == os.ErrNotExist }
 
-func (m missing) Unwrap() error { return m.error }
+func (m missingError) Unwrap() error { return m.error }

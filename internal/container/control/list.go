@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Listed is a container as shown by `list`: the fields of its state, in the order of
+// A ListEntry is a container as shown by `list`: the fields of its state, in the order of
 // runc's JSON, and the user who created it.
-type Listed struct {
+type ListEntry struct {
 	Version     string            `json:"ociVersion"`
 	ID          string            `json:"id"`
 	Pid         int               `json:"pid"`
@@ -30,17 +30,17 @@ type Listed struct {
 // List lists the containers in a state directory by ID. One that cannot be read is
 // reported to warn and skipped; one that is deleted meanwhile is skipped. The error
 // wraps os.ErrNotExist if the state directory does not exist.
-func List(root string, warn func(any)) ([]Listed, error) {
+func List(root string, warn func(any)) ([]ListEntry, error) {
 	entries, err := os.ReadDir(root) // sorted
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	var all []Listed
+	var all []ListEntry
 	for _, e := range entries {
 		if !e.IsDir() || record.CheckID(e.Name()) != nil {
 			continue
 		}
-		one, err := listed(root, e.Name())
+		one, err := describe(root, e.Name())
 		switch {
 		case err == nil:
 			all = append(all, *one)
@@ -51,24 +51,24 @@ func List(root string, warn func(any)) ([]Listed, error) {
 	return all, nil
 }
 
-func listed(root, id string) (*Listed, error) {
+func describe(root, id string) (*ListEntry, error) {
 	state, err := State(root, id)
 	if err != nil {
 		return nil, err
 	}
-	owner, err := ownerOf(filepath.Join(root, id))
+	owner, err := findOwner(filepath.Join(root, id))
 	if err != nil {
 		return nil, err
 	}
-	return &Listed{
+	return &ListEntry{
 		Version: state.Version, ID: state.ID, Pid: state.Pid, Status: string(state.Status), Bundle: state.Bundle,
 		Rootfs: state.Rootfs, Created: state.Created.UTC().Format("2006-01-02T15:04:05.999999999Z07:00"),
 		Annotations: state.Annotations, Owner: owner,
 	}, nil
 }
 
-// ownerOf returns the name of a file's owner, or #UID if it has none.
-func ownerOf(path string) (string, error) {
+// findOwner returns the name of a file's owner, or #UID if it has none.
+func findOwner(path string) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		if errors.Is(err, unix.ENOENT) {

@@ -45,7 +45,7 @@ func Pause(root, id string) error {
 	defer cancel()
 	err = group.Freeze(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, unfrozen(group))
+		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, describeRunning(group))
 	}
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -75,9 +75,9 @@ func Resume(root, id string) error {
 	return nil
 }
 
-// unfrozen names the processes that have not stopped, and the kernel function in which
+// describeRunning names the processes that have not stopped, and the kernel function in which
 // they wait, for a message.
-func unfrozen(group *cgroups.Group) string {
+func describeRunning(group *cgroups.Group) string {
 	pids, err := group.AllProcs()
 	if err != nil {
 		return err.Error()

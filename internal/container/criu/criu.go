@@ -47,8 +47,8 @@ var joinedNames = []struct {
 	{unix.CLONE_NEWPID, "pid", "extRootPidNS"},
 }
 
-// joinedAtDump excludes the namespaces that the container has joined.
-func joinedAtDump(r *record.Record, s *specs.Spec) (args []string, err error) {
+// excludeJoined excludes the namespaces that the container has joined.
+func excludeJoined(r *record.Record, s *specs.Spec) (args []string, err error) {
 	setup := namespaces.Decide(s)
 	for _, n := range joinedNames {
 		if !setup.Joined(n.flag) {
@@ -109,9 +109,9 @@ func cgroupsMode(mode string) (arg string, err error) {
 	return "--manage-cgroups=" + mode, nil
 }
 
-// noteDescriptors records the targets of the container's standard descriptors: a
+// writeDescriptors records the targets of the container's standard descriptors: a
 // pipe's other end is on the host.
-func noteDescriptors(r *record.Record, dir string) error {
+func writeDescriptors(r *record.Record, dir string) error {
 	var links [3]string
 	for fd := range links {
 		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd)) // a closed one is not an error
@@ -179,7 +179,7 @@ func runCommand(cmd *exec.Cmd, logFile string) error {
 		return nil
 	}
 	log, _ := os.ReadFile(logFile) // may not exist
-	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
+	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, findErrors(string(output)+"\n"+string(log)), logFile)
 }
 
 // Dump runs criu for checkpoint.
@@ -208,8 +208,8 @@ func Dump(ctx context.Context, args []string, o *DumpOptions) error {
 	return runCommand(newCommand(ctx, args, files), filepath.Join(dir, dumpLog))
 }
 
-// complaints returns the first few error lines of criu's output.
-func complaints(output string) string {
+// findErrors returns the first few error lines of criu's output.
+func findErrors(output string) string {
 	var lines []string
 	for line := range strings.Lines(output) {
 		if i := strings.Index(line, "Error ("); i >= 0 && len(lines) < 5 {

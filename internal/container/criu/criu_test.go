@@ -93,25 +93,25 @@ func TestMountPoints(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		inside []*mountinfo.Info
-		shown  map[string]mounted // by mount point
+		shown  map[string]mountSource // by mount point
 		want   map[string]string
 	}{
-		"at its destination":           {table("1 /rootfs /", "1 /a /x"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/x": "/x"}},
-		"through a link":               {table("1 /rootfs /", "1 /a /real"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/real": "/x"}},
-		"of a file that was replaced":  {table("1 /a//deleted /real"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/real": "/x"}},
-		"of a source that is gone":     {table("1 /b /x"), map[string]mounted{"/x": {}}, map[string]string{"/x": "/x"}},
-		"of another device":            {table("2 /a /real"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{}},
-		"the root file system":         {table("1 /rootfs /", "1 /rootfs /y"), map[string]mounted{"/x": {0, 1, "/rootfs"}}, map[string]string{"/y": "/x"}},
-		"directories that are swapped": {table("1 /a /y", "1 /b /x"), map[string]mounted{"/x": {0, 1, "/a"}, "/y": {0, 1, "/b"}}, map[string]string{"/y": "/x", "/x": "/y"}},
-		"one that hides in its place":  {table("3 / /x", "1 /a /y"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/y": "/x"}},
-		"one source twice":             {table("1 /a /y", "1 /a /z"), map[string]mounted{"/x": {0, 1, "/a"}, "/y": {0, 1, "/a"}}, map[string]string{"/y": "/y", "/z": "/x"}},
-		"one place twice":              {table("1 /a /y", "1 /b /y"), map[string]mounted{"/x": {0, 1, "/b"}, "/y": {0, 1, "/a"}}, map[string]string{"/y": "/x"}},
+		"at its destination":           {table("1 /rootfs /", "1 /a /x"), map[string]mountSource{"/x": {0, 1, "/a"}}, map[string]string{"/x": "/x"}},
+		"through a link":               {table("1 /rootfs /", "1 /a /real"), map[string]mountSource{"/x": {0, 1, "/a"}}, map[string]string{"/real": "/x"}},
+		"of a file that was replaced":  {table("1 /a//deleted /real"), map[string]mountSource{"/x": {0, 1, "/a"}}, map[string]string{"/real": "/x"}},
+		"of a source that is gone":     {table("1 /b /x"), map[string]mountSource{"/x": {}}, map[string]string{"/x": "/x"}},
+		"of another device":            {table("2 /a /real"), map[string]mountSource{"/x": {0, 1, "/a"}}, map[string]string{}},
+		"the root file system":         {table("1 /rootfs /", "1 /rootfs /y"), map[string]mountSource{"/x": {0, 1, "/rootfs"}}, map[string]string{"/y": "/x"}},
+		"directories that are swapped": {table("1 /a /y", "1 /b /x"), map[string]mountSource{"/x": {0, 1, "/a"}, "/y": {0, 1, "/b"}}, map[string]string{"/y": "/x", "/x": "/y"}},
+		"one that hides in its place":  {table("3 / /x", "1 /a /y"), map[string]mountSource{"/x": {0, 1, "/a"}}, map[string]string{"/y": "/x"}},
+		"one source twice":             {table("1 /a /y", "1 /a /z"), map[string]mountSource{"/x": {0, 1, "/a"}, "/y": {0, 1, "/a"}}, map[string]string{"/y": "/y", "/z": "/x"}},
+		"one place twice":              {table("1 /a /y", "1 /b /y"), map[string]mountSource{"/x": {0, 1, "/b"}, "/y": {0, 1, "/a"}}, map[string]string{"/y": "/x"}},
 	} {
 		var all []hostPlace
 		for _, name := range slices.Sorted(maps.Keys(c.shown)) {
 			all = append(all, hostPlace{name: name})
 		}
-		got := mountPoints(all, c.inside, func(p *hostPlace) (mounted, bool) { return c.shown[p.name], c.shown[p.name] != mounted{} })
+		got := mountPoints(all, c.inside, func(p *hostPlace) (mountSource, bool) { return c.shown[p.name], c.shown[p.name] != mountSource{} })
 		if !maps.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}

@@ -53,18 +53,18 @@ func (o *DumpOptions) MakeDirectories() (err error) {
 // describeExternal returns criu's options for everything in the container that belongs to the
 // host, and stores notes about it with the images.
 func describeExternal(r *record.Record, notifyDir string, config *specs.Spec, images string) ([]string, error) {
-	if err := noteDescriptors(r, images); err != nil {
+	if err := writeDescriptors(r, images); err != nil {
 		return nil, err
 	}
-	mounts, err := externalAtDump(r, notifyDir, config, images)
+	mounts, err := excludeMounts(r, notifyDir, config, images)
 	if err != nil {
 		return nil, err
 	}
-	joined, err := joinedAtDump(r, config)
+	joined, err := excludeJoined(r, config)
 	if err != nil {
 		return nil, err
 	}
-	terminal, err := terminalAtDump(r, images)
+	terminal, err := excludeTerminal(r, images)
 	return slices.Concat(mounts, joined, terminal), err
 }
 

@@ -52,9 +52,9 @@ type hostPlace struct {
 	noFollow bool   // the path itself, not its target
 }
 
-// places lists those of config.json, in its order: bind mounts and, where they are
+// listPlaces lists those of config.json, in its order: bind mounts and, where they are
 // bound instead of mounted, cgroups.
-func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlace) {
+func listPlaces(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlace) {
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
 		at := filepath.Join("/", m.Destination)
@@ -74,47 +74,47 @@ func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlac
 	return all
 }
 
-// A mounted identifies the part of a file system that a mount shows, as in
+// A mountSource identifies the part of a file system that a mount shows, as in
 // proc_pid_mountinfo(5).
-type mounted struct {
+type mountSource struct {
 	major, minor int
 	root         string
 }
 
-func mountedBy(m *mountinfo.Info) mounted {
-	return mounted{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")} // by a name that may now be another file's
+func sourceOfMount(m *mountinfo.Info) mountSource {
+	return mountSource{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")} // by a name that may now be another file's
 }
 
-// shows returns what a bind mount of the place shows; false if that is unknown, for
+// findSource returns what a bind mount of the place shows; false if that is unknown, for
 // example because the source no longer exists.
-func (p *hostPlace) shows(host []*mountinfo.Info) (mounted, bool) {
+func (p *hostPlace) findSource(host []*mountinfo.Info) (mountSource, bool) {
 	flags := unix.O_PATH | unix.O_CLOEXEC
 	if p.noFollow {
 		flags |= unix.O_NOFOLLOW
 	}
 	fd, err := unix.Open(p.path, flags, 0)
 	if err != nil {
-		return mounted{}, false
+		return mountSource{}, false
 	}
 	defer func() { _ = unix.Close(fd) }()
 	var st unix.Statx_t
 	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil || unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != nil {
-		return mounted{}, false
+		return mountSource{}, false
 	}
 	for _, h := range host {
 		if uint64(h.ID) == st.Mnt_id && hostfacts.IsBelow(path, h.Mountpoint) {
-			return mounted{h.Major, h.Minor, filepath.Join(h.Root, strings.TrimPrefix(path, h.Mountpoint))}, true
+			return mountSource{h.Major, h.Minor, filepath.Join(h.Root, strings.TrimPrefix(path, h.Mountpoint))}, true
 		}
 	}
-	return mounted{}, false
+	return mountSource{}, false
 }
 
 // mountPoints finds where places are mounted, and returns their names by mount point
 // (pure). A mount that shows the place's source is preferred to one that is at the
 // destination: if a container renames directories, another mount with other flags must
 // not be mistaken for it. shows is hostPlace.shows.
-func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlace) (mounted, bool)) map[string]string {
+func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlace) (mountSource, bool)) map[string]string {
 	names, used, found := map[string]string{}, map[int]bool{}, make([]bool, len(all))
 	assign := func(suits func(i int, m *mountinfo.Info) bool) {
 		for i := range all {
@@ -126,12 +126,12 @@ func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlac
 			}
 		}
 	}
-	shown, known := make([]mounted, len(all)), make([]bool, len(all))
+	shown, known := make([]mountSource, len(all)), make([]bool, len(all))
 	for i := range all {
 		shown[i], known[i] = shows(&all[i])
 	}
 	same := func(i int, m *mountinfo.Info) bool {
-		return known[i] && m.Mountpoint != "/" && mountedBy(m) == shown[i]
+		return known[i] && m.Mountpoint != "/" && sourceOfMount(m) == shown[i]
 	}
 	there := func(i int, m *mountinfo.Info) bool { return m.Mountpoint == all[i].name }
 	assign(func(i int, m *mountinfo.Info) bool { return same(i, m) && there(i, m) })
@@ -144,9 +144,9 @@ func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlac
 // is restored: that of a read-only path in the image.
 const inRoot = "./"
 
-// fromHost finds the other mounts: files of the host's devtmpfs, such as masks, and
+// findHostMounts finds the other mounts: files of the host's devtmpfs, such as masks, and
 // everything else that is part of a file system that the host has mounted (pure).
-func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[string]string {
+func findHostMounts(inside, host []*mountinfo.Info, known map[string]string) map[string]string {
 	found := map[string]string{}
 	var root mountinfo.Info
 	for _, m := range inside {
@@ -175,8 +175,8 @@ func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[strin
 	return found
 }
 
-// mountsOf lists the mounts that a process sees.
-func mountsOf(pid int) ([]*mountinfo.Info, error) {
+// readMounts lists the mounts that a process sees.
+func readMounts(pid int) ([]*mountinfo.Info, error) {
 	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/mountinfo")
 	if err != nil {
 		return nil, err
@@ -185,23 +185,23 @@ func mountsOf(pid int) ([]*mountinfo.Info, error) {
 	return mountinfo.GetMountsFromReader(f, nil)
 }
 
-// externalAtDump returns criu's options for mounts of the host, and records what
+// excludeMounts returns criu's options for mounts of the host, and records what
 // restore cannot know from config.json.
-func externalAtDump(r *record.Record, notifyDir string, s *specs.Spec, images string) (args []string, err error) {
+func excludeMounts(r *record.Record, notifyDir string, s *specs.Spec, images string) (args []string, err error) {
 	host, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's mounts: %w", err)
 	}
-	inside, err := mountsOf(r.Pid)
+	inside, err := readMounts(r.Pid)
 	if err != nil {
 		return nil, fmt.Errorf("read the container's mounts: %w", err)
 	}
-	all, err := placesNow(r, notifyDir, s)
+	all, err := findPlaces(r, notifyDir, s)
 	if err != nil {
 		return nil, err
 	}
-	names := mountPoints(all, inside, func(p *hostPlace) (mounted, bool) { return p.shows(host) })
-	others := fromHost(inside, host, names)
+	names := mountPoints(all, inside, func(p *hostPlace) (mountSource, bool) { return p.findSource(host) })
+	others := findHostMounts(inside, host, names)
 	for at := range others {
 		names[at] = at
 	}
@@ -223,8 +223,8 @@ func externalAtDump(r *record.Record, notifyDir string, s *specs.Spec, images st
 	return args, nil
 }
 
-// placesNow lists the places of a running container.
-func placesNow(r *record.Record, notifyDir string, s *specs.Spec) ([]hostPlace, error) {
+// findPlaces lists the places of a running container.
+func findPlaces(r *record.Record, notifyDir string, s *specs.Spec) ([]hostPlace, error) {
 	var shown []rootfs.Cgroup
 	if machine, err := cgroups.Detect(); err == nil {
 		group := cgroups.Open(r.Cgroups)
@@ -235,7 +235,7 @@ func placesNow(r *record.Record, notifyDir string, s *specs.Spec) ([]hostPlace, 
 			return nil, err
 		}
 	}
-	all := places(s, r.Bundle, shown)
+	all := listPlaces(s, r.Bundle, shown)
 	if _, err := os.Stat(notifyDir); err == nil {
 		all = append(all, hostPlace{name: notifyPlace, path: notifyDir})
 	}
@@ -263,7 +263,7 @@ func (r *Restoration) externalMounts() (args []string, err error) {
 			known[name] = filepath.Join(r.RootFS, path)
 		}
 	}
-	for _, p := range places(r.Spec, r.Bundle, r.CgroupMounts) {
+	for _, p := range listPlaces(r.Spec, r.Bundle, r.CgroupMounts) {
 		known[p.name] = p.path
 	}
 	for _, name := range slices.Sorted(maps.Keys(known)) {

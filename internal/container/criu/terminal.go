@@ -26,9 +26,9 @@ const terminalFile = "terminal.json"
 // Unix98 pseudo-terminal slaves have eight major numbers (devices.txt of the kernel).
 const firstPtyMajor, lastPtyMajor = 136, 143
 
-// terminalAtDump returns the option for the terminal among the standard descriptors of
+// excludeTerminal returns the option for the terminal among the standard descriptors of
 // the container, and writes the note for restore.
-func terminalAtDump(r *record.Record, images string) ([]string, error) {
+func excludeTerminal(r *record.Record, images string) ([]string, error) {
 	for fd := range 3 {
 		var st unix.Stat_t
 		if err := unix.Stat("/proc/"+strconv.Itoa(r.Pid)+"/fd/"+strconv.Itoa(fd), &st); err != nil {

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// undo kills a process that has not reached its program. If the container exited
+// killUnfinished kills a process that has not reached its program. If the container exited
 // meanwhile, that is the cause of the error.
-func (e *execution) undo(err error) error {
+func (e *execution) killUnfinished(err error) error {
 	if e.Proc != nil && !e.Proc.Reaped {
 		if kill := e.Proc.Kill(); kill != nil {
 			return errors.Join(err, kill)
@@ -31,16 +31,16 @@ func (e *execution) undo(err error) error {
 	}
 	e.Pipes.Finish(&e.Signals)
 	var interrupted *wait.Interrupted
-	if !errors.As(err, &interrupted) && e.ending() {
+	if !errors.As(err, &interrupted) && e.isExiting() {
 		return fmt.Errorf("%w: it exited while the process was joining it", record.ErrNotRunning)
 	}
 	return err
 }
 
-// ending reports whether the container has exited or is about to. Its first process
+// isExiting reports whether the container has exited or is about to. Its first process
 // leaves its namespaces before it is reported as exited, and the new process may be
 // killed before the first one, which then soon follows.
-func (e *execution) ending() bool {
+func (e *execution) isExiting() bool {
 	if wait.HasExited(int(e.init.Fd())) {
 		return true
 	}
@@ -51,8 +51,8 @@ func (e *execution) ending() bool {
 	return e.Killed && wait.ForExit(int(e.init.Fd()), 200*time.Millisecond)
 }
 
-// failedStep describes the step that failed, and what requested it.
-func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
+// explainStep describes the step that failed, and what requested it.
+func (e *execution) explainStep(failed *bootstrap.ErrFailed) error {
 	if failed.Step >= len(e.Plan.Steps) {
 		return failed
 	}
@@ -60,12 +60,12 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	if child.IsExec(s) {
 		return e.ProgramError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.Plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.Spec, s, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.describeSource(s.Source), e.Plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.Spec, s, failed.Errno))
 }
 
-// where names the source of a setting: a path in --process, the command line or
+// describeSource names the source of a setting: a path in --process, the command line or
 // config.json.
-func (e *execution) where(source string) string {
+func (e *execution) describeSource(source string) string {
 	const own = "process."
 	switch {
 	case source == "":
@@ -82,7 +82,7 @@ func (e *execution) where(source string) string {
 // command.
 func (e *execution) programSource() string {
 	if e.file != "" {
-		return e.where("process.args[0]")
+		return e.describeSource("process.args[0]")
 	}
 	return execName
 }

@@ -70,7 +70,7 @@ type execution struct {
 // the number of the signal that ended it. If detached, it returns 0 once the program
 // runs.
 func Run(o Options) (status int, err error) {
-	if err := o.check(); err != nil {
+	if err := o.checkArguments(); err != nil {
 		return 0, err
 	}
 	var queue *signals.Queue
@@ -79,17 +79,17 @@ func Run(o Options) (status int, err error) {
 			return 0, err
 		}
 	}
-	e, err := approach(&o, queue)
+	e, err := openContainer(&o, queue)
 	if err != nil {
 		return 0, err
 	}
 	defer e.close()
-	in, err := e.inputs(&o)
+	in, err := e.gatherInputs(&o)
 	if err == nil {
-		err = e.run(in)
+		err = e.runToExec(in)
 	}
 	if err != nil {
-		return 0, e.undo(err)
+		return 0, e.killUnfinished(err)
 	}
 	if o.Detach {
 		return 0, nil
@@ -97,10 +97,10 @@ func Run(o Options) (status int, err error) {
 	return e.Attend()
 }
 
-// approach takes the container's lock and opens its first process.
-func approach(o *Options, queue *signals.Queue) (*execution, error) {
+// openContainer takes the container's lock and opens its first process.
+func openContainer(o *Options, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
-	e.Process = child.Process{Description: "the new process", Explain: e.failedStep, Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
+	e.Process = child.Process{Description: "the new process", Explain: e.explainStep, Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
 		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
 		Attended: !o.Detach, Warn: o.Warn,
 	}}
@@ -113,7 +113,7 @@ func approach(o *Options, queue *signals.Queue) (*execution, error) {
 		err = fmt.Errorf("cannot exec in a stopped container: %w", record.ErrNotRunning)
 	}
 	if err == nil {
-		err = e.admit(h.LivingStatus(), o.IgnorePaused)
+		err = e.checkStatus(h.LivingStatus(), o.IgnorePaused)
 	}
 	if err != nil {
 		e.close()
@@ -122,9 +122,9 @@ func approach(o *Options, queue *signals.Queue) (*execution, error) {
 	return e, nil
 }
 
-// admit refuses a container in a state that exec cannot or must not join. A created
+// checkStatus refuses a container in a state that exec cannot or must not join. A created
 // one has everything that is needed.
-func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error {
+func (e *execution) checkStatus(status specs.ContainerState, ignorePaused bool) error {
 	if status == specs.StateCreating {
 		return fmt.Errorf("cannot exec in a container whose creation did not finish: %w", record.ErrNotRunning)
 	}
@@ -146,7 +146,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	child.DebugQuestion(e.Proc.Pid, m)
 	switch m.Point {
 	case handshake.Scope:
-		return child.Continue, e.attach()
+		return child.Continue, e.attachToUnit()
 	case handshake.Full:
 		return child.Continue, e.LeaveCgroup(cgroups.Detect)
 	case handshake.Cloned:
@@ -198,15 +198,15 @@ func (e *execution) close() {
 	}
 }
 
-// root returns the container's root directory as the host sees it.
-func (e *execution) root() string { return "/proc/" + strconv.Itoa(e.record.Pid) + "/root" }
+// rootPath returns the container's root directory as the host sees it.
+func (e *execution) rootPath() string { return "/proc/" + strconv.Itoa(e.record.Pid) + "/root" }
 
 func (e *execution) sendListener() error {
-	return e.SendListenerTo(e.agent(), e.record.OCIState(specs.StateRunning, e.record.Pid))
+	return e.SendListenerTo(e.findAgent(), e.record.OCIState(specs.StateRunning, e.record.Pid))
 }
 
-// agent returns the destination of the filter's listener, nil if there is none.
-func (e *execution) agent() *record.Listener {
+// findAgent returns the destination of the filter's listener, nil if there is none.
+func (e *execution) findAgent() *record.Listener {
 	p := e.Spec.Linux.Seccomp
 	if p == nil || p.ListenerPath == "" {
 		return nil

@@ -58,7 +58,7 @@ func TestExecLeavesTheSpec(t *testing.T) {
 	own := specs.Process{Cwd: "/", Env: list("A=1"), User: specs.User{AdditionalGids: append(make([]uint32, 0, 10), 5)},
 		Capabilities: &specs.LinuxCapabilities{Bounding: list("CAP_KILL"), Permitted: list("CAP_KILL"), Effective: list("CAP_KILL")}}
 	o := Options{Args: []string{"x"}, Env: []string{"B=2"}, User: "1:2", Gids: []string{"6"}, Caps: []string{"CAP_CHOWN"}, Warn: func(any) {}}
-	p, err := o.process(&specs.Spec{Process: &own})
+	p, err := o.determineProcess(&specs.Spec{Process: &own})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestRunOn(t *testing.T) {
 	for !before.IsSet(first) {
 		first++
 	}
-	restore, err := runOn(fmt.Sprintf("%d,%d", first, spec.MaxListed))
+	restore, err := bindToCPUs(fmt.Sprintf("%d,%d", first, spec.MaxListed))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// inputs looks up what the plan depends on, without a side effect.
-func (e *execution) inputs(o *Options) (compile.ExecInputs, error) {
+// gatherInputs looks up what the plan depends on, without a side effect.
+func (e *execution) gatherInputs(o *Options) (compile.ExecInputs, error) {
 	s, _, err := spec.Load(e.record.Bundle) // create has printed its warnings
 	if err != nil {
 		return compile.ExecInputs{}, err
@@ -28,7 +28,7 @@ func (e *execution) inputs(o *Options) (compile.ExecInputs, error) {
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
 	}
-	p, err := o.process(s)
+	p, err := o.determineProcess(s)
 	if err != nil {
 		return compile.ExecInputs{}, err
 	}
@@ -48,9 +48,9 @@ func (e *execution) inputs(o *Options) (compile.ExecInputs, error) {
 	if err := hostfacts.CheckLabels(s); err != nil {
 		return compile.ExecInputs{}, err
 	}
-	e.Spec, e.Roots, e.RootsMounted = s, []string{e.root()}, true
+	e.Spec, e.Roots, e.RootsMounted = s, []string{e.rootPath()}, true
 	in := compile.ExecInputs{Spec: s, Pid: e.record.Pid}
-	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
+	if in.Namespaces, err = foreignNamespaces(e.record.Pid); err != nil {
 		return in, err
 	}
 	if in.Process, err = (&hostfacts.Query{
@@ -68,14 +68,14 @@ func (e *execution) inputs(o *Options) (compile.ExecInputs, error) {
 		return in, err
 	}
 	if !process.HasHome(p.Env) {
-		p.Env = append(process.Environment(p.Env), "HOME="+e.home())
+		p.Env = append(process.Environment(p.Env), "HOME="+e.findHome())
 	}
-	return in, e.cgroups(&in, o)
+	return in, e.findCgroups(&in, o)
 }
 
-// home looks up the user's home directory in the container's /etc/passwd.
-func (e *execution) home() string {
-	root, err := unix.Open(e.root(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// findHome looks up the user's home directory in the container's /etc/passwd.
+func (e *execution) findHome() string {
+	root, err := unix.Open(e.rootPath(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "/"
 	}
@@ -87,8 +87,8 @@ func (e *execution) home() string {
 	return home
 }
 
-// kinds lists the namespaces with their names in /proc/PID/ns.
-var kinds = [...]struct {
+// namespaceKinds lists the namespaces with their names in /proc/PID/ns.
+var namespaceKinds = [...]struct {
 	name string
 	flag uintptr
 }{
@@ -96,11 +96,11 @@ var kinds = [...]struct {
 	{"pid", unix.CLONE_NEWPID}, {"cgroup", unix.CLONE_NEWCGROUP}, {"net", unix.CLONE_NEWNET}, {"time", unix.CLONE_NEWTIME},
 }
 
-// foreign returns the namespaces of a process that this one is not in. Shared ones
+// foreignNamespaces returns the namespaces of a process that this one is not in. Shared ones
 // need not be joined, and a shared user namespace cannot (EINVAL).
-func foreign(pid int) (uintptr, error) {
+func foreignNamespaces(pid int) (uintptr, error) {
 	var flags uintptr
-	for _, k := range kinds {
+	for _, k := range namespaceKinds {
 		var own, its unix.Stat_t
 		if err := unix.Stat("/proc/self/ns/"+k.name, &own); errors.Is(err, unix.ENOENT) {
 			continue // the kernel is built without it

@@ -12,9 +12,9 @@ import (
 	"github.com/minirun/minirun/internal/systemd"
 )
 
-// attach has systemd move a process of exec, which waits for that, into the
+// attachToUnit has systemd move a process of exec, which waits for that, into the
 // container's unit.
-func (e *execution) attach() error {
+func (e *execution) attachToUnit() error {
 	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
 	err := e.Signals.Run(func(ctx context.Context) error {
 		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid, Below: below})
@@ -38,15 +38,15 @@ func (e *execution) joinRdt() error {
 	return nil
 }
 
-// cgroups finds the cgroups to join.
-func (e *execution) cgroups(in *compile.ExecInputs, o *Options) error {
+// findCgroups finds the cgroups to join.
+func (e *execution) findCgroups(in *compile.ExecInputs, o *Options) error {
 	paths, err := subCgroups(e.record.Cgroups, o.Cgroups)
 	if err != nil {
 		return err
 	}
 	e.group = cgroups.Open(paths)
 	if !e.paused { // only for the container's own cgroup: there are those above, and that of --cgroup
-		if err := e.frozen(e.group, o.IgnorePaused); err != nil {
+		if err := e.refuseFrozen(e.group, o.IgnorePaused); err != nil {
 			return err
 		}
 	}
@@ -64,8 +64,8 @@ func (e *execution) cgroups(in *compile.ExecInputs, o *Options) error {
 	return nil
 }
 
-// frozen refuses a cgroup in which the process would stop, unless that is requested.
-func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
+// refuseFrozen refuses a cgroup in which the process would stop, unless that is requested.
+func (e *execution) refuseFrozen(group *cgroups.Group, ignorePaused bool) error {
 	err := group.RefuseFrozen()
 	if errors.Is(err, cgroups.ErrFrozen) {
 		if e.paused = ignorePaused; ignorePaused {

@@ -21,9 +21,9 @@ import (
 // execName names the command line in messages, instead of a document.
 const execName = "exec"
 
-// check refuses contradictory options before anything is looked up. The messages about
+// checkArguments refuses contradictory options before anything is looked up. The messages about
 // terminals are runc's.
-func (o *Options) check() error {
+func (o *Options) checkArguments() error {
 	switch {
 	case o.ProcessFile == "" && len(o.Args) == 0:
 		return errors.New("exec: which program? process args cannot be empty")
@@ -61,10 +61,10 @@ func (o *Options) checkTerminal(terminal bool) error {
 	return nil
 }
 
-// process returns the process to run in a container of s. Capabilities and labels that
+// determineProcess returns the process to run in a container of s. Capabilities and labels that
 // --process omits are those of the container, as in runc: without them it would run
 // with other privileges than the container's own program.
-func (o *Options) process(s *specs.Spec) (*specs.Process, error) {
+func (o *Options) determineProcess(s *specs.Spec) (*specs.Process, error) {
 	own := s.Process
 	if own == nil {
 		own = &specs.Process{Cwd: "/"}
@@ -80,15 +80,15 @@ func (o *Options) process(s *specs.Spec) (*specs.Process, error) {
 		if p.Capabilities == nil {
 			p.Capabilities = own.Capabilities
 		}
-		inherit(&p.ApparmorProfile, own.ApparmorProfile)
-		inherit(&p.SelinuxLabel, own.SelinuxLabel)
+		setDefault(&p.ApparmorProfile, own.ApparmorProfile)
+		setDefault(&p.SelinuxLabel, own.SelinuxLabel)
 		if p.OOMScoreAdj == nil {
 			p.OOMScoreAdj = own.OOMScoreAdj
 		}
 		_, err = spec.ValidateExec(s, p, o.ProcessFile)
 		return p, err
 	}
-	p, err := o.changed(*own)
+	p, err := o.changeProcess(*own)
 	if err != nil {
 		return nil, err
 	}
@@ -96,14 +96,14 @@ func (o *Options) process(s *specs.Spec) (*specs.Process, error) {
 	return p, err
 }
 
-func inherit(value *string, from string) {
+func setDefault(value *string, from string) {
 	if *value == "" {
 		*value = from
 	}
 }
 
-// changed returns the container's process with the changes of the command line.
-func (o *Options) changed(p specs.Process) (*specs.Process, error) {
+// changeProcess returns the container's process with the changes of the command line.
+func (o *Options) changeProcess(p specs.Process) (*specs.Process, error) {
 	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.Terminal, nil
 	if o.Cwd != "" {
 		p.Cwd = o.Cwd
@@ -129,12 +129,12 @@ func (o *Options) changed(p specs.Process) (*specs.Process, error) {
 	if len(caps) > 0 {
 		p.Capabilities = withCapabilities(p.Capabilities, caps)
 	}
-	return &p, o.user(&p.User)
+	return &p, o.changeUser(&p.User)
 }
 
-// user changes IDs. Names are not looked up, as in runc: the container's /etc/passwd
+// changeUser changes IDs. Names are not looked up, as in runc: the container's /etc/passwd
 // cannot be trusted for the identity of users.
-func (o *Options) user(u *specs.User) error {
+func (o *Options) changeUser(u *specs.User) error {
 	if o.User != "" {
 		uid, gid, both := strings.Cut(o.User, ":")
 		n, err := parseID(uid)

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// run takes the process to its execve.
-func (e *execution) run(in compile.ExecInputs) error {
+// runToExec takes the process to its execve.
+func (e *execution) runToExec(in compile.ExecInputs) error {
 	e.Plan, e.ClonedLast = compile.Exec(in), in.Namespaces&unix.CLONE_NEWPID != 0
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
@@ -35,7 +35,7 @@ func (e *execution) run(in compile.ExecInputs) error {
 	if err != nil {
 		return err
 	}
-	if err := e.fork(attr, in); err != nil {
+	if err := e.startProcess(attr, in); err != nil {
 		return err
 	}
 	given.Close()
@@ -49,16 +49,16 @@ func (e *execution) run(in compile.ExecInputs) error {
 	return e.WritePidFile()
 }
 
-// fork starts the process. A v2 cgroup that has delegated controllers to its children
+// startProcess starts the process. A v2 cgroup that has delegated controllers to its children
 // accepts no more processes: then the new one joins the first process in its current
 // cgroup.
 //
 // If this user may not write to the cgroup, systemd has to move the process into it.
-func (e *execution) fork(attr bootstrap.Attr, in compile.ExecInputs) error {
+func (e *execution) startProcess(attr bootstrap.Attr, in compile.ExecInputs) error {
 	if a := in.Spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
-		restore, err := runOn(a.Initial)
+		restore, err := bindToCPUs(a.Initial)
 		if err != nil {
-			return fmt.Errorf("%s: run on CPUs %s: %w", e.where("process.execCPUAffinity.initial"), a.Initial, err)
+			return fmt.Errorf("%s: run on CPUs %s: %w", e.describeSource("process.execCPUAffinity.initial"), a.Initial, err)
 		}
 		defer restore()
 	}
@@ -94,9 +94,9 @@ func (e *execution) fork(attr bootstrap.Attr, in compile.ExecInputs) error {
 	return nil
 }
 
-// runOn binds the calling thread to CPUs, which a process that it starts inherits, and
+// bindToCPUs binds the calling thread to CPUs, which a process that it starts inherits, and
 // locks the goroutine to it until restore.
-func runOn(list string) (restore func(), err error) {
+func bindToCPUs(list string) (restore func(), err error) {
 	before := unix.NewCPUSet(spec.MaxListed + 1)
 	runtime.LockOSThread()
 	if err = unix.SchedGetaffinityDynamic(0, before); err == nil {

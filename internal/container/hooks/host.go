@@ -92,7 +92,7 @@ func workingDirectory(bundle string) string {
 func (h *Hook) execute(ctx context.Context, state *specs.State, input []byte) error {
 	ctx, cancel := withTimeout(ctx, h.Hook)
 	defer cancel()
-	var output tail
+	var output tailWriter
 	cmd := exec.CommandContext(ctx, h.Path)
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
@@ -110,19 +110,19 @@ func (h *Hook) execute(ctx context.Context, state *specs.State, input []byte) er
 	// Kill the hook if minirun dies.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
-	err = start(cmd)
+	err = startCommand(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it succeeded without reading all of its input, or left a daemon running
 	}
-	return failure(ctx, h.Hook, err, output)
+	return describeFailure(ctx, h.Hook, err, output)
 }
 
-// start forks on a thread that has the timer slack and the signal actions that a
+// startCommand forks on a thread that has the timer slack and the signal actions that a
 // hook must have.
-func start(cmd *exec.Cmd) error {
+func startCommand(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	bootstrap.KeepSlack()
@@ -130,8 +130,8 @@ func start(cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// failure describes how a hook failed.
-func failure(ctx context.Context, h *specs.Hook, err error, output []byte) error {
+// describeFailure describes how a hook failed.
+func describeFailure(ctx context.Context, h *specs.Hook, err error, output []byte) error {
 	if err == nil {
 		return nil
 	}

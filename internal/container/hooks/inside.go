@@ -76,7 +76,7 @@ const maxPiped = 4096
 // begin. The PID in state is the host's.
 func (in *Inside) WriteState(hooks []Hook, state *specs.State) error {
 	for i := range hooks {
-		f := find(in.inputs, hooks[i].Source())
+		f := findFile(in.inputs, hooks[i].Source())
 		if f == nil {
 			continue
 		}
@@ -88,8 +88,8 @@ func (in *Inside) WriteState(hooks []Hook, state *specs.State) error {
 	return nil
 }
 
-// find returns the file of the hook with a JSON path; nil if there is none.
-func find(files []*os.File, source string) *os.File {
+// findFile returns the file of the hook with a JSON path; nil if there is none.
+func findFile(files []*os.File, source string) *os.File {
 	for _, f := range files {
 		if f.Name() == source {
 			return f
@@ -128,7 +128,7 @@ func writeState(f *os.File, state *specs.State) error {
 // HookFailed of a process. The message may come from another process that sees this one,
 // with any content.
 func (in *Inside) Failure(hooks *specs.Hooks, m bootstrap.Message, sender string) error {
-	h := byNumber(hooks, m.B)
+	h := findByNumber(hooks, m.B)
 	if h == nil {
 		return fmt.Errorf("%s reports the failure of hook %d, which config.json does not have", sender, m.B)
 	}
@@ -144,11 +144,11 @@ func (in *Inside) Failure(hooks *specs.Hooks, m bootstrap.Message, sender string
 	default:
 		err = fmt.Errorf("exit status %d", status.ExitStatus())
 	}
-	return fmt.Errorf("config.json: %s: run %s: %w", h.Source(), h.Path, withOutput(err, readEnd(find(in.outputs, h.Source()))))
+	return fmt.Errorf("config.json: %s: run %s: %w", h.Source(), h.Path, withOutput(err, readEnd(findFile(in.outputs, h.Source()))))
 }
 
-// byNumber returns the hook that the process knows by a number; nil if there is none.
-func byNumber(hooks *specs.Hooks, number uint64) *Hook {
+// findByNumber returns the hook that the process knows by a number; nil if there is none.
+func findByNumber(hooks *specs.Hooks, number uint64) *Hook {
 	if hooks == nil {
 		return nil
 	}

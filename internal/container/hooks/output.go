@@ -74,11 +74,11 @@ func OpenOutput(path string) (*os.File, error) {
 // maxPrinted limits how much of a hook's output an error quotes, in bytes.
 const maxPrinted = 8 << 10
 
-// A tail is a writer that keeps the end of what is written: a hook's output may be
+// A tailWriter is a writer that keeps the end of what is written: a hook's output may be
 // larger than memory.
-type tail []byte
+type tailWriter []byte
 
-func (t *tail) Write(data []byte) (int, error) {
+func (t *tailWriter) Write(data []byte) (int, error) {
 	*t = append(*t, data...)
 	if len(*t) > 2*maxPrinted {
 		*t = append((*t)[:0], (*t)[len(*t)-maxPrinted:]...)

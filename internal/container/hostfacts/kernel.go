@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beforeLinux reports whether the kernel is older than a version.
-func beforeLinux(major, minor int) (bool, error) {
+// isLinuxBefore reports whether the kernel is older than a version.
+func isLinuxBefore(major, minor int) (bool, error) {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return false, fmt.Errorf("uname: %w", err)
@@ -34,6 +34,6 @@ func CloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
 	if !slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "proc" }) {
 		return true, nil
 	}
-	old, err := beforeLinux(6, 18)
+	old, err := isLinuxBefore(6, 18)
 	return !old, err
 }

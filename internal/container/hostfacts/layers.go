@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// layers finds the layers: those of the annotation, then of --layer, then
+// findLayers finds the layers: those of the annotation, then of --layer, then
 // root.path itself with --ephemeral.
-func (q *Query) layers(in *rootfs.Input) error {
+func (q *Query) findLayers(in *rootfs.Input) error {
 	s := q.Spec
 	source := fmt.Sprintf("annotations[%q]", spec.AnnotationLayers)
 	dirs, err := spec.Layers(s.Annotations)
@@ -40,8 +40,8 @@ func (q *Query) layers(in *rootfs.Input) error {
 	if len(in.Layers) == 0 {
 		return nil
 	}
-	q.upper(in)
-	if in.OldOverlay, err = beforeLinux(6, 8); err != nil {
+	q.findUpper(in)
+	if in.OldOverlay, err = isLinuxBefore(6, 8); err != nil {
 		return err
 	}
 	if err := checkLayerCount(in.Layers); err != nil || !in.OldOverlay {
@@ -58,7 +58,7 @@ func (q *Query) layers(in *rootfs.Input) error {
 func checkLayerCount(layers []rootfs.Layer) error {
 	most, where := overlay.MaxLayers, ""
 	if len(layers) > overlay.LayersPerMount {
-		old, err := beforeLinux(6, 13)
+		old, err := isLinuxBefore(6, 13)
 		if err != nil {
 			return err
 		}
@@ -93,8 +93,8 @@ func addLayer(in *rootfs.Input, base, dir, source string) error {
 	return nil
 }
 
-// upper finds the directory that receives writes to the layers.
-func (q *Query) upper(in *rootfs.Input) {
+// findUpper finds the directory that receives writes to the layers.
+func (q *Query) findUpper(in *rootfs.Input) {
 	s := q.Spec
 	in.UserXattrs = q.Rootless() || q.inUserNamespace()
 	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !q.Ephemeral {
@@ -124,7 +124,7 @@ func FindLayers(q Query) (lower []string, upper string, err error) {
 		return nil, "", err
 	}
 	q.Spec = s
-	if err := q.layers(&in); err != nil {
+	if err := q.findLayers(&in); err != nil {
 		return nil, "", err
 	}
 	for _, l := range in.Layers {

@@ -10,7 +10,7 @@ import (
 // TestLayerCount: with more layers than overlayfs supports, the error is the limit and not
 // overlayfs's EINVAL.
 func TestLayerCount(t *testing.T) {
-	old, err := beforeLinux(6, 13)
+	old, err := isLinuxBefore(6, 13)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,14 +28,14 @@ func (q *Query) Process(setup namespaces.Setup) (process.Input, error) {
 		return in, err
 	}
 	in.Unreported = !process.Reports(in.Seccomp)
-	if n := listenFDs(); n > 0 {
+	if n := countListenFDs(); n > 0 {
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)
 	}
 	in.HookOutput = hooks.OutputPaths(q.Bundle, s.Annotations)
-	in.PipeModes = pipeModes(s, setup.Has(unix.CLONE_NEWUSER))
+	in.PipeModes = findPipeModes(s, setup.Has(unix.CLONE_NEWUSER))
 	if linux := s.Linux; linux != nil && len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
-		in.HostRoot = [2]uint32{hostID(linux.UIDMappings), hostID(linux.GIDMappings)}
+		in.HostRoot = [2]uint32{findHostID(linux.UIDMappings), findHostID(linux.GIDMappings)}
 	}
 	if len(s.Process.Rlimits) > 0 && !q.OtherHost {
 		var own unix.Rlimit
@@ -65,8 +65,8 @@ func knownCapability(n int) bool {
 	return err == nil
 }
 
-// hostID returns the host ID of the user namespace's ID 0.
-func hostID(maps []specs.LinuxIDMapping) uint32 {
+// findHostID returns the host ID of the user namespace's ID 0.
+func findHostID(maps []specs.LinuxIDMapping) uint32 {
 	for _, m := range maps {
 		if m.ContainerID == 0 {
 			return m.HostID
@@ -75,9 +75,9 @@ func hostID(maps []specs.LinuxIDMapping) uint32 {
 	return 0
 }
 
-// listenFDs returns the number of sockets that systemd's socket activation passes on,
+// countListenFDs returns the number of sockets that systemd's socket activation passes on,
 // sd_listen_fds(3); the same rule as in runc.
-func listenFDs() int {
+func countListenFDs() int {
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	if err != nil || n < 0 || n > 1024 {
 		return 0

@@ -24,7 +24,7 @@ func (q *Query) RootFS() (rootfs.Input, error) {
 	if in.Root, err = FindRoot(s, q.Bundle); err != nil {
 		return in, err
 	}
-	if err := q.layers(&in); err != nil {
+	if err := q.findLayers(&in); err != nil {
 		return in, err
 	}
 	if err := CheckLabels(s); err != nil {
@@ -33,7 +33,7 @@ func (q *Query) RootFS() (rootfs.Input, error) {
 	if s.Linux != nil && s.Linux.MountLabel != "" {
 		// Without SELinux there is no policy that could use a file's label; a
 		// process's label is treated differently: see CheckLabels.
-		if in.SELinux = seLinux(); !in.SELinux {
+		if in.SELinux = hasSELinux(); !in.SELinux {
 			q.Warn(spec.Warning{Path: "linux.mountLabel", Text: "has no effect: this kernel has no SELinux"})
 		}
 	}

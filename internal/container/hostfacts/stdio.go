@@ -5,10 +5,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeModes returns the modes that let process.user reopen the pipes among the
+// findPipeModes returns the modes that let process.user reopen the pipes among the
 // standard descriptors, 0 for the others. A FIFO with a name is left alone: it exists
 // longer than the container.
-func pipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
+func findPipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
 	if s.Process.Terminal {
 		return modes
 	}

@@ -132,14 +132,14 @@ func (n *Notifier) receiveReady() bool {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return false
-		case saysReady(string(buf[:size])):
+		case isReady(string(buf[:size])):
 			return true
 		}
 	}
 }
 
-// saysReady reports whether a message has the line READY=1.
-func saysReady(message string) bool {
+// isReady reports whether a message has the line READY=1.
+func isReady(message string) bool {
 	for line := range strings.SplitSeq(message, "\n") {
 		if line == "READY=1" {
 			return true

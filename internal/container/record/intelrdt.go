@@ -27,7 +27,7 @@ func (r *Record) JoinAll(g *resctrl.Group) error {
 			return err
 		}
 		found := false
-		for _, tid := range threads(append(pids, r.Pid)) {
+		for _, tid := range listThreads(append(pids, r.Pid)) {
 			if joined[tid] {
 				continue
 			}
@@ -43,8 +43,8 @@ func (r *Record) JoinAll(g *resctrl.Group) error {
 	return errors.New("the container creates processes faster than they can be moved into its resctrl group")
 }
 
-// threads lists the threads of processes. A process that exited has none.
-func threads(pids []int) (tids []int) {
+// listThreads lists the threads of processes. A process that exited has none.
+func listThreads(pids []int) (tids []int) {
 	for _, pid := range pids {
 		entries, _ := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
 		for _, e := range entries {

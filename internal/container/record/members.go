@@ -46,12 +46,12 @@ func (r *Record) Processes() ([]int, error) {
 		return nil, errLostProcesses
 	}
 	defer first.Close()
-	return r.members()
+	return r.findMembers()
 }
 
-// members lists the processes of a container without a cgroup, whose first process
+// findMembers lists the processes of a container without a cgroup, whose first process
 // exists.
-func (r *Record) members() ([]int, error) {
+func (r *Record) findMembers() ([]int, error) {
 	kind := ""
 	switch own := r.ownNamespaces(); {
 	case own&unix.CLONE_NEWPID != 0:

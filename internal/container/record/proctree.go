@@ -27,8 +27,8 @@ func AddDescendants(set map[int]bool, parents map[int]int) []int {
 	return pids
 }
 
-// parentOf returns the PID of a process's parent.
-func parentOf(pid int) (int, error) {
+// readParent returns the PID of a process's parent.
+func readParent(pid int) (int, error) {
 	fields, err := statFields(pid)
 	if err != nil {
 		return 0, err
@@ -62,7 +62,7 @@ func ProcessParents() (map[int]int, error) {
 		if err != nil {
 			continue
 		}
-		if parent, err := parentOf(pid); err == nil { // otherwise it exited meanwhile
+		if parent, err := readParent(pid); err == nil { // otherwise it exited meanwhile
 			parents[pid] = parent
 		}
 	}

@@ -12,12 +12,12 @@ import (
 // Status returns the container's state in OCI's terms, or "paused" as in runc. The
 // error is for a process that cannot be inspected and may be alive.
 func (r *Record) Status() (specs.ContainerState, error) {
-	status, err := r.status()
+	status, err := r.readStatus()
 	debuglog.Printf("container %q is %s, its first process is %d", r.ID, status, r.Pid)
 	return status, err
 }
 
-func (r *Record) status() (specs.ContainerState, error) {
+func (r *Record) readStatus() (specs.ContainerState, error) {
 	f, err := r.OpenProcess()
 	switch {
 	case err != nil:

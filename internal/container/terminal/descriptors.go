@@ -162,11 +162,11 @@ func (d *Descriptors) replaceByPipe(fd int) error {
 		}
 		d.Pipes = p
 	}
-	if fd == 2 && d.FDs[1] != 1 && sameTerminal(1, 2) {
+	if fd == 2 && d.FDs[1] != 1 && isSameTerminal(1, 2) {
 		d.FDs[2] = d.FDs[1] // one pipe: the output to both stays in order
 		return nil
 	}
-	end, err := d.Pipes.add(fd)
+	end, err := d.Pipes.addPipe(fd)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (d *Descriptors) replaceByPipe(fd int) error {
 	return unix.Fchmod(end, mode) // its user may not be minirun's: see pipeModes
 }
 
-func sameTerminal(a, b int) bool {
+func isSameTerminal(a, b int) bool {
 	var one, other unix.Stat_t
 	err := errors.Join(unix.Fstat(a, &one), unix.Fstat(b, &other))
 	return err == nil && IsTerminal(a) && IsTerminal(b) && one.Rdev == other.Rdev

@@ -42,8 +42,8 @@ func newPipes() (*Pipes, error) {
 	return &Pipes{input: -1, stop: stop, copied: copied}, nil
 }
 
-// add makes the pipe for one descriptor and returns the container's end.
-func (p *Pipes) add(fd int) (int, error) {
+// addPipe makes the pipe for one descriptor and returns the container's end.
+func (p *Pipes) addPipe(fd int) (int, error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return -1, fmt.Errorf("pipe: %w", err)

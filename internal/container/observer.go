@@ -12,12 +12,12 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
-// didLimit reports cgroup values that were written.
-func (c *Container) didLimit(begin time.Time, late bool) {
+// reportLimits reports cgroup values that were written.
+func (c *Container) reportLimits(begin time.Time, late bool) {
 	if c.Settings.Observer == nil {
 		return
 	}
-	if values := written(c.group, c.values, late); len(values) > 0 {
+	if values := listValues(c.group, c.values, late); len(values) > 0 {
 		c.Report(begin, observer.Action{
 			What:   fmt.Sprintf("limit the cgroup: %d values", len(values)),
 			Why:    "each is read back: the container is stopped if the kernel did not accept one",
@@ -27,8 +27,8 @@ func (c *Container) didLimit(begin time.Time, late bool) {
 	}
 }
 
-// didMap reports the ID maps.
-func (c *Container) didMap(begin time.Time) {
+// reportMaps reports the ID maps.
+func (c *Container) reportMaps(begin time.Time) {
 	if c.Settings.Observer == nil {
 		return
 	}
@@ -51,8 +51,8 @@ func (c *Container) didMap(begin time.Time) {
 	}
 }
 
-// written returns the files of cgroup values.
-func written(g *cgroups.Group, values []cgroups.Value, late bool) (out []observer.Written) {
+// listValues returns the files of cgroup values.
+func listValues(g *cgroups.Group, values []cgroups.Value, late bool) (out []observer.Written) {
 	for i := range values {
 		v := &values[i]
 		if v.Late != late {

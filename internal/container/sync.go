@@ -23,9 +23,9 @@ import (
 	"github.com/minirun/minirun/internal/process"
 )
 
-// serve answers the new process's questions until it is ready: see package
+// serveUntilReady answers the new process's questions until it is ready: see package
 // handshake.
-func (c *Container) serve() error {
+func (c *Container) serveUntilReady() error {
 	for {
 		if err := c.Signals.ForReadable(c.Proc.FDs()...); err != nil {
 			return err
@@ -42,7 +42,7 @@ func (c *Container) serve() error {
 			return err
 		}
 		if m.Point == handshake.Ready {
-			return c.created(m, answer)
+			return c.recordCreated(m, answer)
 		}
 		if answer != nil {
 			if err := c.Proc.Reply(answer); err != nil {
@@ -52,12 +52,12 @@ func (c *Container) serve() error {
 	}
 }
 
-// created records that the container is created, and lets the process wait for start:
+// recordCreated records that the container is created, and lets the process wait for start:
 // it leaves the conversation, which ends with that.
-func (c *Container) created(m bootstrap.Message, answer []byte) error {
+func (c *Container) recordCreated(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
-	c.LastSteps, c.HookOutputs = c.lastSteps(), hooks.OutputDescriptors(c.Hooks, c.Plan.Files)
-	c.handOverDevices()
+	c.LastSteps, c.HookOutputs = c.listLastSteps(), hooks.OutputDescriptors(c.Hooks, c.Plan.Files)
+	c.dropDevicesFromRecord()
 	if err := c.Record.Write(c.options.directory()); err != nil {
 		return err
 	}
@@ -89,13 +89,13 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		c.Settings.Observer.Stamped(child.ConvertStamps(m.Stamps))
 		return nil, nil
 	case handshake.Scope:
-		return child.Continue, c.scope()
+		return child.Continue, c.moveIntoScope()
 	case handshake.MapIDs:
 		linux := c.Spec.Linux
 		if err := namespaces.WriteMaps(c.Proc.Pid, linux.UIDMappings, linux.GIDMappings, hostfacts.IsRootless()); err != nil {
 			return nil, fmt.Errorf("config.json: linux.uidMappings: %w", err)
 		}
-		c.didMap(begin)
+		c.reportMaps(begin)
 	case handshake.TimeOffsets:
 		if err := namespaces.WriteTimeOffsets(c.Proc.Pid, c.Spec.Linux.TimeOffsets); err != nil {
 			return nil, fmt.Errorf("config.json: linux.timeOffsets: %w", err)
@@ -106,20 +106,20 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 			Source: "linux.timeOffsets",
 		})
 	case handshake.Cloned:
-		if err := c.cloned(int(m.A)); err != nil {
+		if err := c.followClone(int(m.A)); err != nil {
 			return nil, err
 		}
 		return child.Continue, c.sendListener()
 	case handshake.Full:
 		return child.Continue, c.LeaveCgroup(c.purpose.cgroupHost)
 	case handshake.Target:
-		return c.target(m)
+		return c.answerTarget(m)
 	case handshake.NetDevices:
 		return child.Continue, c.moveDevices()
 	case handshake.CopyUp:
 		return child.Continue, c.copyUp(int(m.A), int(m.B))
 	case handshake.Mounted:
-		return child.Continue, c.mounted()
+		return child.Continue, c.runMountHooks()
 	case handshake.Console:
 		return child.Continue, c.TakeConsole(int(m.A))
 	case handshake.SeccompListener:
@@ -128,25 +128,25 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		}
 		return child.Continue, c.sendListener()
 	case handshake.Ready:
-		return c.ready()
+		return c.answerReady()
 	case handshake.HookFailed:
 		return nil, c.inside.Failure(c.Hooks, m, c.Description)
 	case handshake.NoProgram:
-		return nil, c.noProgram(unix.Errno(-int64(m.A)))
+		return nil, c.explainProgram(unix.Errno(-int64(m.A)))
 	}
 	return child.Continue, nil
 }
 
-// cloned continues with the process that the first one has cloned.
-func (c *Container) cloned(pid int) error {
+// followClone continues with the process that the first one has cloned.
+func (c *Container) followClone(pid int) error {
 	if err := c.FollowClone(pid, c.group); err != nil {
 		return err
 	}
-	return c.adopt()
+	return c.recordProcess()
 }
 
-// mounted runs the hooks that see the container before it has pivoted.
-func (c *Container) mounted() error {
+// runMountHooks runs the hooks that see the container before it has pivoted.
+func (c *Container) runMountHooks() error {
 	list := c.Spec.Hooks
 	if list == nil {
 		return nil
@@ -172,9 +172,9 @@ func (c *Container) checkMaps() error {
 	return namespaces.CheckMaps(c.Proc.Pid, c.Spec.Linux.UIDMappings, c.Spec.Linux.GIDMappings)
 }
 
-// ready does what must wait for the container's last step before start, and returns
+// answerReady does what must wait for the container's last step before start, and returns
 // the answer: HOME, or one byte.
-func (c *Container) ready() ([]byte, error) {
+func (c *Container) answerReady() ([]byte, error) {
 	if err := c.checkMaps(); err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (c *Container) ready() ([]byte, error) {
 	if err := c.group.ApplyLate(c.values); err != nil {
 		return nil, err
 	}
-	c.didLimit(begin, true)
+	c.reportLimits(begin, true)
 	if c.setup.Has(unix.CLONE_NEWUSER) {
 		begin := c.BeginAction()
 		if err := c.SetRlimits(); err != nil {
@@ -211,5 +211,5 @@ func (c *Container) ready() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return homeAnswer(home), nil
+	return encodeHome(home), nil
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/minirun/minirun/internal/process"
 )
 
-// answerAhead answers Ready before the process asks, if `run` will start it
+// answerEarly answers Ready before the process asks, if `run` will start it
 // immediately and nothing has to happen in between: this saves the process two context
 // switches to minirun and back. The answer stays in the socket until the process's
 // step reads it.
-func (c *Container) answerAhead() error {
+func (c *Container) answerEarly() error {
 	running := c.Plan
 	if c.Observed != nil {
 		running = c.Observed.Plan
@@ -31,11 +31,11 @@ func (c *Container) answerAhead() error {
 	}
 	answer := child.Continue
 	if !process.HasHome(c.Spec.Process.Env) {
-		home, known := c.homeAhead()
+		home, known := c.findHomeEarly()
 		if !known {
 			return nil
 		}
-		answer = homeAnswer(home)
+		answer = encodeHome(home)
 	}
 	if err := c.Proc.Reply(answer); err != nil {
 		return c.ExplainDeath(err)
@@ -44,10 +44,10 @@ func (c *Container) answerAhead() error {
 	return nil
 }
 
-// homeAhead looks up the home directory in root.path, before the container's mounts
+// findHomeEarly looks up the home directory in root.path, before the container's mounts
 // exist. It is known only if they cannot change the result: no layers, nothing mounted
 // over /etc/passwd, and no symbolic link on the way.
-func (c *Container) homeAhead() (home string, known bool) {
+func (c *Container) findHomeEarly() (home string, known bool) {
 	if len(c.Roots) != 1 {
 		return "", false
 	}
@@ -76,4 +76,4 @@ func plainPath(path string) bool {
 	return true
 }
 
-func homeAnswer(home string) []byte { return append([]byte("HOME="+home), 0) }
+func encodeHome(home string) []byte { return append([]byte("HOME="+home), 0) }

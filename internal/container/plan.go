@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Planned is everything that `run` would do for a container until its program runs, in
+// RunPlan is everything that `run` would do for a container until its program runs, in
 // minirun and in the new process.
-type Planned struct {
+type RunPlan struct {
 	observer.Start
 	Bundle string
 	Dirs   []string           // of the cgroup, which minirun creates
@@ -32,11 +32,11 @@ func (p *purpose) cgroupHost() (*cgroups.Host, error) {
 	return cgroups.Detect()
 }
 
-// PlanOf returns what `run` would do, without a side effect and without privilege.
+// PlanRun returns what `run` would do, without a side effect and without privilege.
 // host is one with other cgroups than this one, or nil. An unprivileged user is shown
 // root's plan if the container has no user namespace, without which that user could
 // not run it.
-func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
+func PlanRun(o Options, host *cgroups.Host) (*RunPlan, error) {
 	p := purpose{starts: true, attends: true} // those of `run`
 	if host != nil {
 		p.otherHost = &otherHost{host}
@@ -48,8 +48,8 @@ func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
 		return nil, err
 	}
 	thePlan, setup := compile.Container(inputs)
-	out := &Planned{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
-	out.Values = append(written(c.group, c.values, false), written(c.group, c.values, true)...)
+	out := &RunPlan{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+	out.Values = append(listValues(c.group, c.values, false), listValues(c.group, c.values, true)...)
 	return out, nil
 }
 
