@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/signals"
@@ -117,10 +118,7 @@ func logLine(level, text string) {
 	now := time.Now().Format(time.RFC3339)
 	switch {
 	case messages.json:
-		line, err := json.Marshal(map[string]string{"level": level, "msg": text, "time": now})
-		if err == nil {
-			fmt.Fprintf(messages.out, "%s\n", line)
-		}
+		logJSON(map[string]any{"level": level, "msg": text, "time": now})
 	case messages.file != nil:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
 	case level == "debug":
@@ -128,6 +126,25 @@ func logLine(level, text string) {
 	default:
 		fmt.Fprintf(messages.out, "minirun: %s\n", termtext.Text(text))
 	}
+}
+
+func logJSON(entry map[string]any) {
+	if line, err := json.Marshal(entry); err == nil {
+		fmt.Fprintf(messages.out, "%s\n", line)
+	}
+}
+
+// logError logs an error. In JSON, the entry for a program that cannot be executed has the error
+// number, so that a caller does not have to interpret the message.
+func logError(err error) {
+	var program *diagnose.ProgramError
+	if !messages.json || !errors.As(err, &program) {
+		logLine("error", err.Error())
+		return
+	}
+	logJSON(map[string]any{
+		"level": "error", "msg": termtext.Bounded(err.Error()), "time": time.Now().Format(time.RFC3339), "program_errno": int(program.Errno),
+	})
 }
 
 // warn reports a problem that does not stop the container. Debug warnings are printed
@@ -152,7 +169,7 @@ func fail(err error) {
 	if errors.As(err, &interrupted) {
 		standardError.limit = haste
 	}
-	logLine("error", err.Error())
+	logError(err)
 	if messages.file != nil {
 		// Engines read the log, people the terminal.
 		fmt.Fprintf(standardError, "minirun: %s\n", termtext.Text(termtext.Bounded(err.Error())))
