@@ -4,10 +4,12 @@ GO       ?= go
 BIN      ?= bin
 PREFIX   ?= /usr/local
 DESTDIR  ?=
-# The nearest tag, which is v1.2.3, or the next release's number: engines parse it.
+# The nearest tag, such as v1.2.3, or the number of the next release: engines parse it.
 VERSION  ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),0.1.0-dev)
 COMMIT   ?= $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
 FUZZTIME ?= 30s
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # urfave_cli_no_docs leaves a Markdown library out of the binary.
 TAGS    := urfave_cli_no_docs
@@ -15,31 +17,31 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
+.PHONY: help build test test-v2 test-vm vm bench bench-start lint lint-go lint-prose lint-shell lint-dead vulnerabilities verify cross coverage fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image $(BIN)/minirun-bake ## build bin/minirun and its helpers bin/minirun-*, static binaries
 
-# Go knows best what has changed. The commit comes from LDFLAGS: buildvcs fails
-# where the clone belongs to another user.
+# Always run go build: it knows best what has changed. LDFLAGS contain the commit: buildvcs fails
+# if the clone belongs to another user.
 .PHONY: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image
 $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image:
 	$(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
 
-# A module of its own: its dependencies, five times those of the rest, are only its own.
+# A separate module, because it has five times as many dependencies as the rest.
 .PHONY: $(BIN)/minirun-bake
 $(BIN)/minirun-bake:
 	$(GO) build -C cmd/minirun-bake -trimpath -buildvcs=false -ldflags '-s -w' -o $(abspath $@) .
 
-hello: ## what ./try does: run a first container
+hello: ## run a first container, like ./try
 	./try
 
 test: ## all tests; those that need root run through sudo
 	./scripts/test
 
-test-v2: ## the tests that are about cgroups, on cgroup v2 in a virtual machine
+test-v2: ## tests that depend on cgroups, on cgroup v2 in a virtual machine
 	tests/vm/test quick
 
 test-vm: ## all tests on cgroup v2, with systemd and without root, in virtual machines
@@ -48,15 +50,43 @@ test-vm: ## all tests on cgroup v2, with systemd and without root, in virtual ma
 vm: ## a shell in a virtual machine with systemd and cgroup v2
 	tests/vm/run --install --kind systemd
 
-bench: build ## benchmarks, with runc, crun and bare system calls beside minirun where there are any
+bench: build ## benchmarks, compared with runc, crun and plain system calls where they are installed
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -p 1 ./...
 
-bench-start: build ## how long the binary takes to start and to end, in seconds for 200 starts
+bench-start: build ## how long the binary takes to start and exit, in seconds for 200 starts
 	time -p sh -c 'i=0; while [ $$i -lt 200 ]; do $(BIN)/minirun --version >/dev/null; i=$$((i+1)); done'
 
-lint: ## golangci-lint v2: go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@latest
-	golangci-lint run ./...
-	cd cmd/minirun-bake && golangci-lint run ./...
+lint: lint-go lint-prose lint-shell lint-dead ## all linters, at the versions named here and in tests/tools/go.mod
+
+# `go run` builds a linter once and keeps it in Go's build cache.
+lint-go: ## golangci-lint, for every module
+	$(GO) run $(GOLANGCI_LINT) run ./...
+	cd cmd/minirun-bake && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd tests/build/upstream && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd tests/tools && $(GO) run $(GOLANGCI_LINT) run ./...
+
+# vale reads comments with tree-sitter, which is C.
+lint-prose: ## vale: plain English in documentation, comments and messages
+	cd tests/tools && CGO_ENABLED=1 $(GO) run ./prose ../..
+
+lint-shell: ## shellcheck, from the distribution
+	shellcheck --external-sources --severity warning $$(git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
+
+lint-dead: ## deadcode: no function that only tests call
+	$(GO) -C tests/tools tool -n deadcode >/dev/null
+	dead=$$($$($(GO) -C tests/tools tool -n deadcode) -tags $(TAGS) ./cmd/...) && [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
+
+vulnerabilities: ## govulncheck: known vulnerabilities in what is linked; needs https://vuln.go.dev
+	$$($(GO) -C tests/tools tool -n govulncheck) -tags $(TAGS) ./...
+
+verify: ## the modules in the cache are those that go.sum names
+	for module in . cmd/minirun-bake tests/build/upstream tests/tools; do $(GO) -C $$module mod verify; done
+
+coverage: ## share of the statements that tests run, as root: half an hour
+	./scripts/coverage
+
+cross: ## compile everything, tests too, for arm64
+	GOARCH=arm64 $(GO) vet -tags $(TAGS) ./...
 
 fuzz: ## every fuzz test for FUZZTIME (30s)
 	GO='$(GO)' TAGS='$(TAGS)' FUZZTIME='$(FUZZTIME)' ./scripts/fuzz
@@ -69,7 +99,7 @@ fuzz-build: build ## 5,000 random Dockerfiles under minirun and BuildKit v0.34.2
 	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_BUILDS=$${MINIRUN_BUILDS:-5000} MINIRUN_SEED=$${MINIRUN_SEED:-$$(date +%s)} \
 		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -parallel $${MINIRUN_PARALLEL:-4} -run 'TestDifferential$$' ./tests/build
 
-soak: build ## 20,000 mixed commands over an hour, as root: nothing may grow
+soak: build ## 20,000 mixed commands over an hour, as root: memory and files must not grow
 	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_SOAK=$${MINIRUN_SOAK:-1h} \
 		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -run TestSoak ./tests/crash
 
@@ -84,10 +114,10 @@ install: build ## install binaries, man pages and bash completion below PREFIX
 	for page in docs/man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 	install -D -m 644 contrib/completion/minirun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 
-uninstall: ## remove what install has installed
+uninstall: ## remove the installed files
 	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/bin/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-image $(DESTDIR)$(PREFIX)/bin/minirun-bake $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 	for page in docs/man/*.8; do rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 
-clean: ## remove what build and the tests have made here
+clean: ## remove the files that the build and the tests created here
 	rm -rf $(BIN) dist
 	find . -name '*.test' -type f -delete

@@ -40,13 +40,15 @@ func (o *options) readFiles() ([]bake.File, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, errors.New("no file of targets here\nhint: docker-bake.hcl, docker-bake.json or compose.yaml, or --file FILE; ./bake is a directory of this name")
+		return nil, errors.New("this directory has no bake file\n" +
+			"hint: create docker-bake.hcl, docker-bake.json or compose.yaml, or use --file FILE; to build the " +
+			"directory bake, use ./bake")
 	}
 	return files, nil
 }
 
-// parsing returns the parser options that come from the environment.
-func parsing() bake.ParseOpt {
+// parseOptions returns the parser options that come from the environment.
+func parseOptions() bake.ParseOpt {
 	return bake.ParseOpt{FileRelativePaths: isOn("BUILDX_BAKE_FILE_RELATIVE_PATHS", false)}
 }
 
@@ -58,16 +60,16 @@ func isOn(variable string, otherwise bool) bool {
 	return otherwise
 }
 
-// builtIn returns the predefined variables.
-func builtIn() map[string]string {
+// builtInVariables returns the predefined variables.
+func builtInVariables() map[string]string {
 	return map[string]string{
 		"BAKE_CMD_CONTEXT":    "cwd://",
 		"BAKE_LOCAL_PLATFORM": platforms.Format(platforms.DefaultSpec()),
 	}
 }
 
-// given returns the variables of --var.
-func (o *options) given() (map[string]string, error) {
+// parseVariables returns the variables of --var.
+func (o *options) parseVariables() (map[string]string, error) {
 	out := map[string]string{}
 	for _, text := range o.variables {
 		name, value, ok := strings.Cut(text, "=")
@@ -98,17 +100,17 @@ func (o *options) overrides() []string {
 	return out
 }
 
-// read returns the requested targets.
-func (o *options) read(ctx context.Context) (*definition, error) {
+// readDefinition returns the requested targets.
+func (o *options) readDefinition(ctx context.Context) (*definition, error) {
 	files, err := o.readFiles()
 	if err != nil {
 		return nil, err
 	}
-	given, err := o.given()
+	given, err := o.parseVariables()
 	if err != nil {
 		return nil, err
 	}
-	allowed, err := o.allowed()
+	allowed, err := o.entitlements()
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +119,13 @@ func (o *options) read(ctx context.Context) (*definition, error) {
 		wanted = []string{"default"}
 	}
 	d := &definition{}
-	d.targets, d.groups, err = bake.ReadTargets(ctx, files, wanted, o.overrides(), builtIn(), given, allowed, parsing())
+	d.targets, d.groups, err = bake.ReadTargets(ctx, files, wanted, o.overrides(), builtInVariables(), given, allowed,
+		parseOptions())
 	return d, err
 }
 
-// allowed returns the entitlements of targets: access to this directory, and those of --allow.
-func (o *options) allowed() (*bake.EntitlementConf, error) {
+// entitlements returns the entitlements of targets: access to this directory, and those of --allow.
+func (o *options) entitlements() (*bake.EntitlementConf, error) {
 	e, err := bake.ParseEntitlements(o.allow)
 	if err != nil {
 		return nil, fmt.Errorf("--allow: %w", err)
@@ -146,7 +149,7 @@ func (d *definition) resolve(ctx context.Context, o *options) error {
 	for name, t := range all {
 		d.inputs[name], d.linked[name] = t.Inputs, t.Linked
 	}
-	allowed, err := o.allowed()
+	allowed, err := o.entitlements()
 	if err != nil {
 		return err
 	}

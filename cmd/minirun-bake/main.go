@@ -7,9 +7,9 @@
 //	definition.go  files and flags → targets, with the entitlements to allow
 //	show.go        --print, --list
 //	target.go      target → arguments of minirun build (pure)
-//	plan.go        targets → jobs, in an order in which they can run (pure)
+//	plan.go        targets → jobs, dependencies first (pure)
 //	run.go         jobs → processes, several at a time
-//	board.go       the steps of several processes, as one list
+//	display.go     the steps of several processes, as one list
 //	metadata.go    --metadata-file
 //	terminal.go    removing terminal control sequences
 package main
@@ -32,11 +32,11 @@ import (
 )
 
 func main() {
-	ctx, stop := interruptible()
-	err := command(ctx, os.Args[1:])
+	ctx, stop := withSignals()
+	err := runCommand(ctx, os.Args[1:])
 	cause := context.Cause(ctx)
 	stop()
-	var by *signaled
+	var by *signalError
 	if errors.As(cause, &by) {
 		printf(os.Stderr, "minirun: canceled: %s\n", by.signal.String())
 		os.Exit(128 + int(by.signal))
@@ -51,14 +51,14 @@ func main() {
 	}
 }
 
-// signaled is the cause of a context that was cancelled by a signal.
-type signaled struct{ signal syscall.Signal }
+// signalError is the cause of a context that was cancelled by a signal.
+type signalError struct{ signal syscall.Signal }
 
-func (s *signaled) Error() string { return s.signal.String() }
+func (s *signalError) Error() string { return s.signal.String() }
 
-// interruptible returns a context that is cancelled by the first SIGINT or SIGTERM. The second
+// withSignals returns a context that is cancelled by the first SIGINT or SIGTERM. The second
 // one terminates the program.
-func interruptible() (context.Context, func()) {
+func withSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -66,9 +66,9 @@ func interruptible() (context.Context, func()) {
 		s, ok := <-signals
 		if n, is := s.(syscall.Signal); ok && is {
 			signal.Stop(signals)
-			cancel(&signaled{n})
+			cancel(&signalError{n})
 			// Longer than the builds may take; a stopped terminal must not prevent the exit.
-			time.AfterFunc(2*patience, func() { os.Exit(128 + int(n)) })
+			time.AfterFunc(2*stopTimeout, func() { os.Exit(128 + int(n)) })
 		}
 	}()
 	return ctx, func() { signal.Stop(signals) }
@@ -86,41 +86,44 @@ type options struct {
 }
 
 const usage = `NAME:
-   minirun build bake - build what a file of targets describes
+   minirun build bake - build the targets of a bake file
 
 USAGE:
    minirun build bake [OPTIONS] [TARGET…]
 
 DESCRIPTION:
-   A target is what one minirun build makes. Files are docker-bake.hcl, docker-bake.json
+   Each target is one minirun build. The bake files are docker-bake.hcl, docker-bake.json
    (and docker-bake.override.*) and compose files, in the language of docker buildx bake.
-   Without TARGET it builds the group or target "default".
+   Without TARGET, the group or target "default" is built.
 
 OPTIONS:
 `
 
-func (o *options) flags() *pflag.FlagSet {
+func (o *options) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("bake", pflag.ContinueOnError)
 	f.SortFlags = false
-	f.StringArrayVarP(&o.files, "file", "f", nil, "read `FILE`, not the files of this directory; - is standard input")
-	f.StringArrayVar(&o.set, "set", nil, "`PATTERN.KEY=VALUE` sets a field of the targets whose names match")
-	f.StringArrayVar(&o.variables, "var", nil, "`NAME=VALUE` of a variable, before the environment's")
-	f.StringArrayVar(&o.allow, "allow", nil, "grant targets `RIGHT`: fs=DIR, fs.read=DIR, fs.write=DIR, network.host, security.insecure")
-	f.BoolVar(&o.onlyPrint, "print", false, "build nothing: print the targets, as JSON")
-	f.StringVar(&o.list, "list", "", "build nothing: list `WHAT`: targets or variables; type=WHAT,format=json: as JSON")
-	f.StringVar(&o.call, "call", "", "build nothing: `METHOD` of each Dockerfile: check, outline or targets")
+	f.StringArrayVarP(&o.files, "file", "f", nil,
+		"read `FILE` instead of the files in this directory; - is standard input")
+	f.StringArrayVar(&o.set, "set", nil, "set a field of the targets whose names match: `PATTERN.KEY=VALUE`")
+	f.StringArrayVar(&o.variables, "var", nil, "set a variable to `NAME=VALUE`, overriding the environment")
+	f.StringArrayVar(&o.allow, "allow", nil,
+		"allow targets to use `RIGHT`: fs=DIR, fs.read=DIR, fs.write=DIR, network.host, security.insecure")
+	f.BoolVar(&o.onlyPrint, "print", false, "print the targets as JSON, without building")
+	f.StringVar(&o.list, "list", "", "list targets or variables, without building: `WHAT`, or type=WHAT,format=json")
+	f.StringVar(&o.call, "call", "", "run `METHOD` on each Dockerfile, without building: check, outline or targets")
 	f.BoolVar(&o.check, "check", false, "the same as --call check")
 	f.BoolVar(&o.noCache, "no-cache", false, "do not use the cache")
 	f.BoolVar(&o.pull, "pull", false, "ask the registry for newer base images")
-	f.BoolVar(&o.load, "load", false, "keep the images in the store, too")
-	f.BoolVar(&o.push, "push", false, "send the images to their registries")
-	f.StringVar(&o.provenance, "provenance", "", "attach how each image was made: `true|false|mode=min|mode=max`")
-	f.StringVar(&o.sbom, "sbom", "", "attach a list of each image's packages: `true|false`")
-	f.StringVarP(&o.jobs, "jobs", "j", "", "build `N` targets at a time; defer-error[,parallel=N]: go on after a failure")
-	f.StringVar(&o.metadata, "metadata-file", "", "write the results' names and digests to `FILE`, as JSON")
+	f.BoolVar(&o.load, "load", false, "also keep the images in the store")
+	f.BoolVar(&o.push, "push", false, "push the images to their registries")
+	f.StringVar(&o.provenance, "provenance", "", "attach provenance to each image: `true|false|mode=min|mode=max`")
+	f.StringVar(&o.sbom, "sbom", "", "attach a list of packages to each image: `true|false`")
+	f.StringVarP(&o.jobs, "jobs", "j", "",
+		"build `N` targets at a time; defer-error[,parallel=N] continues after a failure")
+	f.StringVar(&o.metadata, "metadata-file", "", "write the names and digests of the results to `FILE`, as JSON")
 	f.StringVar(&o.progress, "progress", "auto", "how to show the steps: `auto|tty|plain|quiet|rawjson`")
-	f.StringArrayVar(&o.policy, "policy", nil, "`disabled=true` ignores policies, of which minirun evaluates none")
-	f.StringVar(&o.builder, "builder", "", "accepted, and must be `default`: there is one builder")
+	f.StringArrayVar(&o.policy, "policy", nil, "`disabled=true` ignores policies, which minirun does not evaluate")
+	f.StringVar(&o.builder, "builder", "", "accepted for compatibility; must be `default`")
 	return f
 }
 
@@ -143,16 +146,16 @@ func printHelp(f *pflag.FlagSet) {
 	_ = w.Flush()
 }
 
-func command(ctx context.Context, args []string) error {
+func runCommand(ctx context.Context, args []string) error {
 	o := &options{}
 	if at := slices.Index(args, "--"); at >= 0 {
 		o.global, args = args[:at], args[at+1:]
 	}
 	if n := len(args) - 1; n >= 0 && args[n] == "--generate-bash-completion" && os.Getenv("MINIRUN_COMPLETE") != "" {
-		complete(o, args[:n])
+		printCompletions(o, args[:n])
 		return nil
 	}
-	f := o.flags()
+	f := o.flagSet()
 	f.Usage = func() { printHelp(f) }
 	if err := f.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return err
@@ -169,22 +172,24 @@ func command(ctx context.Context, args []string) error {
 // verify rejects invalid combinations before any file is read.
 func (o *options) verify() error {
 	if o.builder != "" && o.builder != "default" {
-		return fmt.Errorf("build bake: --builder %s: there is one builder, default", o.builder)
+		return fmt.Errorf("build bake: --builder %s: must be default, the only builder", o.builder)
 	}
 	if o.check {
 		if o.call != "" && o.call != "check" {
-			return fmt.Errorf("build bake: --check is --call check, and --call %s is another one", o.call)
+			return fmt.Errorf("build bake: --check and --call %s cannot be combined", o.call)
 		}
 		o.call = "check"
 	}
 	for _, p := range o.policy {
 		if p != "disabled=true" {
-			return fmt.Errorf("build bake: --policy %s: minirun evaluates no policies; disabled=true ignores them", p)
+			return fmt.Errorf("build bake: --policy %s: minirun does not evaluate policies\n"+
+				"hint: use --policy disabled=true to ignore them", p)
 		}
 	}
 	for _, t := range o.targets {
 		if isRemote(t) {
-			return fmt.Errorf("build bake: %s: remote definitions are not read\nhint: clone the repository and run minirun build bake in it", t)
+			return fmt.Errorf("build bake: %s: remote bake files are not supported\n"+
+				"hint: clone the repository and run minirun build bake in it", t)
 		}
 	}
 	switch o.progress {
@@ -205,7 +210,7 @@ func (o *options) bake(ctx context.Context) error {
 	if o.list != "" {
 		return o.printList()
 	}
-	d, err := o.read(ctx)
+	d, err := o.readDefinition(ctx)
 	if err != nil {
 		return fmt.Errorf("build bake: %w", err)
 	}
@@ -226,9 +231,9 @@ func (o *options) bake(ctx context.Context) error {
 	return o.runJobs(ctx, d, jobs, limits)
 }
 
-// complete prints the possible completions: flags, or targets.
-func complete(o *options, words []string) {
-	f := o.flags()
+// printCompletions prints the possible completions: flags, or targets.
+func printCompletions(o *options, words []string) {
+	f := o.flagSet()
 	if n := len(words) - 1; n >= 0 && strings.HasPrefix(words[n], "-") {
 		begin := strings.TrimLeft(words[n], "-")
 		f.VisitAll(func(flag *pflag.Flag) {

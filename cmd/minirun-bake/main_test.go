@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestManPage: the manual page describes every flag, and no others.
-func TestManPage(t *testing.T) {
+// TestManPageListsAllFlags: the manual page describes every flag, and no others.
+func TestManPageListsAllFlags(t *testing.T) {
 	page, err := os.ReadFile("../../docs/man/minirun-build-bake.8")
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestManPage(t *testing.T) {
 		}
 	}
 	known := []string{"help", "h"}
-	(&options{}).flags().VisitAll(func(f *pflag.Flag) {
+	(&options{}).flagSet().VisitAll(func(f *pflag.Flag) {
 		known = append(known, f.Name)
 		if f.Shorthand != "" {
 			known = append(known, f.Shorthand)
@@ -40,8 +40,9 @@ func TestManPage(t *testing.T) {
 
 func TestParseJobs(t *testing.T) {
 	for text, want := range map[string]limits{
-		"": {}, "0": {}, "3": {parallel: 3}, "fail-fast": {}, "parallel=2": {parallel: 2}, "defer-error": {goOn: true},
-		"defer-error,parallel=4": {4, true}, "mode=defer-error": {goOn: true},
+		"": {}, "0": {}, "3": {parallel: 3}, "fail-fast": {}, "parallel=2": {parallel: 2},
+		"defer-error":            {keepGoing: true},
+		"defer-error,parallel=4": {4, true}, "mode=defer-error": {keepGoing: true},
 	} {
 		if got, err := parseJobs(text); err != nil || got != want {
 			t.Errorf("%q: %+v, %v, want %+v", text, got, err, want)
@@ -54,15 +55,17 @@ func TestParseJobs(t *testing.T) {
 	}
 }
 
-// TestBoardWriter: lines are reassembled from pieces; the steps of a status belong to the
+// TestTargetWriterReassemblesLines: lines are reassembled from pieces; the steps of a status belong to the
 // target, and other lines are kept.
-func TestBoardWriter(t *testing.T) {
-	b := &board{statuses: make(chan *client.SolveStatus, 9), finished: make(chan struct{}), forText: true}
+func TestTargetWriterReassemblesLines(t *testing.T) {
+	b := &progressDisplay{statuses: make(chan *client.SolveStatus, 9), finished: make(chan struct{}), forText: true}
 	close(b.finished)
-	w := b.of("app")
+	w := b.writerFor("app")
 	for _, text := range []string{
-		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na", "me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\\u001b[2J\"}]}\n",
-		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"YRtbMkpiDWMKG11kB2U=\"}]}\nminirun: ", "a warning\n{no JSON\nend",
+		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na",
+		"me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\\u001b[2J\"}]}\n",
+		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"YRtbMkpiDWMKG11kB2U=\"}]}\nminirun: ",
+		"a warning\n{no JSON\nend",
 	} {
 		if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
 			t.Error(n, err)
@@ -74,7 +77,8 @@ func TestBoardWriter(t *testing.T) {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
 	first, second := <-b.statuses, <-b.statuses
-	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting\ufffd[2J" || v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
+	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting\ufffd[2J" ||
+		v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
 		t.Errorf("%+v %+v", v[0], v[1])
 	}
 	if l := second.Logs[0]; l.Vertex != first.Vertexes[0].Digest || string(l.Data) != "ab\nc\ne" {
@@ -82,8 +86,8 @@ func TestBoardWriter(t *testing.T) {
 	}
 }
 
-// TestPrintf: text from a definition reaches the terminal without control characters.
-func TestPrintf(t *testing.T) {
+// TestPrintfHidesControlCharacters: text from a definition reaches the terminal without control characters.
+func TestPrintfHidesControlCharacters(t *testing.T) {
 	var out strings.Builder
 	printf(&out, "%s|%s\n", "a\x1b[2J\tb\n", visible("c\nd\u202e", "\n"))
 	if want := "a\ufffd[2J\ufffdb\ufffd|c\nd\ufffd\n"; out.String() != want {

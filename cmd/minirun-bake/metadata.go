@@ -37,7 +37,7 @@ func writeMetadata(file string, jobs []*job) error {
 	}
 	text, err := json.MarshalIndent(all, "", "  ")
 	if err == nil {
-		err = replace(file, append(text, '\n'))
+		err = replaceFile(file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("build bake: --metadata-file: %w", err)
@@ -45,8 +45,8 @@ func writeMetadata(file string, jobs []*job) error {
 	return nil
 }
 
-// replace writes a file atomically. It writes directly to a device or a pipe.
-func replace(file string, text []byte) (err error) {
+// replaceFile writes a file atomically. It writes directly to a device or a pipe.
+func replaceFile(file string, text []byte) (err error) {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return os.WriteFile(file, text, 0o644)
 	}

@@ -12,10 +12,10 @@ import (
 
 // A job is one run of minirun build.
 type job struct {
-	name   string
-	args   []string // of minirun build, without those that depend on other jobs or on the location of files
-	where  string   // the context
-	inline string   // the Dockerfile, for standard input; "": it is in a file
+	name       string
+	args       []string // of minirun build, without those that depend on other jobs or on the location of files
+	context    string   // the context
+	dockerfile string   // the Dockerfile, for standard input; "": it is in a file
 
 	needs  map[string]string // names of contexts → the targets whose images they are
 	linked bool              // not requested: other targets need it
@@ -23,10 +23,10 @@ type job struct {
 
 	// Set by runJobs.
 	done     chan struct{} // closed at the end
-	shown    *boardWriter  // its standard error; nil: that of this program
+	stderr   *targetWriter // its standard error; nil: that of this program
 	err      error
 	metadata map[string]any
-	printed  []byte // output of a call that prints JSON
+	output   []byte // output of a call that prints JSON
 }
 
 // plan returns a job for each target, dependencies first. It omits targets that are needed
@@ -35,13 +35,13 @@ func (d *definition) plan() ([]*job, error) {
 	users := d.users()
 	jobs := map[string]*job{}
 	for name, t := range d.targets {
-		j, err := d.job(name, t, users[name])
+		j, err := d.newJob(name, t, users[name])
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", name, err)
 		}
 		jobs[name] = j
 	}
-	if err := oneStandardOutput(d.targets); err != nil {
+	if err := checkStandardOutput(d.targets); err != nil {
 		return nil, err
 	}
 	var out []*job
@@ -79,15 +79,18 @@ func (d *definition) users() map[string][]string {
 	return out
 }
 
-func (d *definition) job(name string, t *bake.Target, users []string) (*job, error) {
+func (d *definition) newJob(name string, t *bake.Target, users []string) (*job, error) {
 	in := d.inputs[name]
-	if err := unsupported(t); err != nil {
+	if err := checkSupported(t); err != nil {
 		return nil, err
 	}
-	a := askArguments(t, in)
-	j := &job{name: name, where: in.ContextPath, inline: in.DockerfileInline, needs: map[string]string{}, linked: d.linked[name], done: make(chan struct{})}
-	if strings.HasPrefix(j.where, targetPrefix) {
-		return nil, fmt.Errorf("context: %s: the result of a target can only be one of contexts", j.where)
+	a := newFlagList(t, in)
+	j := &job{
+		name: name, context: in.ContextPath, dockerfile: in.DockerfileInline, needs: map[string]string{},
+		linked: d.linked[name], done: make(chan struct{}),
+	}
+	if strings.HasPrefix(j.context, targetPrefix) {
+		return nil, fmt.Errorf("context: %s: a target can only be used in contexts", j.context)
 	}
 	for context, c := range in.NamedContexts {
 		if other, ok := strings.CutPrefix(c.Path, targetPrefix); ok {
@@ -95,15 +98,15 @@ func (d *definition) job(name string, t *bake.Target, users []string) (*job, err
 		}
 	}
 	var err error
-	if j.call, err = parseCall(text(t.Call)); err != nil {
+	if j.call, err = parseCall(deref(t.Call)); err != nil {
 		return nil, err
 	}
 	if j.call != nil {
 		j.args = slices.Concat(a.words, j.call.words)
 		return j, nil
 	}
-	a.build(t)
-	a.deliver(t, j.linked, len(users) > 0)
+	a.addBuildFlags(t)
+	a.addOutputFlags(t, j.linked, len(users) > 0)
 	if len(users) > 0 && len(t.Platforms) == 0 {
 		a.add("platform", strings.Join(d.platforms(users), ","))
 	}
@@ -111,14 +114,14 @@ func (d *definition) job(name string, t *bake.Target, users []string) (*job, err
 	return j, nil
 }
 
-// deliver adds names and outputs. A target that others need is also stored as an image. If it
+// addOutputFlags adds names and outputs. A target that others need is also stored as an image. If it
 // was not requested itself, it gets no name and no other output.
-func (a *flagList) deliver(t *bake.Target, linked, needed bool) {
+func (a *flagList) addOutputFlags(t *bake.Target, linked, needed bool) {
 	if linked {
 		return
 	}
-	a.list("tag", t.Tags)
-	a.list("output", texts(t.Outputs))
+	a.addList("tag", t.Tags)
+	a.addList("output", formatAll(t.Outputs))
 	if needed && len(t.Outputs) > 0 {
 		a.words = append(a.words, "--load")
 	}
@@ -133,11 +136,11 @@ func (d *definition) platforms(names []string) (out []string) {
 	return slices.Compact(out)
 }
 
-// oneStandardOutput rejects two archives on standard output.
-func oneStandardOutput(targets map[string]*bake.Target) error {
+// checkStandardOutput rejects two archives on standard output.
+func checkStandardOutput(targets map[string]*bake.Target) error {
 	var names []string
 	for name, t := range targets {
-		if slices.ContainsFunc(t.Outputs, toStandardOutput) {
+		if slices.ContainsFunc(t.Outputs, usesStandardOutput) {
 			names = append(names, name)
 		}
 	}
@@ -145,19 +148,20 @@ func oneStandardOutput(targets map[string]*bake.Target) error {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("targets %s: standard output has room for one archive: give dest=FILE", strings.Join(names, ", "))
+	return fmt.Errorf("targets %s: only one archive can be written to standard output\nhint: use dest=FILE",
+		strings.Join(names, ", "))
 }
 
-func toStandardOutput(e *buildflags.ExportEntry) bool {
+func usesStandardOutput(e *buildflags.ExportEntry) bool {
 	file := e.Type == "tar" || e.Type == "oci" || e.Type == "docker" && e.Destination == "-"
 	return file && (e.Destination == "" || e.Destination == "-")
 }
 
-// missing returns an error if a target that this one needs was not built.
-func (j *job) missing(others map[string]*job) error {
+// checkNeeds returns an error if a target that this one needs was not built.
+func (j *job) checkNeeds(others map[string]*job) error {
 	for _, context := range slices.Sorted(maps.Keys(j.needs)) {
 		if other := others[j.needs[context]]; other.err != nil {
-			return fmt.Errorf("%w: needs target %s", errNotBuilt, other.name)
+			return fmt.Errorf("%w: it needs target %s", errNotBuilt, other.name)
 		}
 	}
 	return nil

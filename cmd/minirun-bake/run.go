@@ -26,14 +26,14 @@ var (
 	errOther    = errors.New("another target failed")
 )
 
-// patience is how long minirun build may take to clean up after a signal. It exits after ten
+// stopTimeout is how long minirun build may take to clean up after a signal. It exits after ten
 // seconds by itself.
-const patience = 15 * time.Second
+const stopTimeout = 15 * time.Second
 
 // limits are the values of --jobs.
 type limits struct {
-	parallel int  // 0: the number of processors
-	goOn     bool // after a failure, build the targets that do not depend on it
+	parallel  int  // 0: the number of processors
+	keepGoing bool // after a failure, build the targets that do not depend on it
 }
 
 // parseJobs parses N, or MODE[,parallel=N].
@@ -52,11 +52,12 @@ func parseJobs(text string) (l limits, err error) {
 				return l, fmt.Errorf("parallel=%s: must be a number of targets", value)
 			}
 		case key == "mode" && (value == "" || value == "fail-fast"):
-			l.goOn = false
+			l.keepGoing = false
 		case key == "mode" && value == "defer-error":
-			l.goOn = true
+			l.keepGoing = true
 		case key == "mode" && value == "defer-output":
-			return l, errors.New("defer-output: each target's output is written when it is built")
+			return l, errors.New("defer-output: not supported, because each target's output is written when the " +
+				"target is built")
 		default:
 			return l, fmt.Errorf("%s: must be N, fail-fast, defer-error or parallel=N", field)
 		}
@@ -72,7 +73,7 @@ type runner struct {
 	dir     string // for files shared between processes
 	jobs    map[string]*job
 	slots   chan struct{}
-	board   *board // nil: the only job uses the terminal
+	display *progressDisplay // nil: the only job uses the terminal
 	cancel  context.CancelCauseFunc
 }
 
@@ -87,7 +88,7 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 		if slices.ContainsFunc(jobs, isCall) {
 			mode = "quiet" // the result is on standard output
 		}
-		if r.board, err = newBoard(mode); err != nil {
+		if r.display, err = newProgressDisplay(mode); err != nil {
 			return err
 		}
 	}
@@ -103,16 +104,16 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 	defer r.cancel(nil)
 	for _, j := range jobs {
 		r.jobs[j.name] = j
-		if r.board != nil {
-			j.shown = r.board.of(j.name)
+		if r.display != nil {
+			j.stderr = r.display.writerFor(j.name)
 		}
 	}
 	r.runAll(ctx, jobs)
-	if r.board != nil {
-		r.board.close(os.Stderr)
+	if r.display != nil {
+		r.display.close(os.Stderr)
 	}
-	failed := errors.Join(d.printCalls(jobs), report(jobs))
-	if o.metadata != "" && (failed == nil || l.goOn) {
+	failed := errors.Join(d.printCalls(jobs), summarize(jobs))
+	if o.metadata != "" && (failed == nil || l.keepGoing) {
 		failed = errors.Join(failed, writeMetadata(o.metadata, jobs))
 	}
 	return failed
@@ -122,7 +123,7 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 // of them run even if one fails.
 func (r *runner) runAll(ctx context.Context, jobs []*job) {
 	calls := slices.ContainsFunc(jobs, isCall)
-	r.goOn = r.goOn || calls
+	r.keepGoing = r.keepGoing || calls
 	if r.parallel == 1 || calls {
 		for _, j := range jobs {
 			r.run(ctx, j)
@@ -149,7 +150,7 @@ func (r *runner) run(ctx context.Context, j *job) {
 		for _, other := range j.needs {
 			<-r.jobs[other].done
 		}
-		if j.err = j.missing(r.jobs); j.err != nil {
+		if j.err = j.checkNeeds(r.jobs); j.err != nil {
 			return
 		}
 	}
@@ -162,7 +163,7 @@ func (r *runner) run(ctx context.Context, j *job) {
 		return
 	}
 	j.err = r.build(ctx, j)
-	if j.err != nil && !r.goOn {
+	if j.err != nil && !r.keepGoing {
 		r.cancel(errOther)
 	}
 }
@@ -170,9 +171,9 @@ func (r *runner) run(ctx context.Context, j *job) {
 // build runs minirun build.
 func (r *runner) build(ctx context.Context, j *job) error {
 	file := filepath.Join(r.dir, j.name+".json")
-	args := slices.Concat(r.global, []string{"build", "--progress=" + r.display()}, j.args)
+	args := slices.Concat(r.global, []string{"build", "--progress=" + r.progressMode()}, j.args)
 	for _, name := range slices.Sorted(maps.Keys(j.needs)) {
-		args = append(args, "--build-context="+name+"="+r.handed(j.needs[name]))
+		args = append(args, "--build-context="+name+"="+r.imageContext(j.needs[name]))
 	}
 	if j.call == nil {
 		args = append(args, "--metadata-file="+file)
@@ -180,28 +181,28 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	if len(r.policy) > 0 { // verify accepts only disabled=true
 		args = append(args, "--policy=disabled=true")
 	}
-	cmd := exec.CommandContext(ctx, r.minirun, append(args, "--", j.where)...)
+	cmd := exec.CommandContext(ctx, r.minirun, append(args, "--", j.context)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if j.inline != "" {
-		cmd.Stdin = strings.NewReader(j.inline)
+	if j.dockerfile != "" {
+		cmd.Stdin = strings.NewReader(j.dockerfile)
 	}
-	if j.shown != nil {
-		cmd.Stderr = j.shown
+	if j.stderr != nil {
+		cmd.Stderr = j.stderr
 	}
 	// A separate process group: ^C goes only to this program, which stops the builds once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = stopTimeout
 	if c := j.call; c != nil && c.json {
 		var out bytes.Buffer
 		cmd.Stdout = &out
-		defer func() { j.printed = out.Bytes() }()
-	} else if c != nil && r.board != nil {
+		defer func() { j.output = out.Bytes() }()
+	} else if c != nil && r.display != nil {
 		fmt.Printf("%s\n\n", j.name)
 	}
 	if err := cmd.Run(); ctx.Err() != nil {
-		if j.shown != nil {
-			j.shown.discard() // the message that it was canceled
+		if j.stderr != nil {
+			j.stderr.discard() // the message that it was canceled
 		}
 		return fmt.Errorf("%w: %w", errNotBuilt, context.Cause(ctx))
 	} else if err != nil {
@@ -215,10 +216,10 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	return err
 }
 
-// display returns the progress mode for a build.
-func (r *runner) display() string {
-	if r.board != nil {
-		return r.board.mode()
+// progressMode returns the progress mode for a build.
+func (r *runner) progressMode() string {
+	if r.display != nil {
+		return r.display.mode()
 	}
 	if r.progress == "quiet" {
 		return "none" // quiet prints the image's ID
@@ -226,8 +227,8 @@ func (r *runner) display() string {
 	return r.progress
 }
 
-// handed returns the image of another target, as a context.
-func (r *runner) handed(name string) string {
+// imageContext returns the image of another target, as a context.
+func (r *runner) imageContext(name string) string {
 	if j := r.jobs[name]; j != nil {
 		if digest, ok := j.metadata[digestKey].(string); ok {
 			return "docker-image://" + digest
@@ -248,12 +249,12 @@ func runtimeProgram() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("build bake: needs minirun, which is not %s", strings.Join(tried, ", "))
+	return "", fmt.Errorf("build bake: cannot find minirun (tried %s)", strings.Join(tried, ", "))
 }
 
-// report returns the error for all jobs: which targets failed, and which were not built. The
+// summarize returns the error for all jobs: which targets failed, and which were not built. The
 // builds have already printed the reasons.
-func report(jobs []*job) error {
+func summarize(jobs []*job) error {
 	var failed, not []string
 	for _, j := range jobs {
 		switch {

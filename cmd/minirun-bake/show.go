@@ -24,8 +24,8 @@ func (d *definition) print() error {
 func (d *definition) printCalls(jobs []*job) error {
 	out := map[string]map[string]any{}
 	for _, j := range jobs {
-		if json.Valid(j.printed) {
-			out[j.name] = map[string]any{"build": d.targets[j.name], j.call.name: json.RawMessage(j.printed)}
+		if json.Valid(j.output) {
+			out[j.name] = map[string]any{"build": d.targets[j.name], j.call.name: json.RawMessage(j.output)}
 		}
 	}
 	if len(out) == 0 {
@@ -46,8 +46,8 @@ func printJSON(v any) error {
 	return err
 }
 
-// A listed target is a line of --list targets.
-type listed struct {
+// A listEntry target is a line of --list targets.
+type listEntry struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	Group       bool   `json:"group,omitempty"`
@@ -63,11 +63,11 @@ func (o *options) printList() error {
 	if err != nil {
 		return fmt.Errorf("build bake: %w", err)
 	}
-	given, err := o.given()
+	given, err := o.parseVariables()
 	if err != nil {
 		return err
 	}
-	config, meta, err := bake.ParseFiles(files, builtIn(), given, parsing())
+	config, meta, err := bake.ParseFiles(files, builtInVariables(), given, parseOptions())
 	if err != nil {
 		return fmt.Errorf("build bake: %w", err)
 	}
@@ -94,35 +94,36 @@ func parseList(text string) (what, format string, err error) {
 		}
 	}
 	if what != "targets" && what != "variables" || format != "table" && format != "json" {
-		return "", "", fmt.Errorf("build bake: --list %s: must be targets or variables; with format: type=targets,format=table|json", text)
+		return "", "", fmt.Errorf("build bake: --list %s: must be targets or variables; with format: "+
+			"type=targets,format=table|json", text)
 	}
 	return what, format, nil
 }
 
 // listTargets returns all groups and targets, sorted by name; groups with their members.
-func listTargets(c *bake.Config) []listed {
-	byName := map[string]listed{}
+func listTargets(c *bake.Config) []listEntry {
+	byName := map[string]listEntry{}
 	for _, t := range c.Targets {
-		byName[t.Name] = listed{Name: t.Name, Description: t.Description}
+		byName[t.Name] = listEntry{Name: t.Name, Description: t.Description}
 	}
 	for _, g := range c.Groups { // they take precedence
 		description := strings.Join(g.Targets, ", ")
 		if g.Description != "" {
 			description = fmt.Sprintf("%s (%s)", g.Description, description)
 		}
-		byName[g.Name] = listed{g.Name, description, true}
+		byName[g.Name] = listEntry{g.Name, description, true}
 	}
-	out := []listed{}
+	out := []listEntry{}
 	for name, l := range byName {
 		if !strings.HasPrefix(name, "_") { // by convention, a base to inherit from
 			out = append(out, l)
 		}
 	}
-	slices.SortFunc(out, func(a, b listed) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b listEntry) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
-func printTargets(list []listed, format string) error {
+func printTargets(list []listEntry, format string) error {
 	if format == "json" {
 		return printJSON(list)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 )
 
-// askArguments returns the flags that select the Dockerfile of a target; a call needs them
+// newFlagList returns the flags that select the Dockerfile of a target; a call needs them
 // too. Contexts that are other targets are added when their images are known.
-func askArguments(t *bake.Target, in build.Inputs) *flagList {
+func newFlagList(t *bake.Target, in build.Inputs) *flagList {
 	a := &flagList{}
 	switch {
 	case in.DockerfileInline != "":
@@ -23,8 +23,8 @@ func askArguments(t *bake.Target, in build.Inputs) *flagList {
 	case in.DockerfilePath != "" && !isDefaultFile(in):
 		a.add("file", in.DockerfilePath)
 	}
-	a.add("target", text(t.Target))
-	a.pairs("build-arg", t.Args)
+	a.add("target", deref(t.Target))
+	a.addPairs("build-arg", t.Args)
 	a.add("platform", strings.Join(t.Platforms, ","))
 	for _, name := range slices.Sorted(maps.Keys(in.NamedContexts)) {
 		if _, other := strings.CutPrefix(in.NamedContexts[name].Path, targetPrefix); !other {
@@ -38,41 +38,43 @@ func askArguments(t *bake.Target, in build.Inputs) *flagList {
 // under either of its two names.
 func isDefaultFile(in build.Inputs) bool {
 	const name = "Dockerfile"
-	return in.DockerfilePath == filepath.Join(in.ContextPath, name) || strings.Contains(in.ContextPath, "://") && in.DockerfilePath == name
+	return in.DockerfilePath == filepath.Join(in.ContextPath, name) ||
+		strings.Contains(in.ContextPath, "://") && in.DockerfilePath == name
 }
 
-// build adds the flags that affect how the target is built.
-func (a *flagList) build(t *bake.Target) {
-	a.add("network", text(t.NetworkMode))
-	a.add("shm-size", text(t.ShmSize))
-	a.pairs("label", t.Labels)
-	a.list("annotation", t.Annotations)
-	a.list("allow", t.Entitlements)
-	a.list("ulimit", t.Ulimits)
+// addBuildFlags adds the flags that affect how the target is built.
+func (a *flagList) addBuildFlags(t *bake.Target) {
+	a.add("network", deref(t.NetworkMode))
+	a.add("shm-size", deref(t.ShmSize))
+	a.addPairs("label", t.Labels)
+	a.addList("annotation", t.Annotations)
+	a.addList("allow", t.Entitlements)
+	a.addList("ulimit", t.Ulimits)
 	if t.NoCache == nil || !*t.NoCache { // no-cache includes all stages
-		a.list("no-cache-filter", t.NoCacheFilter)
+		a.addList("no-cache-filter", t.NoCacheFilter)
 	}
 	if t.Resources != nil {
-		a.list("resource", t.Resources.ToEntries())
+		a.addList("resource", t.Resources.ToEntries())
 	}
-	a.list("attest", texts(t.Attest))
-	a.list("cache-from", texts(t.CacheFrom))
-	a.list("cache-to", texts(t.CacheTo))
-	a.list("secret", texts(resolved(t.Secrets)))
-	a.list("ssh", texts(t.SSH))
-	a.hosts(t.ExtraHosts)
-	a.toggle("pull", t.Pull)
-	a.toggle("no-cache", t.NoCache)
+	a.addList("attest", formatAll(t.Attest))
+	a.addList("cache-from", formatAll(t.CacheFrom))
+	a.addList("cache-to", formatAll(t.CacheTo))
+	a.addList("secret", formatAll(resolveSecrets(t.Secrets)))
+	a.addList("ssh", formatAll(t.SSH))
+	a.addHosts(t.ExtraHosts)
+	a.addBool("pull", t.Pull)
+	a.addBool("no-cache", t.NoCache)
 }
 
 // targetPrefix is the prefix of a context that is the result of another target.
 const targetPrefix = "target:"
 
-// unsupported rejects a field that minirun build does not support.
-func unsupported(t *bake.Target) error {
+// checkSupported rejects a field that minirun build does not support.
+func checkSupported(t *bake.Target) error {
 	for _, p := range t.Policy {
 		if !p.Disabled {
-			return errors.New("policy: minirun evaluates no policies\nhint: remove it, or set disabled = true")
+			return errors.New("policy: minirun does not evaluate policies\n" +
+				"hint: remove the policy, or set disabled = true")
 		}
 	}
 	return nil
@@ -88,14 +90,14 @@ func (a *flagList) add(flag, value string) {
 	}
 }
 
-func (a *flagList) list(flag string, values []string) {
+func (a *flagList) addList(flag string, values []string) {
 	for _, v := range values {
 		a.add(flag, v)
 	}
 }
 
-// pairs adds NAME=VALUE for each pair. Without a value, the Dockerfile's default applies.
-func (a *flagList) pairs(flag string, values map[string]*string) {
+// addPairs adds NAME=VALUE for each pair. Without a value, the Dockerfile's default applies.
+func (a *flagList) addPairs(flag string, values map[string]*string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if v := values[name]; v != nil {
 			a.add(flag, name+"="+*v)
@@ -103,8 +105,8 @@ func (a *flagList) pairs(flag string, values map[string]*string) {
 	}
 }
 
-// hosts adds NAME:ADDRESS for each address of a name.
-func (a *flagList) hosts(values map[string]*string) {
+// addHosts adds NAME:ADDRESS for each address of a name.
+func (a *flagList) addHosts(values map[string]*string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if v := values[name]; v != nil {
 			for address := range strings.SplitSeq(*v, ",") {
@@ -114,20 +116,20 @@ func (a *flagList) hosts(values map[string]*string) {
 	}
 }
 
-func (a *flagList) toggle(flag string, on *bool) {
+func (a *flagList) addBool(flag string, on *bool) {
 	if on != nil && *on {
 		a.words = append(a.words, "--"+flag)
 	}
 }
 
-func text(s *string) string {
+func deref(s *string) string {
 	if s == nil {
 		return ""
 	}
 	return *s
 }
 
-func texts[T fmt.Stringer](list []T) []string {
+func formatAll[T fmt.Stringer](list []T) []string {
 	var out []string
 	for _, e := range list {
 		out = append(out, e.String())
@@ -135,8 +137,8 @@ func texts[T fmt.Stringer](list []T) []string {
 	return out
 }
 
-// resolved determines for each secret whether it is a file or a variable.
-func resolved(list buildflags.Secrets) []*buildflags.Secret {
+// resolveSecrets determines for each secret whether it is a file or a variable.
+func resolveSecrets(list buildflags.Secrets) []*buildflags.Secret {
 	var out []*buildflags.Secret
 	for _, s := range list {
 		out = append(out, s.ResolveSource())
@@ -173,7 +175,7 @@ func parseCall(text string) (*call, error) {
 		return nil, fmt.Errorf("call: %s: must be build, check, outline or targets", f.Name)
 	}
 	if f.IgnoreStatus {
-		return nil, errors.New("call: ignorestatus: a finding of check is always an error")
+		return nil, errors.New("call: ignorestatus: not supported, because a finding of check is always an error")
 	}
 	return c, nil
 }

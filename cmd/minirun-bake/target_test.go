@@ -22,19 +22,32 @@ func TestEveryFieldOfTarget(t *testing.T) {
 		target bake.Target
 		want   string // arguments, or the beginning of an error
 	}{
-		{"Annotations", bake.Target{Annotations: []string{"index:a=b", "c=d"}}, "--annotation=index:a=b --annotation=c=d"},
-		{"Attest", bake.Target{Attest: buildflags.Attests{{Type: "provenance", Attrs: map[string]string{"mode": "max"}}, {Type: "sbom", Disabled: true}}}, "--attest=type=provenance,mode=max --attest=type=sbom,disabled=true"},
-		{"Contexts", bake.Target{Contexts: map[string]string{"b": "dir", "a": "target:other", "c": "docker-image://busybox", "d": "cwd://dir"}}, "--build-context=b=dir --build-context=c=docker-image://busybox --build-context=d=dir"},
-		{"Args", bake.Target{Args: map[string]*string{"B": pointer(""), "A": pointer("a=b"), "C": nil}}, "--build-arg=A=a=b --build-arg=B="},
+		{"Annotations", bake.Target{Annotations: []string{"index:a=b", "c=d"}},
+			"--annotation=index:a=b --annotation=c=d"},
+		{"Attest", bake.Target{Attest: buildflags.Attests{{Type: "provenance",
+			Attrs: map[string]string{"mode": "max"}}, {Type: "sbom", Disabled: true}}},
+			"--attest=type=provenance,mode=max --attest=type=sbom,disabled=true"},
+		{"Contexts", bake.Target{Contexts: map[string]string{"b": "dir", "a": "target:other",
+			"c": "docker-image://busybox", "d": "cwd://dir"}},
+			"--build-context=b=dir --build-context=c=docker-image://busybox --build-context=d=dir"},
+		{"Args", bake.Target{Args: map[string]*string{"B": pointer(""), "A": pointer("a=b"), "C": nil}},
+			"--build-arg=A=a=b --build-arg=B="},
 		{"Labels", bake.Target{Labels: map[string]*string{"a": pointer("b"), "c": nil}}, "--label=a=b"},
 		{"Tags", bake.Target{Tags: []string{"a", "b:1"}}, "--tag=a --tag=b:1"},
-		{"CacheFrom", bake.Target{CacheFrom: buildflags.CacheOptions{{Type: "registry", Attrs: map[string]string{"ref": "a/b"}}, {Type: "local", Attrs: map[string]string{"src": "d"}}}}, "--cache-from=a/b --cache-from=type=local,src=d"},
+		{"CacheFrom", bake.Target{CacheFrom: buildflags.CacheOptions{{Type: "registry",
+			Attrs: map[string]string{"ref": "a/b"}}, {Type: "local", Attrs: map[string]string{"src": "d"}}}},
+			"--cache-from=a/b --cache-from=type=local,src=d"},
 		{"CacheTo", bake.Target{CacheTo: buildflags.CacheOptions{{Type: "inline"}}}, "--cache-to=type=inline"},
 		{"Target", bake.Target{Target: pointer("stage")}, "--target=stage"},
-		{"Secrets", bake.Target{Secrets: buildflags.Secrets{{ID: "a", FilePath: "target.go"}, {ID: "b", Env: "PATH"}, {ID: "PATH"}}}, "--secret=id=a,src=target.go --secret=id=b,env=PATH --secret=id=PATH,env=PATH"},
-		{"SSH", bake.Target{SSH: buildflags.SSHKeys{{ID: "default"}, {ID: "key", Paths: []string{"a"}}}}, "--ssh=default --ssh=key=a"},
-		{"Platforms", bake.Target{Platforms: []string{"linux/amd64", "linux/arm64"}}, "--platform=linux/amd64,linux/arm64"},
-		{"Outputs", bake.Target{Outputs: buildflags.Exports{{Type: "image", Attrs: map[string]string{"push": "true"}}, {Type: "local", Destination: "out"}}}, "--output=type=image,push=true --output=type=local,dest=out --load"},
+		{"Secrets", bake.Target{Secrets: buildflags.Secrets{{ID: "a", FilePath: "target.go"}, {ID: "b", Env: "PATH"},
+			{ID: "PATH"}}}, "--secret=id=a,src=target.go --secret=id=b,env=PATH --secret=id=PATH,env=PATH"},
+		{"SSH", bake.Target{SSH: buildflags.SSHKeys{{ID: "default"}, {ID: "key", Paths: []string{"a"}}}},
+			"--ssh=default --ssh=key=a"},
+		{"Platforms", bake.Target{Platforms: []string{"linux/amd64", "linux/arm64"}},
+			"--platform=linux/amd64,linux/arm64"},
+		{"Outputs", bake.Target{Outputs: buildflags.Exports{{Type: "image", Attrs: map[string]string{"push": "true"}},
+			{Type: "local", Destination: "out"}}},
+			"--output=type=image,push=true --output=type=local,dest=out --load"},
 		{"Pull", bake.Target{Pull: pointer(true)}, "--pull"},
 		{"Pull", bake.Target{Pull: pointer(false)}, ""},
 		{"NoCache", bake.Target{NoCache: pointer(true)}, "--no-cache"},
@@ -43,19 +56,22 @@ func TestEveryFieldOfTarget(t *testing.T) {
 		{"NoCacheFilter", bake.Target{NoCacheFilter: []string{"a", "b"}}, "--no-cache-filter=a --no-cache-filter=b"},
 		{"ShmSize", bake.Target{ShmSize: pointer("128m")}, "--shm-size=128m"},
 		{"Ulimits", bake.Target{Ulimits: []string{"nofile=1:2"}}, "--ulimit=nofile=1:2"},
-		{"Resources", bake.Target{Resources: &buildflags.ResourcesConfig{Memory: pointer("1g")}}, "--resource=memory=1g"},
+		{"Resources", bake.Target{Resources: &buildflags.ResourcesConfig{Memory: pointer("1g")}},
+			"--resource=memory=1g"},
 		{"Call", bake.Target{Call: pointer("check,format=json")}, "--check --format=json"},
 		{"Call", bake.Target{Call: pointer("outline")}, "--call=outline"},
 		{"Call", bake.Target{Call: pointer("targets,format=json")}, "--call=targets,format=json"},
 		{"Call", bake.Target{Call: pointer("build")}, ""},
 		{"Entitlements", bake.Target{Entitlements: []string{"network.host"}}, "--allow=network.host"},
 		{"Entitlements", bake.Target{Entitlements: []string{"device=x"}}, "--allow=device=x"},
-		{"ExtraHosts", bake.Target{ExtraHosts: map[string]*string{"a": pointer("1.1.1.1,::1")}}, "--add-host=a:1.1.1.1 --add-host=a:::1"},
+		{"ExtraHosts", bake.Target{ExtraHosts: map[string]*string{"a": pointer("1.1.1.1,::1")}},
+			"--add-host=a:1.1.1.1 --add-host=a:::1"},
 		{"Policy", bake.Target{Policy: buildflags.PolicyConfigs{{Reset: true}}}, "error: policy: "},
 		{"Policy", bake.Target{Policy: buildflags.PolicyConfigs{{Disabled: true}}}, ""},
 	} {
 		earlier = append(earlier, c.field)
-		if got := argumentsOf(t, c.target); got != c.want && (!strings.HasPrefix(c.want, "error") || !strings.HasPrefix(got, c.want)) {
+		if got := argumentsOf(t, c.target); got != c.want &&
+			(!strings.HasPrefix(c.want, "error") || !strings.HasPrefix(got, c.want)) {
 			t.Errorf("%s: %q, want %q", c.field, got, c.want)
 		}
 	}
@@ -70,7 +86,9 @@ func TestEveryFieldOfTarget(t *testing.T) {
 func argumentsOf(t *testing.T, target bake.Target) string {
 	t.Helper()
 	target.Context = pointer(".")
-	targets := map[string]*bake.Target{"default": &target, "other": {Contexts: map[string]string{"c": "target:default"}}}
+	targets := map[string]*bake.Target{
+		"default": &target, "other": {Contexts: map[string]string{"c": "target:default"}},
+	}
 	if len(target.Contexts) > 0 {
 		targets["other"].Contexts = nil
 	}
@@ -82,16 +100,16 @@ func argumentsOf(t *testing.T, target bake.Target) string {
 		}
 		d.inputs[name] = in
 	}
-	j, err := d.job("default", &target, d.users()["default"])
+	j, err := d.newJob("default", &target, d.users()["default"])
 	if err != nil {
 		return "error: " + err.Error()
 	}
 	return strings.Join(j.args, " ")
 }
 
-// TestInputs: the paths of contexts and Dockerfiles, as buildx finds them, relative to this
+// TestInputPathsAreRelative: the paths of contexts and Dockerfiles, as buildx finds them, relative to this
 // directory.
-func TestInputs(t *testing.T) {
+func TestInputPathsAreRelative(t *testing.T) {
 	for _, c := range []struct {
 		target bake.Target
 		want   string
@@ -101,9 +119,12 @@ func TestInputs(t *testing.T) {
 		{bake.Target{Context: pointer("dir"), Dockerfile: pointer("sub/D")}, "--file=dir/sub/D in dir"},
 		{bake.Target{Context: pointer("dir"), Dockerfile: pointer("/D")}, "--file=/D in dir"},
 		{bake.Target{Context: pointer("cwd://dir"), DockerfileInline: pointer("FROM scratch")}, "--file=- in dir"},
-		{bake.Target{Context: pointer("https://example.com/r.git#main:sub")}, " in https://example.com/r.git#main:sub"},
-		{bake.Target{Context: pointer("https://example.com/r.git"), Dockerfile: pointer("D")}, "--file=D in https://example.com/r.git"},
-		{bake.Target{Contexts: map[string]string{"a": "cwd://x", "b": "oci-layout://y"}}, "--build-context=a=x --build-context=b=oci-layout://y in ."},
+		{bake.Target{Context: pointer("https://example.com/r.git#main:sub")},
+			" in https://example.com/r.git#main:sub"},
+		{bake.Target{Context: pointer("https://example.com/r.git"), Dockerfile: pointer("D")},
+			"--file=D in https://example.com/r.git"},
+		{bake.Target{Contexts: map[string]string{"a": "cwd://x", "b": "oci-layout://y"}},
+			"--build-context=a=x --build-context=b=oci-layout://y in ."},
 	} {
 		d := &definition{targets: map[string]*bake.Target{"default": &c.target}}
 		if err := d.resolve(t.Context(), &options{allow: []string{"fs=*"}}); err != nil {
@@ -115,14 +136,14 @@ func TestInputs(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if got := strings.Join(jobs[0].args, " ") + " in " + jobs[0].where; got != c.want {
+		if got := strings.Join(jobs[0].args, " ") + " in " + jobs[0].context; got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }
 
-// TestPlanOrder: a target is built after the targets that it needs.
-func TestPlanOrder(t *testing.T) {
+// TestPlanBuildsDependenciesFirst: a target is built after the targets that it needs.
+func TestPlanBuildsDependenciesFirst(t *testing.T) {
 	target := func(needs ...string) *bake.Target {
 		contexts := map[string]string{}
 		for _, n := range needs {
@@ -130,7 +151,10 @@ func TestPlanOrder(t *testing.T) {
 		}
 		return &bake.Target{Contexts: contexts}
 	}
-	d := &definition{targets: map[string]*bake.Target{"a": target("z"), "b": target(), "z": target("m", "n"), "m": target(), "n": target("m")}}
+	d := &definition{
+		targets: map[string]*bake.Target{"a": target("z"), "b": target(), "z": target("m", "n"), "m": target(),
+			"n": target("m")},
+	}
 	if err := d.resolve(t.Context(), &options{}); err != nil {
 		t.Fatal(err)
 	}

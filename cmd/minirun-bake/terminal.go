@@ -32,16 +32,16 @@ func visible(text, keep string) clean {
 	}, text))
 }
 
-// commands matches terminal control sequences and control characters, except a newline and a
+// controls matches terminal control sequences and control characters, except a newline and a
 // tab.
-var commands = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|` +
+var controls = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|` +
 	`[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
 
-// withoutCommands removes control sequences from a program's output. A carriage return ends a
+// removeControls removes control sequences from a program's output. A carriage return ends a
 // line: programs use it to draw their progress.
-func withoutCommands(output []byte) []byte {
+func removeControls(output []byte) []byte {
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(output))
-	return []byte(commands.ReplaceAllString(text, ""))
+	return []byte(controls.ReplaceAllString(text, ""))
 }
 
 // cleanWriter makes control characters visible: they must not hide the subject of a question.

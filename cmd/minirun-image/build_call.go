@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/options"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
@@ -30,7 +31,7 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	for _, f := range fields[1:] {
 		key, value, ok := strings.Cut(f, "=")
 		if key != "format" || !ok {
-			return c, fmt.Errorf("--call %s: %q is unknown: METHOD may be followed by format=text or format=json", ctx.String("call"), f)
+			return c, fmt.Errorf("--call %s: unknown option %q\nhint: only format=text or format=json can follow METHOD", ctx.String("call"), f)
 		}
 		c.format = value
 	}
@@ -39,7 +40,7 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	}
 	if ctx.Bool("check") {
 		if ctx.IsSet("call") && c.method != "check" {
-			return c, fmt.Errorf("--check is --call=check, and --call=%s is given, too: give one of them", c.method)
+			return c, fmt.Errorf("--check cannot be combined with --call=%s", c.method)
 		}
 		c.method = "check"
 	}
@@ -47,7 +48,7 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 		return c, fmt.Errorf("--call %s: must be %s", c.method, strings.Join(methods, ", "))
 	}
 	if c.format != "text" && c.format != "json" {
-		return c, fmt.Errorf("--call %s: the format %q is neither text nor json", c.method, c.format)
+		return c, fmt.Errorf("--call %s: unknown format %q: must be text or json", c.method, c.format)
 	}
 	return c, nil
 }
@@ -63,7 +64,7 @@ func (c call) run(ctx *cli.Context) error {
 		}
 	}
 	if c.method == "subrequests.describe" {
-		return build.Describe(ctx.App.Writer, c.format)
+		return build.DescribeMethods(ctx.App.Writer, c.format)
 	}
 	d, done, err := readCalled(ctx)
 	if err != nil {
@@ -84,7 +85,7 @@ func (c call) run(ctx *cli.Context) error {
 	if err == nil {
 		return nil
 	}
-	lines, cause := build.Quoted(err)
+	lines, cause := build.QuoteError(err)
 	fmt.Fprint(os.Stderr, lines)
 	return cause
 }
@@ -92,13 +93,13 @@ func (c call) run(ctx *cli.Context) error {
 // readCalled reads the Dockerfile for a call, and the flags that affect it.
 func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	o := build.Options{Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target")}
-	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
+	if o.BuildArgs, err = options.BuildArguments(ctx.StringSlice("build-arg")); err != nil {
 		return nil, nil, err
 	}
-	if o.Contexts, err = pairs("build-context", ctx.StringSlice("build-context")); err != nil {
+	if o.Contexts, err = options.Contexts(ctx.StringSlice("build-context")); err != nil {
 		return nil, nil, err
 	}
-	if o.Platforms, err = wantedPlatforms(ctx.StringSlice("platform")); err != nil {
+	if o.Platforms, err = options.Platforms(ctx.StringSlice("platform")); err != nil {
 		return nil, nil, err
 	}
 	if source.IsGit(o.Context) || source.IsURL(o.Context) || source.IsURL(o.File) {
@@ -111,7 +112,7 @@ func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	if c.Text, err = readLocal(ctx.Context, &o); err != nil || o.Context == "-" {
 		return c, func() {}, err
 	}
-	if c.Context, err = source.Local(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
+	if c.Context, err = source.OpenLocal(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
 		return nil, nil, err
 	}
 	return c, func() { _ = c.Context.Root.Close() }, nil
@@ -135,7 +136,7 @@ func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error
 		return nil, nil, err
 	}
 	b := &build.Builder{Store: s}
-	c, done, err := b.Fetch(ctx.Context, o)
+	c, done, err := b.OpenCheck(ctx.Context, o)
 	if err != nil {
 		release()
 		return nil, nil, err
@@ -154,7 +155,7 @@ func checkDockerfile(ctx *cli.Context, c *build.Check, format string) error {
 	}
 	switch n := len(result.Warnings); {
 	case result.Err != nil:
-		_, cause := build.Quoted(result.Err) // the lines are already printed
+		_, cause := build.QuoteError(result.Err) // the lines are already printed
 		return cause
 	case n > 0:
 		return fmt.Errorf("build --check: %d findings", n)

@@ -21,20 +21,6 @@ import (
 // version is set by the Makefile.
 var version string
 
-func outputFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`type=image|registry|oci|docker|tar|local|cacheonly,dest=…`: where the result goes"},
-		&cli.BoolFlag{Name: "push", Usage: "send the image to its registry"},
-		&cli.BoolFlag{Name: "load", Usage: "keep the image in the store, whatever --output says"},
-		&cli.StringSliceFlag{Name: "annotation", Usage: "`[TYPE:]NAME=VALUE` of the image's manifest, or index:, manifest-descriptor:, index-descriptor:"},
-		&cli.StringSliceFlag{Name: "attest", Usage: "attach `type=provenance|sbom,…` to the image"},
-		&cli.StringFlag{Name: "provenance", Usage: "attach how it was made: `true|false|mode=min|mode=max`"},
-		&cli.StringFlag{Name: "sbom", Usage: "attach a list of its packages: `true|false`"},
-		&cli.StringFlag{Name: "iidfile", Usage: "write the image's ID to `FILE`"},
-		&cli.StringFlag{Name: "metadata-file", Usage: "write the result's names and digests to `FILE`, as JSON"},
-	}
-}
-
 // delivery parses the flags, so that invalid ones are rejected before anything is built.
 func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
 	d := &build.Delivery{Version: version, Progress: silent{}}
@@ -61,14 +47,14 @@ func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delive
 		d.Annotations = append(d.Annotations, list...)
 	}
 	var err error
-	if d.Names, err = export.Names(ctx.StringSlice("tag")); err != nil {
+	if d.Names, err = export.ParseNames(ctx.StringSlice("tag")); err != nil {
 		return nil, err
 	}
 	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"), ctx.String("sbom")); err != nil {
 		return nil, err
 	}
 	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
-		return nil, errors.New("--iidfile: no output is an image, so there is no ID: leave it out, or give --output type=image, too")
+		return nil, errors.New("--iidfile: no output is an image, so there is no image ID\nhint: add --output type=image")
 	}
 	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
 	if err := d.Check(o); err != nil {
@@ -83,11 +69,11 @@ func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 		return nil
 	}
 	if _, err := console.ConsoleFromFile(os.Stdout); err == nil {
-		return errors.New("--output: an archive on a terminal is of no use: redirect it, or give dest=FILE")
+		return errors.New("--output: refusing to write an archive to a terminal\nhint: redirect standard output, or use dest=FILE")
 	}
 	for flag, speaks := range map[string]bool{"quiet": isQuiet(ctx), "explain": ctx.String("explain") == "text" || ctx.String("explain") == "json"} {
 		if speaks {
-			return fmt.Errorf("--output dest=-: standard output is the archive's, and --%s writes there, too: give dest=FILE", flag)
+			return fmt.Errorf("--output dest=- cannot be combined with --%s, which also writes to standard output\nhint: use dest=FILE", flag)
 		}
 	}
 	return nil

@@ -21,20 +21,20 @@ type ignoredOption struct {
 }
 
 var ignoredOptions = []ignoredOption{
-	{name: "compress", isSwitch: true, instead: "contexts are read where they are"},
+	{name: "compress", isSwitch: true, instead: "the context is read in place"},
 	{name: "cpu-period", instead: "use --resource cpu-period=MICROSECONDS"},
 	{name: "cpu-quota", instead: "use --resource cpu-quota=MICROSECONDS"},
 	{name: "cpu-shares", alias: "c", instead: "use --resource cpu-shares=WEIGHT"},
 	{name: "cpuset-cpus", instead: "use --resource cpuset-cpus=LIST"},
 	{name: "cpuset-mems", instead: "use --resource cpuset-mems=LIST"},
 	{name: "disable-content-trust", isSwitch: true, instead: "signatures of images are not verified"},
-	{name: "force-rm", isSwitch: true, instead: "no container of a RUN is kept"},
-	{name: "isolation", instead: "RUN has namespaces"},
+	{name: "force-rm", isSwitch: true, instead: "containers of RUN are always removed"},
+	{name: "isolation", instead: "RUN always uses namespaces"},
 	{name: "memory", alias: "m", instead: "use --resource memory=SIZE"},
 	{name: "memory-swap", instead: "use --resource memory-swap=SIZE"},
-	{name: "rm", isSwitch: true, instead: "no container of a RUN is kept"},
+	{name: "rm", isSwitch: true, instead: "containers of RUN are always removed"},
 	{name: "security-opt", instead: "use RUN --security=insecure, and --allow security.insecure"},
-	{name: "squash", isSwitch: true, instead: "copy the result into a last stage, FROM scratch, which has one layer"},
+	{name: "squash", isSwitch: true, instead: "to get one layer, copy the result into a last stage FROM scratch"},
 }
 
 // legacyFlags returns the flags that are not in the help.
@@ -60,7 +60,7 @@ func legacyFlags() []cli.Flag {
 // checkLegacy warns about options without effect, and rejects those that would need to have one.
 func checkLegacy(ctx *cli.Context) error {
 	if ctx.Bool("D") {
-		return errors.New("build -D: messages for debugging are minirun --debug build …; a shell after a RUN has failed is build --debug")
+		return errors.New("build -D is not supported\nhint: for debug messages, use minirun --debug build; for a shell after a failed RUN, build --debug")
 	}
 	if err := checkPolicy(ctx); err != nil {
 		return err
@@ -78,7 +78,7 @@ func checkLegacy(ctx *cli.Context) error {
 func checkPolicy(ctx *cli.Context) error {
 	if list := ctx.StringSlice("policy"); len(list) > 0 {
 		if other := slices.IndexFunc(list, func(text string) bool { return text != "disabled=true" }); other >= 0 {
-			return fmt.Errorf("--policy %q: minirun does not evaluate policies: check the sources before the build, and give --policy disabled=true", list[other])
+			return fmt.Errorf("--policy %q: minirun does not evaluate policies\nhint: check the sources before the build, and use --policy disabled=true", list[other])
 		}
 		return nil
 	}

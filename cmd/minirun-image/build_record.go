@@ -1,13 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/history"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/records"
 	"github.com/minirun/minirun/internal/build/source"
@@ -47,9 +45,9 @@ var recordedFlags = []string{
 // requestOf describes the request on the command line. It contains neither the values of secrets
 // nor passwords in URLs.
 func requestOf(ctx *cli.Context, o *build.Options) records.Record {
-	where, file, repository := namedContext(o.Context, o.File)
+	where, file, repository := history.Locate(o.Context, o.File)
 	r := records.Record{
-		Name: buildName(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository, Target: o.Target, Tags: ctx.StringSlice("tag"),
+		Name: history.Title(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository, Target: o.Target, Tags: ctx.StringSlice("tag"),
 		Arguments: o.BuildArgs, Labels: o.Labels, Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
 	}
 	for _, f := range ctx.LocalFlagNames() { // only flags that are set
@@ -62,7 +60,7 @@ func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 		}
 	}
 	for name, from := range r.Contexts {
-		r.Contexts[name] = source.Public(from)
+		r.Contexts[name] = source.RedactURL(from)
 	}
 	list := o.Platforms
 	if len(list) == 0 {
@@ -74,56 +72,6 @@ func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 	return r
 }
 
-// namedContext returns a context and its Dockerfile in a form that is valid in any directory: paths
-// are absolute, or relative to the context.
-func namedContext(where, file string) (context, dockerfile, repository string) {
-	dockerfile = cmp.Or(file, source.DefaultDockerfile)
-	if source.IsURL(file) {
-		dockerfile = source.Public(file)
-	}
-	switch {
-	case where == "-":
-		return where, dockerfile, ""
-	case source.IsGit(where):
-		repository, _, _ = strings.Cut(source.Public(where), "#")
-		return source.Public(where), dockerfile, repository
-	case source.IsURL(where):
-		return source.Public(where), dockerfile, ""
-	}
-	context, err := filepath.Abs(where)
-	if err != nil {
-		return where, dockerfile, ""
-	}
-	if file == "" || file == "-" || source.IsURL(file) {
-		return context, dockerfile, ""
-	}
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return context, dockerfile, ""
-	}
-	if inside, err := filepath.Rel(context, abs); err == nil && filepath.IsLocal(inside) {
-		return context, inside, ""
-	}
-	return context, abs, ""
-}
-
-// buildName returns the name of a build in lists: the last part of its context, the Dockerfile if
-// it is not the default, and the target.
-func buildName(where, file, target string) string {
-	base, sub, _ := strings.Cut(where, "#")
-	name := strings.TrimSuffix(path.Base(base), ".git")
-	if _, dir, ok := strings.Cut(sub, ":"); ok && dir != "" {
-		name += "/" + strings.Trim(dir, "/")
-	}
-	if file != source.DefaultDockerfile {
-		name += "/" + path.Base(file)
-	}
-	if target != "" {
-		name += " (" + target + ")"
-	}
-	return name
-}
-
 // resultOf describes the result of a build.
 func resultOf(built []build.Built, d *build.Delivered, err error) (records.Status, records.Result) {
 	status := records.Completed
@@ -133,7 +81,7 @@ func resultOf(built []build.Built, d *build.Delivered, err error) (records.Statu
 		if errors.Is(err, context.Canceled) {
 			status = records.Canceled
 		}
-		lines, cause := build.Quoted(err)
+		lines, cause := build.QuoteError(err)
 		r.Error, r.Source = cause.Error(), lines
 	}
 	for i := range built {

@@ -43,7 +43,7 @@ func displayMode(ctx *cli.Context) (string, error) {
 		return mode, nil
 	}
 	if mode != "auto" && mode != "quiet" && mode != "none" {
-		return "", fmt.Errorf("--quiet and --progress %s: a quiet build shows no progress: give one of them", mode)
+		return "", fmt.Errorf("--quiet cannot be combined with --progress %s", mode)
 	}
 	return "quiet", nil
 }
@@ -103,7 +103,7 @@ func (t *talk) failed(n *graph.Node, s *executor.Step, err error) {
 	t.shell.Do(func() {
 		t.display.Pause()
 		defer t.display.Resume()
-		termtext.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed: its files, environment and directory. The build ends when you leave it.\n", n.Text, err)
+		termtext.Fprintf(os.Stderr, "\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends when you leave it.\n", n.Text, err)
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
 			warn(fmt.Errorf("--debug: %w", err))
 		}
@@ -119,7 +119,7 @@ func (t *talk) warnings() {
 	if len(t.found.Warnings) == 1 {
 		many = ""
 	}
-	fmt.Fprintf(os.Stderr, "\n %d warning%s found (minirun build --check shows what to do):\n", len(t.found.Warnings), many)
+	fmt.Fprintf(os.Stderr, "\n %d warning%s found (run minirun build --check for details):\n", len(t.found.Warnings), many)
 	for i := range t.found.Warnings {
 		w := &t.found.Warnings[i]
 		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, atLine(w))
@@ -132,13 +132,13 @@ func (t *talk) end(err error) error {
 	if t.cli.Context.Err() != nil {
 		return err
 	}
-	lines, cause := build.Quoted(err)
+	lines, cause := build.QuoteError(err)
 	if t.found != nil && len(t.found.Warnings) > 0 && t.chatty {
 		lines = "\n" + lines
 	}
 	fmt.Fprint(os.Stderr, lines)
 	if t.ran && t.chatty {
-		return fmt.Errorf("%w\n\nFor a shell where it failed: %s", cause, t.again())
+		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.again())
 	}
 	return cause
 }
@@ -148,7 +148,7 @@ func (t *talk) end(err error) error {
 // arguments.
 func (t *talk) again() string {
 	if !isTerminal(os.Stdin) {
-		return "minirun build --debug …, on a terminal"
+		return "minirun build --debug … on a terminal"
 	}
 	args := slices.Clone(os.Args)
 	at := slices.Index(args, "build") + 1

@@ -24,9 +24,9 @@ import (
 )
 
 func imagetoolsCommand() *cli.Command {
-	builder := &cli.StringFlag{Name: "builder", Usage: "accepted for scripts of buildx; minirun has no builder `NAME`s"}
+	builder := &cli.StringFlag{Name: "builder", Usage: "accepted for compatibility; the `NAME` is ignored"}
 	return &cli.Command{
-		Name: "imagetools", Usage: "put images of several platforms together in a registry, or show them",
+		Name: "imagetools", Usage: "combine images for several platforms in a registry, or inspect them",
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() > 0 {
 				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
@@ -34,22 +34,22 @@ func imagetoolsCommand() *cli.Command {
 			return cli.ShowSubcommandHelp(ctx)
 		},
 		Subcommands: []*cli.Command{{
-			Name: "create", Usage: "create an image from several, and push it", ArgsUsage: "SOURCE…",
-			Description: "A SOURCE is an image or an index in a registry, by its name or digest; a digest alone, of the\n" +
-				"repository that the tags and the other sources have; a descriptor in JSON; or, in an image\n" +
-				"layout, oci-layout://DIR:TAG. A single index is copied as it is.",
+			Name: "create", Usage: "combine images into an index, and push it", ArgsUsage: "SOURCE…",
+			Description: "A SOURCE is the name of an image or an index in a registry; a digest in the repository that\n" +
+				"the tags and the other sources have in common; a descriptor in JSON; or an image in an image\n" +
+				"layout, oci-layout://DIR:TAG. A single index is copied unchanged.",
 			Flags: []cli.Flag{
 				&cli.StringSliceFlag{Name: "annotation", Usage: "add an annotation: `TYPE:KEY=VALUE`, of index or manifest-descriptor[PLATFORM]"},
-				&cli.BoolFlag{Name: "append", Usage: "add the sources to what the tags stand for"},
+				&cli.BoolFlag{Name: "append", Usage: "append the sources to the images that the tags refer to"},
 				builder,
 				&cli.BoolFlag{Name: "dry-run", Usage: "print the new image instead of pushing it"},
 				&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "read a source from `FILE`"},
 				jobsFlag(),
 				&cli.StringFlag{Name: "metadata-file", Usage: "write the descriptor and repositories of the new image to `FILE`, as JSON"},
-				&cli.StringSliceFlag{Name: "platform", Aliases: []string{"p"}, Usage: "take only the images for `PLATFORM[,…]`, and their attestations"},
+				&cli.StringSliceFlag{Name: "platform", Aliases: []string{"p"}, Usage: "use only the images for `PLATFORM[,…]`, and their attestations"},
 				&cli.BoolFlag{Name: "prefer-index", Value: true, Usage: "create an index even for a single image"},
-				&cli.StringFlag{Name: "progress", Value: "auto", Usage: "show it as `auto`, tty, plain, rawjson or none"},
-				&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "`NAME` of the new image; may be given several times"},
+				&cli.StringFlag{Name: "progress", Value: "auto", Usage: "show progress as `auto`, tty, plain, rawjson or none"},
+				&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "`NAME` of the new image; can be repeated"},
 			},
 			Action: createIndex,
 		}, {
@@ -58,8 +58,8 @@ func imagetoolsCommand() *cli.Command {
 				"The last three are maps by platform if there are several: (index .Image \"linux/amd64\").",
 			Flags: []cli.Flag{
 				builder,
-				&cli.StringFlag{Name: "format", Usage: "print a Go `TEMPLATE`, or with json everything but the attestations"},
-				&cli.BoolFlag{Name: "raw", Usage: "print the manifest or index as it is"},
+				&cli.StringFlag{Name: "format", Usage: "format the output with a Go `TEMPLATE`; json prints all but the attestations"},
+				&cli.BoolFlag{Name: "raw", Usage: "print the manifest or index unchanged"},
 			},
 			Action: inspectIndex,
 		}},
@@ -83,7 +83,7 @@ func createIndex(ctx *cli.Context) error {
 		return err
 	}
 	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	made, err := resolver.Create(retry.WithNotice(ctx.Context, noticeFor(ctx.String("progress") == "none")), request)
+	made, err := resolver.Create(retry.WithNotice(ctx.Context, retryNotice(ctx.String("progress") == "none")), request)
 	if err != nil {
 		return fmt.Errorf("imagetools create: %w", err)
 	}
@@ -120,7 +120,7 @@ func creation(ctx *cli.Context) (q imagetools.Request, err error) {
 			return q, err
 		}
 		if strings.TrimSpace(string(text)) == "" {
-			return q, fmt.Errorf("--file %s: is empty", file)
+			return q, fmt.Errorf("--file %s: the file is empty", file)
 		}
 		texts = append(texts, string(text))
 	}
@@ -134,7 +134,7 @@ func creation(ctx *cli.Context) (q imagetools.Request, err error) {
 	for _, text := range ctx.StringSlice("tag") {
 		n, err := image.ParseName(text)
 		if err == nil && n.Digest != "" {
-			err = errors.New("a tag is given as NAME[:TAG], not as a digest")
+			err = errors.New("must be NAME[:TAG], not a digest")
 		}
 		if err != nil {
 			return q, fmt.Errorf("--tag %s: %w", text, err)
@@ -163,7 +163,7 @@ func indexAnnotations(texts []string) (out []imagetools.Annotation, err error) {
 		}
 		for _, a := range list {
 			if a.On != "index" && a.On != "manifest-descriptor" {
-				return nil, fmt.Errorf("--annotation %q: only an index and its descriptors are new here\nhint: --annotation index:%s=%s, or manifest-descriptor:%[2]s=%[3]s", text, a.Key, a.Value)
+				return nil, fmt.Errorf("--annotation %q: only the index and its descriptors can be annotated\nhint: use --annotation index:%s=%s, or manifest-descriptor:%[2]s=%[3]s", text, a.Key, a.Value)
 			}
 			out = append(out, imagetools.Annotation{OnIndex: a.On == "index", Platform: a.Platform, Key: a.Key, Value: a.Value})
 		}
@@ -176,11 +176,11 @@ func checkCreation(q imagetools.Request, file string, dryRun bool) error {
 	case len(q.Sources) == 0:
 		return errors.New("imagetools create: no source is given")
 	case len(q.Tags) == 0 && !dryRun:
-		return errors.New("imagetools create: nowhere to push: give --tag, or --dry-run to print the image")
+		return errors.New("imagetools create: no tag is given\nhint: use --tag NAME, or --dry-run to print the image")
 	case q.Append && len(q.Tags) == 0:
-		return errors.New("--append: needs the --tag that is added to")
+		return errors.New("--append requires --tag")
 	case file != "" && dryRun:
-		return errors.New("--metadata-file: cannot be combined with --dry-run, which makes no image")
+		return errors.New("--metadata-file cannot be combined with --dry-run, which creates no image")
 	case file != "":
 		if _, err := os.Stat(filepath.Dir(file)); err != nil {
 			return fmt.Errorf("--metadata-file: %w", err)
@@ -204,13 +204,6 @@ func pushDisplay(mode string) (progress.Display, error) {
 	return progress.New(mode, os.Stderr)
 }
 
-func noticeFor(quiet bool) func(retry.Attempt) {
-	if quiet {
-		return silent{}.Retrying
-	}
-	return (&lines{}).Retrying
-}
-
 // writeCreated writes the metadata of a new image, with buildx's names.
 func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
 	var repositories []string
@@ -222,7 +215,7 @@ func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
 	}
 	text, err := json.MarshalIndent(map[string]any{"containerimage.descriptor": d, "image.name": strings.Join(repositories, ",")}, "", "  ")
 	if err == nil {
-		err = export.Write(file, append(text, '\n'))
+		err = export.WriteFile(file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("--metadata-file: %w", err)
@@ -249,7 +242,7 @@ func inspectIndex(ctx *cli.Context) error {
 		return err
 	}
 	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, noticeFor(false)), source)
+	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, retryNotice(false)), source)
 	if err != nil {
 		return fmt.Errorf("imagetools inspect: %w", err)
 	}

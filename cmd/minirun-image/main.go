@@ -23,12 +23,11 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
+	"github.com/minirun/minirun/internal/userns"
 )
 
 func main() {
-	if status, done := inUserNamespace(); done {
-		os.Exit(status)
-	}
+	enterUserNamespace()
 	ctx, stop := interruptible()
 	surviveBrokenPipes()
 	a := app()
@@ -41,7 +40,7 @@ func main() {
 	}
 	var by *signaled
 	if errors.As(interrupted, &by) {
-		fmt.Fprintf(os.Stderr, "minirun: canceled: %v\n", by)
+		fmt.Fprintf(os.Stderr, "minirun: canceled by a signal: %v\n", by)
 		os.Exit(128 + int(by.signal))
 	}
 	if outputBroken(err) {
@@ -49,6 +48,24 @@ func main() {
 	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)
+}
+
+// inUserNamespace is set if this program created the user namespace that it is in.
+var inUserNamespace bool
+
+// enterUserNamespace executes this program again as root of a user namespace, except for root. It
+// returns in the process that continues.
+func enterUserNamespace() {
+	var err error
+	inUserNamespace, err = userns.Enter("XDG_DATA_HOME=" + filepath.Dir(image.DefaultDir()))
+	var exited *userns.ExitedError
+	switch {
+	case errors.As(err, &exited):
+		os.Exit(exited.Status)
+	case err != nil:
+		warn(err)
+		os.Exit(1)
+	}
 }
 
 // surviveBrokenPipes turns a broken pipe on standard output or error into a write error. By
@@ -101,14 +118,14 @@ func app() *cli.App {
 	prepare(commands)
 	return &cli.App{
 		Name:                      "minirun",
-		Usage:                     "images of minirun",
+		Usage:                     "manage images for minirun",
 		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true, // a comma in --change is part of the value
 		Compiled:                  time.Unix(1, 0),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images"},
+			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of the image store"},
 			// Flags of minirun, which it passes on.
 			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
 			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "cgroup-manager", Hidden: true},
@@ -119,7 +136,7 @@ func app() *cli.App {
 		// Layers are mounted from directories other than the one that this program was started in.
 		Before: func(ctx *cli.Context) error {
 			if ctx.Bool("debug") {
-				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
+				debuglog.SetSink(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
 			}
 			if err := checkCgroupManager(ctx); err != nil {
 				return err
@@ -171,7 +188,7 @@ func owned(ctx *cli.Context) (*store.Store, func(), error) {
 	}
 	lock, err := s.Own(ctx.Context, false)
 	if err == syscall.EWOULDBLOCK || lock == nil {
-		fmt.Fprintln(os.Stderr, "minirun: the store is in use: waiting")
+		fmt.Fprintln(os.Stderr, "minirun: waiting for the image store, which another process is using")
 		lock, err = s.Own(ctx.Context, true)
 	}
 	if err != nil {

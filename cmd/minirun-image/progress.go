@@ -3,13 +3,8 @@ package main
 import (
 	"os"
 	"sync"
-	"time"
 
-	"github.com/containerd/console"
-	"github.com/docker/go-units"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-
+	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
 	"github.com/minirun/minirun/internal/termtext"
@@ -19,20 +14,20 @@ import (
 type transferDisplay interface {
 	transfer.Progress
 	Retrying(a retry.Attempt)
+	// Close shows the final state. After an error, which the caller reports, the transfer is not
+	// shown as done.
+	Close(err error)
 }
 
-// transferProgress shows bars on a terminal, and otherwise a line for each finished task.
-func transferProgress(quiet bool) (p transferDisplay, wait func()) {
+// showTransfer returns a display for an activity such as Pulling, with its object.
+func showTransfer(activity, object string, quiet bool) transferDisplay {
 	if quiet {
-		return silent{}, func() {}
+		return silent{}
 	}
-	if _, err := console.ConsoleFromFile(os.Stderr); err != nil {
-		return &lines{}, func() {}
-	}
-	b := mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(40), mpb.WithRefreshRate(100*time.Millisecond))
-	return bars{b}, b.Wait
+	return &transferStep{display: progress.NewTransfer(activity, os.Stderr), name: object}
 }
 
+// silent displays nothing.
 type silent struct{}
 
 func (silent) Begin(string, int64) (func(int64), func(error)) {
@@ -41,40 +36,47 @@ func (silent) Begin(string, int64) (func(int64), func(error)) {
 
 func (silent) Retrying(retry.Attempt) {}
 
-type lines struct{ mutex sync.Mutex }
+func (silent) Close(error) {}
 
-func (l *lines) Retrying(a retry.Attempt) {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	termtext.Fprintf(os.Stderr, "%s\n", a.String())
+// A transferStep shows a transfer as one step. It is not shown before there is something to transfer.
+type transferStep struct {
+	display progress.Display
+	name    string
+	started sync.Once
 }
 
-func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
-	return func(int64) {}, func(err error) {
-		if err != nil {
-			return // already reported
-		}
-		l.mutex.Lock()
-		defer l.mutex.Unlock()
-		termtext.Fprintf(os.Stderr, "%s: %s\n", what, units.HumanSize(float64(size)))
-	}
+// stepID is the number of the only step.
+const stepID = 1
+
+func (s *transferStep) start() {
+	s.started.Do(func() { s.display.Begin(stepID, s.name) })
 }
 
-type bars struct{ all *mpb.Progress }
+// Begin implements transfer.Progress.
+func (s *transferStep) Begin(task string, size int64) (more func(int64), done func(error)) {
+	s.start()
+	count := func(task string, done, total int64) { s.display.Count(stepID, task, done, total) }
+	return transfer.Count(count).Begin(task, size)
+}
 
-// Retrying prints a line above the bars.
-func (b bars) Retrying(a retry.Attempt) { termtext.Fprintf(b.all, "%s\n", a.String()) }
+// Retrying shows an attempt as output of the step.
+func (s *transferStep) Retrying(a retry.Attempt) {
+	s.start()
+	s.display.Output(stepID, []byte(a.String()+"\n"))
+}
 
-func (b bars) Begin(what string, size int64) (func(int64), func(error)) {
-	bar := b.all.AddBar(size,
-		mpb.PrependDecorators(decor.Name(what+" ")),
-		mpb.AppendDecorators(decor.OnComplete(decor.CountersKiloByte("% .1f / % .1f"), units.HumanSize(float64(size))), decor.Name(" "), decor.OnComplete(decor.AverageSpeed(decor.SizeB1000(0), "% .1f"), "done")),
-	)
-	return func(n int64) { bar.IncrInt64(n) }, func(err error) {
-		if err != nil {
-			bar.Abort(false)
-			return
-		}
-		bar.SetTotal(-1, true)
+func (s *transferStep) Close(err error) {
+	if err == nil {
+		s.display.End(stepID, false, nil)
 	}
+	s.display.Close()
+}
+
+// retryNotice returns a function that prints a line for each attempt, for requests that are not
+// transfers.
+func retryNotice(quiet bool) func(retry.Attempt) {
+	if quiet {
+		return func(retry.Attempt) {}
+	}
+	return func(a retry.Attempt) { termtext.Fprintln(os.Stderr, a.String()) }
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/containerd/console"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,14 +32,16 @@ func jobsFlag() cli.Flag {
 
 func pullCommand() *cli.Command {
 	return &cli.Command{
-		Name: "pull", Usage: "fetch an image from a registry", ArgsUsage: "NAME",
-		Description: "Credentials come from ~/.docker/config.json and its helpers; mirrors and registries\n" +
-			"without TLS from /etc/" + transfer.RegistriesFile + " or the same file in ~/.config. What a\npull that broke off has fetched is not fetched again. Requests that a registry cannot\nanswer for the moment are sent again, up to six times.",
+		Name: "pull", Usage: "pull an image from a registry", ArgsUsage: "NAME",
+		Description: "Credentials are read from ~/.docker/config.json and its credential helpers. Mirrors and\n" +
+			"registries without TLS are listed in /etc/" + transfer.RegistriesFile + ", or in the same\n" +
+			"file in ~/.config. An interrupted pull continues where it stopped. A request that fails\n" +
+			"temporarily is tried up to six times.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
-			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCHITECTURE[/VARIANT]` instead of this machine's"},
-			&cli.BoolFlag{Name: "all-platforms", Usage: "fetch the images for all platforms, and keep their index"},
-			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layers packed until the image is run"},
+			&cli.StringFlag{Name: "platform", Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
+			&cli.BoolFlag{Name: "all-platforms", Usage: "pull the images for all platforms, and keep their index"},
+			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
 		Action: pull,
 	}
@@ -61,18 +64,25 @@ func pull(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	p, wait := transferProgress(ctx.Bool("quiet"))
+	p := showTransfer("Pulling", "pull "+name.Familiar(), ctx.Bool("quiet"))
 	c := retry.WithNotice(ctx.Context, p.Retrying)
 	source, d, err := registries.Find(c, name, warn)
 	if err != nil {
-		wait()
+		p.Close(err)
 		return err
 	}
-	d, err = transfer.Fetch(c, s, source, d, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
-	if wait(); err != nil {
+	d, err = transfer.Fetch(c, s, source, d, fetchOptions(ctx), p)
+	if p.Close(err); err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
 	return keep(ctx, s, []image.Name{name}, d)
+}
+
+// fetchOptions returns what pull and load fetch of an image.
+func fetchOptions(ctx *cli.Context) transfer.Options {
+	return transfer.Options{
+		Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs"),
+	}
 }
 
 func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
@@ -129,15 +139,12 @@ func unpack(ctx *cli.Context, s *store.Store, d oci.Descriptor) error {
 	if err != nil {
 		return err
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
-	err = s.Unpack(ctx.Context, i, p.Begin)
-	wait()
-	return err
+	return unpackLayers(ctx, s, i, i.ID())
 }
 
 func pushCommand() *cli.Command {
 	return &cli.Command{
-		Name: "push", Usage: "send an image to a registry", ArgsUsage: "NAME [TO]",
+		Name: "push", Usage: "push an image to a registry", ArgsUsage: "NAME [TO]",
 		Flags: []cli.Flag{quietFlag(), jobsFlag()}, Action: push,
 	}
 }
@@ -163,9 +170,9 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
+	p := showTransfer("Pushing", "push "+to.Familiar(), ctx.Bool("quiet"))
 	err = registries.Push(retry.WithNotice(ctx.Context, p.Retrying), s, i, to, ctx.Int("jobs"), p)
-	if wait(); err != nil {
+	if p.Close(err); err != nil {
 		return err
 	}
 	termtext.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
@@ -175,14 +182,15 @@ func push(ctx *cli.Context) error {
 func loadCommand() *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "load images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
-		Description: "Reads an OCI image layout, as a directory or an archive, and what `docker save` writes;\ncompressed archives (gzip, zstd, bzip2, xz) too. Without an argument, or with -, standard input.",
+		Description: "Reads an OCI image layout, which is a directory or an archive, or an archive written by\n" +
+			"docker save. Archives may be compressed (gzip, zstd, bzip2, xz). Without an argument, or\nwith -, the archive is read from standard input.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
-			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "`FILE` to read, as docker load has it"},
-			&cli.StringFlag{Name: "name", Usage: "`NAME` for an image that has none there"},
-			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCHITECTURE[/VARIANT]` instead of this machine's"},
-			&cli.BoolFlag{Name: "all-platforms", Usage: "take the images for all platforms"},
-			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layers packed until the image is run"},
+			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the archive `FILE`, as in docker load"},
+			&cli.StringFlag{Name: "name", Usage: "`NAME` of an image that has no name in the archive"},
+			&cli.StringFlag{Name: "platform", Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
+			&cli.BoolFlag{Name: "all-platforms", Usage: "load the images for all platforms"},
+			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
 		Action: load,
 	}
@@ -217,9 +225,9 @@ func load(ctx *cli.Context) error {
 	}
 	defer func() { _ = archive.Close() }()
 	for _, f := range found {
-		p, wait := transferProgress(ctx.Bool("quiet"))
-		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
-		if wait(); err != nil {
+		p := showTransfer("Loading", "load "+f.Desc.Digest.String(), ctx.Bool("quiet"))
+		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, fetchOptions(ctx), p)
+		if p.Close(err); err != nil {
 			return fmt.Errorf("load %s: %w", from, err)
 		}
 		if name != nil {
@@ -230,7 +238,7 @@ func load(ctx *cli.Context) error {
 		}
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("load %s: has no images", from)
+		return fmt.Errorf("load %s: the archive contains no images", from)
 	}
 	return nil
 }
@@ -238,8 +246,8 @@ func load(ctx *cli.Context) error {
 func saveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "save", Usage: "write images to an archive or a directory", ArgsUsage: "NAME…",
-		Description: "The archive is an OCI image layout that Docker, podman and skopeo read as their own, too:\n" +
-			"it has manifest.json beside index.json. Its blobs are those of the store.",
+		Description: "The archive is an OCI image layout that docker load, podman and skopeo can also read: it\n" +
+			"has Docker's manifest.json next to index.json. The blobs are copied unchanged.",
 		Flags: []cli.Flag{
 			quietFlag(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` instead of standard output"},
@@ -275,11 +283,11 @@ func saveImages(ctx *cli.Context) (err error) {
 		defer func() { err = f.Done(err) }()
 		out = f
 	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
-		return errors.New("save: an archive on a terminal is of no use: redirect it, or give --output or --dir")
+		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output or --dir")
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
+	p := showTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
 	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
-	wait()
+	p.Close(err)
 	return err
 }
 
@@ -288,7 +296,7 @@ func importCommand() *cli.Command {
 		Name: "import", Usage: "create an image from a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"}, Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
-			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layer packed until the image is run"},
+			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layer until the image is run"},
 		},
 		Action: importTar,
 	}

@@ -125,7 +125,7 @@ func untilSignal() (context.Context, error) {
 			}
 			for _, s := range came {
 				switch {
-				case signals.Ends(s):
+				case signals.IsTermination(s):
 					cancel(&wait.Interrupted{Signal: s})
 				case s == unix.SIGTSTP:
 					_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)

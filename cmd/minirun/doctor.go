@@ -44,8 +44,8 @@ func showFindings(w io.Writer, all []doctor.Finding, format string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
 		termtext.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Name, f.Found)
-		if f.Do != "" {
-			termtext.Fprintf(table, "\t\t→ %s\n", f.Do)
+		if f.Fix != "" {
+			termtext.Fprintf(table, "\t\t→ %s\n", f.Fix)
 		}
 	}
 	return table.Flush()

@@ -19,20 +19,20 @@ import (
 // must not: a registry client, decompressors, a builder.
 var imageVerbs = []struct{ name, usage string }{
 	{"build", "build an image from a Dockerfile"},
-	{"pull", "fetch an image from a registry"},
-	{"push", "send an image to a registry"},
+	{"pull", "pull an image from a registry"},
+	{"push", "push an image to a registry"},
 	{"load", "load images from an archive or a directory"},
 	{"save", "write images to an archive or a directory"},
 	{"import", "create an image from a root file system in a tar archive"},
-	{"imagetools", "put images of several platforms together in a registry, or show them"},
+	{"imagetools", "combine images for several platforms in a registry, or inspect them"},
 	{"images", "list images"},
 	{"tag", "give an image another name"},
 	{"rmi", "remove images, or one of their names"},
 	{"history", "show the instructions that created an image"},
 	{"unpack", "unpack an image's layers in the store, or its root file system into a directory"},
-	{"bundle", "write an OCI bundle for an image: for minirun, runc or crun"},
+	{"bundle", "write an OCI bundle from an image, for minirun, runc or crun"},
 	{"prune", "remove images without a name, and unused data"},
-	{"store", "manage the store of images"},
+	{"store", "manage the image store"},
 }
 
 func imageCommand(name, usage string) func() *cli.Command {

@@ -131,7 +131,7 @@ func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o contai
 			return engine.CannotRun, err
 		}
 	}
-	r, err := e.Make(ctx.Args().First(), s)
+	r, err := e.Create(ctx.Args().First(), s)
 	if err != nil {
 		return engine.CannotRun, err
 	}
@@ -148,7 +148,7 @@ func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 		warn(notifySocket + " has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
 			"hint: omit --detach, then the service manager waits for the program")
 	}
-	r, err := e.Make(ctx.Args().First(), s)
+	r, err := e.Create(ctx.Args().First(), s)
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}

@@ -64,7 +64,7 @@ type view struct {
 
 func seen(ctx *cli.Context, id string) (*view, error) {
 	v, err := inspect.Inspect(ctx.String("root"), id)
-	l, notOfImage := newEngine(ctx).Look(id)
+	l, notOfImage := newEngine(ctx).Status(id)
 	switch {
 	case notOfImage == nil && err != nil: // no longer exists in the runtime
 		return &view{&inspect.View{ID: id, Status: engine.Exited}, l}, nil

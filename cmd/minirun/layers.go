@@ -36,12 +36,12 @@ func layers(ctx *cli.Context) error {
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
 	}
-	stack, err := inspect.StackOf(ctx.String("root"), ctx.Args().First())
+	stack, err := inspect.FindStack(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
 		e := newEngine(ctx)
 		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has exited
 			dir := e.Store.Container(ctx.Args().First())
-			if stack, err = inspect.StackOf(ctx.String("root"), dir); err == nil {
+			if stack, err = inspect.FindStack(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")
 			}
 		} else if _, _, bad := e.Store.Find(ctx.Args().First()); bad == nil {
@@ -85,7 +85,7 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 }
 
 func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
-	found, err := stack.Where(path)
+	found, err := stack.Find(path)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (p *patient) await() error {
 			p.lost = true
 			return os.ErrDeadlineExceeded
 		}
-		if q := signals.Caught(); q != nil && q.AsksToEnd() {
+		if q := signals.Current(); q != nil && q.HasTermination() {
 			return os.ErrDeadlineExceeded
 		}
 	}
@@ -106,7 +106,7 @@ func openLog(c *cli.Context) error {
 		messages.out, messages.file = &patient{to: stdio.Descriptor(f.Fd()), limit: patience}, f // it may be a FIFO
 	}
 	if messages.debug {
-		debuglog.To(func(text string) { logLine("debug", text) })
+		debuglog.SetSink(func(text string) { logLine("debug", text) })
 		debuglog.Printf("minirun %s, commit %s, %s: command %s, process %d of user %d, state in %s",
 			version, revision(), goVersion(), c.Args().First(), os.Getpid(), os.Geteuid(), c.String("root"))
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/trace"
@@ -33,12 +33,12 @@ func planCommand() *cli.Command {
 const plannedID = "plan"
 
 func showPlan(ctx *cli.Context) error {
-	host, err := imaginedHost(ctx.String("cgroups"))
+	machine, err := imaginedHost(ctx.String("cgroups"))
 	if err != nil {
 		return err
 	}
 	if ctx.Bool("diff") {
-		return diffPlans(ctx, host)
+		return diffPlans(ctx, machine)
 	}
 	o, err := options(ctx)
 	if err != nil {
@@ -47,32 +47,32 @@ func showPlan(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = plannedID
 	}
-	p, err := container.PlanRun(o, host)
+	p, err := container.PlanRun(o, machine)
 	if err != nil {
 		return err
 	}
 	return trace.WritePlan(ctx.App.Writer, p, ctx.String("format"))
 }
 
-func imaginedHost(version string) (*cgroups.Host, error) {
+func imaginedHost(version string) (*host.Host, error) {
 	switch version {
 	case "":
 		return nil, nil
 	case "v1", "1":
-		return cgroups.Typical(cgroups.V1), nil
+		return host.Typical(host.V1), nil
 	case "v2", "2":
-		return cgroups.Typical(cgroups.V2), nil
+		return host.Typical(host.V2), nil
 	}
 	return nil, fmt.Errorf("--cgroups %q: must be v1 or v2", version)
 }
 
-func diffPlans(ctx *cli.Context, host *cgroups.Host) error {
+func diffPlans(ctx *cli.Context, machine *host.Host) error {
 	if ctx.NArg() != 2 {
 		return cmdline.UsageError(ctx.Command, "--diff takes two bundles")
 	}
 	var plans [2]*container.RunPlan
 	for i, bundle := range ctx.Args().Slice() {
-		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle, Warn: warn}, host)
+		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle, Warn: warn}, machine)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bundle, err)
 		}

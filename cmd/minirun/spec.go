@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -25,11 +25,11 @@ func specCommand() *cli.Command {
 }
 
 func writeSpec(ctx *cli.Context) error {
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return err
 	}
-	unified := host.Mode == cgroups.V2
+	unified := machine.IsV2Only()
 	s := spec.Default(unified)
 	if ctx.Bool("rootless") {
 		s = spec.DefaultRootless(os.Geteuid(), os.Getegid(), unified)

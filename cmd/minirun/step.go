@@ -41,7 +41,7 @@ func step(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = madeUpID()
 	}
-	o.Watch = trace.NewDebugger(&patient{to: stdio.Err, limit: noLimit}, os.Stdin, at+until, until != "")
+	o.Watch = trace.NewDebugger(&patient{to: stdio.Err, limit: noLimit}, os.Stdin, trace.Place{Text: at + until, After: until != ""})
 	status, err := container.Run(o, container.RunOptions{})
 	if errors.Is(err, trace.ErrAborted) {
 		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")

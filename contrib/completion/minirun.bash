@@ -1,7 +1,7 @@
 # Completion of minirun's commands, flags and bundles for bash. `make install`
-# puts it where bash-completion finds it; to try it: . contrib/completion/minirun.bash
+# installs it where bash-completion finds it; to try it: . contrib/completion/minirun.bash
 #
-# minirun itself lists what may follow, so this cannot go stale.
+# minirun itself lists the possible words, so this file cannot become outdated.
 
 _minirun() {
 	local current=${COMP_WORDS[COMP_CWORD]} offered
@@ -13,11 +13,11 @@ _minirun() {
 	fi
 	# Names only: some shells get "name:description".
 	mapfile -t COMPREPLY < <(compgen -W "${offered//:*/}" -- "$current")
-	# After build there may be a context, too, and not only a subcommand.
+	# After build there may also be a context, and not only a subcommand.
 	if [[ $current != -* && ${COMP_WORDS[COMP_CWORD-1]} == build ]]; then
 		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$current")
 	fi
 }
 
-# Directories, for bundles, where minirun offers nothing.
+# Offer directories, for bundles, where minirun offers nothing.
 complete -o default -o dirnames -F _minirun minirun

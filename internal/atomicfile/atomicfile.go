@@ -29,7 +29,7 @@ import (
 // A File receives the content of an output. It gets its name at Commit.
 type File struct {
 	*os.File
-	at        *place
+	entry     *entry
 	temporary string // its name until Commit; "" if it has none
 	inPlace   bool   // a pipe or device: there is nothing to rename
 }
@@ -38,15 +38,15 @@ type File struct {
 // data. Any other kind of file is an error, also if it is the target of a link:
 // /dev/stdout must stay what it is.
 func Write(path string, data []byte, mode fs.FileMode) error {
-	at, err := lookUp(path)
+	e, err := lookUp(path)
 	if err != nil {
 		return err
 	}
-	if !at.replaceable() {
-		at.close()
+	if !e.isReplaceable() {
+		e.close()
 		return fmt.Errorf("%s: not a regular file", path)
 	}
-	f, err := at.temporaryFile(mode)
+	f, err := e.temporaryFile(mode)
 	if err != nil {
 		return err
 	}
@@ -58,23 +58,23 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 // until then, and after an error, it is unchanged. A link that the user or root
 // created is followed. Pipes and devices are written to directly.
 func Create(path string, mode fs.FileMode) (*File, error) {
-	at, err := lookUp(path)
+	e, err := lookUp(path)
 	if err != nil {
 		return nil, err
 	}
-	if at.found && at.kind() == unix.S_IFLNK {
-		if at, err = at.follow(); err != nil {
+	if e.found && e.kind() == unix.S_IFLNK {
+		if e, err = e.follow(); err != nil {
 			return nil, err
 		}
 	}
 	switch {
-	case !at.found || at.kind() == unix.S_IFLNK: // a dangling link is replaced
-		return at.temporaryFile(mode)
-	case at.kind() == unix.S_IFREG:
-		return at.temporaryFile(fs.FileMode(at.st.Mode & 0o777))
+	case !e.found || e.kind() == unix.S_IFLNK: // a dangling link is replaced
+		return e.temporaryFile(mode)
+	case e.kind() == unix.S_IFREG:
+		return e.temporaryFile(fs.FileMode(e.st.Mode & 0o777))
 	}
-	f, err := at.open(unix.O_WRONLY)
-	at.close()
+	f, err := e.open(unix.O_WRONLY)
+	e.close()
 	if err != nil {
 		return nil, err
 	}
@@ -95,39 +95,39 @@ func Append(path string, mode fs.FileMode) (f *os.File, err error) {
 
 func openLog(path string, mode fs.FileMode) (*os.File, error) {
 	const flags = unix.O_WRONLY | unix.O_APPEND
-	at, err := lookUp(path)
+	e, err := lookUp(path)
 	if err != nil {
 		return nil, err
 	}
-	defer at.close()
+	defer e.close()
 	switch {
-	case !at.found:
-		fd, err := unix.Openat(at.dir, at.name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, uint32(mode.Perm()))
+	case !e.found:
+		fd, err := unix.Openat(e.dir, e.name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, uint32(mode.Perm()))
 		if err != nil {
 			return nil, &os.PathError{Op: "create", Path: path, Err: err}
 		}
 		return os.NewFile(uintptr(fd), path), nil
-	case at.kind() == unix.S_IFLNK && at.foreign():
-		return nil, at.refusal()
-	case at.kind() == unix.S_IFLNK:
+	case e.kind() == unix.S_IFLNK && e.isForeign():
+		return nil, e.refusalError()
+	case e.kind() == unix.S_IFLNK:
 		return os.OpenFile(path, flags|os.O_CREATE, mode)
 	}
-	return at.open(flags)
+	return e.open(flags)
 }
 
 // CheckDirectory refuses an existing directory that belongs to another user and is in
 // a world-writable directory: its owner could replace the files in it.
 func CheckDirectory(path string) error {
-	at, err := lookUp(filepath.Clean(path))
+	e, err := lookUp(filepath.Clean(path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDirectoryName) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	at.close()
-	if at.found && at.foreign() {
-		return at.refusal()
+	e.close()
+	if e.found && e.isForeign() {
+		return e.refusalError()
 	}
 	return nil
 }
@@ -138,12 +138,12 @@ func (f *File) Done(err error) error {
 	if f.inPlace {
 		return errors.Join(err, f.Close())
 	}
-	defer f.at.close()
+	defer f.entry.close()
 	if err == nil {
 		err = f.move()
 	}
 	if err = errors.Join(err, f.Close()); f.temporary != "" {
-		err = errors.Join(err, unix.Unlinkat(f.at.dir, f.temporary, 0))
+		err = errors.Join(err, unix.Unlinkat(f.entry.dir, f.temporary, 0))
 	}
 	return err
 }
@@ -152,24 +152,24 @@ func (f *File) Done(err error) error {
 func (f *File) move() error {
 	from := "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
 	if f.temporary == "" {
-		err := unix.Linkat(unix.AT_FDCWD, from, f.at.dir, f.at.name, unix.AT_SYMLINK_FOLLOW)
+		err := unix.Linkat(unix.AT_FDCWD, from, f.entry.dir, f.entry.name, unix.AT_SYMLINK_FOLLOW)
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, unix.EEXIST) {
-			return &os.PathError{Op: "link", Path: f.at.path, Err: err}
+			return &os.PathError{Op: "link", Path: f.entry.path, Err: err}
 		}
 		name, err := randomName()
 		if err == nil {
-			err = unix.Linkat(unix.AT_FDCWD, from, f.at.dir, name, unix.AT_SYMLINK_FOLLOW)
+			err = unix.Linkat(unix.AT_FDCWD, from, f.entry.dir, name, unix.AT_SYMLINK_FOLLOW)
 		}
 		if err != nil {
-			return &os.PathError{Op: "link", Path: f.at.path, Err: err}
+			return &os.PathError{Op: "link", Path: f.entry.path, Err: err}
 		}
 		f.temporary = name
 	}
-	if err := unix.Renameat(f.at.dir, f.temporary, f.at.dir, f.at.name); err != nil {
-		return &os.PathError{Op: "replace", Path: f.at.path, Err: err}
+	if err := unix.Renameat(f.entry.dir, f.temporary, f.entry.dir, f.entry.name); err != nil {
+		return &os.PathError{Op: "replace", Path: f.entry.path, Err: err}
 	}
 	f.temporary = ""
 	return nil

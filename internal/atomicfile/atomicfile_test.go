@@ -117,7 +117,7 @@ func TestCreateReplacesAtCommit(t *testing.T) {
 	only(t, dir, "file", "link")
 }
 
-func TestCreateWritesToPipesBehindLinks(t *testing.T) {
+func TestCreateWritesToPipesThroughLinks(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestCreateWritesToPipesBehindLinks(t *testing.T) {
 	}
 }
 
-func TestAppendKeepsWhatIsThere(t *testing.T) {
+func TestAppendKeepsContent(t *testing.T) {
 	dir := t.TempDir()
 	log, link := filepath.Join(dir, "log"), filepath.Join(dir, "link")
 	if err := os.Symlink("log", link); err != nil {
@@ -169,10 +169,10 @@ func TestPlantedNamesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		planted := map[string]func(string) error{
-			"link": func(p string) error { return os.Symlink(victim, p) },
-			"fifo": func(p string) error { return unix.Mkfifo(p, 0o666) },
-			"file": func(p string) error { return os.WriteFile(p, nil, 0o666) },
-			"dir":  func(p string) error { return os.Mkdir(p, 0o777) },
+			"link": func(path string) error { return os.Symlink(victim, path) },
+			"fifo": func(path string) error { return unix.Mkfifo(path, 0o666) },
+			"file": func(path string) error { return os.WriteFile(path, nil, 0o666) },
+			"dir":  func(path string) error { return os.Mkdir(path, 0o777) },
 		}
 		for kind, plant := range planted {
 			path := filepath.Join(dir, kind)

@@ -51,7 +51,7 @@ func TestARM64(t *testing.T) {
 		t.Skip("-short: it builds a test binary for arm64 and runs qemu")
 	}
 	if runtime.GOARCH == "arm64" {
-		t.Skip("this is arm64: TestScenarios runs this loop")
+		t.Skip("this is arm64: TestPlansRunAsWritten runs this loop")
 	}
 	const qemu = "/usr/bin/qemu-aarch64-static"
 	if _, err := os.Stat(qemu); err != nil {

@@ -18,7 +18,7 @@ func Attach(pid int, pidfd *os.File, fd int) (*Process, error) {
 	if err != nil {
 		hint := ""
 		if errors.Is(err, unix.EPERM) {
-			hint = ": minirun needs CAP_SYS_PTRACE"
+			hint = "\nhint: minirun needs CAP_SYS_PTRACE"
 		}
 		return nil, fmt.Errorf("pidfd_getfd of descriptor %d of process %d: %w%s", fd, pid, err, hint)
 	}

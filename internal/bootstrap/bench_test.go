@@ -14,7 +14,7 @@ import (
 // emptyPlan does nothing and exits.
 func emptyPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
-	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	return b.Plan()
 }
 
@@ -64,9 +64,9 @@ func askPlan(n int) *plan.Plan {
 		b.Tell("tell", "", b.Message(uint32(i)+1))
 		b.Await("await", "", room, 8, gone)
 	}
-	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	b.Place(gone)
-	b.Call("end: the parent is gone", "", plan.ExitGroup, plan.Int(9))
+	b.Add(plan.Op{Name: "end: the parent is gone"}, plan.ExitGroup, plan.Int(9))
 	return b.Plan()
 }
 
@@ -75,10 +75,10 @@ func askPlan(n int) *plan.Plan {
 func BenchmarkImage(b *testing.B) {
 	p := plan.NewBuilder(3)
 	for range 200 {
-		p.Call("step", "", plan.Getppid)
+		p.Add(plan.Op{Name: "step"}, plan.Getppid)
 	}
 	p.Room(8 << 10)
-	p.Call("end", "", plan.ExitGroup, plan.Int(0))
+	p.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	full := p.Plan()
 	for b.Loop() {
 		f, err := Image(full)

@@ -58,7 +58,8 @@ func loopCode() []byte {
 func headers(code []byte, dataLen int) []byte {
 	le := binary.LittleEndian
 	out := make([]byte, 0, codeOff+len(code))
-	out = append(out, 0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1 /* version */, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	out = append(out, 0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1 /* version */, 0, 0, 0, 0, 0, 0,
+		0, 0, 0)
 	out = le.AppendUint16(out, etExec)
 	out = le.AppendUint16(out, machine)
 	out = le.AppendUint32(out, 1)                     // version

@@ -44,10 +44,10 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 			t.Fatal(err)
 		}
 		image := os.NewFile(uintptr(fd), "plan")
-		if err := seal(fd, code, data); err != nil {
+		if err := writeSealed(fd, code, data); err != nil {
 			t.Fatal(err)
 		}
-		proc, err := start(image, len(p.Steps), Attr{Files: []int{0, 1, 2}})
+		proc, err := startImage(image, len(p.Steps), Attr{Files: []int{0, 1, 2}})
 		image.Close()
 		if err != nil {
 			t.Fatal(err)
@@ -68,10 +68,11 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 // zero, an allowed errno and a report.
 func failingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
-	b.Call("above zero", "", plan.Getppid)
-	b.CallThen("allowed", "", plan.Fine(unix.EBADF), plan.Close, plan.Arg{Kind: plan.Result, Value: b.Words(999).Value})
-	b.Call("not allowed", "", plan.Chdir, b.Str("/does/not/exist"))
-	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "above zero"}, plan.Getppid)
+	b.Add(plan.Op{Name: "allowed", Then: plan.Fine(unix.EBADF)},
+		plan.Close, plan.Arg{Kind: plan.Result, Value: b.Words(999).Value})
+	b.Add(plan.Op{Name: "not allowed"}, plan.Chdir, b.Str("/does/not/exist"))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	return b.Plan()
 }
 
@@ -123,7 +124,7 @@ func TestImageIsSealed(t *testing.T) {
 func TestImageRefusesBadPlan(t *testing.T) {
 	before := descriptors(t)
 	b := plan.NewBuilder(3)
-	b.Call("comes back", "", plan.Getppid)
+	b.Add(plan.Op{Name: "comes back"}, plan.Getppid)
 	if proc, err := Start(b.Plan(), Attr{}); err == nil || proc != nil {
 		t.Fatalf("a plan without an end started: %v", err)
 	}
@@ -139,9 +140,9 @@ func TestImageLarge(t *testing.T) {
 	}
 	b.Bytes(big)
 	for range 1000 {
-		b.Call("step", "", plan.Getppid)
+		b.Add(plan.Op{Name: "step"}, plan.Getppid)
 	}
-	b.Call("write the last", "", plan.Write, plan.Int(1), b.Str("end"), plan.Int(3))
+	b.Add(plan.Op{Name: "write the last"}, plan.Write, plan.Int(1), b.Str("end"), plan.Int(3))
 	end(b, 0)
 	p := b.Plan()
 	image, err := Image(p)
@@ -158,7 +159,7 @@ func TestImageLarge(t *testing.T) {
 		t.Fatalf("the image's data differ, %v", err)
 	}
 	if n, err := image.ReadAt(got[:1], int64(align+len(data))); n != 0 || err != io.EOF {
-		t.Errorf("the image goes on behind the data")
+		t.Errorf("the image continues after the data")
 	}
 	pipes := newPipes(t, "")
 	proc, err := Start(p, Attr{Files: []int{Closed, int(pipes.stdout.Fd()), 2}})

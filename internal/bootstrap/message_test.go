@@ -70,7 +70,7 @@ func TestReceiveMalformed(t *testing.T) {
 	}
 	var failed *ErrFailed
 	if _, err := proc.Receive(); !errors.As(err, &failed) || *failed != (ErrFailed{4, 4095}) {
-		t.Errorf("a good report behind them: %v", err)
+		t.Errorf("a valid report after them: %v", err)
 	}
 	unix.Close(pair[1])
 	if _, err := proc.Receive(); err != io.EOF {
@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(words32(plan.MessagePoint, 7, 1, 2, 3, 4), 5)
 	f.Fuzz(func(t *testing.T, b []byte, steps int) {
 		steps &= 0xffff
-		m, err := parse(b, steps)
+		m, err := parseMessage(b, steps)
 		var failed *ErrFailed
 		var want []byte
 		switch {
@@ -111,7 +111,8 @@ func FuzzParse(f *testing.F) {
 
 func TestErrFailed(t *testing.T) {
 	err := error(&ErrFailed{3, unix.ENOENT})
-	if err.Error() != "step 3: no such file or directory" || !errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPERM) {
+	if err.Error() != "step 3: no such file or directory" || !errors.Is(err, unix.ENOENT) ||
+		errors.Is(err, unix.EPERM) {
 		t.Errorf("%v", err)
 	}
 }

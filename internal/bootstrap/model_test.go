@@ -31,7 +31,8 @@ func atoms() []call {
 		return call{c, func(b *plan.Builder) []plan.Arg { return append([]plan.Arg{b.Str(s)}, more...) }, -int64(errno)}
 	}
 	at := func(c plan.Call, errno unix.Errno, s string, more ...plan.Arg) call {
-		return call{c, func(b *plan.Builder) []plan.Arg { return append([]plan.Arg{cwd, b.Str(s)}, more...) }, -int64(errno)}
+		return call{c, func(b *plan.Builder) []plan.Arg { return append([]plan.Arg{cwd, b.Str(s)}, more...) },
+			-int64(errno)}
 	}
 	num := func(c plan.Call, result int64, n ...int64) call {
 		return call{c, func(b *plan.Builder) []plan.Arg {
@@ -61,7 +62,8 @@ func atoms() []call {
 		num(plan.Write, -int64(unix.EFAULT), 1, 1, 1),
 		num(plan.Setpgid, -int64(unix.ESRCH), 1<<30, 0),
 		num(plan.Ioctl, -int64(unix.ENOTTY), 1, unix.TIOCSCTTY, 0),
-		{plan.Execve, func(b *plan.Builder) []plan.Arg { return []plan.Arg{b.Str("/"), b.Strs(nil), b.Strs(nil)} }, -int64(unix.EACCES)},
+		{plan.Execve, func(b *plan.Builder) []plan.Arg { return []plan.Arg{b.Str("/"), b.Strs(nil), b.Strs(nil)} },
+			-int64(unix.EACCES)},
 	}
 }
 
@@ -84,9 +86,11 @@ func randomProgram(r *rand.Rand) *program {
 	p := &program{calls: make([]node, 2+r.IntN(10))}
 	target := func() int { return r.IntN(len(p.calls) + 1) }
 	for i := range p.calls {
-		n := node{call: atoms[r.IntN(len(atoms))], cells: r.IntN(64), out: r.IntN(4) - 1, next: target(), zero: target()}
+		n := node{call: atoms[r.IntN(len(atoms))], cells: r.IntN(64), out: r.IntN(4) - 1, next: target(),
+			zero: target()}
 		errnos := []unix.Errno{
-			unix.EBADF, unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG, unix.EEXIST, unix.EBUSY, unix.EINVAL, unix.EFAULT, unix.ESRCH, unix.ENOTTY, unix.EACCES,
+			unix.EBADF, unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG, unix.EEXIST, unix.EBUSY, unix.EINVAL,
+			unix.EFAULT, unix.ESRCH, unix.ENOTTY, unix.EACCES,
 		}
 		r.Shuffle(len(errnos), func(i, j int) { errnos[i], errnos[j] = errnos[j], errnos[i] })
 		if own := unix.Errno(-n.call.result); n.call.result < 0 && r.IntN(4) > 0 {
@@ -161,7 +165,8 @@ func (p *program) build(b *plan.Builder, dir string) {
 	for i := range marks {
 		marks[i] = b.Label()
 	}
-	b.CallThen("set the mask", "", plan.Then{Next: marks[0], Zero: marks[0]}, plan.Umask, plan.Int(0o22))
+	b.Add(plan.Op{Name: "set the mask", Then: plan.Then{Next: marks[0], Zero: marks[0]}},
+		plan.Umask, plan.Int(0o22))
 	for i, n := range p.calls {
 		b.Place(marks[i])
 		say(b, string(rune('a'+i)))
@@ -179,10 +184,11 @@ func (p *program) build(b *plan.Builder, dir string) {
 		if n.out >= 0 {
 			out = cells[n.out]
 		}
-		b.Get("call "+n.call.call.Name(), "", t, out, n.call.call, args...)
+		b.Add(plan.Op{Name: "call " + n.call.call.Name(), Out: out, Then: t}, n.call.call, args...)
 	}
 	b.Place(marks[len(p.calls)])
-	b.Call("write the cells", "", plan.Write, plan.Int(1), cellAddress(cells[0]), plan.Int(8*cellCount))
+	b.Add(plan.Op{Name: "write the cells"},
+		plan.Write, plan.Int(1), cellAddress(cells[0]), plan.Int(8*cellCount))
 	end(b, 42)
 }
 
@@ -196,7 +202,8 @@ func modelScenarios() []scenario {
 		if !ends {
 			continue
 		}
-		s := scenario{name: fmt.Sprint("random program ", len(list)), build: p.build, out: out, failed: failed, status: 42}
+		s := scenario{name: fmt.Sprint("random program ", len(list)), build: p.build, out: out, failed: failed,
+			status: 42}
 		if failed != nil {
 			s.status = 1
 		}

@@ -35,7 +35,8 @@ func sameNamespaces(t *testing.T, proc *Process, fresh string) {
 	ours, theirs := namespacesOf(t, "self"), namespacesOf(t, strconv.Itoa(proc.Pid))
 	for name := range ours {
 		if isNew := ours[name] != theirs[name]; isNew != strings.Contains(fresh, name) {
-			t.Errorf("%s namespace: ours %s, the process's %s; new ones should be: %s", name, ours[name], theirs[name], fresh)
+			t.Errorf("%s namespace: ours %s, the process's %s; new ones should be: %s", name, ours[name], theirs[name],
+				fresh)
 		}
 	}
 }
@@ -68,14 +69,16 @@ func TestUserNamespace(t *testing.T) {
 	b := plan.NewBuilder(3)
 	gone, room := b.Label(), b.Room(8)
 	m := b.Message(2, "fd", "bytes")
-	b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+	b.Add(plan.Op{Name: "make the user namespace"}, plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
 	b.Tell("tell", "", b.Message(1))
 	b.Await("await the maps", "", room, 8, gone)
-	b.Call("become uid 0", "", plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
-	b.Call("make a UTS namespace", "needs CAP_SYS_ADMIN in the user namespace", plan.Unshare, plan.Int(unix.CLONE_NEWUTS))
-	b.Call("set the host name", "", plan.Sethostname, b.Str("inside"), plan.Int(6))
-	b.Get("open the host name", "", plan.Then{}, m.A, plan.Openat, cwd, b.Str("/proc/sys/kernel/hostname"), plan.Int(unix.O_RDONLY), plan.Int(0))
-	b.Get("read it", "", plan.Then{}, m.B, plan.Read, plan.Of(m.A), b.Room(64), plan.Int(64))
+	b.Add(plan.Op{Name: "become uid 0"}, plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "make a UTS namespace", Why: "needs CAP_SYS_ADMIN in the user namespace"},
+		plan.Unshare, plan.Int(unix.CLONE_NEWUTS))
+	b.Add(plan.Op{Name: "set the host name"}, plan.Sethostname, b.Str("inside"), plan.Int(6))
+	b.Add(plan.Op{Name: "open the host name", Out: m.A},
+		plan.Openat, cwd, b.Str("/proc/sys/kernel/hostname"), plan.Int(unix.O_RDONLY), plan.Int(0))
+	b.Add(plan.Op{Name: "read it", Out: m.B}, plan.Read, plan.Of(m.A), b.Room(64), plan.Int(64))
 	b.Tell("tell", "", m)
 	b.Await("await", "", room, 8, gone)
 	end(b, 0)
@@ -104,7 +107,7 @@ func TestUserNamespace(t *testing.T) {
 // userNamespaces returns an error if this user cannot create a user namespace.
 func userNamespaces() error {
 	b := plan.NewBuilder(3)
-	b.Call("make a user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+	b.Add(plan.Op{Name: "make a user namespace"}, plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
 	end(b, 0)
 	proc, err := Start(b.Plan(), Attr{Files: standard})
 	if err != nil {

@@ -56,27 +56,35 @@ func resultsPlan() *plan.Plan {
 	filter := b.Bytes(umaskFilter())
 	prog := b.Words(uint64(len(umaskFilter())/8), filter.Value) // struct sock_fprog
 	m, gone, stored := b.Message(1, "listener"), b.Label(), b.Cell("result")
-	b.Call("no new privileges", "", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
-	b.Get("listen", "", plan.Then{}, m.A, plan.Seccomp, plan.Int(unix.SECCOMP_SET_MODE_FILTER), plan.Int(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER), prog)
+	b.Add(plan.Op{Name: "no new privileges"},
+		plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "listen", Out: m.A},
+		plan.Seccomp, plan.Int(unix.SECCOMP_SET_MODE_FILTER), plan.Int(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER), prog)
 	b.Tell("tell", "", m)
 	b.Await("await", "", b.Room(8), 8, gone)
 	again, next, zero, one, most, show := b.Here(), b.Label(), b.Label(), b.Label(), b.Label(), b.Label()
-	b.Get("umask", "", plan.Then{Next: next, Zero: zero, On: []plan.On{{Errno: 1, To: one}, {Errno: 4095, To: most}}}, stored, plan.Umask, plan.Int(0))
+	b.Add(plan.Op{
+		Name: "umask",
+		Out:  stored,
+		Then: plan.Then{Next: next, Zero: zero, On: []plan.On{{Errno: 1, To: one}, {Errno: 4095, To: most}}},
+	}, plan.Umask, plan.Int(0))
 	for _, way := range []struct {
 		label plan.Label
 		name  string
 	}{{next, "N"}, {zero, "Z"}, {one, "1"}, {most, "9"}} {
 		b.Place(way.label)
-		b.CallThen("say "+way.name, "", plan.Then{Next: show}, plan.Write, plan.Int(1), b.Str(way.name), plan.Int(1))
+		b.Add(plan.Op{Name: "say " + way.name, Then: plan.Then{Next: show}},
+			plan.Write, plan.Int(1), b.Str(way.name), plan.Int(1))
 	}
 	b.Place(show)
-	b.CallThen("show", "", plan.Then{Next: again}, plan.Write, plan.Int(1), cellAddress(stored), plan.Int(8))
+	b.Add(plan.Op{Name: "show", Then: plan.Then{Next: again}},
+		plan.Write, plan.Int(1), cellAddress(stored), plan.Int(8))
 	b.Place(gone)
 	end(b, 9)
 	return b.Plan()
 }
 
-func TestResults(t *testing.T) {
+func TestBranchOnEachResult(t *testing.T) {
 	type result struct {
 		way  string
 		cell int64
@@ -136,7 +144,8 @@ func TestResults(t *testing.T) {
 // respond answers the next umask call of the process.
 func respond(t *testing.T, listener *os.File, a answer) {
 	t.Helper()
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(listener.Fd()), Events: unix.POLLIN}}, 10_000); n != 1 || err != nil {
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(listener.Fd()), Events: unix.POLLIN}}, 10_000); n != 1 ||
+		err != nil {
 		t.Fatalf("no call to answer: %v", err)
 	}
 	var n notification

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestScenarios)
+// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestPlansRunAsWritten)
 // and, with the arm64 loop, under qemu (TestARM64), with the same results.
 type scenario struct {
 	name  string
@@ -37,11 +37,11 @@ type scenario struct {
 func failing(step int, errno unix.Errno) *ErrFailed { return &ErrFailed{step, errno} }
 
 func say(b *plan.Builder, s string) {
-	b.Call("say "+s, "", plan.Write, plan.Int(1), b.Str(s), plan.Int(len(s)))
+	b.Add(plan.Op{Name: "say " + s}, plan.Write, plan.Int(1), b.Str(s), plan.Int(len(s)))
 }
 
 func end(b *plan.Builder, status int) {
-	b.Call("end", "", plan.ExitGroup, plan.Int(status))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(status))
 }
 
 var cwd = plan.Int(unix.AT_FDCWD)
@@ -52,47 +52,62 @@ func scenarios() []scenario {
 			say(b, "hello")
 			end(b, 7)
 		}},
-		{name: "first step fails", failed: failing(0, unix.ENOENT), status: 1, build: func(b *plan.Builder, dir string) {
-			b.Call("fail", "", plan.Chdir, b.Str("/does/not/exist"))
-			say(b, "not reached")
-			end(b, 0)
-		}},
-		{name: "last step fails", out: "here", failed: failing(1, unix.ENOTDIR), status: 1, build: func(b *plan.Builder, dir string) {
-			say(b, "here")
-			b.Call("fail", "", plan.Execve, b.Str("/dev/null/x"), b.Strs(nil), b.Strs(nil))
-		}},
-		{name: "errno not among four", failed: failing(0, unix.EBADF), status: 1, build: func(b *plan.Builder, dir string) {
-			b.CallThen("fail", "", plan.Fine(unix.EPERM, unix.ENOENT, unix.ESRCH, unix.EINTR), plan.Close, plan.Int(999))
-			say(b, "not reached")
-			end(b, 0)
-		}},
-		{name: "an error is stored too", failed: failing(2, unix.EBADF), out: "\xf7\xff\xff\xff\xff\xff\xff\xff", status: 1, build: func(b *plan.Builder, dir string) {
-			cell := b.Cell("fd")
-			b.Get("fail", "", plan.Fine(unix.EBADF), cell, plan.Close, plan.Int(999))
-			b.Call("show", "", plan.Write, plan.Int(1), cellAddress(cell), plan.Int(8))
-			b.Call("use it", "", plan.Fchdir, plan.Of(cell)) // -9 is not a descriptor
-			end(b, 0)
-		}},
+		{name: "first step fails", failed: failing(0, unix.ENOENT), status: 1,
+			build: func(b *plan.Builder, dir string) {
+				b.Add(plan.Op{Name: "fail"}, plan.Chdir, b.Str("/does/not/exist"))
+				say(b, "not reached")
+				end(b, 0)
+			}},
+		{name: "last step fails", out: "here", failed: failing(1, unix.ENOTDIR), status: 1,
+			build: func(b *plan.Builder, dir string) {
+				say(b, "here")
+				b.Add(plan.Op{Name: "fail"}, plan.Execve, b.Str("/dev/null/x"), b.Strs(nil), b.Strs(nil))
+			}},
+		{name: "errno not among four", failed: failing(0, unix.EBADF), status: 1,
+			build: func(b *plan.Builder, dir string) {
+				b.Add(plan.Op{Name: "fail", Then: plan.Fine(unix.EPERM, unix.ENOENT, unix.ESRCH, unix.EINTR)},
+					plan.Close, plan.Int(999))
+				say(b, "not reached")
+				end(b, 0)
+			}},
+		{name: "an error is stored too", failed: failing(2, unix.EBADF), out: "\xf7\xff\xff\xff\xff\xff\xff\xff",
+			status: 1, build: func(b *plan.Builder, dir string) {
+				cell := b.Cell("fd")
+				b.Add(plan.Op{Name: "fail", Out: cell, Then: plan.Fine(unix.EBADF)},
+					plan.Close, plan.Int(999))
+				b.Add(plan.Op{Name: "show"}, plan.Write, plan.Int(1), cellAddress(cell), plan.Int(8))
+				b.Add(plan.Op{Name: "use it"}, plan.Fchdir, plan.Of(cell)) // -9 is not a descriptor
+				end(b, 0)
+			}},
 		{name: "open, read, write", files: map[string]string{"in": "contents"}, out: "contents", build: openReadWrite},
-		{name: "cat: zero at end of file, backward", stdin: "some input", out: "some input", status: 5, build: func(b *plan.Builder, dir string) {
-			room, eof, again := b.Room(8), b.Label(), b.Here()
-			b.CallThen("read", "", plan.Then{Zero: eof}, plan.Read, plan.Int(0), room, plan.Int(1))
-			b.CallThen("write", "", plan.Then{Next: again}, plan.Write, plan.Int(1), room, plan.Int(1))
-			b.Place(eof)
-			end(b, 5)
-		}},
-		{name: "the child's zero", number: map[int]uint32{1: unix.SYS_WAIT4}, out: "child parent", status: 3, build: func(b *plan.Builder, dir string) {
-			child, pid := b.Label(), b.Cell("pid")
-			b.Get("clone", "", plan.Then{Zero: child}, pid, plan.Clone, plan.Int(unix.SIGCHLD), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
-			b.Call("wait4", "", plan.Prlimit, plan.Of(pid), plan.Int(0), plan.Int(0), plan.Int(0))
-			say(b, "parent")
-			end(b, 3)
-			b.Place(child)
-			say(b, "child ")
-			end(b, 0)
-		}},
+		{name: "cat: zero at end of file, backward", stdin: "some input", out: "some input", status: 5,
+			build: func(b *plan.Builder, dir string) {
+				room, eof, again := b.Room(8), b.Label(), b.Here()
+				b.Add(plan.Op{Name: "read", Then: plan.Then{Zero: eof}},
+					plan.Read, plan.Int(0), room, plan.Int(1))
+				b.Add(plan.Op{Name: "write", Then: plan.Then{Next: again}},
+					plan.Write, plan.Int(1), room, plan.Int(1))
+				b.Place(eof)
+				end(b, 5)
+			}},
+		{name: "the child's zero", number: map[int]uint32{1: unix.SYS_WAIT4}, out: "child parent", status: 3,
+			build: func(b *plan.Builder, dir string) {
+				child, pid := b.Label(), b.Cell("pid")
+				b.Add(plan.Op{Name: "clone", Out: pid, Then: plan.Then{Zero: child}},
+					plan.Clone, plan.Int(unix.SIGCHLD), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+				b.Add(plan.Op{Name: "wait4"},
+					plan.Prlimit, plan.Of(pid), plan.Int(0), plan.Int(0), plan.Int(0))
+				say(b, "parent")
+				end(b, 3)
+				b.Place(child)
+				say(b, "child ")
+				end(b, 0)
+			}},
 		{name: "execve", out: "one two|A=1", status: 4, build: func(b *plan.Builder, dir string) {
-			b.Call("become sh", "", plan.Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", `printf '%s %s|A=%s' "$1" "$2" "$A"; exit 4`, "sh", "one", "two"}), b.Strs([]string{"A=1"}))
+			b.Add(plan.Op{Name: "become sh"},
+				plan.Execve, b.Str("/bin/sh"),
+				b.Strs([]string{"sh", "-c", `printf '%s %s|A=%s' "$1" "$2" "$A"; exit 4`, "sh", "one", "two"}),
+				b.Strs([]string{"A=1"}))
 		}},
 	}
 	list = append(list, allowedErrnos()...)
@@ -107,9 +122,10 @@ func cellAddress(c plan.Cell) plan.Arg {
 
 func openReadWrite(b *plan.Builder, dir string) {
 	fd, n, room := b.Cell("fd"), b.Cell("n"), b.Room(64)
-	b.Get("open", "", plan.Then{}, fd, plan.Openat, cwd, b.Str(filepath.Join(dir, "in")), plan.Int(unix.O_RDONLY), plan.Int(0))
-	b.Get("read", "", plan.Then{}, n, plan.Read, plan.Of(fd), room, plan.Int(64))
-	b.Call("write as much as was read", "", plan.Write, plan.Int(1), room, plan.Of(n))
+	b.Add(plan.Op{Name: "open", Out: fd},
+		plan.Openat, cwd, b.Str(filepath.Join(dir, "in")), plan.Int(unix.O_RDONLY), plan.Int(0))
+	b.Add(plan.Op{Name: "read", Out: n}, plan.Read, plan.Of(fd), room, plan.Int(64))
+	b.Add(plan.Op{Name: "write as much as was read"}, plan.Write, plan.Int(1), room, plan.Of(n))
 	end(b, 0)
 }
 
@@ -124,7 +140,7 @@ func allowedErrnos() []scenario {
 		list = append(list, scenario{
 			name: fmt.Sprint("allowed errno in place ", place), out: "on", status: 0,
 			build: func(b *plan.Builder, dir string) {
-				b.CallThen("fail", "", plan.Fine(errnos...), plan.Close, plan.Int(999))
+				b.Add(plan.Op{Name: "fail", Then: plan.Fine(errnos...)}, plan.Close, plan.Int(999))
 				say(b, "on")
 				end(b, 0)
 			},
@@ -137,13 +153,14 @@ func allowedErrnos() []scenario {
 					t.On[place].To = to
 					return t
 				}
-				b.CallThen("skip to the start", "", plan.Then{Next: start, Zero: start}, plan.Getppid)
+				b.Add(plan.Op{Name: "skip to the start", Then: plan.Then{Next: start, Zero: start}},
+					plan.Getppid)
 				b.Place(back)
 				say(b, "back, ")
-				b.CallThen("go forward", "", jump(forward), plan.Close, plan.Int(999))
+				b.Add(plan.Op{Name: "go forward", Then: jump(forward)}, plan.Close, plan.Int(999))
 				say(b, "not reached")
 				b.Place(start)
-				b.CallThen("go back", "", jump(back), plan.Close, plan.Int(999))
+				b.Add(plan.Op{Name: "go back", Then: jump(back)}, plan.Close, plan.Int(999))
 				say(b, "not reached")
 				b.Place(forward)
 				say(b, "forward")
@@ -171,10 +188,12 @@ func sixArguments() []scenario {
 			build: func(b *plan.Builder, dir string) {
 				// The descriptors get known numbers, so that they can also be given as constants.
 				in, out := b.Cell("in"), b.Cell("out")
-				b.Get("open in", "", plan.Then{}, in, plan.Openat, cwd, b.Str(filepath.Join(dir, "in")), plan.Int(unix.O_RDONLY), plan.Int(0))
-				b.Call("as 50", "", plan.Dup3, plan.Of(in), plan.Int(50), plan.Int(0))
-				b.Get("open out", "", plan.Then{}, out, plan.Openat, cwd, b.Str(filepath.Join(dir, "out")), plan.Int(unix.O_WRONLY), plan.Int(0))
-				b.Call("as 51", "", plan.Dup3, plan.Of(out), plan.Int(51), plan.Int(0))
+				b.Add(plan.Op{Name: "open in", Out: in},
+					plan.Openat, cwd, b.Str(filepath.Join(dir, "in")), plan.Int(unix.O_RDONLY), plan.Int(0))
+				b.Add(plan.Op{Name: "as 50"}, plan.Dup3, plan.Of(in), plan.Int(50), plan.Int(0))
+				b.Add(plan.Op{Name: "open out", Out: out},
+					plan.Openat, cwd, b.Str(filepath.Join(dir, "out")), plan.Int(unix.O_WRONLY), plan.Int(0))
+				b.Add(plan.Op{Name: "as 51"}, plan.Dup3, plan.Of(out), plan.Int(51), plan.Int(0))
 				args := []plan.Arg{plan.Int(50), b.Words(4), plan.Int(51), b.Words(2), plan.Int(3), plan.Int(0)}
 				for k := range args {
 					if mask&(1<<k) != 0 {
@@ -182,7 +201,7 @@ func sixArguments() []scenario {
 						args[k] = plan.Arg{Kind: plan.Result, Value: cell.Value}
 					}
 				}
-				b.Call("copy_file_range", "", plan.Keyctl, args...)
+				b.Add(plan.Op{Name: "copy_file_range"}, plan.Keyctl, args...)
 				end(b, 0)
 			},
 		})
@@ -207,7 +226,7 @@ func (s *scenario) image(t *testing.T, dir string) (*os.File, *plan.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := seal(fd, headers(loopCode(), len(data)), data); err != nil {
+	if err := writeSealed(fd, headers(loopCode(), len(data)), data); err != nil {
 		t.Fatal(err)
 	}
 	return os.NewFile(uintptr(fd), "plan"), p
@@ -278,7 +297,7 @@ func (p pipes) read(t *testing.T) string {
 	return string(got)
 }
 
-func TestScenarios(t *testing.T) {
+func TestPlansRunAsWritten(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -286,7 +305,8 @@ func TestScenarios(t *testing.T) {
 			image, p := s.image(t, dir)
 			defer image.Close()
 			pipes := newPipes(t, s.stdin)
-			proc, err := start(image, len(p.Steps), Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
+			proc, err := startImage(image, len(p.Steps),
+				Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
 			if err != nil {
 				t.Fatal(err)
 			}

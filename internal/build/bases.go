@@ -14,7 +14,7 @@ func (b *Built) Bases() (out []attest.Material) {
 		if !ok || op.Image == nil {
 			continue
 		}
-		m := baseMaterial(n, op.Image)
+		m := baseMaterial(n, op)
 		if !slices.ContainsFunc(out, func(o attest.Material) bool { return o.URI == m.URI }) {
 			out = append(out, m)
 		}

@@ -1,31 +1,31 @@
 // Package build builds images from Dockerfiles.
 //
-//	build.go      Build: the main sequence
-//	context.go    the Dockerfile and its contexts
-//	epoch.go      SOURCE_DATE_EPOCH
-//	check.go      mistakes, and checking a Dockerfile without building it
-//	call.go       --call: other queries about a Dockerfile
-//	shown.go      progress of internal steps
-//	images.go     images named by FROM and --from
-//	bases.go      base images of a result
-//	platforms.go  one graph per platform, solved concurrently
-//	cache.go      --cache-from and --cache-to
-//	deliver.go    results → outputs
-//	origin.go     attestations about a result; definition.go: about its steps
-//	secrets.go    --secret
-//	ssh.go        --ssh
+//	build.go         Build: the main sequence
+//	context.go       the Dockerfile and its contexts
+//	epoch.go         SOURCE_DATE_EPOCH
+//	check.go         mistakes, and checking a Dockerfile without building it
+//	call.go          --call: other queries about a Dockerfile
+//	internalstep.go  progress of steps that are not instructions
+//	images.go        images named by FROM and --from
+//	bases.go         base images of a result
+//	platforms.go     one graph per platform
+//	cache.go         --cache-from and --cache-to
+//	output.go        results → outputs
+//	provenance.go    attestations about a result; definition.go: about its steps
+//	secrets.go       --secret
+//	ssh.go           --ssh
 //
 // Below it, each package has one part:
 //
-//	dockerfile ─▶ graph ─▶ solve ─▶ export
-//	  the text      data     │        │
-//	                         │        ├─ the store, archives, directories, registries
-//	                         │        └─ layers packed (image/layer)
-//	                         ├─ run      RUN: a container; devices: RUN --device
-//	                         ├─ place    COPY, ADD: files into a layer
-//	                         └─ tree     input files, and their digests; source fetches them
+//	dockerfile ─▶ graph ─▶ solver ─▶ export
+//	  the text      data     │         │
+//	                         │         ├─ the store, archives, directories, registries
+//	                         │         └─ layers packed (image/layer)
+//	                         ├─ executor     RUN: a container; devices: RUN --device
+//	                         ├─ filecopy     COPY, ADD: files into a layer
+//	                         └─ contenthash  input files, and their digests; source fetches them
 //
-// share exports and imports the cache; attest records where an image comes from; progress,
+// remotecache exports and imports the cache; attest records where an image comes from; progress,
 // explain and lint produce the output for the user.
 package build
 
@@ -36,9 +36,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/contenthash"
@@ -118,14 +120,15 @@ type Built struct {
 // Build builds for every platform. The caller must hold the store's shared lock.
 func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *dockerfile.File, err error) {
 	begun := time.Now().UTC()
-	in, err := b.load(ctx, &o)
+	in, err := b.loadInputs(ctx, &o)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer in.close()
-	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
+	file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) })
+	if err != nil {
 		// Also report the findings of the lines before the mistake.
-		return nil, nil, check(ctx, in, &o, &bases{Builder: b, o: &o, found: map[string]*graph.Image{}}, err)
+		return nil, nil, checkDockerfile(ctx, in, &o, &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}, err)
 	}
 	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
 		b.Warnings = append(b.Warnings, foreign)
@@ -143,38 +146,74 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	s := &solver.Solver{
 		Store: b.Store, Runner: b.Runner, Sink: b.Sink, Contexts: in.trees, Memo: memo, Secrets: o.Secrets, SSH: o.SSH,
-		NoCache: o.withoutCache(), Epoch: o.Epoch, Failed: o.Failed,
+		NoCache: o.noCachePredicate(), Epoch: o.Epoch, Failed: o.Failed,
 	}
 	imports := b.importCaches(ctx, &o, s)
 	defer func() { b.Warnings = append(b.Warnings, imports.Warnings()...) }()
-	found := &bases{Builder: b, o: &o, found: map[string]*graph.Image{}}
-	graphs, err := b.graphs(ctx, file, in, &o, found)
-	if err := check(ctx, in, &o, found, err); err != nil {
+	found := &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}
+	graphs, err := b.createGraphs(ctx, file, in, &o, found)
+	if err := checkDockerfile(ctx, in, &o, found, err); err != nil {
 		return nil, file, err
 	}
 	s.Several = len(graphs) > 1
-	if built, err = b.solve(ctx, s, file, in, &o, graphs); err != nil {
+	if built, err = b.solveGraphs(ctx, s, file, in, &o, graphs); err != nil {
 		return nil, file, err
 	}
 	from := &origin{inputs: in, options: &o, invocation: rand.Text(), begun: begun, ended: time.Now().UTC()}
 	for i := range built {
-		built[i].origin, built[i].Imports, built[i].Inline = from, imports, Inline(o.CacheTo)
+		built[i].origin, built[i].Imports, built[i].Inline = from, imports, HasInline(o.CacheTo)
 	}
 	return built, file, nil
 }
 
-// withoutCache returns a predicate for the stages that must not use the cache.
-func (o *Options) withoutCache() func(string) bool {
+// solveGraphs solves all graphs concurrently. What they share, such as a stage FROM
+// --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
+// others. The first error stops all of them and is the one returned.
+func (b *Builder) solveGraphs(
+	ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph,
+) ([]Built, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	built := make([]Built, len(graphs))
+	var wait sync.WaitGroup
+	for i, g := range graphs {
+		wait.Go(func() {
+			slot := strings.Join([]string{in.slot, o.Target, platforms.FormatAll(g.Platform)}, "\x00")
+			result, err := s.Solve(ctx, g, slot)
+			if err != nil {
+				stop(locateError(file, in.name, err))
+			}
+			built[i] = Built{Platform: g.Platform, Graph: g, Result: result}
+		})
+	}
+	wait.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return built, nil
+}
+
+// locateError adds the place in the Dockerfile to an error.
+func locateError(file *dockerfile.File, name string, err error) error {
+	var failed *solver.Error
+	if errors.As(err, &failed) {
+		return file.Locate(name, failed.Node, failed.Err)
+	}
+	return err
+}
+
+// noCachePredicate returns a predicate for the stages that must not use the cache.
+func (o *Options) noCachePredicate() func(string) bool {
 	switch {
 	case o.NoCache:
 		return func(string) bool { return true }
 	case len(o.Without) > 0:
-		return func(stage string) bool { return contains(o.Without, stage) }
+		return func(stage string) bool { return containsFold(o.Without, stage) }
 	}
 	return nil
 }
 
-func contains(list []string, what string) bool {
+func containsFold(list []string, what string) bool {
 	for _, l := range list {
 		if strings.EqualFold(l, what) {
 			return true
@@ -193,17 +232,17 @@ func (b *Built) Image(epoch *time.Time) export.Result {
 	if r.Platform.OS == "windows" {
 		r.Config.Config.WorkingDir = strings.ReplaceAll(r.Config.Config.WorkingDir, "/", `\`)
 	}
-	r.Config.History, r.Created = b.history(epoch)
+	r.Config.History, r.Created = b.imageHistory(epoch)
 	if b.Inline {
-		r.Inside, r.InsideName = b.inline, remotecache.Field
+		r.ExtraField, r.ExtraFieldName = b.inlineCache, remotecache.Field
 	}
 	return r
 }
 
-// history is the base image's history plus one line for each instruction up to the target. The
+// imageHistory is the base image's history plus one line for each instruction up to the target. The
 // times of the lines and of the image are those at which the layers were built, so an image
 // that is rebuilt from the cache is identical.
-func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
+func (b *Built) imageHistory(epoch *time.Time) ([]oci.History, time.Time) {
 	var out []oci.History
 	var now *time.Time // time of the layer below
 	begin := 0         // the first line that is not from a base image
@@ -233,12 +272,12 @@ func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
 		}
 	}
 	stage(b.Graph.Target)
-	return out, dated(out[begin:], now, epoch, b.origin.begun)
+	return out, setHistoryTimes(out[begin:], now, epoch, b.origin.begun)
 }
 
-// dated sets the time of the instructions before the first layer to that layer's time, or the
+// setHistoryTimes sets the time of the instructions before the first layer to that layer's time, or the
 // time of all instructions to SOURCE_DATE_EPOCH. It returns the time of the last one.
-func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Time {
+func setHistoryTimes(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Time {
 	if last == nil {
 		last = &begun
 	}
@@ -257,9 +296,9 @@ func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Ti
 	return *last
 }
 
-// Quoted returns the lines of the Dockerfile that an error refers to, if there are any, and
+// QuoteError returns the lines of the Dockerfile that an error refers to, if there are any, and
 // the error itself.
-func Quoted(err error) (lines string, cause error) {
+func QuoteError(err error) (lines string, cause error) {
 	var at *dockerfile.Error
 	if !errors.As(err, &at) {
 		return "", printable{err}

@@ -28,26 +28,26 @@ func (b *Builder) importCaches(ctx context.Context, o *Options, s *solver.Solver
 	return imports
 }
 
-// steps returns the steps to export. It omits contexts that were copied for a mount: every
+// exportedSteps returns the steps to export. It omits contexts that were copied for a mount: every
 // machine with the context produces the same copy.
-func (b *Built) steps() []remotecache.Step {
+func (b *Built) exportedSteps() []remotecache.Step {
 	var out []remotecache.Step
-	own := b.own()
+	inResult := b.resultNodes()
 	for _, n := range b.Graph.Needed() {
 		s := b.Steps[n.ID].Shared
 		if s == nil || n.Stage == nil {
 			continue
 		}
 		one := *s
-		one.Own = own[n]
+		one.InResult = inResult[n]
 		out = append(out, one)
 	}
 	return out
 }
 
-// own returns the nodes whose layers are in the result: those of the target's stage and of the
+// resultNodes returns the nodes whose layers are in the result: those of the target's stage and of the
 // stages that it is based on.
-func (b *Built) own() map[*graph.Node]bool {
+func (b *Built) resultNodes() map[*graph.Node]bool {
 	out := map[*graph.Node]bool{}
 	for n := b.Graph.Target.Last(); n != nil; {
 		out[n] = true
@@ -60,9 +60,9 @@ func (b *Built) own() map[*graph.Node]bool {
 	return out
 }
 
-// inline returns the inline cache of an image.
-func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
-	return remotecache.InImage(b.steps(), layers)
+// inlineCache returns the inline cache of an image.
+func (b *Built) inlineCache(layers []export.Layer) (json.RawMessage, error) {
+	return remotecache.InlineDocument(b.exportedSteps(), layers)
 }
 
 // SaveCaches exports the steps of all platforms to the caches of --cache-to. Inline caches
@@ -70,7 +70,7 @@ func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
 func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remotecache.To) error {
 	var steps []remotecache.Step
 	for _, one := range built {
-		steps = append(steps, one.steps()...)
+		steps = append(steps, one.exportedSteps()...)
 	}
 	for i, t := range list {
 		if t.Type == remotecache.Inline {
@@ -84,7 +84,7 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remoteca
 		if err == nil {
 			continue
 		}
-		if err = fmt.Errorf("--cache-to type=%s: %w", t.Type, err); !t.Ignore {
+		if err = fmt.Errorf("cannot export --cache-to type=%s: %w", t.Type, err); !t.Ignore {
 			return err
 		}
 		b.Warnings = append(b.Warnings, err)
@@ -92,7 +92,7 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remoteca
 	return nil
 }
 
-// Inline reports whether the images get an inline cache.
-func Inline(list []remotecache.To) bool {
+// HasInline reports whether the images get an inline cache.
+func HasInline(list []remotecache.To) bool {
 	return slices.ContainsFunc(list, func(t remotecache.To) bool { return t.Type == remotecache.Inline })
 }

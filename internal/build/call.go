@@ -18,15 +18,25 @@ import (
 // This file implements the methods of --call other than check. The output, as text and as
 // JSON, is that of docker buildx build --call.
 
-// Fetch reads a Dockerfile that is remote, or whose context is. The caller must hold the
+// OpenCheck reads a Dockerfile that is remote, or whose context is. The caller must hold the
 // store's shared lock; done removes temporary files.
-func (b *Builder) Fetch(ctx context.Context, o *Options) (c *Check, done func(), err error) {
-	in := &inputs{trees: map[string]*contenthash.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
-	if err := b.main(ctx, o, in); err != nil {
+func (b *Builder) OpenCheck(ctx context.Context, o *Options) (c *Check, done func(), err error) {
+	in := &inputs{
+		trees:     map[string]*contenthash.Tree{},
+		images:    map[string]string{},
+		createdAt: map[string]func() (time.Time, error){graph.MainContext: nil},
+	}
+	if err := b.openMainContext(ctx, o, in); err != nil {
 		in.close()
 		return nil, nil, err
 	}
-	return &Check{Name: in.name, Text: in.text, Context: in.trees[graph.MainContext], Options: o, Store: b.Store}, in.close, nil
+	return &Check{
+		Name:    in.name,
+		Text:    in.text,
+		Context: in.trees[graph.MainContext],
+		Options: o,
+		Store:   b.Store,
+	}, in.close, nil
 }
 
 // Outline prints the parameters of the target.
@@ -163,7 +173,11 @@ type namedThing struct {
 func subrequests() []subrequest {
 	results := []namedThing{{Name: "result.json"}, {Name: "result.txt"}}
 	out := []subrequest{
-		{Name: "outline", Description: "List the parameters of a build target", Opts: []namedThing{{"target", "Target build stage"}}},
+		{
+			Name:        "outline",
+			Description: "List the parameters of a build target",
+			Opts:        []namedThing{{"target", "Target build stage"}},
+		},
 		{Name: "targets", Description: "List the targets of the Dockerfile"},
 		{Name: "subrequests.describe", Description: "List the methods of --call"},
 	}
@@ -173,8 +187,8 @@ func subrequests() []subrequest {
 	return out
 }
 
-// Describe prints the methods of --call.
-func Describe(w io.Writer, format string) error {
+// DescribeMethods prints the methods of --call.
+func DescribeMethods(w io.Writer, format string) error {
 	list := subrequests()
 	if format == "json" {
 		for i := range list {

@@ -36,7 +36,7 @@ func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	options := lintOptions(c.Name, c.Context, c.Options)
 	options.All = c.Options.Target == ""
 	o, found := c.dockerfileOptions()
-	options.Base = found.config(o.Images)
+	options.Base = found.configFunc(o.Images)
 	return ctxio.Do(ctx, func() (*lint.Result, error) {
 		if file, err := dockerfile.Parse(c.Name, c.Text); err == nil {
 			options.Failed = file.Check(o, options.All)
@@ -46,7 +46,7 @@ func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 }
 
 // dockerfileOptions returns options for a conversion that runs nothing and pulls nothing.
-func (c *Check) dockerfileOptions() (dockerfile.Options, *bases) {
+func (c *Check) dockerfileOptions() (dockerfile.Options, *imageResolver) {
 	images := map[string]string{}
 	names := []string{}
 	for name, where := range c.Options.Contexts {
@@ -59,12 +59,12 @@ func (c *Check) dockerfileOptions() (dockerfile.Options, *bases) {
 			names = append(names, name)
 		}
 	}
-	found := &bases{Builder: &Builder{Store: c.Store}, o: c.Options, found: map[string]*graph.Image{}}
+	found := &imageResolver{builder: &Builder{Store: c.Store}, options: c.Options, found: map[string]*graph.Image{}}
 	return dockerfile.Options{
 		Name: c.Name, BuildArgs: c.Options.BuildArgs, Target: c.Options.Target,
-		Build: platforms.DefaultSpec(), Platform: c.Options.wanted()[0], Contexts: names, Images: images,
+		Build: platforms.DefaultSpec(), Platform: c.Options.targetPlatforms()[0], Contexts: names, Images: images,
 		Allowed: func(string) bool { return true },
-		Resolve: found.local,
+		Resolve: found.resolveLocal,
 	}, found
 }
 
@@ -75,19 +75,24 @@ func (c *Check) ForeignSyntax() error {
 
 // lintOptions returns the options that a build and a check have in common.
 func lintOptions(name string, t *contenthash.Tree, o *Options) lint.Options {
-	options := lint.Options{Name: name, BuildArgs: o.BuildArgs, Target: o.Target, Platform: platforms.Format(o.wanted()[0])}
+	options := lint.Options{
+		Name:      name,
+		BuildArgs: o.BuildArgs,
+		Target:    o.Target,
+		Platform:  platforms.Format(o.targetPlatforms()[0]),
+	}
 	if t != nil {
 		options.Ignored, options.IgnorePatterns, options.Exists = t.Ignored, t.IgnorePatterns, t.Exists
 	}
 	return options
 }
 
-// check looks for mistakes once the base images are known. failed is the error that prevented
-// the graphs from being built, if any. check returns the error with which the build fails:
+// checkDockerfile looks for mistakes once the base images are known. failed is the error that prevented
+// the graphs from being built, if any. It returns the error with which the build fails:
 // failed, or an error for findings if the Dockerfile requires it (# check=error=true).
-func check(ctx context.Context, in *inputs, o *Options, found *bases, failed error) error {
+func checkDockerfile(ctx context.Context, in *inputs, o *Options, found *imageResolver, failed error) error {
 	options := lintOptions(in.name, in.trees[graph.MainContext], o)
-	options.Base, options.Failed = found.config(in.images), failed
+	options.Base, options.Failed = found.configFunc(in.images), failed
 	result, err := ctxio.Do(ctx, func() (*lint.Result, error) { return lint.Check(in.text, options) })
 	if err != nil {
 		return errors.Join(failed, err)
@@ -98,15 +103,15 @@ func check(ctx context.Context, in *inputs, o *Options, found *bases, failed err
 	return result.Err
 }
 
-// config returns the configuration of a resolved base image. An image replaced by
+// configFunc returns the configuration of a resolved base image. An image replaced by
 // --build-context is assumed to have the requested platform.
-func (b *bases) config(replaced map[string]string) func(string, oci.Platform) *docker.DockerOCIImage {
+func (r *imageResolver) configFunc(replaced map[string]string) func(string, oci.Platform) *docker.DockerOCIImage {
 	return func(name string, p oci.Platform) *docker.DockerOCIImage {
 		other, isReplaced := replaced[strings.ToLower(name)]
 		if isReplaced {
 			name = other
 		}
-		i, ok := b.found[baseKey(name, p)]
+		i, ok := r.found[baseKey(name, p)]
 		if !ok {
 			return nil
 		}
@@ -118,20 +123,20 @@ func (b *bases) config(replaced map[string]string) func(string, oci.Platform) *d
 	}
 }
 
-// local returns an image from the store, as far as its metadata can be read. If the store has
+// resolveLocal returns an image from the store, as far as its metadata can be read. If the store has
 // it for one other platform only, that image is returned: the wrong platform is a finding.
-func (b *bases) local(name string, p oci.Platform) (*graph.Image, error) {
-	i, err := b.find(name, p)
+func (r *imageResolver) resolveLocal(name string, p oci.Platform) (*graph.Image, error) {
+	i, err := r.builder.findImage(name, p)
 	if err != nil {
-		i, err = b.findAlone(name, err)
+		i, err = r.builder.findOnlyPlatform(name, err)
 	}
 	if err != nil {
 		if _, invalid := image.ParseName(name); invalid != nil {
 			return nil, invalid
 		}
-		return nil, fmt.Errorf("%s: %w", name, dockerfile.ErrUnknownImage)
+		return nil, fmt.Errorf("%w %s", dockerfile.ErrUnknownImage, name)
 	}
 	out := &graph.Image{Name: name, Config: i.Config}
-	b.found[baseKey(name, p)] = out
+	r.found[baseKey(name, p)] = out
 	return out, nil
 }

@@ -24,17 +24,17 @@ import (
 
 // inputs are the Dockerfile and the contexts that it may read.
 type inputs struct {
-	name   string // of the Dockerfile, for messages
-	text   []byte
-	slot   string // identifies the Dockerfile across builds
-	single bool   // the last fetched context is a single file, singleName
-	trees  map[string]*contenthash.Tree
-	images map[string]string // --build-context NAME=docker-image://…
-	remove []string          // directories to remove after the build
-	agent  *sshagent.Agent   // for git over ssh: that of --ssh default, or nil
+	name       string // of the Dockerfile, for messages
+	text       []byte
+	slot       string // identifies the Dockerfile across builds
+	singleFile bool   // the last fetched context is a single file, singleFileName
+	trees      map[string]*contenthash.Tree
+	images     map[string]string // --build-context NAME=docker-image://…
+	remove     []string          // directories to remove after the build
+	agent      *sshagent.Agent   // for git over ssh: that of --ssh default, or nil
 
-	// made returns the creation times of fetched contexts by name; nil for directories.
-	made map[string]func() (time.Time, error)
+	// createdAt returns the creation times of fetched contexts by name; nil for directories.
+	createdAt map[string]func() (time.Time, error)
 
 	main   attest.Material   // source of the build's own context; without a URI a directory
 	others []attest.Material // sources of other contexts
@@ -53,26 +53,26 @@ func (in *inputs) close() {
 	}
 }
 
-// names returns the contexts that --from may name.
-func (in *inputs) names() []string {
+// contextNames returns the contexts that --from may name.
+func (in *inputs) contextNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(in.trees)), func(n string) bool { return n == graph.MainContext })
 }
 
-// open opens the contexts and reads the Dockerfile.
-func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
+// openInputs opens the contexts and reads the Dockerfile.
+func (b *Builder) openInputs(ctx context.Context, o *Options) (*inputs, error) {
 	in := &inputs{
 		trees: map[string]*contenthash.Tree{}, images: map[string]string{}, agent: o.SSH["default"],
-		made: map[string]func() (time.Time, error){graph.MainContext: nil},
+		createdAt: map[string]func() (time.Time, error){graph.MainContext: nil},
 	}
-	if err := b.all(ctx, o, in); err != nil {
+	if err := b.openContexts(ctx, o, in); err != nil {
 		in.close()
 		return nil, err
 	}
 	return in, nil
 }
 
-func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
-	if err := b.main(ctx, o, in); err != nil {
+func (b *Builder) openContexts(ctx context.Context, o *Options, in *inputs) error {
+	if err := b.openMainContext(ctx, o, in); err != nil {
 		return err
 	}
 	for name, where := range o.Contexts {
@@ -81,16 +81,16 @@ func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
 			continue
 		}
 		if where, ok := strings.CutPrefix(where, "oci-layout://"); ok {
-			ref, err := b.layout(ctx, where)
+			ref, err := b.loadLayout(ctx, where)
 			if err != nil {
-				return fmt.Errorf("--build-context %s: %w", name, err)
+				return fmt.Errorf("cannot open --build-context %s: %w", name, err)
 			}
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
-		t, from, err := b.tree(ctx, in, name, where, "", source.GitOptions{})
+		t, from, err := b.openContext(ctx, in, name, where, "", source.GitOptions{})
 		if err != nil {
-			return fmt.Errorf("--build-context %s: %w", name, err)
+			return fmt.Errorf("cannot open --build-context %s: %w", name, err)
 		}
 		if from.URI != "" {
 			in.others = append(in.others, from)
@@ -103,10 +103,10 @@ func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
 	return nil
 }
 
-// main opens the build's own context and its Dockerfile.
-func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
+// openMainContext opens the build's own context and its Dockerfile.
+func (b *Builder) openMainContext(ctx context.Context, o *Options, in *inputs) error {
 	if o.Context == "-" {
-		return b.standardInput(ctx, o, in)
+		return b.readStandardInput(ctx, o, in)
 	}
 	abs, err := filepath.Abs(o.Context)
 	if err != nil {
@@ -118,8 +118,8 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	file := o.File
 	switch {
 	case source.IsURL(file):
-		in.name = source.Public(file)
-		in.text, err = source.ReadDockerfileURL(ctx, file, b.fetches())
+		in.name = source.RedactURL(file)
+		in.text, err = source.ReadDockerfileURL(ctx, file, b.fetchDir())
 		file = ""
 	case here && file == "":
 		file = filepath.Join(o.Context, source.DefaultDockerfile)
@@ -134,7 +134,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	t, from, err := b.tree(ctx, in, graph.MainContext, o.Context, file, git)
+	t, from, err := b.openContext(ctx, in, graph.MainContext, o.Context, file, git)
 	if err != nil {
 		return err
 	}
@@ -145,32 +145,32 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	in.trees[graph.MainContext] = t
 	switch {
 	case in.text != nil:
-	case in.single:
-		in.text, err = source.ReadDockerfile(t, singleName)
+	case in.singleFile:
+		in.text, err = source.ReadDockerfile(t, singleFileName)
 	case !here:
 		in.text, err = source.ReadDockerfile(t, in.name)
 	}
 	return err
 }
 
-// standardInput reads standard input: an archive of a context, or a Dockerfile without a
+// readStandardInput reads standard input: an archive of a context, or a Dockerfile without a
 // context.
-func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) error {
+func (b *Builder) readStandardInput(ctx context.Context, o *Options, in *inputs) error {
 	r, archive, err := source.Sniff(ctxio.NewReader(ctx, os.Stdin))
 	if err != nil {
-		return fmt.Errorf("read standard input: %w", err)
+		return fmt.Errorf("cannot read standard input: %w", err)
 	}
 	in.name, in.slot = cmp.Or(o.File, source.DefaultDockerfile), "-"
 	if !archive {
 		if o.File != "" {
-			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
+			return errors.New("standard input is a Dockerfile, but -f names another one")
 		}
 		if in.text, err = source.ReadDockerfileAt(ctx, "-", r); err != nil {
 			return err
 		}
-		return b.empty(in)
+		return b.createEmptyContext(in)
 	}
-	t, err := b.unpack(ctx, in, r)
+	t, err := b.unpackContext(ctx, in, r)
 	if err != nil {
 		return err
 	}
@@ -181,18 +181,18 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 	return err
 }
 
-// empty creates the context for a Dockerfile without one.
-func (b *Builder) empty(in *inputs) error {
+// createEmptyContext creates the context for a Dockerfile without one.
+func (b *Builder) createEmptyContext(in *inputs) error {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	in.remove = append(in.remove, dir)
-	t, err := source.Local(dir, "-")
+	t, err := source.OpenLocal(dir, "-")
 	if err != nil {
 		return err
 	}
-	t.Label = "the context, which is empty: the Dockerfile came alone, on standard input"
+	t.Label = "the context, which is empty because the Dockerfile was read from standard input"
 	in.trees[graph.MainContext] = t
 	return nil
 }
@@ -203,7 +203,7 @@ func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
 	o.CommitTimes = args[epochArgument] != ""
 	if text := args[keepGitDirArgument]; text != "" {
 		if o.ForceGitDir, err = strconv.ParseBool(text); err != nil {
-			return o, fmt.Errorf("--build-arg %s=%s: must be true or false", keepGitDirArgument, text)
+			return o, fmt.Errorf("--build-arg %s=%s is not true or false", keepGitDirArgument, text)
 		}
 	}
 	return o, nil
@@ -211,20 +211,22 @@ func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
 
 const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
-// tree opens one context: a directory, an archive's URL, or a git repository. Unless it is a
-// directory, tree records its source.
-func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*contenthash.Tree, attest.Material, error) {
-	in.made[name] = nil
-	from := attest.Material{URI: source.Public(where)}
+// openContext opens one context: a directory, an archive's URL, or a git repository. Unless it is a
+// directory, openContext records its source.
+func (b *Builder) openContext(
+	ctx context.Context, in *inputs, name, where, file string, git source.GitOptions,
+) (*contenthash.Tree, attest.Material, error) {
+	in.createdAt[name] = nil
+	from := attest.Material{URI: source.RedactURL(where)}
 	switch {
 	case source.IsGit(where):
 		git.Agent = in.agent
-		t, commit, err := source.Git(ctx, where, b.fetches(), git)
+		t, commit, err := source.CheckoutGit(ctx, where, b.fetchDir(), git)
 		from.Digest = commitDigest(commit)
-		in.made[name] = func() (time.Time, error) { return source.CommitTime(ctx, where, commit, b.fetches()) }
+		in.createdAt[name] = func() (time.Time, error) { return source.CommitTime(ctx, where, commit, b.fetchDir()) }
 		return t, from, err
 	case source.IsURL(where):
-		f, err := source.Fetch(ctx, where, b.fetches(), "")
+		f, err := source.Fetch(ctx, where, b.fetchDir(), "")
 		if err != nil {
 			return nil, from, err
 		}
@@ -232,48 +234,48 @@ func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string
 		from.Digest = map[string]string{"sha256": f.Digest.Encoded()}
 		r, archive, err := source.Sniff(f.File)
 		if err != nil {
-			return nil, from, fmt.Errorf("%s: %w", from.URI, err)
+			return nil, from, fmt.Errorf("cannot read %s: %w", from.URI, err)
 		}
-		in.made[name] = func() (time.Time, error) { return f.Modified.UTC(), nil }
-		if in.single = !archive; archive {
-			t, err := b.unpack(ctx, in, r)
+		in.createdAt[name] = func() (time.Time, error) { return f.Modified.UTC(), nil }
+		if in.singleFile = !archive; archive {
+			t, err := b.unpackContext(ctx, in, r)
 			if err == nil && f.Modified.IsZero() {
-				in.made[name] = func() (time.Time, error) { return source.Newest(t.Root.Name()) }
+				in.createdAt[name] = func() (time.Time, error) { return source.NewestTime(t.Root.Name()) }
 			}
 			return t, from, err
 		}
-		t, err := b.fileContext(in, r, f.Modified)
+		t, err := b.createFileContext(in, r, f.Modified)
 		return t, from, err
 	}
-	t, err := source.Local(where, file)
+	t, err := source.OpenLocal(where, file)
 	return t, attest.Material{}, err
 }
 
-// unpack unpacks an archive of a context. The files exist until the build ends.
-func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*contenthash.Tree, error) {
+// unpackContext unpacks an archive of a context. The files exist until the build ends.
+func (b *Builder) unpackContext(ctx context.Context, in *inputs, r io.Reader) (*contenthash.Tree, error) {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
 	in.remove = append(in.remove, dir)
-	return source.Archive(ctx, r, dir)
+	return source.ExtractArchive(ctx, r, dir)
 }
 
-// fetches is the directory where fetched files and repositories are kept for later builds.
-func (b *Builder) fetches() string { return filepath.Join(b.Store.Dir, "build") }
+// fetchDir is the directory where fetched files and repositories are kept for later builds.
+func (b *Builder) fetchDir() string { return filepath.Join(b.Store.Dir, "build") }
 
-// singleName is the only file of a context whose URL does not refer to an archive. In the
+// singleFileName is the only file of a context whose URL does not refer to an archive. In the
 // build's own context it is the Dockerfile.
-const singleName = "context"
+const singleFileName = "context"
 
-// fileContext creates a context with one file.
-func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*contenthash.Tree, error) {
+// createFileContext creates a context with one file.
+func (b *Builder) createFileContext(in *inputs, r io.Reader, modified time.Time) (*contenthash.Tree, error) {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
 	in.remove = append(in.remove, dir)
-	f, err := os.OpenFile(filepath.Join(dir, singleName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, singleFileName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -286,5 +288,5 @@ func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*con
 			return nil, err
 		}
 	}
-	return source.Local(dir, "-")
+	return source.OpenLocal(dir, "-")
 }

@@ -31,9 +31,9 @@ const scratchStep = -1
 
 // definitionOf converts the nodes that the target needs.
 func definitionOf(g *graph.Graph) []attest.Step {
-	d := &definition{of: map[*graph.Node]int{}, sources: map[string]int{}, public: source.Public}
+	d := &definition{of: map[*graph.Node]int{}, sources: map[string]int{}, public: source.RedactURL}
 	for _, n := range g.Needed() {
-		d.of[n] = d.node(n)
+		d.of[n] = d.addNode(n)
 	}
 	if last := d.of[g.Target.Last()]; last != scratchStep {
 		d.add(attest.Step{Op: fields{}, Inputs: []int{last}}) // the result
@@ -46,8 +46,8 @@ func (d *definition) add(s attest.Step) int {
 	return len(d.steps) - 1
 }
 
-// node converts one node, and returns the index of its step.
-func (d *definition) node(n *graph.Node) int {
+// addNode converts one node, and returns the index of its step.
+func (d *definition) addNode(n *graph.Node) int {
 	below := scratchStep
 	if n.Parent != nil {
 		below = d.of[n.Parent]
@@ -58,22 +58,23 @@ func (d *definition) node(n *graph.Node) int {
 		case op.Stage != nil:
 			return d.of[op.Stage.Last()]
 		case op.Image != nil:
-			return d.source("docker-image://"+strings.TrimPrefix(op.Image.Name, "docker-image://")+"@"+op.Image.Manifest.String(), n)
+			name := strings.TrimPrefix(op.Image.Name, "docker-image://")
+			return d.addSource("docker-image://"+name+"@"+op.Image.Manifest.String(), n)
 		}
 		return scratchStep
 	case *graph.Run:
-		return d.run(n, op, below)
+		return d.addRun(n, op, below)
 	case *graph.Copy:
-		return d.copies(n, op, below)
+		return d.addCopy(n, op, below)
 	case *graph.Workdir:
 		action := fields{"path": op.Path, "mode": 0o755, "makeParents": true, "timestamp": -1}
-		return d.files(n, below, []fields{{"mkdir": action}}, nil)
+		return d.addFileActions(n, below, []fields{{"mkdir": action}}, nil)
 	}
 	return below
 }
 
-// source returns a step that fetches something, shared by all of its users.
-func (d *definition) source(identifier string, n *graph.Node) int {
+// addSource returns a step that fetches something, shared by all of its users.
+func (d *definition) addSource(identifier string, n *graph.Node) int {
 	if i, ok := d.sources[identifier]; ok {
 		return i
 	}
@@ -85,7 +86,7 @@ func (d *definition) source(identifier string, n *graph.Node) int {
 // mountTypes are the mount types' numbers in ops.proto.
 var mountTypes = map[string]int{"secret": 1, "ssh": 2, "cache": 3, "tmpfs": 4}
 
-func (d *definition) run(n *graph.Node, op *graph.Run, below int) int {
+func (d *definition) addRun(n *graph.Node, op *graph.Run, below int) int {
 	s := attest.Step{First: n.First, Last: n.Last}
 	if n.Stage != nil {
 		s.Platform = platforms.Format(n.Stage.Platform)
@@ -144,23 +145,30 @@ func withoutProxies(env []string) []string {
 	})
 }
 
-// copies converts a COPY or an ADD, with one action for each source.
-func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
+// addCopy converts a COPY or an ADD, with one action for each source.
+func (d *definition) addCopy(n *graph.Node, op *graph.Copy, below int) int {
 	var actions []fields
 	var from []int
 	for _, s := range op.Sources {
 		switch {
 		case s.File != nil:
-			actions, from = append(actions, fields{"mkfile": fields{"path": op.Dest, "data": []byte(s.File.Content), "timestamp": -1}}), append(from, scratchStep)
+			mkfile := fields{"path": op.Dest, "data": []byte(s.File.Content), "timestamp": -1}
+			actions, from = append(actions, fields{"mkfile": mkfile}), append(from, scratchStep)
 			continue
 		case s.URL != "":
-			from = append(from, d.source(d.public(s.URL), n))
+			from = append(from, d.addSource(d.public(s.URL), n))
 		case s.From != nil:
 			from = append(from, d.of[s.From])
 		default:
-			from = append(from, d.source("local://"+s.Context, &graph.Node{}))
+			from = append(from, d.addSource("local://"+s.Context, &graph.Node{}))
 		}
-		c := fields{"src": "/" + strings.TrimPrefix(s.Path, "/"), "dest": op.Dest, "createDestPath": true, "allowWildcard": true, "timestamp": -1}
+		c := fields{
+			"src":            "/" + strings.TrimPrefix(s.Path, "/"),
+			"dest":           op.Dest,
+			"createDestPath": true,
+			"allowWildcard":  true,
+			"timestamp":      -1,
+		}
 		if op.Chown != "" {
 			c["owner"] = op.Chown
 		}
@@ -172,11 +180,11 @@ func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
 		}
 		actions = append(actions, fields{"copy": c})
 	}
-	return d.files(n, below, actions, from)
+	return d.addFileActions(n, below, actions, from)
 }
 
-// files adds a step whose actions change the file system below one after the other.
-func (d *definition) files(n *graph.Node, below int, actions []fields, from []int) int {
+// addFileActions adds a step whose actions change the file system below one after the other.
+func (d *definition) addFileActions(n *graph.Node, below int, actions []fields, from []int) int {
 	s := attest.Step{First: n.First, Last: n.Last}
 	if below != scratchStep {
 		s.Inputs = append(s.Inputs, below)

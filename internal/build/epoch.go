@@ -27,12 +27,13 @@ const epochArgument = "SOURCE_DATE_EPOCH"
 // this name in a stage has the same value.
 func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file *dockerfile.File) error {
 	options := dockerfile.Options{
-		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: o.wanted()[0],
+		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(),
+		Platform: o.targetPlatforms()[0],
 	}
 	text, given := o.BuildArgs[epochArgument]
 	if !given {
 		var err error
-		if text, given, err = file.Global(options, epochArgument); err != nil || !given {
+		if text, given, err = file.GlobalArg(options, epochArgument); err != nil || !given {
 			return err
 		}
 	}
@@ -43,9 +44,9 @@ func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file
 		delete(o.BuildArgs, epochArgument)
 		return nil
 	}
-	when, err := b.epoch(ctx, in, text, file, options)
+	when, err := b.parseEpoch(ctx, in, text, file, options)
 	if err != nil {
-		return fmt.Errorf("%s=%s: %w", epochArgument, text, err)
+		return fmt.Errorf("cannot use %s=%s: %w", epochArgument, text, err)
 	}
 	if when.IsZero() {
 		delete(o.BuildArgs, epochArgument)
@@ -57,9 +58,11 @@ func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file
 	return nil
 }
 
-// epoch returns the time that a value refers to, or zero if there is none. A directory has
+// parseEpoch returns the time that a value refers to, or zero if there is none. A directory has
 // none: the times of its files depend on the checkout.
-func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dockerfile.File, o dockerfile.Options) (time.Time, error) {
+func (b *Builder) parseEpoch(
+	ctx context.Context, in *inputs, text string, file *dockerfile.File, o dockerfile.Options,
+) (time.Time, error) {
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err == nil {
 		return checkYear(time.Unix(seconds, 0).UTC())
@@ -68,7 +71,7 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 		seconds = math.MaxInt64
 		return checkYear(time.Unix(seconds, 0).UTC())
 	}
-	if made, ok := in.made[text]; ok { // the name of a context
+	if made, ok := in.createdAt[text]; ok { // the name of a context
 		if made == nil {
 			return time.Time{}, nil
 		}
@@ -86,9 +89,12 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 		return time.Time{}, err
 	}
 	if !isStage {
-		return time.Time{}, fmt.Errorf("invalid SOURCE_DATE_EPOCH: %s: must be seconds since 1970, or context, or the name of a stage or context", text)
+		return time.Time{}, fmt.Errorf(
+			"invalid SOURCE_DATE_EPOCH: %s is not a number of seconds since 1970, context, or the name of a stage or context",
+			text,
+		)
 	}
-	when, err := b.madeRemote(ctx, in, remote)
+	when, err := b.remoteTime(ctx, in, remote)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -98,23 +104,25 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 // checkYear rejects times that an image cannot represent.
 func checkYear(when time.Time) (time.Time, error) {
 	if year := when.Year(); year < 0 || year > 9999 {
-		return time.Time{}, errors.New("must be seconds since 1970, in a year up to 9999")
+		return time.Time{}, errors.New("it is not a number of seconds since 1970 in a year up to 9999")
 	}
 	return when, nil
 }
 
-// madeRemote fetches the source of an ADD and returns when it was created: the time that the
+// remoteTime fetches the source of an ADD and returns when it was created: the time that the
 // server reports, or else that of the newest file in an archive.
-func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
+func (b *Builder) remoteTime(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
 	if source.IsGit(remote.URL) {
-		t, commit, err := source.Git(ctx, remote.URL, b.fetches(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})
+		t, commit, err := source.CheckoutGit(
+			ctx, remote.URL, b.fetchDir(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent},
+		)
 		if err != nil {
 			return time.Time{}, err
 		}
 		_ = t.Root.Close()
-		return source.CommitTime(ctx, remote.URL, commit, b.fetches())
+		return source.CommitTime(ctx, remote.URL, commit, b.fetchDir())
 	}
-	f, err := source.Fetch(ctx, remote.URL, b.fetches(), remote.Checksum)
+	f, err := source.Fetch(ctx, remote.URL, b.fetchDir(), remote.Checksum)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -124,15 +132,15 @@ func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.
 	}
 	r, archive, err := source.Sniff(f.File)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: %w", source.Public(remote.URL), err)
+		return time.Time{}, fmt.Errorf("cannot read %s: %w", source.RedactURL(remote.URL), err)
 	}
 	if !archive {
-		return time.Time{}, fmt.Errorf("the server does not say when %s was modified", source.Public(remote.URL))
+		return time.Time{}, fmt.Errorf("the server does not report when %s was modified", source.RedactURL(remote.URL))
 	}
-	t, err := b.unpack(ctx, in, r)
+	t, err := b.unpackContext(ctx, in, r)
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer func() { _ = t.Root.Close() }()
-	return source.Newest(t.Root.Name())
+	return source.NewestTime(t.Root.Name())
 }

@@ -23,62 +23,71 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// bases are the images that one build has resolved. A name refers to the same image in all of
+// An imageResolver resolves the images of one build. A name refers to the same image in all of
 // its stages, even if another process changes the store in the meantime.
-type bases struct {
-	*Builder
-	o     *Options
-	found map[string]*graph.Image
+type imageResolver struct {
+	builder *Builder
+	options *Options
+	found   map[string]*graph.Image // by name and platform
 }
 
-// image resolves an image named by FROM or --from, for a platform.
-func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.Image, error) {
+// resolve resolves an image named by FROM or --from, for a platform.
+func (r *imageResolver) resolve(ctx context.Context, name string, p oci.Platform) (*graph.Image, error) {
 	key := baseKey(name, p)
-	if i, ok := b.found[key]; ok {
+	if i, ok := r.found[key]; ok {
 		return i, nil
 	}
-	i, err := b.Builder.image(ctx, b.o, name, p)
+	i, err := r.builder.pullOrFind(ctx, r.options, name, p)
 	if err == nil {
-		b.found[key] = i
+		r.found[key] = i
 	}
 	return i, err
 }
 
 func baseKey(name string, p oci.Platform) string { return name + " " + platforms.FormatAll(p) }
 
-// image returns an image from the store, or else pulls it.
-func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
-	shown := b.begin("load metadata for " + fullName(name))
+// pullOrFind returns an image from the store, or else pulls it.
+func (b *Builder) pullOrFind(
+	ctx context.Context, o *Options, name string, p oci.Platform,
+) (found *graph.Image, err error) {
+	shown := b.beginInternal("load metadata for " + fullName(name))
 	defer func() { shown.end(err) }()
 	ctx = retry.WithLines(ctx, shown.print)
-	i, err := b.find(name, p)
+	i, err := b.findImage(name, p)
 	if missing := err; o.Pull != nil && !isDigest(name) && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
 		// A name that must also serve another platform keeps its index.
 		var other *otherPlatformError
 		has := errors.As(err, &other)
-		index := has || len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
+		index := has || len(o.targetPlatforms()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
 		if pulled := o.Pull(ctx, name, p, index, shown); has && pulled != nil {
-			return nil, fmt.Errorf("%w; it was to be pulled: %w", other, pulled)
+			return nil, fmt.Errorf("%w, and cannot be pulled: %w", other, pulled)
 		} else if pulled != nil && missing != nil {
-			return nil, b.unavailable(name, pulled)
+			return nil, b.unavailableError(name, pulled)
 		} else if pulled != nil {
 			return nil, pulled
 		}
-		if i, err = b.find(name, p); err != nil {
-			i, err = b.findAlone(name, err)
+		if i, err = b.findImage(name, p); err != nil {
+			i, err = b.findOnlyPlatform(name, err)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := b.Store.Unpack(ctx, i, shown.Begin); err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", name, err)
+		return nil, fmt.Errorf("cannot unpack %s: %w", name, err)
 	}
 	dirs, err := b.Store.Layers(i.ID())
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
+	return &graph.Image{
+		Name:     name,
+		Manifest: i.Desc.Digest,
+		Config:   i.Config,
+		Layers:   i.Manifest.Layers,
+		Dirs:     dirs,
+		Keys:     b.Store.Keys(i),
+	}, nil
 }
 
 // isDigest reports whether a name is the digest of an image in the store. No registry has it:
@@ -99,19 +108,19 @@ func fullName(name string) string {
 	return name
 }
 
-// unavailable adds a hint to the error for an image that is neither in the store nor in its
+// unavailableError adds a hint to the error for an image that is neither in the store nor in its
 // registry.
-func (b *Builder) unavailable(name string, err error) error {
+func (b *Builder) unavailableError(name string, err error) error {
 	text := fmt.Sprintf("%s is not in the store (minirun images)", name)
-	if there := b.similar(name); len(there) > 0 {
+	if there := b.similarNames(name); len(there) > 0 {
 		text += ", which has " + strings.Join(there, ", ")
 	}
-	return fmt.Errorf("%s, and cannot be pulled: %w. Without a registry, give the store an image of this name before: "+
-		"minirun load -i ARCHIVE (of docker save), or minirun import ROOTFS.tar %s", text, err, name)
+	return fmt.Errorf("%s, and cannot be pulled: %w\nhint: without a registry, add the image to the store first: "+
+		"minirun load -i ARCHIVE (from docker save) or minirun import ROOTFS.tar %s", text, err, name)
 }
 
-// similar returns the store's images from the same repository, or with a similar name.
-func (b *Builder) similar(name string) (out []string) {
+// similarNames returns the store's images from the same repository, or with a similar name.
+func (b *Builder) similarNames(name string) (out []string) {
 	n, err := image.ParseName(name)
 	if err != nil {
 		return nil
@@ -134,8 +143,8 @@ func (b *Builder) similar(name string) (out []string) {
 	return out[:min(3, len(out))]
 }
 
-// find looks in the store for an image for a platform.
-func (b *Builder) find(name string, p oci.Platform) (*store.Image, error) {
+// findImage looks in the store for an image for a platform.
+func (b *Builder) findImage(name string, p oci.Platform) (*store.Image, error) {
 	d, full, err := b.Store.FindImage(name)
 	if err != nil {
 		return nil, err
@@ -148,7 +157,7 @@ func (b *Builder) find(name string, p oci.Platform) (*store.Image, error) {
 		}
 		var index oci.Index
 		if err := json.Unmarshal(text, &index); err != nil {
-			return nil, fmt.Errorf("%s: %w", d.Digest, err)
+			return nil, fmt.Errorf("invalid index %s: %w", d.Digest, err)
 		}
 		list = index.Manifests
 	}
@@ -166,7 +175,7 @@ func (b *Builder) find(name string, p oci.Platform) (*store.Image, error) {
 			m.Platform = declaredPlatform(i)
 		}
 		missing.has = append(missing.has, platforms.Format(*m.Platform))
-		if better(p, m.Platform, best) {
+		if isBetterMatch(p, m.Platform, best) {
 			i.Desc.Platform = m.Platform
 			best = i
 		}
@@ -177,10 +186,10 @@ func (b *Builder) find(name string, p oci.Platform) (*store.Image, error) {
 	return best, nil
 }
 
-// findAlone returns an image that a registry has for a single platform, if the error is that
+// findOnlyPlatform returns an image that a registry has for a single platform, if the error is that
 // this is a different platform. Like BuildKit, a build uses it as it is: the linter has a
 // finding for it (InvalidBaseImagePlatform).
-func (b *Builder) findAlone(name string, err error) (*store.Image, error) {
+func (b *Builder) findOnlyPlatform(name string, err error) (*store.Image, error) {
 	var other *otherPlatformError
 	if !errors.As(err, &other) || len(other.has) != 1 {
 		return nil, err
@@ -205,10 +214,10 @@ func declaredPlatform(i *store.Image) *oci.Platform {
 	return &p
 }
 
-// better reports whether an image's platform is suitable for the wanted one, and closer to it
+// isBetterMatch reports whether an image's platform is suitable for the wanted one, and closer to it
 // than the best so far: an image for arm/v6 is suitable for arm/v7. One for 386 is not used
 // for amd64, although the processor would run it.
-func better(wanted oci.Platform, has *oci.Platform, best *store.Image) bool {
+func isBetterMatch(wanted oci.Platform, has *oci.Platform, best *store.Image) bool {
 	order := platforms.Only(wanted)
 	if platforms.Normalize(*has).Architecture != wanted.Architecture || !order.Match(*has) {
 		return false
@@ -228,15 +237,15 @@ type otherPlatformError struct {
 }
 
 func (e *otherPlatformError) Error() string {
-	return fmt.Sprintf("%s for %s: the store has it for %s", e.name, e.wanted, strings.Join(e.has, ", "))
+	return fmt.Sprintf("%s is in the store for %[3]s, not for %[2]s", e.name, e.wanted, strings.Join(e.has, ", "))
 }
 
 // Is makes the error match image.ErrNotFound.
 func (*otherPlatformError) Is(target error) bool { return target == image.ErrNotFound }
 
-// layout loads an OCI image layout, DIR[:TAG][@DIGEST], and returns the digest under which the
+// loadLayout loads an OCI image layout, DIR[:TAG][@DIGEST], and returns the digest under which the
 // store has the image.
-func (b *Builder) layout(ctx context.Context, where string) (string, error) {
+func (b *Builder) loadLayout(ctx context.Context, where string) (string, error) {
 	dir, digest, _ := strings.Cut(where, "@")
 	tag := ""
 	if _, err := os.Stat(dir); err != nil {
@@ -254,13 +263,15 @@ func (b *Builder) layout(ctx context.Context, where string) (string, error) {
 		if digest != "" && f.Desc.Digest.String() != digest || tag != "" && !tagged {
 			continue
 		}
-		shown := b.begin("load oci-layout://" + where)
-		d, err := transfer.Fetch(ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, shown)
+		shown := b.beginInternal("load oci-layout://" + where)
+		d, err := transfer.Fetch(
+			ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, shown,
+		)
 		shown.end(err)
 		if err != nil {
 			return "", err
 		}
 		return d.Digest.String(), b.Store.Keep(ctx, d)
 	}
-	return "", fmt.Errorf("%s has no such image among %d", where, len(found))
+	return "", fmt.Errorf("%s is not one of the %d images in the layout", where, len(found))
 }

@@ -2,20 +2,16 @@ package build
 
 import (
 	"context"
-	"errors"
-	"strings"
-	"sync"
 
 	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/build/solver"
 )
 
-// wanted returns the platforms of a build without duplicates; the default is this machine's.
-func (o *Options) wanted() []oci.Platform {
+// targetPlatforms returns the platforms of a build without duplicates; the default is this machine's.
+func (o *Options) targetPlatforms() []oci.Platform {
 	all := o.Platforms
 	if len(all) == 0 {
 		all = []oci.Platform{platforms.DefaultSpec()}
@@ -32,17 +28,20 @@ func (o *Options) wanted() []oci.Platform {
 	return out
 }
 
-// graphs creates a graph for each platform before anything is built, so that a base image
+// createGraphs creates a graph for each platform before anything is built, so that a base image
 // missing for one platform is reported before another one has been built.
-func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs, o *Options, found *bases) ([]*graph.Graph, error) {
+func (b *Builder) createGraphs(
+	ctx context.Context, file *dockerfile.File, in *inputs, o *Options, found *imageResolver,
+) ([]*graph.Graph, error) {
 	var out []*graph.Graph
-	for _, p := range o.wanted() {
+	for _, p := range o.targetPlatforms() {
 		g, err := file.Graph(dockerfile.Options{
 			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
-			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network, Contexts: in.names(), Images: in.images, Unset: o.unset,
-			Allowed: func(what string) bool { return contains(o.Allow, what) },
+			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network,
+			Contexts: in.contextNames(), Images: in.images, Unset: o.unset,
+			Allowed: func(what string) bool { return containsFold(o.Allow, what) },
 			Device:  func(name string, required bool) ([]string, error) { return b.Runner.Device(&o.Devices, name, required) },
-			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.image(ctx, name, p) },
+			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.resolve(ctx, name, p) },
 		})
 		if err != nil {
 			return nil, err
@@ -50,38 +49,4 @@ func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs,
 		out = append(out, g)
 	}
 	return out, nil
-}
-
-// solve solves all graphs concurrently. What they share, such as a stage FROM
-// --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
-// others. The first error stops all of them and is the one returned.
-func (b *Builder) solve(ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph) ([]Built, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	built := make([]Built, len(graphs))
-	var wait sync.WaitGroup
-	for i, g := range graphs {
-		wait.Go(func() {
-			slot := strings.Join([]string{in.slot, o.Target, platforms.FormatAll(g.Platform)}, "\x00")
-			result, err := s.Solve(ctx, g, slot)
-			if err != nil {
-				stop(located(file, in.name, err))
-			}
-			built[i] = Built{Platform: g.Platform, Graph: g, Result: result}
-		})
-	}
-	wait.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	return built, nil
-}
-
-// located adds the place in the Dockerfile to an error.
-func located(file *dockerfile.File, name string, err error) error {
-	var failed *solver.Error
-	if errors.As(err, &failed) {
-		return file.At(name, failed.Node, failed.Err)
-	}
-	return err
 }

@@ -2,13 +2,12 @@ package build
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/minirun/minirun/internal/build/executor"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // ParseSecrets reads --secret id=ID[,src=FILE|,env=NAME]. Without src and env, the secret is
@@ -18,7 +17,7 @@ func ParseSecrets(list []string) (executor.Secrets, error) {
 	for _, text := range list {
 		id, s, err := parseSecret(text)
 		if err != nil {
-			return nil, fmt.Errorf("--secret %q: %w", text, err)
+			return nil, fmt.Errorf("invalid --secret %q: %w", text, err)
 		}
 		out[id] = s
 	}
@@ -26,13 +25,8 @@ func ParseSecrets(list []string) (executor.Secrets, error) {
 }
 
 func parseSecret(text string) (id string, s executor.Secret, err error) {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
-	if err != nil {
-		return "", s, err
-	}
 	kind, env := "", ""
-	for _, f := range fields {
-		key, value, _ := strings.Cut(f, "=")
+	err = keyvalue.Each(text, func(key, value string, _ bool) error {
 		switch key {
 		case "id":
 			id = value
@@ -43,11 +37,15 @@ func parseSecret(text string) (id string, s executor.Secret, err error) {
 		case "type":
 			kind = value
 		default:
-			return "", s, fmt.Errorf("%s: must be id, src, env or type", key)
+			return fmt.Errorf("unknown key %q\nhint: use id, src, env or type", key)
 		}
+		return nil
+	})
+	if err != nil {
+		return "", s, err
 	}
 	if kind != "" && kind != "file" && kind != "env" {
-		return "", s, fmt.Errorf("type=%s: must be file or env", kind)
+		return "", s, fmt.Errorf("type=%s is not file or env", kind)
 	}
 	if id == "" {
 		return "", s, errors.New("id= is missing")
@@ -63,14 +61,14 @@ func parseSecret(text string) (id string, s executor.Secret, err error) {
 	if env != "" {
 		value, ok := os.LookupEnv(env)
 		if !ok {
-			return "", s, fmt.Errorf("the environment has no %s", env)
+			return "", s, fmt.Errorf("the variable %s is not set", env)
 		}
 		s.Data = []byte(value)
 		return id, s, nil
 	}
 	s.File = cmp.Or(s.File, id)
 	if info, err := os.Stat(s.File); err != nil || !info.Mode().IsRegular() {
-		return "", s, cmp.Or(err, fmt.Errorf("%s is no regular file", s.File))
+		return "", s, cmp.Or(err, fmt.Errorf("%s is not a regular file", s.File))
 	}
 	return id, s, nil
 }

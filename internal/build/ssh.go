@@ -2,7 +2,6 @@ package build
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/build/sshagent"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // ParseSSH reads --ssh default|ID[=SOCKET[,raw=true]|KEY[,KEY…]].
@@ -19,11 +19,13 @@ func ParseSSH(list []string) (map[string]*sshagent.Agent, error) {
 		id, rest, _ := strings.Cut(text, "=")
 		id = cmp.Or(id, "default")
 		if out[id] != nil {
-			return nil, fmt.Errorf("--ssh %s: %s is given twice: keys of one agent are separated by commas", text, id)
+			return nil, fmt.Errorf(
+				"--ssh %s: the agent %s is given twice\nhint: separate the keys of one agent with commas", text, id,
+			)
 		}
 		a, err := openAgent(id, rest)
 		if err != nil {
-			return nil, fmt.Errorf("--ssh %s: %w", text, err)
+			return nil, fmt.Errorf("invalid --ssh %s: %w", text, err)
 		}
 		out[id] = a
 	}
@@ -35,9 +37,11 @@ func openAgent(id, text string) (*sshagent.Agent, error) {
 		text = os.Getenv("SSH_AUTH_SOCK")
 	}
 	if text == "" {
-		return nil, fmt.Errorf("SSH_AUTH_SOCK is not set: start an agent (eval $(ssh-agent)), or give %s=SOCKET or %s=KEY", id, id)
+		return nil, fmt.Errorf(
+			"SSH_AUTH_SOCK is not set\nhint: start an agent (eval $(ssh-agent)), or use %s=SOCKET or %s=KEY", id, id,
+		)
 	}
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func openAgent(id, text string) (*sshagent.Agent, error) {
 	for _, f := range fields {
 		if value, ok := strings.CutPrefix(f, "raw="); ok {
 			if raw, err = strconv.ParseBool(value); err != nil {
-				return nil, fmt.Errorf("raw=%s: must be true or false", value)
+				return nil, fmt.Errorf("raw=%s is not true or false", value)
 			}
 			continue
 		}

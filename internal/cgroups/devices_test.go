@@ -1,190 +1,153 @@
-package cgroups
+package cgroups_test
 
 import (
-	"math/rand/v2"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups/cgroupfs"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 )
 
-// reference follows the text of the specification: for each access, the last entry that covers it
-// decides. It is slow and simple, and uses config.json's own entries.
-func reference(list []specs.LinuxDeviceCgroup, block bool, major, minor int64, want access) bool {
-	for _, bit := range []struct {
-		a access
-		c string
-	}{{accessRead, "r"}, {accessWrite, "w"}, {accessMknod, "m"}} {
-		if want&bit.a == 0 {
-			continue
-		}
-		allowed := false
-		for _, d := range list {
-			kind := d.Type == "" || d.Type == "a" || d.Type == "b" && block || d.Type == "c" && !block
-			major := d.Major == nil || *d.Major == -1 || *d.Major == major
-			minor := d.Minor == nil || *d.Minor == -1 || *d.Minor == minor
-			if kind && major && minor && strings.Contains(d.Access, bit.c) {
-				allowed = d.Allow
-			}
-		}
-		if !allowed {
-			return false
-		}
+// TestDeviceList: the v1 kernel has exactly these rules, and enforces them.
+func TestDeviceList(t *testing.T) {
+	h, g := newGroup(t)
+	if !h.HasV1("devices") {
+		t.Skip("no v1 devices controller")
 	}
-	return true
-}
-
-// defaultList returns the rules that every container gets at the end, in the form of config.json.
-func defaultList() (list []specs.LinuxDeviceCgroup) {
-	for _, d := range defaultDevices {
-		kind := "c"
-		if d.block {
-			kind = "b"
-		}
-		list = append(list, specs.LinuxDeviceCgroup{Allow: true, Type: kind, Major: &d.major, Minor: &d.minor, Access: d.access.String()})
+	opens := func(path string) bool {
+		return startInGroup(t, g, "sh", "-c", "exec 3<>"+path).Wait() == nil
 	}
-	return list
-}
-
-// interpret runs a device program according to Documentation/bpf/standardization/
-// instruction-set.rst.
-func interpret(t *testing.T, prog []Insn, ctx [3]uint32) bool {
-	t.Helper()
-	var reg [11]uint64
-	for pc, steps := 0, 0; ; pc, steps = pc+1, steps+1 {
-		if pc < 0 || pc >= len(prog) || steps > len(prog) {
-			t.Fatalf("the program runs out at %d", pc)
+	for _, c := range []struct {
+		json       string
+		zero, kmsg bool
+	}{
+		{`null`, true, false},
+		{`{"devices":[{"allow":true,"access":"rwm"}]}`, true, true},
+		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`, true, false},
+		{`{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"rw"}]}`, true, true},
+		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","access":"rwm"}]}`, true, false},
+	} {
+		if err := resources.Apply(g, compile(t, h, c.json)); err != nil {
+			t.Fatalf("%s: %v", c.json, err)
 		}
-		in := prog[pc]
-		dst, src := in.Reg&15, in.Reg>>4
-		switch in.Op {
-		case 0x61: // r = *(u32 *)(src + off)
-			if src != 1 || in.Off%4 != 0 || in.Off > 8 {
-				t.Fatalf("load from r%d+%d", src, in.Off)
+		if got := opens("/dev/zero"); got != c.zero {
+			t.Errorf("%s: open /dev/zero: %v", c.json, got)
+		}
+		if _, err := os.Stat("/dev/kmsg"); err == nil {
+			if got := opens("/dev/kmsg"); got != c.kmsg {
+				t.Errorf("%s: open /dev/kmsg for writing: %v", c.json, got)
 			}
-			reg[dst] = uint64(ctx[in.Off/4])
-		case 0xbf:
-			reg[dst] = reg[src]
-		case 0xb7:
-			reg[dst] = uint64(int64(in.Imm))
-		case 0x57:
-			reg[dst] &= uint64(int64(in.Imm))
-		case 0x77:
-			reg[dst] >>= uint(in.Imm)
-		case 0x55:
-			if reg[dst] != uint64(int64(in.Imm)) {
-				pc += int(in.Off)
-			}
-		case 0x15:
-			if reg[dst] == uint64(int64(in.Imm)) {
-				pc += int(in.Off)
-			}
-		case 0x95:
-			return reg[0] != 0
-		default:
-			t.Fatalf("instruction %#x at %d", in.Op, pc)
 		}
 	}
 }
 
-// kernel1 decides as the v1 controller does after these writes (admin-guide/
-// cgroup-v1/devices.rst): a default and exceptions, without order.
-func kernel1(values []Value, block bool, major, minor int64, want access) bool {
-	allow, exceptions := true, map[string]access{}
-	for i := range values {
-		v := &values[i]
-		if v.File == "devices.list" {
-			continue
-		}
-		f := strings.Fields(v.Value)
-		if f[0] == "a" {
-			allow, exceptions = v.File == "devices.allow", map[string]access{}
-			continue
-		}
-		var a access
-		for i, c := range "mrw" {
-			if strings.ContainsRune(f[2], c) {
-				a |= 1 << i
-			}
-		}
-		exceptions[f[0]+" "+f[1]] |= a
+// TestDeviceProgram loads the program on the v2 tree, where the kernel enforces it even if there is
+// also a v1 devices controller.
+func TestDeviceProgram(t *testing.T) {
+	h, g := newGroup(t)
+	if h.V2 == nil {
+		t.Skip("no v2 tree to attach a device program to")
 	}
-	var covered access
-	for _, d := range []devices{{block, major, minor}, {block, major, anyNum}, {block, anyNum, minor}, {block, anyNum, anyNum}} {
-		if e := exceptions[d.String()]; allow {
-			covered |= e // if any part of the access is forbidden, all of it is
-		} else if e&want == want {
-			return true // a single exception has to cover the whole access
+	only2 := &host.Host{Mode: host.V2, V2: h.V2}
+	g2 := group.New(only2, "/"+filepath.Base(g.Paths()[""]))
+	opens := func(path string) bool {
+		return startInGroup(t, g2, "sh", "-c", "exec 3<>"+path).Wait() == nil
+	}
+	for round, c := range []struct {
+		json       string
+		zero, kmsg bool
+	}{
+		{`null`, true, false},
+		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`, true, false},
+		{`{"devices":[{"allow":true,"access":"rwm"}]}`, true, true},
+		{`{"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"w"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}`, true, true},
+		{`{"devices":[{"allow":true,"type":"c","major":1,"access":"rw"},{"allow":false,"type":"c","major":1,"minor":11,"access":"r"}]}`, true, false},
+	} {
+		err := resources.Apply(g2, compile(t, only2, c.json))
+		if round == 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS)) {
+			t.Skip(err)
 		}
-	}
-	return allow && covered&want == 0
-}
-
-func randomRules(r *rand.Rand) (list []specs.LinuxDeviceCgroup) {
-	num := func(of ...int64) *int64 {
-		if i := r.IntN(len(of) + 1); i < len(of) {
-			return &of[i]
-		}
-		return nil
-	}
-	for range r.IntN(7) {
-		list = append(list, specs.LinuxDeviceCgroup{
-			Allow: r.IntN(2) == 0, Type: []string{"", "a", "b", "c", "c"}[r.IntN(5)],
-			Major: num(1, 8, 10, -1), Minor: num(0, 3, 200), Access: access(1 + r.IntN(7)).String(),
-		})
-	}
-	return list
-}
-
-// TestDevicePrograms compares random rules with the reference, both as a program and as writes to
-// the v1 controller.
-func TestDevicePrograms(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	v1, v2 := hosts()["v1"], hosts()["v2"]
-	refused, allowed, total := 0, 0, 1000
-	for range total {
-		list := randomRules(r)
-		whole := append(append([]specs.LinuxDeviceCgroup{}, list...), defaultList()...)
-		values2, err := Compile(v2, &specs.LinuxResources{Devices: list})
 		if err != nil {
 			t.Fatal(err)
 		}
-		values1, err := Compile(v1, &specs.LinuxResources{Devices: list})
-		if err != nil {
-			refused++ // v1 cannot express it; refusing is correct, a wrong decision is not
+		if z, k := opens("/dev/zero"), opens("/dev/kmsg"); z != c.zero || k != c.kmsg {
+			t.Errorf("%s: zero %v kmsg %v", c.json, z, k)
 		}
-		for _, block := range []bool{false, true} {
-			for _, major := range []int64{1, 5, 8, 10, 136, 99} {
-				for _, minor := range []int64{0, 3, 200, 7} {
-					for want := access(1); want <= accessAll; want++ {
-						yes := reference(whole, block, major, minor, want)
-						if yes {
-							allowed++
-						}
-						kind := uint32(2)
-						if block {
-							kind = 1
-						}
-						ctx := [3]uint32{uint32(want)<<16 | kind, uint32(major), uint32(minor)}
-						if got := interpret(t, values2[0].Program, ctx); got != yes {
-							t.Fatalf("program says %v, want %v, for %v %d:%d %s with\n%s", got, yes, block, major, minor, want, values2[0].Value)
-						}
-						// The v1 kernel looks for one exception that covers the whole request, so
-						// it may be stricter, but must never be more permissive.
-						if err == nil && want&(want-1) == 0 {
-							if got := kernel1(values1, block, major, minor, want); got != yes {
-								t.Fatalf("v1 says %v, want %v, for %v %d:%d %s with\n%s", got, yes, block, major, minor, want, render(values1))
-							}
-						} else if err == nil && !yes && kernel1(values1, block, major, minor, want) {
-							t.Fatalf("v1 allows %v %d:%d %s with\n%s", block, major, minor, want, render(values1))
-						}
-					}
-				}
-			}
+		if n, err := countDevicePrograms(g2.V2Directory()); err != nil || n != 1 {
+			t.Errorf("%d programs attached, %v", n, err)
 		}
 	}
-	t.Logf("%d of %d policies cannot be said in v1; %d requests allowed", refused, total, allowed)
-	if refused > total*3/4 || allowed == 0 {
-		t.Error("the random rules are too one-sided to show anything")
+}
+
+// countDevicePrograms returns the number of device programs attached to a cgroup itself
+// (BPF_PROG_QUERY of bpf(2)).
+func countDevicePrograms(path string) (int, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	attr := struct { // the part of union bpf_attr for this command
+		target, attachType, queryFlags, attachFlags uint32
+		ids                                         uint64
+		count                                       uint32
+		_                                           [484]byte
+	}{target: uint32(dir.Fd()), attachType: unix.BPF_CGROUP_DEVICE}
+	_, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_QUERY, uintptr(unsafe.Pointer(&attr)), 32)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(attr.count), nil
+}
+
+// TestUpdateDevices: while rules are replaced repeatedly, including by rules with a different
+// default, a process can always open a device that all of them allow.
+func TestUpdateDevices(t *testing.T) {
+	h, g := newGroup(t)
+	if !h.HasV1("devices") {
+		t.Skip("no v1 controller devices")
+	}
+	// Only shell built-ins: the only file that it opens is /dev/zero.
+	failed := filepath.Join(t.TempDir(), "failed")
+	cmd := startInGroup(t, g, "sh", "-c", "while :; do true </dev/zero || echo no >> "+failed+"; done")
+	g = group.OpenOn(h, g.Paths())
+	documents := []string{
+		`{"devices":[{"allow":false,"access":"rwm"}]}`,
+		`{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}`,
+		`{"devices":[{"allow":true,"access":"rwm"}]}`,
+		`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`,
+	}
+	lists := []string{"c 1:3 rwm", "c 1:11 r", "a *:* rwm", "a *:* rwm"}
+	for i := range 1000 {
+		n := i * 7 % len(documents) // covers all pairs of successive documents
+		if i%2 == 1 {
+			n = i % len(documents)
+		}
+		if _, err := resources.Update(g, h, parseResources(t, documents[n])); err != nil {
+			t.Fatalf("%s: %v", documents[n], err)
+		}
+		list, err := cgroupfs.ReadText(g.Paths()["devices"] + "/devices.list")
+		if err != nil || !strings.Contains(list, lists[n]) {
+			t.Fatalf("%s: devices.list says %q, %v", documents[n], list, err)
+		}
+	}
+	if s, err := g.State(); s != group.Thawed || err != nil {
+		t.Errorf("the group is left %v, %v", s, err)
+	}
+	time.Sleep(10 * time.Millisecond)
+	if text, err := os.ReadFile(failed); err == nil {
+		t.Errorf("%d times /dev/zero could not be opened", len(text)/3)
+	}
+	if pids, err := g.Processes(); err != nil || len(pids) != 1 || pids[0] != cmd.Process.Pid {
+		t.Errorf("the process has ended: %v, %v", pids, err)
 	}
 }

@@ -1,58 +1,26 @@
-// Package cgroups converts linux.cgroupsPath and linux.resources of config.json to
-// directories and files of the kernel's cgroup filesystems, and removes them again.
+// Package cgroups is the home of the packages that turn linux.cgroupsPath and
+// linux.resources of config.json into directories and files of the kernel's cgroup file
+// systems, and remove them again. It has no code, only the tests that need a kernel.
 //
-//	cgroupsPath ──Path, Host.Group (pure)──▶ Group ──Create──▶ mkdir
-//	resources ──Compile (pure)──▶ []Value ──Group.Apply──▶ write, read back
-//	                                           │
-//	       Inside and Dir (fork straight into it), or Add (move a process)
-//	                                           │
-//	   ApplyLate ── Freeze, Thaw, Kill, Procs, AllProcs, State ── Delete
-//	                Update, Stats, WatchOOM
+//	host       what the machine has: hierarchies, mount points, controllers
+//	group      a container's directories: create, enter, freeze, kill, delete
+//	resources  limits: linux.resources to values, and values to files
+//	devices    which devices may be used: entries of the v1 controller, a BPF program for v2
+//	stats      resource usage, out of memory
+//	cgroupfs   reads and writes one file
 //
-// A start consists of: Detect, Path, Group; record Paths; Create; Apply;
+//	resources, stats ──▶ group ──▶ host, cgroupfs
+//	resources ──▶ devices
 //
-//	dir, err := group.Dir() // nil on a v1 host
-//	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
-//	err = group.Inside(cmd.Start)
+// A start calls, in this order:
 //
-// and ApplyLate when no more forks of the runtime itself are needed. After any error
-// from Create on, Delete.
+//	h := host.Detect()
+//	values := resources.Compile(h, spec.Linux.Resources)       pure
+//	g := group.New(h, group.Path(spec.Linux.CgroupsPath, id))  pure
+//	g.Paths()                                                  recorded in state.json
+//	g.Create(); resources.Apply(g, values)
+//	    the new process: g.Tasks() are steps of its plan, g.OpenV2() is for CLONE_INTO_CGROUP
+//	resources.ApplyLate(g, values)
 //
-// # Entering a cgroup without waiting
-//
-// Writing another process's ID to cgroup.procs takes a kernel-wide lock, and the first
-// writer waits for an RCU grace period: 8 to 12 ms on Linux 6.18 with nine v1
-// hierarchies, all of it in the first write, 15 µs for each later one; writing in
-// parallel is no better (11 ms), since all wait for the same lock. Two ways avoid it,
-// 0.1 to 0.2 ms together:
-//   - v1: a thread that writes "0" to `tasks` moves only itself, and its
-//     children are created where it is. [Group.Inside] runs a function on such a
-//     thread, which exits afterwards.
-//   - v2: clone3 with CLONE_INTO_CGROUP and the descriptor of [Group.Dir].
-//
-// [Group.Add] is for existing processes. For the default config.json on nine v1
-// hierarchies and a v2 tree, medians in a warm process on a busy machine: Create 190
-// µs, Apply 34 µs, Inside 150 µs until fork, Delete 150 µs.
-//
-// # How github.com/containerd/cgroups/v3 is used
-//
-// Each linked package costs time at every start of the runtime. Medians of 300
-// interleaved starts, compared with a program with specs-go and encoding/json: the
-// library's root package 0.0 ms (12 more page faults), cgroup1/stats +0.5 ms (61),
-// cgroup2/stats +0.45 ms (71), cgroup1 +0.7 ms (94), cgroup2 +0.9 ms (101): protobuf,
-// dbus, net and ebpf. So:
-//   - this package uses the root package: [lib.Mode] for the kind of host. Its
-//     reader of /proc/self/cgroup uses package os, whose poller costs more than
-//     the reading, so it only serves as the oracle of a test;
-//   - package metrics in this directory uses the managers, cgroup1 and cgroup2,
-//     and is not on the runtime's start-up path; its tests compare this package's
-//     statistics, freezer and process lists with the managers'.
-//
-// The managers are not used to create, limit and delete cgroups: their resource
-// conversion drops `unified`, cpu idle and burst, a quota without a period and device
-// rules, and subtracts from a swap of -1; nothing is read back; Delete refuses a group
-// with processes; and AddProc is the slow way above. Their device programs are not
-// used either, see devices_bpf.go.
-//
-// [lib.Mode]: https://pkg.go.dev/github.com/containerd/cgroups/v3#Mode
+// After any error from Create on, it calls g.Delete.
 package cgroups

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// atExec traces a process, calls start to let it continue, calls look while it is
+// traceExec traces a process, calls start to let it continue, calls examine while it is
 // stopped at the end of its execve (ptrace(2), PTRACE_EVENT_EXEC), and kills it. The
 // process may have threads, of which any may be the one that calls execve. It is also
 // killed when the context ends.
-func atExec(ctx context.Context, pid int, start func() error, look func()) error {
+func traceExec(ctx context.Context, pid int, start func() error, examine func()) error {
 	// All ptrace requests must come from one thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -26,7 +26,8 @@ func atExec(ctx context.Context, pid int, start func() error, look func()) error
 	for _, task := range tasks {
 		tid, _ := strconv.Atoi(task.Name())
 		if err := seize(tid); err != nil {
-			return fmt.Errorf("ptrace process %d: %w: see kernel.yama.ptrace_scope", tid, err)
+			return fmt.Errorf("cannot trace process %d: %w\nhint: sysctl kernel.yama.ptrace_scope=1, or run as root",
+				tid, err)
 		}
 	}
 	started := make(chan struct{})
@@ -45,7 +46,7 @@ func atExec(ctx context.Context, pid int, start func() error, look func()) error
 		}
 		if errors.Is(err, unix.ECHILD) {
 			<-started
-			return errors.Join(errors.New("the container ended before its program"), failed)
+			return errors.Join(errors.New("the container exited before it executed its program"), failed)
 		}
 		if err != nil {
 			return err
@@ -54,7 +55,7 @@ func atExec(ctx context.Context, pid int, start func() error, look func()) error
 			continue
 		}
 		if tid == pid && int(status)>>8 == int(unix.SIGTRAP)|unix.PTRACE_EVENT_EXEC<<8 {
-			look()
+			examine()
 			if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 				return err
 			}
@@ -70,6 +71,7 @@ func atExec(ctx context.Context, pid int, start func() error, look func()) error
 	}
 }
 
+// seize attaches to a thread without stopping it.
 func seize(tid int) error {
 	const options = unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0, 0)

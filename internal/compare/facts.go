@@ -14,12 +14,12 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// read collects facts, without those that differ from run to run: PIDs, mount IDs, the
+// readFacts collects facts, without those that differ from run to run: PIDs, mount IDs, the
 // runtime's own directories.
-func (r *Runtime) read(pid int) map[string]string {
+func (r *Runtime) readFacts(pid int) map[string]string {
 	proc := "/proc/" + strconv.Itoa(pid)
 	facts := map[string]string{}
-	f, own := inspect.FactsOf(pid), inspect.FactsOf(os.Getpid()).Namespaces
+	f, own := inspect.ReadFacts(pid), inspect.ReadFacts(os.Getpid()).Namespaces
 	for _, kind := range inspect.NamespaceKinds {
 		facts["namespace "+kind] = "its own"
 		if f.Namespaces[kind] == own[kind] {
@@ -38,38 +38,52 @@ func (r *Runtime) read(pid int) map[string]string {
 		for facts[name] != "" {
 			name += " (above)"
 		}
-		facts[name] = r.plain(what)
+		facts[name] = r.hideDirectory(what)
 	}
-	for _, name := range []string{"cgroup", "uid_map", "gid_map", "setgroups", "oom_score_adj", "timens_offsets", "cmdline", "environ", "loginuid", "personality", "limits"} {
-		text, err := os.ReadFile(filepath.Join(proc, name))
-		if err != nil {
-			continue
-		}
-		for i, line := range strings.Split(strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " ")), "\n") {
-			fact := name
-			if name == "limits" || name == "cgroup" || name == "uid_map" || name == "gid_map" {
-				fact = fmt.Sprintf("%s %d", name, i)
-			}
-			if name == "limits" && i > 0 {
-				fact, line = "limit "+strings.TrimSpace(line[:26]), line[26:]
-			}
-			facts[fact] = r.plain(strings.Join(strings.Fields(line), " "))
+	for _, name := range processFiles {
+		if text, err := os.ReadFile(filepath.Join(proc, name)); err == nil {
+			parseProcessFile(name, r.hideDirectory(string(text)), facts)
 		}
 	}
 	for _, name := range []string{"exe", "cwd", "root"} {
 		if target, err := os.Readlink(filepath.Join(proc, name)); err == nil {
-			facts[name] = r.plain(target)
+			facts[name] = r.hideDirectory(target)
 		}
 	}
-	r.descriptors(proc, facts)
-	r.devices(proc, facts)
-	r.settings(f.Cgroup, facts)
+	r.readDescriptors(proc, facts)
+	readDevices(proc, facts)
+	readLimits(f.Cgroup, facts)
 	return facts
 }
 
-func (r *Runtime) plain(text string) string { return strings.ReplaceAll(text, r.dir, "DIR") }
+// processFiles are the files of /proc/PID that are compared.
+var processFiles = [...]string{
+	"cgroup", "uid_map", "gid_map", "setgroups", "oom_score_adj", "timens_offsets",
+	"cmdline", "environ", "loginuid", "personality", "limits",
+}
 
-func (r *Runtime) descriptors(proc string, facts map[string]string) {
+// parseProcessFile adds the facts of one of processFiles: one for each line of a
+// table, otherwise one for the file.
+func parseProcessFile(name, text string, facts map[string]string) {
+	const limitName = 26 // width of the first column of /proc/PID/limits
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\x00", " "))
+	for i, line := range strings.Split(text, "\n") {
+		fact := name
+		switch {
+		case name == "limits" && i > 0 && len(line) > limitName:
+			fact, line = "limit "+strings.TrimSpace(line[:limitName]), line[limitName:]
+		case name == "limits" || name == "cgroup" || name == "uid_map" || name == "gid_map":
+			fact = fmt.Sprintf("%s %d", name, i)
+		}
+		facts[fact] = strings.Join(strings.Fields(line), " ")
+	}
+}
+
+// hideDirectory replaces the runtime's own directory in a text.
+func (r *Runtime) hideDirectory(text string) string { return strings.ReplaceAll(text, r.dir, "DIR") }
+
+// readDescriptors reads what each descriptor refers to.
+func (r *Runtime) readDescriptors(proc string, facts map[string]string) {
 	entries, _ := os.ReadDir(proc + "/fd")
 	for _, e := range entries {
 		target, err := os.Readlink(filepath.Join(proc, "fd", e.Name()))
@@ -77,18 +91,20 @@ func (r *Runtime) descriptors(proc string, facts map[string]string) {
 			continue
 		}
 		kind, _, _ := strings.Cut(target, ":[")
-		facts["descriptor "+e.Name()] = r.plain(kind)
+		facts["descriptor "+e.Name()] = r.hideDirectory(kind)
 	}
 }
 
-func (r *Runtime) devices(proc string, facts map[string]string) {
+// readDevices reads the names and modes in /dev of the container.
+func readDevices(proc string, facts map[string]string) {
 	root, err := os.Open(proc + "/root")
 	if err != nil {
 		return
 	}
 	defer root.Close()
 	// A link at /dev is resolved in the container, not on the host.
-	fd, err := regularfile.PathIn(int(root.Fd()), "dev", unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(int(root.Fd()), "dev", unix.O_DIRECTORY,
+		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return
 	}
@@ -101,15 +117,17 @@ func (r *Runtime) devices(proc string, facts map[string]string) {
 	}
 }
 
-// settings reads the files of the cgroup that contain limits.
-func (r *Runtime) settings(text string, facts map[string]string) {
+// readLimits reads the files of the cgroup that contain limits.
+func readLimits(text string, facts map[string]string) {
 	for line := range strings.Lines(text) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) < 3 {
 			continue
 		}
-		for _, dir := range []string{filepath.Join("/sys/fs/cgroup", strings.TrimPrefix(parts[1], "name="), parts[2]), filepath.Join("/sys/fs/cgroup/unified", parts[2])} {
-			if !strings.Contains(dir, id()) {
+		v1 := filepath.Join("/sys/fs/cgroup", strings.TrimPrefix(parts[1], "name="), parts[2])
+		v2 := filepath.Join("/sys/fs/cgroup/unified", parts[2]) // of a hybrid host; elsewhere it is v1, without a name
+		for _, dir := range []string{v1, v2} {
+			if !strings.Contains(dir, containerID()) {
 				continue // not created for this container
 			}
 			for _, name := range strings.Fields(limitFiles) {
@@ -124,6 +142,8 @@ func (r *Runtime) settings(text string, facts map[string]string) {
 }
 
 // limitFiles are the files of both versions that contain a limit.
-const limitFiles = `memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems pids.max io.max io.weight
-	memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness cpu.shares cpu.cfs_quota_us cpu.cfs_period_us
+const limitFiles = `memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems
+	pids.max io.max io.weight
+	memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness
+	cpu.shares cpu.cfs_quota_us cpu.cfs_period_us
 	blkio.weight devices.list`

@@ -11,50 +11,52 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 // planCgroup decides the container's cgroup, the values in it, and the content of a
 // cgroup mount.
-func (c *Container) planCgroup(in *compile.Inputs) ([]cgroups.Value, error) {
-	host, err := c.purpose.cgroupHost()
-	if c.options.NoCgroup && errors.Is(err, cgroups.ErrUnavailable) {
-		host, err = &cgroups.Host{}, nil
+func (c *Container) planCgroup(in *compile.Inputs) ([]resources.Value, error) {
+	machine, err := c.purpose.cgroupHost()
+	if c.options.NoCgroup && errors.Is(err, host.ErrUnavailable) {
+		machine, err = &host.Host{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var values []cgroups.Value
+	var values []resources.Value
 	if c.options.NoCgroup {
-		err = c.disableCgroup(host)
+		err = c.disableCgroup(machine)
 	} else if namespaces.Unprivileged() && c.purpose.otherHost == nil {
-		values, err = c.planUnprivileged(host)
+		values, err = c.planUnprivileged(machine)
 	} else {
-		if values, err = cgroups.Compile(host, c.Spec.Linux.Resources); err == nil {
-			err = c.planGroup(host)
+		if values, err = resources.Compile(machine, c.Spec.Linux.Resources); err == nil {
+			err = c.planGroup(machine)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	in.Cgroups, in.Scope = c.group.Tasks(), c.Unit != nil
-	group := c.group
-	if len(group.Paths()) == 0 {
-		group = host.Own() // in which the container stays
+	cgroup := c.group
+	if len(cgroup.Paths()) == 0 {
+		cgroup = group.Current(machine) // in which the container stays
 	}
-	if in.Rootfs.CgroupV1 = host.Mode != cgroups.V2; in.Rootfs.CgroupV1 && host.V2 != nil {
-		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with only v2
+	if in.Rootfs.CgroupV1 = !machine.IsV2Only(); in.Rootfs.CgroupV1 && machine.V2 != nil {
+		in.Rootfs.Cgroup2 = machine.V2.Mount // all of it, as on a host with only v2
 	}
-	in.Rootfs.Cgroup, err = hostfacts.CgroupMounts(c.Spec, host, group)
+	in.Rootfs.Cgroup, err = hostfacts.CgroupMounts(c.Spec, machine, cgroup)
 	return values, err
 }
 
 // disableCgroup is for --cgroup-manager disabled, with which Podman runs containers in
 // a cgroup that it manages itself. Limits would have no effect, and are an error;
 // every config.json has device rules, which are a warning.
-func (c *Container) disableCgroup(host *cgroups.Host) error {
+func (c *Container) disableCgroup(machine *host.Host) error {
 	const disabled = "has no effect with --cgroup-manager disabled"
 	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
@@ -63,28 +65,28 @@ func (c *Container) disableCgroup(host *cgroups.Host) error {
 	if c.Spec.Linux.CgroupsPath != "" {
 		c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: disabled})
 	}
-	values, err := cgroups.CompileLimits(host, r)
+	values, err := resources.CompileLimits(machine, r)
 	if err != nil {
 		return err
 	}
 	if len(values) > 0 {
 		return &spec.Error{Path: values[0].Source, Want: "needs a cgroup, and there is none with --cgroup-manager disabled"}
 	}
-	c.group = host.Open(nil)
+	c.group = group.OpenOn(machine, nil)
 	return nil
 }
 
 // planGroup decides the container's cgroup.
-func (c *Container) planGroup(host *cgroups.Host) error {
+func (c *Container) planGroup(machine *host.Host) error {
 	if c.options.SystemdCgroup {
-		return c.planUnit(host)
+		return c.planUnit(machine)
 	}
 	name := c.Spec.Linux.CgroupsPath
-	path, err := cgroups.Path(host, name, c.options.ID)
+	path, err := group.Path(name, c.options.ID)
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name), Err: err}
 	}
-	c.group = host.Group(path)
+	c.group = group.New(machine, path)
 	return nil
 }
 

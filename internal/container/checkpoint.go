@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -66,7 +66,7 @@ func Checkpoint(root, id string, o criu.DumpOptions) (warnings []error, err erro
 	if err := c.End(true); err != nil { // criu has killed it; the kernel may not be done yet
 		return nil, err
 	}
-	warnings, err = remove(&c.Record, filepath.Join(root, id), cgroups.Open(c.Cgroups))
+	warnings, err = remove(&c.Record, filepath.Join(root, id), group.Open(c.Cgroups))
 	if err != nil {
 		return warnings, err
 	}

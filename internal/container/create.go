@@ -30,7 +30,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -49,11 +50,11 @@ type Container struct {
 	options  Options
 	purpose  purpose
 	setup    namespaces.Setup
-	group    *cgroups.Group
+	group    *group.Group
 	answered bool        // Ready has already been answered
 	lock     record.Lock // held until the program runs, or `create` exits
 	unlocked int         // a second descriptor of the state directory, for relock; -1: not open
-	values   []cgroups.Value
+	values   []resources.Value
 	hostRoot [2]uint32        // host uid and gid of the user namespace's root, if known
 	inside   hooks.Inside     // the files of the hooks that run inside
 	notifier *notify.Notifier // nil if no service manager waits for the program to be ready
@@ -294,10 +295,10 @@ func checkNames(in compile.Inputs) error {
 // undoing a container kills the processes in its cgroup. It refuses a frozen one too,
 // in which the process would stop before its first step.
 func (c *Container) refuseUsedCgroup() error {
-	if err := c.group.RefuseUsed(); err != nil {
+	if err := c.group.CheckUnused(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
 	}
-	if err := c.group.RefuseFrozen(); err != nil {
+	if err := c.group.CheckNotFrozen(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w\nhint: thaw it, or choose another linux.cgroupsPath", err)
 	}
 	return nil
@@ -328,7 +329,7 @@ func (c *Container) prepareHost(in compile.Inputs) error {
 		})
 	}
 	begin = c.BeginAction()
-	if err := c.group.Apply(c.values); err != nil {
+	if err := resources.Apply(c.group, c.values); err != nil {
 		return err
 	}
 	c.reportLimits(begin, false)
@@ -375,7 +376,7 @@ func (c *Container) startProcess(in compile.Inputs) error {
 	defer given.Close()
 	attr := bootstrap.Attr{Files: given.FDs, Cloneflags: c.setup.Cloneflags()}
 	if c.Unit == nil {
-		if attr.Cgroup, err = c.group.Dir(); err != nil {
+		if attr.Cgroup, err = c.group.OpenV2(); err != nil {
 			return err
 		}
 		defer attr.Cgroup.Close() // nil on a v1 host, which Close accepts
@@ -398,7 +399,7 @@ func (c *Container) startProcess(in compile.Inputs) error {
 	}
 	if c.Proc, err = bootstrap.Start(running, attr); err != nil {
 		if c.group != nil && errors.Is(err, unix.EOPNOTSUPP) {
-			if why := c.group.RefusesProcesses(); why != nil {
+			if why := c.group.CheckType(); why != nil {
 				return fmt.Errorf("config.json: linux.cgroupsPath: %w: %w", err, why)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
@@ -46,7 +46,7 @@ func (c *Container) destroy() error {
 		return errors.Join(back, err)
 	}
 	if c.group != nil {
-		c.group.Unmake() // the parents
+		c.group.RemoveCreated() // the parents
 	}
 	c.lock.Release()
 	if c.Proc != nil {
@@ -97,9 +97,9 @@ func (c *Container) killFirstProcess() error {
 // remove removes cgroups and state directory. Namespaces were destroyed with the last
 // process, and mounts too if the container had a mount namespace. Its warnings are
 // about things that no longer belong to the container.
-func remove(r *record.Record, dir string, group *cgroups.Group) (warnings []error, err error) {
-	if group != nil {
-		if err := group.Delete(wait.KillLimit); err != nil {
+func remove(r *record.Record, dir string, cgroup *group.Group) (warnings []error, err error) {
+	if cgroup != nil {
+		if err := cgroup.Delete(wait.KillLimit); err != nil {
 			return nil, err
 		}
 	}
@@ -186,7 +186,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil || stranded != nil && !force {
 		return nil, errors.Join(err, stranded)
 	}
-	warnings, err = remove(r, filepath.Join(root, id), cgroups.Open(r.Cgroups))
+	warnings, err = remove(r, filepath.Join(root, id), group.Open(r.Cgroups))
 	if err != nil {
 		return warnings, err
 	}

@@ -4,17 +4,17 @@ import (
 	"fmt"
 
 	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/plan"
 
 	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 func (c *Container) listLastSteps() []record.LastStep {
 	var out []record.LastStep
-	for i := len(c.Plan.Steps) - 1; i >= 0 && c.Plan.Steps[i].Name != process.WaitForStart; i-- {
+	for i := len(c.Plan.Steps) - 1; i >= 0 && c.Plan.Steps[i].Kind != plan.WaitForStart; i-- {
 		out = append(out, record.LastStep{Step: i, Text: child.StepText(c.Plan, i), Exec: child.IsExec(&c.Plan.Steps[i])})
 	}
 	return out

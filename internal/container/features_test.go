@@ -21,7 +21,10 @@ import (
 func accepted(change func(*specs.Spec)) error {
 	s := spec.Default(false)
 	change(s)
-	_, err := spec.Validate(s)
+	data, err := spec.Compact(s)
+	if err == nil {
+		_, _, err = spec.Parse(data)
+	}
 	return errors.Join(err, checkOptions(s, &Options{}, &purpose{starts: true}))
 }
 

@@ -21,7 +21,7 @@ func (c *Container) planIntelRdt() error {
 	}
 	root, err := find()
 	if err == nil {
-		c.rdt, err = resctrl.Look(root, c.options.ID, r)
+		c.rdt, err = resctrl.NewPlan(root, c.options.ID, r)
 	}
 	if err != nil {
 		return fmt.Errorf("config.json: %s: %w", rdtSource(err), err)
@@ -78,7 +78,7 @@ func (c *Container) joinRdtRestored() error {
 // removeUnusedRdt removes the group of a container that could not be created, if it
 // has a closID and this process has created it.
 func (c *Container) removeUnusedRdt() error {
-	if c.rdt == nil || c.IntelRdt == nil || !c.rdt.Make || c.IntelRdt.Own {
+	if c.rdt == nil || c.IntelRdt == nil || !c.rdt.Create || c.IntelRdt.Private {
 		return nil
 	}
 	return c.IntelRdt.RemoveUnused()

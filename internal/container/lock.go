@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 
+	"github.com/minirun/minirun/internal/flock"
+
 	"github.com/minirun/minirun/internal/container/record"
 
 	"golang.org/x/sys/unix"
@@ -17,11 +19,11 @@ func (c *Container) lockNewDirectory(dir string) error {
 		return err
 	}
 	c.lock = record.Lock(fd)
-	if err := record.Flock(fd, unix.LOCK_EX); err != nil {
+	if err := flock.Lock(fd, unix.LOCK_EX); err != nil {
 		return err
 	}
 	// `delete --force` removes a directory without a record.
-	if named, err := record.IsNamed(fd, dir); !named {
+	if named, err := flock.IsNamed(fd, dir); !named {
 		return errors.Join(errors.New("another minirun has deleted it"), err)
 	}
 	c.unlocked, err = record.OpenDirectory(dir)
@@ -35,12 +37,12 @@ func (c *Container) relock() (exists bool, err error) {
 	if c.lock >= 0 {
 		return true, nil
 	}
-	err = record.RetryLock(&c.Signals, func() error { return record.Flock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
+	err = record.RetryLock(&c.Signals, func() error { return flock.Lock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
 	if err != nil {
 		return true, err
 	}
 	c.lock, c.unlocked = record.Lock(c.unlocked), -1
-	exists, err = record.IsNamed(int(c.lock), c.options.directory())
+	exists, err = flock.IsNamed(int(c.lock), c.options.directory())
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}

@@ -9,7 +9,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 )
 
 // reportLimits reports cgroup values that were written.
@@ -52,13 +53,13 @@ func (c *Container) reportMaps(begin time.Time) {
 }
 
 // listValues returns the files of cgroup values.
-func listValues(g *cgroups.Group, values []cgroups.Value, late bool) (out []observer.Written) {
+func listValues(g *group.Group, values []resources.Value, late bool) (out []observer.Written) {
 	for i := range values {
 		v := &values[i]
 		if v.Late != late {
 			continue
 		}
-		w := observer.Written{File: g.File(v), Value: v.Value, Source: v.Source, Unit: v.Unit}
+		w := observer.Written{File: v.Path(g), Value: v.Value, Source: v.Source, Unit: v.Unit}
 		if w.File == "" { // a device program is attached to the directory
 			w.File, w.Program = g.Dirs()[0], true
 		}

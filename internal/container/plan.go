@@ -6,7 +6,7 @@ import (
 	"github.com/minirun/minirun/internal/container/observer"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -22,24 +22,24 @@ type RunPlan struct {
 
 // An otherHost is one on which a plan would run, but not now.
 type otherHost struct {
-	cgroups *cgroups.Host // nil: as on this host
+	cgroups *host.Host // nil: as on this host
 }
 
-func (p *purpose) cgroupHost() (*cgroups.Host, error) {
+func (p *purpose) cgroupHost() (*host.Host, error) {
 	if p.otherHost != nil && p.otherHost.cgroups != nil {
 		return p.otherHost.cgroups, nil
 	}
-	return cgroups.Detect()
+	return host.Detect()
 }
 
 // PlanRun returns what `run` would do, without a side effect and without privilege.
-// host is one with other cgroups than this one, or nil. An unprivileged user is shown
+// machine is one with other cgroups than this one, or nil. An unprivileged user is shown
 // root's plan if the container has no user namespace, without which that user could
 // not run it.
-func PlanRun(o Options, host *cgroups.Host) (*RunPlan, error) {
+func PlanRun(o Options, machine *host.Host) (*RunPlan, error) {
 	p := purpose{starts: true, attends: true} // those of `run`
-	if host != nil {
-		p.otherHost = &otherHost{host}
+	if machine != nil {
+		p.otherHost = &otherHost{machine}
 	} else if namespaces.Unprivileged() && !wantsUserNamespace(o.Bundle) {
 		p.otherHost = &otherHost{}
 	}

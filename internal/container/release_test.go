@@ -11,7 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 )
 
 // unmade returns a container without a cgroup, for which nothing has been created yet.
@@ -20,7 +20,7 @@ func unmade(t *testing.T) *Container {
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
 	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(), Warn: func(w any) { t.Log(w) }}
 	c := newContainer(o, purpose{})
-	c.Spec, c.group = s, cgroups.Open(nil)
+	c.Spec, c.group = s, group.Open(nil)
 	return c
 }
 

@@ -11,7 +11,8 @@ import (
 
 	"github.com/minirun/minirun/internal/container/criu"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/container/terminal"
 
 	"github.com/minirun/minirun/internal/container/record"
@@ -123,14 +124,14 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 	// again.
 	moves := len(c.Spec.Linux.NetDevices) > 0 && !namespaces.Decide(c.Spec).Joined(unix.CLONE_NEWNET)
 	stopped := hasHooks || moves
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return err
 	}
 	r := criu.Restoration{
 		Options: &how.CRIU, Spec: c.Spec, Bundle: c.options.Bundle, RootFS: c.Rootfs, Annotations: c.Annotations,
 		PidFile: filepath.Join(c.options.directory(), "restored.pid"), Stop: stopped,
-		CgroupMounts: in.Rootfs.Cgroup, CgroupRoots: c.group.Names(host), NotifyDirectory: notifyDirectory(c.options.directory()),
+		CgroupMounts: in.Rootfs.Cgroup, CgroupRoots: c.group.Names(machine), NotifyDirectory: notifyDirectory(c.options.directory()),
 		OpenDescriptors: func() (*terminal.Descriptors, error) { return c.OpenDescriptors(0, false) },
 		NewTerminal:     c.newConsole,
 	}
@@ -170,7 +171,7 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 			return err
 		}
 	}
-	return errors.Join(c.group.ApplyLate(c.values), c.SendConsole(), c.WritePidFile())
+	return errors.Join(resources.ApplyLate(c.group, c.values), c.SendConsole(), c.WritePidFile())
 }
 
 // checkConfined checks for what some versions of criu do not restore: Debian 12's 3.17

@@ -132,7 +132,7 @@ func (c *Container) startProgram() (err error) {
 	defer func() {
 		if err == nil {
 			c.Report(begin, observer.Action{
-				Kind:   observer.ProgramRuns,
+				Kind:   observer.ProgramStarted,
 				What:   "the program runs: execve has closed the socket",
 				Why:    "from here on the process belongs to the container, not to minirun",
 				Source: "process.args",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/container/child"
 
 	"github.com/minirun/minirun/internal/container/observer"
@@ -179,7 +180,7 @@ func (c *Container) answerReady() ([]byte, error) {
 		return nil, err
 	}
 	begin := c.BeginAction()
-	if err := c.group.ApplyLate(c.values); err != nil {
+	if err := resources.ApplyLate(c.group, c.values); err != nil {
 		return nil, err
 	}
 	c.reportLimits(begin, true)

@@ -13,7 +13,9 @@ import (
 	"github.com/minirun/minirun/internal/container/wait"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -31,12 +33,12 @@ import (
 // use its files, as without systemd.
 
 // planUnit decides the container's unit and where its cgroup will be.
-func (c *Container) planUnit(host *cgroups.Host) error {
-	if host.Mode != cgroups.V2 {
+func (c *Container) planUnit(machine *host.Host) error {
+	if !machine.IsV2Only() {
 		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
 	path := c.Spec.Linux.CgroupsPath
-	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
+	unit, err := systemd.NewUnit(path, c.options.ID, namespaces.Unprivileged())
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
 	}
@@ -50,13 +52,13 @@ func (c *Container) planUnit(host *cgroups.Host) error {
 			return err
 		}
 	}
-	dir, ok := host.V2.Place(base + unit.Path())
+	dir, ok := machine.V2.Directory(base + unit.Path())
 	if !ok {
-		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), host.V2.Root)
+		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), machine.V2.Root)
 	}
 	c.Unit = &unit
-	c.group = host.Open(map[string]string{"": dir})
-	if err := c.group.RefuseUsed(); err != nil {
+	c.group = group.OpenOn(machine, map[string]string{"": dir})
+	if err := c.group.CheckUnused(); err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that does not exist yet", Got: strconv.Quote(unit.Name), Err: err}
 	}
 	return nil
@@ -82,7 +84,7 @@ func (c *Container) moveIntoScope() error {
 		Source: "linux.cgroupsPath",
 	})
 	begin = c.BeginAction()
-	if err := c.group.Apply(c.values); err != nil {
+	if err := resources.Apply(c.group, c.values); err != nil {
 		return err
 	}
 	c.reportLimits(begin, false)
@@ -126,7 +128,7 @@ func (c *Container) disownUnit() error {
 	if c.checkInUnit() == nil {
 		return nil
 	}
-	c.Unit, c.Cgroups, c.group = nil, nil, cgroups.Open(nil)
+	c.Unit, c.Cgroups, c.group = nil, nil, group.Open(nil)
 	return c.Record.Write(c.options.directory())
 }
 

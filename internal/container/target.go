@@ -90,7 +90,7 @@ func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
 func (c *Container) findTargetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
 	var st unix.Stat_t
 	if !c.targets.created {
-		fd, err := regularfile.PathIn(int(root.Fd()), answer.Path, 0, resolveExactly)
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), answer.Path, 0, resolveExactly)
 		if err == nil {
 			err = unix.Fstat(fd, &st)
 			_ = unix.Close(fd)
@@ -105,9 +105,9 @@ func (c *Container) findTargetMode(root *os.File, answer rootfs.TargetAnswer) ui
 const resolveExactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
 
 // lookupIn looks names up below an open root.
-func lookupIn(root *os.File) linkwalk.Look {
+func lookupIn(root *os.File) linkwalk.LookupFunc {
 	return func(name string) (linkwalk.Kind, string, error) {
-		fd, err := regularfile.PathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, resolveExactly)
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, resolveExactly)
 		if errors.Is(err, unix.ENOENT) {
 			return linkwalk.Missing, "", nil
 		}

@@ -7,9 +7,9 @@ import "fmt"
 
 var sink func(text string)
 
-// To sends messages to a function. It is called once, at start-up; without it messages
+// SetSink sets the function that receives the messages. It is called once, at start-up; without it messages
 // are dropped.
-func To(f func(text string)) { sink = f }
+func SetSink(f func(text string)) { sink = f }
 
 // Printf writes a message: one line without a full stop. The arguments are formatted
 // only if messages are enabled.

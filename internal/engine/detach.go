@@ -61,7 +61,7 @@ func (e *Engine) Detach(r *Record, flags []string) error {
 	case text == startedAnswer:
 		return cmd.Process.Release()
 	case text == "":
-		return fmt.Errorf("container %s: its monitor exited", r.Container)
+		return fmt.Errorf("container %s did not start: its monitor process exited", r.Container)
 	}
 	_ = cmd.Wait()
 	status, message, _ := strings.Cut(text, " ")

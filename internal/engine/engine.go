@@ -3,7 +3,8 @@
 //
 //	settings.go  flags of `run` → changes of config.json (pure)
 //	mounts.go    volumes, and the files that a container needs from its host
-//	make.go      an image and settings → a bundle in the store
+//	create.go    an image and settings → a bundle in the store; pull.go: the image
+//	configure.go config.json of that bundle
 //	run.go       a container's whole life, attended by this process
 //	detach.go    the same, attended by another process in the background
 //	log.go       the output of a detached container

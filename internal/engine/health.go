@@ -95,10 +95,12 @@ func checkHealth(h *image.Healthcheck) error {
 		time       time.Duration
 	}{
 		{"interval", "give --health-interval", h.Interval}, {"timeout", "give --health-timeout", h.Timeout},
-		{"start period", "give --health-start-period", h.StartPeriod}, {"start interval", "run it with --no-healthcheck", h.StartInterval},
+		{"start period", "give --health-start-period", h.StartPeriod},
+		{"start interval", "run it with --no-healthcheck", h.StartInterval},
 	} {
 		if t.time != 0 && t.time < minHealthTime {
-			return fmt.Errorf("HEALTHCHECK: %s %v: must not be less than %v\nhint: %s", t.name, t.time, minHealthTime, t.hint)
+			return fmt.Errorf("HEALTHCHECK: %s %v: must not be less than %v\nhint: %s", t.name, t.time, minHealthTime,
+				t.hint)
 		}
 	}
 	if h.Retries < 0 {

@@ -37,7 +37,7 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 	slices.Sort(ids)
 	out := []Listed{}
 	for _, id := range ids {
-		one, err := e.Look(id)
+		one, err := e.Status(id)
 		if errors.Is(err, ErrNoContainer) {
 			continue // removed meanwhile, or still being created
 		}
@@ -51,8 +51,8 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 	return out, nil
 }
 
-// Look returns the status of one container.
-func (e *Engine) Look(id string) (*Listed, error) {
+// Status returns the status of one container.
+func (e *Engine) Status(id string) (*Listed, error) {
 	r, err := e.Record(id)
 	if err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func (e *Engine) Look(id string) (*Listed, error) {
 	return l, nil
 }
 
-// runs reports whether a container's program is running.
-func (e *Engine) runs(id string) bool {
+// isRunning reports whether a container's program is running.
+func (e *Engine) isRunning(id string) bool {
 	state, err := control.State(e.Root, id)
 	return err == nil && state.Status != specs.StateStopped
 }

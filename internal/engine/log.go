@@ -73,7 +73,8 @@ func (l *log) write(stream, tag, text string) {
 			}
 		}
 	}
-	n, _ := fmt.Fprintf(l.file, "%s %s %s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z"), stream, tag, text)
+	n, _ := fmt.Fprintf(l.file, "%s %s %s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z"), stream,
+		tag, text)
 	l.size += int64(n)
 }
 
@@ -93,12 +94,12 @@ func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 	}
 	f, err := os.Open(e.file(id, logFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no log: only a detached container has one; others write to minirun's own output", id)
+		return fmt.Errorf("container %s has no log: it is not detached, so it writes to minirun's own output", id)
 	}
 	if err != nil {
 		return err
 	}
-	lines, err := e.before(id, f)
+	lines, err := e.readLines(id, f)
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 		lines = lines[len(lines)-o.Tail:]
 	}
 	for _, line := range lines {
-		if err := show(line, o.Times, out, errs); err != nil {
+		if err := showLine(line, o.Times, out, errs); err != nil {
 			return err
 		}
 	}
@@ -116,8 +117,8 @@ func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 	return e.follow(id, f, o, out, errs)
 }
 
-// before returns the existing lines.
-func (e *Engine) before(id string, f *os.File) ([]string, error) {
+// readLines returns the existing lines.
+func (e *Engine) readLines(id string, f *os.File) ([]string, error) {
 	var lines []string
 	older, err := os.ReadFile(e.file(id, logFile) + ".1")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +145,7 @@ func (e *Engine) before(id string, f *os.File) ([]string, error) {
 func (e *Engine) follow(id string, f *os.File, o LogOptions, out, errs io.Writer) error {
 	part := ""
 	for {
-		ended := !e.runs(id)
+		ended := !e.isRunning(id)
 		text, err := io.ReadAll(f)
 		if err != nil {
 			return err
@@ -155,19 +156,19 @@ func (e *Engine) follow(id string, f *os.File, o LogOptions, out, errs io.Writer
 			if !ok {
 				break
 			}
-			if part = rest; show(line+"\n", o.Times, out, errs) != nil {
+			if part = rest; showLine(line+"\n", o.Times, out, errs) != nil {
 				return nil // the reader has closed the pipe
 			}
 		}
-		if f, err = e.newer(id, f); err != nil || ended && len(text) == 0 {
+		if f, err = e.openNext(id, f); err != nil || ended && len(text) == 0 {
 			return err
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-// newer opens the log that has replaced this one, once all of this one is read.
-func (e *Engine) newer(id string, f *os.File) (*os.File, error) {
+// openNext opens the log that has replaced this one, once all of this one is read.
+func (e *Engine) openNext(id string, f *os.File) (*os.File, error) {
 	var now, this unix.Stat_t
 	if unix.Stat(e.file(id, logFile), &now) != nil || unix.Fstat(int(f.Fd()), &this) != nil || now.Ino == this.Ino {
 		return f, nil
@@ -179,8 +180,8 @@ func (e *Engine) newer(id string, f *os.File) (*os.File, error) {
 	return next, f.Close()
 }
 
-// show writes one line of a log.
-func show(line string, times bool, out, errs io.Writer) error {
+// showLine writes one line of a log.
+func showLine(line string, times bool, out, errs io.Writer) error {
 	f := strings.SplitN(line, " ", 4)
 	if len(f) != 4 {
 		return nil // truncated by a crash

@@ -29,15 +29,19 @@ func parseVolume(text string) (volume, error) {
 	if len(parts) > 1 {
 		v.source, v.target = parts[0], parts[1]
 	}
-	if len(parts) > 3 || len(parts) > 1 && v.source == "" || !strings.HasPrefix(v.target, "/") || filepath.Clean(v.target) == "/" {
-		return v, fmt.Errorf("--volume %q: must be [HOST:]CONTAINER[:OPTIONS], with a path below / in the container", text)
+	if len(parts) > 3 || len(parts) > 1 && v.source == "" || !strings.HasPrefix(v.target, "/") ||
+		filepath.Clean(v.target) == "/" {
+		return v, fmt.Errorf("--volume %q: must be [HOST:]CONTAINER[:OPTIONS], with a path below / in the container",
+			text)
 	}
 	if len(parts) == 3 {
 		v.flags = strings.Split(parts[2], ",")
 	}
 	for _, f := range v.flags {
-		if !slices.Contains([]string{"ro", "rw", "rprivate", "private", "rshared", "shared", "rslave", "slave", "nosuid", "nodev", "noexec"}, f) {
-			return v, fmt.Errorf("--volume %q: option %q: ro, rw, nosuid, nodev, noexec and the kinds of propagation are known", text, f)
+		if !slices.Contains([]string{"ro", "rw", "rprivate", "private", "rshared", "shared", "rslave", "slave",
+			"nosuid", "nodev", "noexec"}, f) {
+			return v, fmt.Errorf("--volume %q: unknown option %q\n"+
+				"hint: use ro, rw, nosuid, nodev, noexec, or a propagation type such as rslave", text, f)
 		}
 	}
 	return v, nil
@@ -54,7 +58,8 @@ func (v *volume) mount(source string) specs.Mount {
 	private := true
 	for _, f := range v.flags {
 		options = append(options, f)
-		private = private && !strings.Contains(f, "shared") && !strings.Contains(f, "slave") && !strings.Contains(f, "private")
+		private = private && !strings.Contains(f, "shared") && !strings.Contains(f, "slave") &&
+			!strings.Contains(f, "private")
 	}
 	if private {
 		options = append(options, "rprivate")
@@ -62,15 +67,15 @@ func (v *volume) mount(source string) specs.Mount {
 	return specs.Mount{Destination: v.target, Type: "bind", Source: source, Options: options}
 }
 
-// mounts adds volumes, including those of the image, and tmpfs.
-func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
+// addMounts adds volumes, including those of the image, and tmpfs.
+func (e *Engine) addMounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
 	targets := map[string]bool{}
 	for _, text := range s.Volumes {
 		v, err := parseVolume(text)
 		if err != nil {
 			return err
 		}
-		source, err := e.source(&v, id, layers)
+		source, err := e.volumeSource(&v, id, layers)
 		if err != nil {
 			return fmt.Errorf("--volume %q: %w", text, err)
 		}
@@ -82,7 +87,8 @@ func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage ma
 		if !strings.HasPrefix(target, "/") {
 			return fmt.Errorf("--tmpfs %q: must be CONTAINER[:OPTIONS]", text)
 		}
-		m := specs.Mount{Destination: target, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "noexec"}}
+		m := specs.Mount{Destination: target, Type: "tmpfs", Source: "tmpfs",
+			Options: []string{"nosuid", "nodev", "noexec"}}
 		if options != "" {
 			m.Options = append(m.Options, strings.Split(options, ",")...)
 		}
@@ -94,7 +100,7 @@ func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage ma
 			continue
 		}
 		v := volume{target: target}
-		source, err := e.source(&v, id, layers)
+		source, err := e.volumeSource(&v, id, layers)
 		if err != nil {
 			return fmt.Errorf("the image's volume %s: %w", target, err)
 		}
@@ -112,23 +118,24 @@ func sorted(set map[string]struct{}) []string {
 	return out
 }
 
-// source finds or creates the source of a volume. A path of the host must exist: one
+// volumeSource finds or creates the source of a volume. A path of the host must exist: one
 // that Docker would create as root is usually a typing error.
-func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error) {
+func (e *Engine) volumeSource(v *volume, id string, layers image.Stack) (string, error) {
 	if v.isPath() {
 		path, err := filepath.Abs(v.source)
 		if err != nil {
 			return "", err
 		}
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%w: create it first", err)
+			return "", fmt.Errorf("%w\nhint: create it first with: mkdir -p %s", err, path)
 		}
 		return path, nil
 	}
 	dir := filepath.Join(e.Store.Dir, "volumes", v.source)
 	if v.source == "" { // an anonymous volume
 		dir = filepath.Join(e.Store.Container(id), "volumes", strings.ReplaceAll(strings.Trim(v.target, "/"), "/", "+"))
-	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || v.source[0] == '.' {
+	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" ||
+		v.source[0] == '.' {
 		return "", fmt.Errorf("%q is not a valid volume name: only letters, digits and _ . - are allowed", v.source)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -137,11 +144,11 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
 		return "", err
 	}
-	return dir, e.seed(dir, v.target, layers)
+	return dir, e.fillVolume(dir, v.target, layers)
 }
 
-// seed fills a new volume with the image's content at its target.
-func (e *Engine) seed(dir, target string, layers image.Stack) error {
+// fillVolume fills a new volume with the image's content at its target.
+func (e *Engine) fillVolume(dir, target string, layers image.Stack) error {
 	_, st, err := layers.Resolve(target)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return os.Mkdir(dir, 0o755)
@@ -152,13 +159,19 @@ func (e *Engine) seed(dir, target string, layers image.Stack) error {
 	return e.help(append([]string{"seed", dir, target}, layers...)...)
 }
 
-// hostFiles creates the files that every container gets from its host.
-func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
-	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+// hostsText returns the content of /etc/hosts. In the host's network the container's
+// name is the host's business.
+func hostsText(hostname, network string) string {
+	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	if network != "host" {
-		hosts += "127.0.1.1\t" + c.Hostname + "\n"
+		text += "127.0.1.1\t" + hostname + "\n"
 	}
-	files := map[string]string{"hostname": c.Hostname + "\n", "hosts": hosts}
+	return text
+}
+
+// createHostFiles creates the files that every container gets from its host.
+func (e *Engine) createHostFiles(c *specs.Spec, id, network string) error {
+	files := map[string]string{"hostname": c.Hostname + "\n", "hosts": hostsText(c.Hostname, network)}
 	if network != "none" {
 		text, err := os.ReadFile("/etc/resolv.conf")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -175,7 +188,8 @@ func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
-		c.Mounts = append(c.Mounts, specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path, Options: []string{"rbind", "rprivate"}})
+		c.Mounts = append(c.Mounts, specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path,
+			Options: []string{"rbind", "rprivate"}})
 	}
 	return nil
 }

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/image"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
-// probe checks a container's health until the context ends.
-func (e *Engine) probe(ctx context.Context, r *Record) {
+// watchHealth checks a container's health until the context ends.
+func (e *Engine) watchHealth(ctx context.Context, r *Record) {
 	started := time.Now()
 	h := Health{Status: Starting}
 	for {
@@ -27,7 +28,7 @@ func (e *Engine) probe(ctx context.Context, r *Record) {
 			return
 		case <-time.After(h.Wait(r.Health, started, time.Now())):
 		}
-		p := e.look(ctx, r, r.Health)
+		p := e.runProbe(ctx, r, r.Health)
 		if ctx.Err() != nil {
 			return
 		}
@@ -35,15 +36,16 @@ func (e *Engine) probe(ctx context.Context, r *Record) {
 	}
 }
 
-// look runs the check in the container, with `exec` of this program.
-func (e *Engine) look(ctx context.Context, r *Record, c *image.Healthcheck) Probe {
+// runProbe runs the check in the container, with `exec` of this program.
+func (e *Engine) runProbe(ctx context.Context, r *Record, c *image.Healthcheck) Probe {
 	limit := orElse(c.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	p := Probe{Start: time.Now().UTC()}
 	pidFile := e.file(r.Container, "probe.pid")
 	_ = os.Remove(pidFile)
-	cmd := exec.CommandContext(ctx, e.Program, append([]string{"--root", e.Root, "exec", "--pid-file", pidFile, r.Container}, probeCommand(c, r.Shell)...)...)
+	cmd := exec.CommandContext(ctx, e.Program,
+		append([]string{"--root", e.Root, "exec", "--pid-file", pidFile, r.Container}, probeCommand(c, r.Shell)...)...)
 	var output bounded
 	cmd.Stdout, cmd.Stderr = &output, &output
 	// The program in the container is killed first; then its `exec` exits by itself.

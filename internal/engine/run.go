@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/flock"
 )
 
 // Exit statuses of a container that did not start, as in Docker.
@@ -24,10 +25,11 @@ const (
 	notFound  = 127
 )
 
-// Run starts a container that Make has created, attends it until it exits, and returns
+// Run starts a container that Create has created, attends it until it exits, and returns
 // how it ended. A container that does not start is removed.
 func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
-	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Inherited
+	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn,
+		e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
 	attending, err := e.attend(r.Container, os.O_CREATE)
 	if err != nil {
@@ -44,7 +46,7 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 			probing = make(chan struct{})
 			go func() {
 				defer close(probing)
-				e.probe(ctx, r)
+				e.watchHealth(ctx, r)
 			}()
 		}
 		started()
@@ -68,12 +70,11 @@ func (e *Engine) attend(id string, create int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flock.Lock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("container %s: another minirun is already running it: %w", id, err)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Nlink == 0 {
+	if named, err := flock.IsNamed(int(f.Fd()), f.Name()); !named {
 		f.Close()
 		return nil, fmt.Errorf("container %s has just been removed: %w", id, cmp.Or(err, fs.ErrNotExist))
 	}

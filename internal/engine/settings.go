@@ -62,7 +62,7 @@ func (s *Settings) network() (string, error) {
 		return "", fmt.Errorf("--network %q: must be none, host or bridge", mode)
 	}
 	if len(s.Publish) > 0 && mode != "bridge" {
-		return "", fmt.Errorf("--publish with --network %s: ports are forwarded to a bridge", mode)
+		return "", fmt.Errorf("--publish needs --network bridge, not --network %s", mode)
 	}
 	return mode, nil
 }
@@ -85,10 +85,12 @@ func (s *Settings) apply(c *specs.Spec, known func() []string, network string, u
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	if network != "host" { // as in Docker: in its own network there is nothing to protect from its users
-		c.Linux.Sysctl = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+		c.Linux.Sysctl = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0",
+			"net.ipv4.ping_group_range": "0 2147483647"}
 	}
 	if network == "host" {
-		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces,
+			func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
 	}
 	if err := s.limits(c.Linux.Resources); err != nil {
 		return err

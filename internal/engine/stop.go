@@ -24,7 +24,7 @@ func (e *Engine) Stop(id string, patience time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if !e.runs(id) {
+	if !e.isRunning(id) {
 		return nil
 	}
 	signal := unix.SIGTERM
@@ -33,29 +33,29 @@ func (e *Engine) Stop(id string, patience time.Duration) error {
 			return fmt.Errorf("the image's stop signal: %w", err)
 		}
 	}
-	if err := control.Kill(e.Root, id, signal, false); err != nil && e.runs(id) {
+	if err := control.Kill(e.Root, id, signal, false); err != nil && e.isRunning(id) {
 		return err
 	}
-	if e.wait(id, patience) {
+	if e.awaitExit(id, patience) {
 		return nil
 	}
-	if err := control.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.runs(id) {
+	if err := control.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.isRunning(id) {
 		return err
 	}
-	if !e.wait(id, killPatience) {
-		return fmt.Errorf("container %s: is still running after SIGKILL", id)
+	if !e.awaitExit(id, killPatience) {
+		return fmt.Errorf("container %s is still running after SIGKILL", id)
 	}
 	return nil
 }
 
 const killPatience = 10 * time.Second
 
-// wait waits until a container has exited and the process that attends it has recorded
+// awaitExit waits until a container has exited and the process that attends it has recorded
 // that.
-func (e *Engine) wait(id string, patience time.Duration) bool {
+func (e *Engine) awaitExit(id string, patience time.Duration) bool {
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if !e.runs(id) {
-			return e.settled(id)
+		if !e.isRunning(id) {
+			return e.awaitAttendant(id)
 		}
 		if time.Now().After(deadline) {
 			return false
@@ -63,9 +63,9 @@ func (e *Engine) wait(id string, patience time.Duration) bool {
 	}
 }
 
-// settled waits until no process attends the container: until poststop hooks have run
+// awaitAttendant waits until no process attends the container: until poststop hooks have run
 // and its end is recorded. If that process was killed, this is left to rm.
-func (e *Engine) settled(id string) bool {
+func (e *Engine) awaitAttendant(id string) bool {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
 		f, err := e.attend(id, 0)
 		if err == nil {
@@ -89,7 +89,7 @@ const hookPatience = 40 * time.Second
 func (e *Engine) Remove(id string, force bool) error {
 	if _, err := e.Record(id); err != nil {
 		if errors.Is(err, ErrNoContainer) {
-			return e.removeRest(id, err)
+			return e.removeLeftovers(id, err)
 		}
 		return err
 	}
@@ -115,8 +115,8 @@ func (e *Engine) Remove(id string, force bool) error {
 // container, repeatedly: the process that attends it may not have created it yet.
 func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
-		if e.runs(id) && !force {
-			return nil, fmt.Errorf("container %s runs: stop it first, or remove it with --force", id)
+		if e.isRunning(id) && !force {
+			return nil, fmt.Errorf("container %s is running\nhint: stop it first with: minirun stop %[1]s, or use --force", id)
 		}
 		if force {
 			if err := e.delete(id); err != nil {
@@ -128,7 +128,7 @@ func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 			return f, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("container %s: the minirun that runs it does not exit", id)
+			return nil, fmt.Errorf("container %s: the minirun process that runs it does not exit", id)
 		}
 	}
 }
@@ -149,9 +149,9 @@ func (e *Engine) delete(id string) error {
 	return err
 }
 
-// removeRest removes the rest of a container whose creation or removal was killed: a
+// removeLeftovers removes the rest of a container whose creation or removal was killed: a
 // directory without a record, while the store is not in use.
-func (e *Engine) removeRest(id string, missing error) error {
+func (e *Engine) removeLeftovers(id string, missing error) error {
 	if record.CheckID(id) != nil {
 		return missing
 	}
@@ -160,7 +160,7 @@ func (e *Engine) removeRest(id string, missing error) error {
 	}
 	lock, err := e.Store.Own(context.Background(), false)
 	if err != nil {
-		return fmt.Errorf("%w, or it is still being created: the store is in use", missing)
+		return fmt.Errorf("%w, or it is still being created (the store is in use)", missing)
 	}
 	defer lock.Unlock()
 	if _, err := e.Record(id); err == nil {

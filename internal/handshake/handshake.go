@@ -59,7 +59,10 @@ const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "network devices", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full", "no program", "target"}
+	names := [...]string{
+		"", "map ids", "time offsets", "cloned", "network devices", "copy up", "mounted", "console", "ready",
+		"seccomp listener", "hook failed", "scope", "full", "no program", "target",
+	}
 	if int(point) < len(names) {
 		return names[point]
 	}
@@ -98,5 +101,5 @@ func (p *Parent) Gone() plan.Label { return p.gone }
 func (p *Parent) End() {
 	p.b.In(plan.Sync, "")
 	p.b.Place(p.gone)
-	p.b.Call("exit: the parent is gone", "", plan.ExitGroup, plan.Int(1))
+	p.b.Add(plan.Op{Name: "exit: the parent is gone"}, plan.ExitGroup, plan.Int(1))
 }

@@ -42,7 +42,7 @@ func Argv(c Execution, w Wishes) ([]string, error) {
 	}
 	argv := append(slices.Clone(entrypoint), args...)
 	if len(argv) == 0 {
-		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD: give a command behind its name")
+		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD\nhint: give a command after the image name")
 	}
 	return argv, nil
 }
@@ -91,7 +91,7 @@ func Convert(c Config, w Wishes, who specs.User) (*specs.Spec, error) {
 	p.Args, p.User, p.Terminal = argv, who, w.Terminal
 	p.Env = Environment(c.Config.Env, w)
 	if p.Cwd = cmp.Or(w.Cwd, c.Config.WorkingDir, "/"); !strings.HasPrefix(p.Cwd, "/") {
-		return nil, fmt.Errorf("working directory %q: must begin with /", p.Cwd)
+		return nil, fmt.Errorf("working directory %q: must be an absolute path", p.Cwd)
 	}
 	s.Annotations = annotations(c, w)
 	return s, nil
@@ -180,7 +180,7 @@ func Capabilities(add, drop, known []string) ([]string, error) {
 				n = "CAP_" + n
 			}
 			if n != "ALL" && !slices.Contains(known, n) {
-				return nil, fmt.Errorf("capability %s: unknown to this kernel", n)
+				return nil, fmt.Errorf("unknown capability %s (this kernel does not support it)", n)
 			}
 			out = append(out, n)
 		}

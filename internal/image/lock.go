@@ -2,14 +2,13 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/flock"
 )
 
 // This file defines the locks of the store.
@@ -31,24 +30,11 @@ func takeLock(ctx context.Context, path string, how int) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	err = Flock(f, how|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) && how&unix.LOCK_NB == 0 {
-		_, err = ctxio.Do(ctx, func() (*os.File, error) { return f, Flock(f, how) })
-	}
-	if err != nil {
+	if err := flock.Wait(ctx, f, how); err != nil {
 		_ = f.Close()
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}
 	return &Lock{f}, nil
-}
-
-// Flock is flock(2), retried on EINTR.
-func Flock(f *os.File, how int) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), how); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 // Share takes the lock shared, so that no process can remove anything.

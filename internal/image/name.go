@@ -46,7 +46,7 @@ func parseName(text string) (n Name, err error) {
 		colon := strings.LastIndexByte(rest, ':')
 		n.Tag, rest = rest[colon+1:], rest[:colon]
 		if !isTag(n.Tag) {
-			return n, fmt.Errorf("tag %q: letters, digits and _ . - are allowed, %d at most, and no . or - at its beginning", n.Tag, maxTag)
+			return n, fmt.Errorf("invalid tag %q: must be up to %d letters, digits, _, . and -, and must not begin with . or -", n.Tag, maxTag)
 		}
 	} else if !pinned {
 		n.Tag = defaultTag
@@ -65,17 +65,17 @@ func parseName(text string) (n Name, err error) {
 		n.Repository = hubLibrary + n.Repository
 	}
 	if !isHost(n.Registry) {
-		return n, fmt.Errorf("registry %q is no host", n.Registry)
+		return n, fmt.Errorf("registry %q is not a host name", n.Registry)
 	}
 	if len(n.Registry)+1+len(n.Repository) > maxName {
-		return n, fmt.Errorf("longer than %d bytes", maxName)
+		return n, fmt.Errorf("is longer than %d bytes", maxName)
 	}
 	for part := range strings.SplitSeq(n.Repository, "/") {
 		if !isComponent(part) {
 			if strings.ToLower(part) != part {
-				return n, errors.New("must be in lower case")
+				return n, errors.New("must be lower case")
 			}
-			return n, fmt.Errorf("%q: lower-case letters and digits are allowed, and . _ __ and - between them", part)
+			return n, fmt.Errorf("invalid component %q: must be lower-case letters and digits, separated by ., _, __ or -", part)
 		}
 	}
 	return n, nil
@@ -152,7 +152,7 @@ func isTag(s string) bool {
 func CheckDigest(s string) error {
 	hex, ok := strings.CutPrefix(s, digestStart)
 	if !ok || len(hex) != 64 || strings.Trim(hex, digits+"abcdef") != "" {
-		return fmt.Errorf("digest %q: must be sha256: and 64 hexadecimal digits", s)
+		return fmt.Errorf("digest %q: must be sha256: followed by 64 hexadecimal digits", s)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (o *Owner) find(s Stack, file string, name userName) error {
 	case len(s) == 0 && name.text == "root":
 		entries = []account{{ids: []uint32{0, 0}}}
 	case len(s) == 0:
-		return fmt.Errorf("the image is empty, so it has no %s: use a number", file)
+		return fmt.Errorf("the image is empty and has no %s (use a numeric ID)", file)
 	case len(entries) == 0:
 		o.note(s, file, name)
 		return nil
@@ -92,5 +92,5 @@ func (o *Owner) note(s Stack, file string, name userName) {
 	if file == groupFile {
 		kind, short = "group", "group"
 	}
-	o.Unknown = fmt.Errorf("%s %q: no matching entries in %s file: it is looked up in the image's %s", kind, name.text, short, file)
+	o.Unknown = fmt.Errorf("%s %q: no matching entries in %s file (the image's %s)", kind, name.text, short, file)
 }

@@ -24,6 +24,6 @@ func foreignPlatform(os, arch, machine string) string {
 
 // PlatformWarning returns the warning for an image built for another platform.
 func PlatformWarning(name, platform string) string {
-	return "image " + name + " is for " + platform + ", and this machine is linux/" + runtime.GOARCH +
-		": its programs need an emulator\nhint: choose an image for this machine, or register QEMU: on Debian, apt-get install qemu-user-static binfmt-support"
+	return "image " + name + " is for " + platform + ", but this machine is linux/" + runtime.GOARCH +
+		"; its programs need an emulator\nhint: choose an image for this machine, or install QEMU: on Debian, apt-get install qemu-user-static binfmt-support"
 }

@@ -162,7 +162,7 @@ func (s Stack) ReadFile(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if st.Size > limit {
-		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, st.Size, limit)
+		return nil, fmt.Errorf("%s in the image is too large: %d bytes (the limit is %d)", name, st.Size, limit)
 	}
 	f, err := regularfile.OpenAt(unix.AT_FDCWD, file)
 	if err != nil {

@@ -61,7 +61,7 @@ func TestStack(t *testing.T) {
 	if _, err := s.ReadFile("/loop", 100); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("a loop: %v", err)
 	}
-	if _, err := s.ReadFile("/etc/passwd", 2); err == nil || !strings.Contains(err.Error(), "more than the 2") {
+	if _, err := s.ReadFile("/etc/passwd", 2); err == nil || !strings.Contains(err.Error(), "the limit is 2") {
 		t.Errorf("a file too long: %v", err)
 	}
 	if _, err := s.ReadFile("/etc", 100); err == nil {

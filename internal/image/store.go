@@ -72,7 +72,7 @@ func readDocument(path string, into any) error {
 		return err
 	}
 	if info.Size() > maxDocument {
-		return fmt.Errorf("%s: %d bytes are more than the %d that are read of a document", path, info.Size(), maxDocument)
+		return fmt.Errorf("%s is too large: %d bytes (the limit is %d)", path, info.Size(), maxDocument)
 	}
 	data := make([]byte, info.Size())
 	n, err := f.Read(data)
@@ -138,7 +138,7 @@ func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool,
 			match = true
 		}
 		if match && ok && d.Digest != found.Digest {
-			return found, false, fmt.Errorf("image %s: several images begin so: give more digits", text)
+			return found, false, fmt.Errorf("image ID %s is ambiguous\nhint: give more digits", text)
 		}
 		if match {
 			found, ok = d, true
@@ -152,7 +152,7 @@ func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool,
 func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
 	for depth := 0; IsIndex(d.MediaType); depth++ {
 		if depth > MaxDepth {
-			return "", m, fmt.Errorf("index %s: is more than %d indexes deep", d.Digest, MaxDepth)
+			return "", m, fmt.Errorf("index %s is nested more than %d levels deep", d.Digest, MaxDepth)
 		}
 		var index manifests
 		if err := s.document(d.Digest, &index); err != nil {
@@ -198,14 +198,14 @@ func (s *Store) choose(list []Descriptor) (Descriptor, error) {
 			continue
 		}
 		if _, err := os.Lstat(s.Blob(m.Digest)); err != nil { // only another platform's image was fetched
-			return m, fmt.Errorf("%w: the one for linux/%s, %s, was not fetched", ErrNotFound, runtime.GOARCH, m.Digest)
+			return m, fmt.Errorf("%w: the image for linux/%s (%s) was not pulled", ErrNotFound, runtime.GOARCH, m.Digest)
 		}
 		return m, nil
 	}
 	if len(images) == 1 { // it is the one that was asked for
 		return images[0], nil
 	}
-	return Descriptor{}, fmt.Errorf("no manifest for linux/%s among %d", runtime.GOARCH, len(images))
+	return Descriptor{}, fmt.Errorf("none of the %d manifests is for linux/%s", len(images), runtime.GOARCH)
 }
 
 // Layer returns the directory of an unpacked layer. Its name is half of the chain ID's digest,

@@ -43,7 +43,7 @@ func readIn(root *os.File, name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxUsers {
-		return nil, fmt.Errorf("%s in the container: %d bytes are more than the %d that are read", name, info.Size(), maxUsers)
+		return nil, fmt.Errorf("%s in the container is too large: %d bytes (the limit is %d)", name, info.Size(), maxUsers)
 	}
 	return io.ReadAll(io.LimitReader(f, maxUsers))
 }
@@ -59,7 +59,7 @@ func lookUp(who string, read func(name string) ([]byte, error)) (specs.User, err
 	}
 	out, err := execUser(who, passwd, group)
 	if err != nil {
-		return specs.User{}, fmt.Errorf("user %q: %w: it is looked up in the image's /etc/passwd and /etc/group", who, err)
+		return specs.User{}, fmt.Errorf("user %q: %w (in the image's /etc/passwd and /etc/group)", who, err)
 	}
 	return out, nil
 }

@@ -22,7 +22,7 @@ type Walk struct {
 // another image. It reports whether this is the first visit to the document.
 func (w *Walk) Enter(digest string, depth int) (first bool, err error) {
 	if depth > MaxDepth {
-		return false, fmt.Errorf("index %s: is more than %d indexes deep", digest, MaxDepth)
+		return false, fmt.Errorf("index %s is nested more than %d levels deep", digest, MaxDepth)
 	}
 	if depth == 0 {
 		w.documents = 0
@@ -43,7 +43,7 @@ func (w *Walk) Enter(digest string, depth int) (first bool, err error) {
 // CheckIndex checks the number of manifests in an index.
 func CheckIndex(n int) error {
 	if n > MaxManifests {
-		return fmt.Errorf("lists %d manifests, more than the %d that are read", n, MaxManifests)
+		return fmt.Errorf("has %d manifests (the limit is %d)", n, MaxManifests)
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func CheckIndex(n int) error {
 // CheckManifest checks the number of layers in a manifest.
 func CheckManifest(n int) error {
 	if n > MaxLayers {
-		return fmt.Errorf("lists %d layers, more than the %d that are read", n, MaxLayers)
+		return fmt.Errorf("has %d layers (the limit is %d)", n, MaxLayers)
 	}
 	return nil
 }

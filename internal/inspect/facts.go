@@ -4,6 +4,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,10 +34,11 @@ type Facts struct {
 var NamespaceKinds = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 
 // StatusFields are the fields of /proc/PID/status that setting up a container changes.
-var StatusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
+var StatusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd",
+	"CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
 
-// FactsOf reads the facts of a process.
-func FactsOf(pid int) Facts {
+// ReadFacts reads the facts of a process.
+func ReadFacts(pid int) Facts {
 	proc := "/proc/" + strconv.Itoa(pid)
 	f := Facts{Namespaces: map[string]string{}, Status: map[string]string{}}
 	for _, kind := range NamespaceKinds {
@@ -44,20 +46,24 @@ func FactsOf(pid int) Facts {
 			f.Namespaces[kind] = link
 		}
 	}
-	f.Mounts = MountsOf(proc)
-	f.Status = StatusOf(proc)
-	f.Propagation = propagationOf(proc)
+	f.Mounts = readMounts(proc)
+	f.Status = ReadStatus(proc)
+	f.Propagation = readPropagation(proc)
 	if text, err := os.ReadFile(proc + "/cgroup"); err == nil {
 		f.Cgroup = strings.TrimSpace(string(text))
 	}
 	return f
 }
 
-// StatusOf reads the fields of StatusFields from a directory /proc/PID.
-func StatusOf(proc string) map[string]string {
-	out := map[string]string{}
+// ReadStatus reads the fields of StatusFields from a directory /proc/PID.
+func ReadStatus(proc string) map[string]string {
 	text, _ := os.ReadFile(proc + "/status")
-	for line := range strings.Lines(string(text)) {
+	return parseStatus(string(text))
+}
+
+func parseStatus(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(line, ":")
 		for _, want := range StatusFields {
 			if name == want {
@@ -68,8 +74,8 @@ func StatusOf(proc string) map[string]string {
 	return out
 }
 
-// MountsOf reads the mount table from a directory /proc/PID, one line per mount.
-func MountsOf(proc string) (out []string) {
+// readMounts reads the mount table from a directory /proc/PID, one line per mount.
+func readMounts(proc string) (out []string) {
 	f, err := os.Open(proc + "/mountinfo")
 	if err != nil {
 		return nil
@@ -82,27 +88,22 @@ func MountsOf(proc string) (out []string) {
 	return out
 }
 
-func propagationOf(proc string) string {
+// readPropagation reads the propagation of the mounts in a directory /proc/PID.
+func readPropagation(proc string) string {
 	f, err := os.Open(proc + "/mountinfo")
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	count := map[string]int{}
 	table, _ := mountinfo.GetMountsFromReader(f, nil)
+	return countPropagation(table)
+}
+
+// countPropagation counts the mounts of each propagation type: "2 private, 18 slave".
+func countPropagation(table []*mountinfo.Info) string {
+	count := map[string]int{}
 	for _, m := range table {
-		kind := "private"
-		switch shared, slave := strings.Contains(m.Optional, "shared:"), strings.Contains(m.Optional, "master:"); {
-		case shared && slave:
-			kind = "shared and slave"
-		case shared:
-			kind = "shared"
-		case slave:
-			kind = "slave"
-		case strings.Contains(m.Optional, "unbindable"):
-			kind = "unbindable"
-		}
-		count[kind]++
+		count[propagationType(m.Optional)]++
 	}
 	var out []string
 	for kind, n := range count {
@@ -112,66 +113,96 @@ func propagationOf(proc string) string {
 	return strings.Join(out, ", ")
 }
 
-// Changes describes the differences from before, one line each.
-func (f Facts) Changes(before Facts) (out []string) {
+// propagationType interprets the optional fields of a line of mountinfo
+// (proc_pid_mountinfo(5)).
+func propagationType(optional string) string {
+	shared, slave := strings.Contains(optional, "shared:"), strings.Contains(optional, "master:")
+	switch {
+	case shared && slave:
+		return "shared and slave"
+	case shared:
+		return "shared"
+	case slave:
+		return "slave"
+	case strings.Contains(optional, "unbindable"):
+		return "unbindable"
+	}
+	return "private"
+}
+
+// ChangeKind is the kind of fact that a Change is about.
+type ChangeKind uint8
+
+const (
+	NamespaceChange ChangeKind = iota
+	MountChange                // a mount, or the propagation of mounts
+	StatusChange
+	CgroupChange
+)
+
+// A Change is one difference between the facts of two moments.
+type Change struct {
+	Kind ChangeKind
+	Text string // one line
+}
+
+// Changes returns the differences from before.
+func (f Facts) Changes(before Facts) (out []Change) {
+	add := func(kind ChangeKind, format string, args ...any) {
+		out = append(out, Change{kind, fmt.Sprintf(format, args...)})
+	}
 	for _, kind := range NamespaceKinds {
 		if was, is := before.Namespaces[kind], f.Namespaces[kind]; was != is {
-			out = append(out, fmt.Sprintf("namespace %s: %s → %s", kind, or(was, "none"), or(is, "none")))
+			add(NamespaceChange, "namespace %s: %s → %s", kind, cmp.Or(was, "none"), cmp.Or(is, "none"))
 		}
 	}
 	if before.Propagation != f.Propagation {
-		out = append(out, fmt.Sprintf("propagation of mounts: %s → %s", before.Propagation, f.Propagation))
+		add(MountChange, "propagation of mounts: %s → %s", before.Propagation, f.Propagation)
 	}
-	removed, added := differ(before.Mounts, f.Mounts)
+	removed, added := compareMultisets(before.Mounts, f.Mounts)
 	for _, m := range removed {
-		out = append(out, "mount removed: "+m)
+		add(MountChange, "mount removed: %s", m)
 	}
 	for _, m := range added {
-		out = append(out, "mount added: "+m)
+		add(MountChange, "mount added: %s", m)
 	}
 	for _, name := range StatusFields {
 		if was, is := before.Status[name], f.Status[name]; was != is {
-			out = append(out, fmt.Sprintf("%s: %s → %s", name, or(was, "none"), or(is, "none")))
+			add(StatusChange, "%s: %s → %s", name, cmp.Or(was, "none"), cmp.Or(is, "none"))
 		}
 	}
-	was := cgroupPaths(before.Cgroup)
+	was := parseCgroups(before.Cgroup)
 	for line := range strings.Lines(f.Cgroup) {
-		name, path := cgroupLine(line)
+		name, path := parseCgroupLine(line)
 		if was[name] != path {
-			out = append(out, fmt.Sprintf("cgroup %s: %s → %s", name, or(was[name], "none"), path))
+			add(CgroupChange, "cgroup %s: %s → %s", name, cmp.Or(was[name], "none"), path)
 		}
 	}
 	return out
 }
 
-// cgroupLine parses a line of /proc/PID/cgroup (cgroups(7)); the v2 tree's name is
+// parseCgroupLine parses a line of /proc/PID/cgroup (cgroups(7)); the v2 tree's name is
 // "v2".
-func cgroupLine(line string) (controllers, path string) {
+func parseCgroupLine(line string) (controllers, path string) {
 	parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 	if len(parts) < 3 {
 		return "", ""
 	}
-	return or(parts[1], "v2"), parts[2]
+	return cmp.Or(parts[1], "v2"), parts[2]
 }
 
-func cgroupPaths(text string) map[string]string {
+// parseCgroups returns the paths of /proc/PID/cgroup by controllers.
+func parseCgroups(text string) map[string]string {
 	out := map[string]string{}
 	for line := range strings.Lines(text) {
-		name, path := cgroupLine(line)
+		name, path := parseCgroupLine(line)
 		out[name] = path
 	}
 	return out
 }
 
-func or(text, instead string) string {
-	if text == "" {
-		return instead
-	}
-	return text
-}
-
-// differ returns the elements that only one of two multisets has.
-func differ(before, after []string) (removed, added []string) {
+// compareMultisets returns the elements that only one of two multisets has.
+func compareMultisets(before, after []string) (removed, added []string) {
 	count := map[string]int{}
 	for _, s := range before {
 		count[s]++

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -58,7 +59,7 @@ func Inspect(root, id string) (*View, error) {
 		return nil, err
 	}
 	v := &View{ID: state.ID, Status: string(state.Status), Bundle: state.Bundle}
-	if stack, err := StackOf(root, id); err == nil {
+	if stack, err := FindStack(root, id); err == nil {
 		all := stack.all()
 		for i := len(all) - 1; i >= 0; i-- {
 			role := "read-only"
@@ -74,13 +75,14 @@ func Inspect(root, id string) (*View, error) {
 		return v, nil
 	}
 	proc := "/proc/" + strconv.Itoa(state.Pid)
-	f := FactsOf(state.Pid)
+	f := ReadFacts(state.Pid)
 	v.process(proc, state, f)
 	v.namespaces(root, id, f)
 	v.Cgroups = strings.Split(f.Cgroup, "\n")
 	v.limits(root, id)
 	for _, name := range []string{"CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"} {
-		v.Capabilities = append(v.Capabilities, Pair{Name: name, Host: f.Status[name], Container: Capabilities(f.Status[name])})
+		v.Capabilities = append(v.Capabilities, Pair{Name: name, Host: f.Status[name],
+			Container: Capabilities(f.Status[name])})
 	}
 	v.Descriptors = descriptors(proc)
 	v.Mounts = f.Mounts
@@ -95,32 +97,43 @@ func (v *View) process(proc string, state *control.Report, f Facts) {
 	}
 	root, _ := os.Readlink(proc + "/root")
 	exe, _ := os.Readlink(proc + "/exe")
-	uid, gid := first(f.Status["Uid"]), first(f.Status["Gid"])
+	uid, gid := firstWord(f.Status["Uid"]), firstWord(f.Status["Gid"])
 	v.Process = []Pair{
 		{Name: "pid", Host: strconv.Itoa(state.Pid), Container: inside},
 		{Name: "program", Host: proc + "/exe", Container: exe},
 		{Name: "root", Host: state.Rootfs, Container: root},
-		{Name: "uid", Host: uid, Container: mapped(proc+"/uid_map", uid)},
-		{Name: "gid", Host: gid, Container: mapped(proc+"/gid_map", gid)},
-		{Name: "seccomp", Host: f.Status["Seccomp"], Container: map[string]string{"0": "no filter", "1": "strict", "2": "filtered"}[f.Status["Seccomp"]], Note: or(f.Status["Seccomp_filters"], "0") + " filters"},
-		{Name: "no_new_privs", Host: f.Status["NoNewPrivs"], Container: map[string]string{"0": "execve may give privileges", "1": "execve gives none"}[f.Status["NoNewPrivs"]]},
+		{Name: "uid", Host: uid, Container: readMappedID(proc+"/uid_map", uid)},
+		{Name: "gid", Host: gid, Container: readMappedID(proc+"/gid_map", gid)},
+		{Name: "seccomp", Host: f.Status["Seccomp"], Container: map[string]string{"0": "no filter", "1": "strict",
+			"2": "filtered"}[f.Status["Seccomp"]], Note: cmp.Or(f.Status["Seccomp_filters"], "0") + " filters"},
+		{Name: "no_new_privs", Host: f.Status["NoNewPrivs"],
+			Container: map[string]string{"0": "execve may give privileges",
+				"1": "execve gives none"}[f.Status["NoNewPrivs"]]},
 	}
 }
 
-func first(text string) string {
+func firstWord(text string) string {
 	word, _, _ := strings.Cut(text, " ")
 	return word
 }
 
-// mapped translates an ID of the host to the one inside a user namespace
-// (user_namespaces(7)).
-func mapped(file, id string) string {
+// readMappedID translates an ID of the host with the map in a file.
+func readMappedID(file, id string) string {
 	text, err := os.ReadFile(file)
-	n, err2 := strconv.ParseUint(id, 10, 32)
-	if err != nil || err2 != nil {
+	if err != nil {
 		return "?"
 	}
-	for line := range strings.Lines(string(text)) {
+	return mapID(string(text), id)
+}
+
+// mapID translates an ID of the host to the one inside a user namespace with these
+// lines of uid_map or gid_map (user_namespaces(7)).
+func mapID(idMap, id string) string {
+	n, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return "?"
+	}
+	for line := range strings.Lines(idMap) {
 		var inside, outside, size uint64
 		if _, err := fmt.Sscan(line, &inside, &outside, &size); err == nil && n >= outside && n-outside < size {
 			return strconv.FormatUint(inside+n-outside, 10)
@@ -131,14 +144,14 @@ func mapped(file, id string) string {
 
 // namespaces finds out with which containers each namespace is shared.
 func (v *View) namespaces(root, id string, f Facts) {
-	own := FactsOf(os.Getpid()).Namespaces
+	own := ReadFacts(os.Getpid()).Namespaces
 	others := map[string][]string{}
 	list, _ := control.List(root, func(any) {})
 	for _, c := range list {
 		if c.ID == id || c.Status == string(specs.StateStopped) {
 			continue
 		}
-		for _, link := range FactsOf(c.Pid).Namespaces {
+		for _, link := range ReadFacts(c.Pid).Namespaces {
 			others[link] = append(others[link], c.ID)
 		}
 	}
@@ -150,7 +163,8 @@ func (v *View) namespaces(root, id string, f Facts) {
 		} else if with := others[link]; len(with) > 0 {
 			note = "shared with " + strings.Join(with, ", ")
 		}
-		v.Namespaces = append(v.Namespaces, Pair{Name: kind, Host: or(own[kind], "?"), Container: or(link, "?"), Note: note})
+		v.Namespaces = append(v.Namespaces, Pair{Name: kind, Host: cmp.Or(own[kind], "?"),
+			Container: cmp.Or(link, "?"), Note: note})
 	}
 }
 
@@ -177,7 +191,8 @@ func (v *View) limits(root, id string) {
 		{"processor time", "", fmt.Sprintf("%.3f s", float64(s.CPU.Usage.Total)/1e9)},
 	}
 	if s.CPU.Throttling.Periods > 0 {
-		v.Limits = append(v.Limits, Limit{"processor, throttled", fmt.Sprintf("%d periods", s.CPU.Throttling.Periods), fmt.Sprintf("%d of them", s.CPU.Throttling.ThrottledPeriods)})
+		v.Limits = append(v.Limits, Limit{"processor, throttled", fmt.Sprintf("%d periods", s.CPU.Throttling.Periods),
+			fmt.Sprintf("%d of them", s.CPU.Throttling.ThrottledPeriods)})
 	}
 }
 
@@ -218,7 +233,7 @@ func (v *View) Text(w io.Writer) error {
 		}
 		termtext.Fprintf(table, "\n%s\tHOST\tCONTAINER\t\n", title)
 		for _, p := range pairs {
-			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Host, "-"), or(p.Container, "-"), p.Note)
+			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, cmp.Or(p.Host, "-"), cmp.Or(p.Container, "-"), p.Note)
 		}
 	}
 	section("PROCESS", v.Process)
@@ -227,7 +242,7 @@ func (v *View) Text(w io.Writer) error {
 	if len(v.Limits) > 0 {
 		termtext.Fprintf(table, "\nCGROUP\tLIMIT\tUSED\n")
 		for _, l := range v.Limits {
-			termtext.Fprintf(table, "%s\t%s\t%s\n", l.Name, or(l.Max, "-"), l.Used)
+			termtext.Fprintf(table, "%s\t%s\t%s\n", l.Name, cmp.Or(l.Max, "-"), l.Used)
 		}
 	}
 	if err := table.Flush(); err != nil {

@@ -48,8 +48,8 @@ type Layer struct {
 	Opaque    int    `json:"opaque"`
 }
 
-// StackOf finds the stack of a container with this name, or else of a bundle.
-func StackOf(root, name string) (*Stack, error) {
+// FindStack finds the stack of a container with this name, or else of a bundle.
+func FindStack(root, name string) (*Stack, error) {
 	if record.CheckID(name) == nil {
 		lower, upper, err := control.ContainerLayers(root, name)
 		if err == nil {
@@ -105,9 +105,9 @@ func (s *Stack) all() []string {
 	return dirs
 }
 
-// A Sighting is the file that a layer has at a path, and whether it is the one that
+// A LayerFile is the file that a layer has at a path, and whether it is the one that
 // the container sees.
-type Sighting struct {
+type LayerFile struct {
 	Number int    `json:"number"`
 	Layer  string `json:"layer"`
 	Kind   Kind   `json:"kind"`
@@ -115,22 +115,22 @@ type Sighting struct {
 	Why    string `json:"why,omitempty"` // why it is not visible
 }
 
-// Where looks up an absolute path of the container in each layer, topmost first.
+// Find looks up an absolute path of the container in each layer, topmost first.
 // Nothing in a layer leads out of it.
-func (s *Stack) Where(name string) ([]Sighting, error) {
+func (s *Stack) Find(name string) ([]LayerFile, error) {
 	rel := strings.TrimPrefix(path.Clean("/"+name), "/")
 	if rel == "" {
 		rel = "."
 	}
-	var out []Sighting
+	var out []LayerFile
 	hidden, merged := "", false
 	all := s.all()
 	for i := len(all) - 1; i >= 0; i-- {
-		k, above, err := at(all[i], rel)
+		k, above, err := findInLayer(all[i], rel)
 		if err != nil {
 			return nil, err
 		}
-		v := Sighting{Number: i + 1, Layer: all[i], Kind: k}
+		v := LayerFile{Number: i + 1, Layer: all[i], Kind: k}
 		isDir := k == Dir || k == Opaque
 		switch {
 		case k == Nothing || k == Whiteout:
@@ -156,9 +156,9 @@ func (s *Stack) Where(name string) ([]Sighting, error) {
 	return out, nil
 }
 
-// at returns what a layer has at a path, and which of its parents there hides lower
+// findInLayer returns what a layer has at a path, and which of its parents there hides lower
 // layers: a whiteout, an opaque directory, or a file that is not a directory.
-func at(layer, rel string) (k Kind, above string, err error) {
+func findInLayer(layer, rel string) (k Kind, above string, err error) {
 	t, err := openTree(layer)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Nothing, "", nil // an upper directory that was deleted with its container
@@ -201,11 +201,11 @@ func (s *Stack) Changes() ([]Written, error) {
 	var out []Written
 	err := walkLayer(s.Upper, func(rel string, k Kind, size int64) error {
 		w := Written{"new", "/" + rel, k, size}
-		below, err := lower.Where(w.Path)
+		below, err := lower.Find(w.Path)
 		if err != nil {
 			return err
 		}
-		there := slices.ContainsFunc(below, func(v Sighting) bool { return v.Seen })
+		there := slices.ContainsFunc(below, func(v LayerFile) bool { return v.Seen })
 		switch {
 		case k == Whiteout:
 			w.What = "deleted"

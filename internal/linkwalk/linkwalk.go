@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind is the kind of file that a Look finds under a name.
+// Kind is the kind of file that a LookupFunc finds under a name.
 type Kind int
 
 // The kinds of file that a walk distinguishes.
@@ -26,9 +26,9 @@ const (
 	Opaque // nothing below it can be looked up: the rest of the path is used unchanged
 )
 
-// Look returns the kind of the file called name, which is absolute and clean and has
+// LookupFunc returns the kind of the file called name, which is absolute and clean and has
 // no link before its last component. target is the text of a link.
-type Look func(name string) (kind Kind, target string, err error)
+type LookupFunc func(name string) (kind Kind, target string, err error)
 
 // Place is the result of resolving a path.
 type Place struct {
@@ -48,13 +48,13 @@ const maxLinks = 40
 // absolute link starts at the root, and ".." of the root is the root.
 //
 // The error is unix.ELOOP for too many links, unix.ENOTDIR for a file that is used as
-// a directory, or one returned by look.
-func Follow(name string, look Look) (Place, error) {
+// a directory, or one returned by lookup.
+func Follow(name string, lookup LookupFunc) (Place, error) {
 	p := Place{Path: "/", Existing: "/"}
-	todo := strings.Split(name, "/")
-	for links := 0; len(todo) > 0; {
-		part := todo[0]
-		todo = todo[1:]
+	parts := strings.Split(name, "/")
+	for links := 0; len(parts) > 0; {
+		part := parts[0]
+		parts = parts[1:]
 		switch part {
 		case "", ".":
 			continue
@@ -63,7 +63,7 @@ func Follow(name string, look Look) (Place, error) {
 			continue
 		}
 		next := path.Join(p.Path, part)
-		kind, target, err := look(next)
+		kind, target, err := lookup(next)
 		if err != nil {
 			return Place{}, err
 		}
@@ -75,14 +75,14 @@ func Follow(name string, look Look) (Place, error) {
 			if strings.HasPrefix(target, "/") {
 				p.Path, p.Existing = "/", "/"
 			}
-			todo = append(strings.Split(target, "/"), todo...)
+			parts = append(strings.Split(target, "/"), parts...)
 		case Opaque:
-			at := path.Join(append([]string{next}, todo...)...)
-			return Place{Path: at, Existing: at, Opaque: true}, nil
+			rest := path.Join(append([]string{next}, parts...)...)
+			return Place{Path: rest, Existing: rest, Opaque: true}, nil
 		case Missing:
 			p.Path = next
 		case Other:
-			if hasNames(todo) {
+			if hasNames(parts) {
 				return Place{}, unix.ENOTDIR
 			}
 			p.Path, p.Existing = next, next
@@ -105,8 +105,8 @@ func (p *Place) ascend() {
 }
 
 // hasNames reports whether the rest of a path contains any names.
-func hasNames(todo []string) bool {
-	for _, part := range todo {
+func hasNames(parts []string) bool {
+	for _, part := range parts {
 		if part != "" && part != "." {
 			return true
 		}

@@ -18,7 +18,7 @@ var tree = map[string]string{
 	"/loop": "->loop", "/file": "->/etc/file", "/vol": "->/mnt/../x",
 }
 
-func look(name string) (Kind, string, error) {
+func lookup(name string) (Kind, string, error) {
 	text, ok := tree[name]
 	switch {
 	case !ok:
@@ -33,7 +33,7 @@ func look(name string) (Kind, string, error) {
 	return Link, text[2:], nil
 }
 
-func TestFollow(t *testing.T) {
+func TestFollowLinksLikeTheKernel(t *testing.T) {
 	for name, want := range map[string]Place{
 		"/etc/resolv.conf":  {Path: "/run/systemd/resolve/stub-resolv.conf", Existing: "/run"},
 		"/localtime":        {Path: "/usr/share/zoneinfo/Etc/UTC", Existing: "/usr/share"},
@@ -54,12 +54,12 @@ func TestFollow(t *testing.T) {
 		"":                  {Path: "/", Existing: "/"},
 		"relative/./to///x": {Path: "/relative/to/x", Existing: "/"},
 	} {
-		if got, err := Follow(name, look); err != nil || got != want {
+		if got, err := Follow(name, lookup); err != nil || got != want {
 			t.Errorf("Follow(%q) = %+v, %v; want %+v", name, got, err, want)
 		}
 	}
 	for name, want := range map[string]error{"/loop": unix.ELOOP, "/loop/x": unix.ELOOP, "/file/x": unix.ENOTDIR, "/etc/file/..": unix.ENOTDIR} {
-		if got, err := Follow(name, look); !errors.Is(err, want) {
+		if got, err := Follow(name, lookup); !errors.Is(err, want) {
 			t.Errorf("Follow(%q) = %+v, %v; want %v", name, got, err, want)
 		}
 	}

@@ -34,7 +34,10 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	if setup.staged() {
 		if flags := setup.New &^ (onTheWay | unix.CLONE_NEWPID); flags != 0 {
 			b.In(plan.Namespaces, "linux.namespaces")
-			b.Call("create the namespaces", "after the user namespace, so that they belong to it", plan.Unshare, plan.Int(flags))
+			b.Add(plan.Op{
+				Name: "create the namespaces",
+				Why:  "after the user namespace, so that they belong to it",
+			}, plan.Unshare, plan.Int(flags))
 		}
 	}
 	if setup.New&unix.CLONE_NEWTIME != 0 {
@@ -62,7 +65,8 @@ func join(b *plan.Builder, setup Setup, userFirst bool) {
 func setns(b *plan.Builder, j Join) {
 	b.In(plan.Namespaces, j.Source)
 	fd := b.File(plan.File{Open: plan.OpenRead, Path: j.Path, Name: "the " + string(j.Type) + " namespace"})
-	b.Call("join the "+string(j.Type)+" namespace "+j.Path, "", plan.Setns, fd, plan.Int(j.Flag))
+	b.Add(plan.Op{Name: "join the " + string(j.Type) + " namespace " + j.Path},
+		plan.Setns, fd, plan.Int(j.Flag))
 }
 
 // JoinMount enters a mount namespace given by path. It comes after the steps
@@ -76,7 +80,7 @@ func JoinMount(b *plan.Builder, setup Setup) {
 func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootless bool) {
 	b.In(plan.Namespaces, "linux.uidMappings")
 	if setup.New&unix.CLONE_NEWUSER != 0 {
-		b.Call("create the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+		b.Add(plan.Op{Name: "create the user namespace"}, plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
 		parent.Ask("only a process outside may map more than one ID", b.Message(handshake.MapIDs))
 	}
 	becomeRoot(b, rootless)
@@ -86,29 +90,36 @@ func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootl
 func becomeRoot(b *plan.Builder, rootless bool) {
 	// EINVAL: ID 0 is not mapped. The process has its capabilities in the namespace
 	// anyway.
-	b.CallThen("become gid 0 of the user namespace", "files that it creates from here on must belong to a mapped ID", plan.Fine(unix.EINVAL),
-		plan.Setresgid, plan.Int(0), plan.Int(0), plan.Int(0))
-	b.CallThen("become uid 0 of the user namespace", "", plan.Fine(unix.EINVAL),
+	b.Add(plan.Op{
+		Name: "become gid 0 of the user namespace",
+		Why:  "files that it creates from here on must belong to a mapped ID",
+		Then: plan.Fine(unix.EINVAL),
+	}, plan.Setresgid, plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "become uid 0 of the user namespace", Then: plan.Fine(unix.EINVAL)},
 		plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
 	if rootless {
 		// The change of identity has hidden /proc/PID from minirun, which lacks the
 		// privilege to look anyway.
-		b.Call("stay visible to the parent", "it fetches descriptors and writes files in /proc/PID", plan.Prctl,
-			plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{
+			Name: "stay visible to the parent",
+			Why:  "it fetches descriptors and writes files in /proc/PID",
+		}, plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 }
 
 func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.In(plan.Namespaces, "linux.timeOffsets")
-	b.Call("create the time namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
+	b.Add(plan.Op{Name: "create the time namespace"}, plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
 	if len(s.Linux.TimeOffsets) > 0 {
 		parent.Ask("the offsets are fixed once a process is inside", b.Message(handshake.TimeOffsets))
 	}
 	fd := b.Cell("time_for_children")
-	b.Get("open the time namespace", "unshare creates it only for children", plan.Then{}, fd, plan.Openat,
-		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
-	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
-	b.Call("close", "", plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: "open the time namespace", Why: "unshare creates it only for children", Out: fd},
+		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"),
+		plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: "enter the time namespace"},
+		plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
+	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(fd))
 }
 
 // EnterPID adds the steps that move the process into the PID namespace that it has
@@ -132,15 +143,24 @@ func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
 	child, full, cloned := b.Label(), b.Label(), b.Label()
-	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0)}
-	b.Get("create the container's process", "a PID namespace contains only children of the process that entered it",
-		plan.Then{Next: cloned, Zero: child, On: []plan.On{{Errno: unix.EAGAIN, To: full}}}, m.A, plan.Clone, args...)
+	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0),
+		plan.Int(0), plan.Int(0)}
+	b.Add(plan.Op{
+		Name: "create the container's process",
+		Why:  "a PID namespace contains only children of the process that entered it",
+		Out:  m.A,
+		Then: plan.Then{Next: cloned, Zero: child, On: []plan.On{{Errno: unix.EAGAIN, To: full}}},
+	}, plan.Clone, args...)
 	b.Place(full)
 	parent.Ask("the cgroup accepts no more processes: the parent moves this one out of it", b.Message(handshake.Full))
-	b.Get("create the container's process, outside its cgroup", "", plan.Then{Zero: child}, m.A, plan.Clone, args...)
+	b.Add(plan.Op{
+		Name: "create the container's process, outside its cgroup",
+		Out:  m.A,
+		Then: plan.Then{Zero: child},
+	}, plan.Clone, args...)
 	b.Place(cloned)
 	b.Tell("tell the parent its PID", "", m)
-	b.Call("exit: the work is done", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "exit: the work is done"}, plan.ExitGroup, plan.Int(0))
 	b.Place(child)
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
@@ -151,7 +171,8 @@ func Cgroup(b *plan.Builder, setup Setup) {
 		return
 	}
 	b.In(plan.Namespaces, "linux.namespaces")
-	b.Call("create the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
+	b.Add(plan.Op{Name: "create the cgroup namespace", Why: "its root is the cgroup the process is in"},
+		plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
 // Kernel adds the steps that configure the new namespaces while the host's /proc can
@@ -166,7 +187,8 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 	}
 	if len(s.Linux.NetDevices) > 0 {
 		b.In(plan.Namespaces, "linux.netDevices")
-		parent.Ask("only a process on the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
+		parent.Ask("only a process on the host may move its devices, and sysctl may name them",
+			b.Message(handshake.NetDevices))
 	}
 	sysctls(b, s.Linux.Sysctl)
 }
@@ -176,11 +198,13 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 func Names(b *plan.Builder, s *specs.Spec) {
 	if s.Hostname != "" {
 		b.In(plan.Namespaces, "hostname")
-		b.Call("set the host name to "+s.Hostname, "", plan.Sethostname, b.Str(s.Hostname), plan.Int(len(s.Hostname)))
+		b.Add(plan.Op{Name: "set the host name to " + s.Hostname},
+			plan.Sethostname, b.Str(s.Hostname), plan.Int(len(s.Hostname)))
 	}
 	if s.Domainname != "" {
 		b.In(plan.Namespaces, "domainname")
-		b.Call("set the domain name to "+s.Domainname, "", plan.Setdomainname, b.Str(s.Domainname), plan.Int(len(s.Domainname)))
+		b.Add(plan.Op{Name: "set the domain name to " + s.Domainname},
+			plan.Setdomainname, b.Str(s.Domainname), plan.Int(len(s.Domainname)))
 	}
 }
 
@@ -190,14 +214,16 @@ func loopback(b *plan.Builder) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	after := b.Label()
 	fd := b.Cell("inet")
-	none := plan.Then{On: []plan.On{{Errno: unix.EAFNOSUPPORT, To: after}}} // a kernel without IPv4 has nothing to bring up
-	b.Get("open a socket", "to reach the loopback device", none, fd, plan.Socket,
-		plan.Int(unix.AF_INET), plan.Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), plan.Int(0))
+	// a kernel without IPv4 has nothing to bring up
+	none := plan.Then{On: []plan.On{{Errno: unix.EAFNOSUPPORT, To: after}}}
+	b.Add(plan.Op{Name: "open a socket", Why: "to reach the loopback device", Out: fd, Then: none},
+		plan.Socket, plan.Int(unix.AF_INET), plan.Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), plan.Int(0))
 	ifreq := make([]byte, 40) // struct ifreq: name[16], flags
 	copy(ifreq, "lo")
 	binary.LittleEndian.PutUint16(ifreq[16:], unix.IFF_UP)
-	b.Call("bring lo up", "", plan.Ioctl, plan.Of(fd), plan.Int(unix.SIOCSIFFLAGS), b.Bytes(ifreq))
-	b.Call("close the socket", "", plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: "bring lo up"},
+		plan.Ioctl, plan.Of(fd), plan.Int(unix.SIOCSIFFLAGS), b.Bytes(ifreq))
+	b.Add(plan.Op{Name: "close the socket"}, plan.Close, plan.Of(fd))
 	b.Place(after)
 }
 
@@ -217,7 +243,8 @@ func sysctls(b *plan.Builder, values map[string]string) {
 // WriteFile adds the steps that write a value to a file of the host's /proc.
 func WriteFile(b *plan.Builder, name, path, value string) {
 	fd := b.Cell("file")
-	b.Get(name+": open", "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
-	b.Call(name, "", plan.Write, plan.Of(fd), b.Str(value), plan.Int(len(value)))
-	b.Call(name+": close", "", plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: name + ": open", Out: fd},
+		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: name}, plan.Write, plan.Of(fd), b.Str(value), plan.Int(len(value)))
+	b.Add(plan.Op{Name: name + ": close"}, plan.Close, plan.Of(fd))
 }

@@ -26,8 +26,9 @@ func Enter(b *plan.Builder, flags uintptr, pid int, rootless bool) {
 	}
 	b.In(plan.Namespaces, "linux.namespaces")
 	fd := b.File(plan.File{Open: plan.Process, Path: strconv.Itoa(pid), Name: "the container's first process"})
-	b.Call("join the container's namespaces", "all at once: there is no intermediate state", plan.Setns, fd, plan.Int(flags))
-	b.Call("close", "", plan.Close, fd)
+	b.Add(plan.Op{Name: "join the container's namespaces", Why: "all at once: there is no intermediate state"},
+		plan.Setns, fd, plan.Int(flags))
+	b.Add(plan.Op{Name: "close"}, plan.Close, fd)
 	if flags&unix.CLONE_NEWUSER != 0 {
 		becomeRoot(b, rootless)
 	}
@@ -37,8 +38,12 @@ func Enter(b *plan.Builder, flags uintptr, pid int, rootless bool) {
 // a container that shares its mount namespace.
 func EnterRoot(b *plan.Builder, pid int) {
 	b.In(plan.Filesystem, "root.path")
-	fd := b.File(plan.File{Open: plan.OpenRead, Path: "/proc/" + strconv.Itoa(pid) + "/root", Name: "the container's root"})
-	b.Call("go to the container's root", "", plan.Fchdir, fd)
-	b.Call("make it the root directory", "the mount namespace is shared, so joining it has not changed the root", plan.Chroot, b.Str("."))
-	b.Call("close", "", plan.Close, fd)
+	fd := b.File(plan.File{Open: plan.OpenRead, Path: "/proc/" + strconv.Itoa(pid) + "/root",
+		Name: "the container's root"})
+	b.Add(plan.Op{Name: "go to the container's root"}, plan.Fchdir, fd)
+	b.Add(plan.Op{
+		Name: "make it the root directory",
+		Why:  "the mount namespace is shared, so joining it has not changed the root",
+	}, plan.Chroot, b.Str("."))
+	b.Add(plan.Op{Name: "close"}, plan.Close, fd)
 }

@@ -26,8 +26,9 @@ func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 		if err != nil {
 			return fmt.Errorf("config.json: %s: %w", m.field, err)
 		}
-		if !slices.Equal(sorted(m.want), sorted(got)) {
-			return fmt.Errorf("config.json: %s: must be the mapping of the joined user namespace, %s, or be omitted: got %s",
+		if !sameMappings(m.want, got) {
+			return fmt.Errorf("config.json: %s: must be the mapping of the joined user namespace, %s, or be omitted, "+
+				"got %s",
 				m.field, strings.Join(Lines(got), ", "), strings.Join(Lines(m.want), ", "))
 		}
 	}
@@ -50,18 +51,30 @@ func readMap(pid int, file string) (out []specs.LinuxIDMapping, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(string(text)) {
+	if out, err = parseMap(string(text)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return out, nil
+}
+
+// parseMap parses the lines of uid_map or gid_map.
+func parseMap(text string) (out []specs.LinuxIDMapping, err error) {
+	for line := range strings.Lines(text) {
 		var m specs.LinuxIDMapping
 		if _, err := fmt.Sscan(line, &m.ContainerID, &m.HostID, &m.Size); err != nil {
-			return nil, fmt.Errorf("read %s: %q: %w", path, line, err)
+			return nil, fmt.Errorf("%q: %w", line, err)
 		}
 		out = append(out, m)
 	}
 	return out, nil
 }
 
-// sorted returns a copy sorted by container ID: the kernel does not preserve the order
+// sameMappings compares two maps, whatever the order of their lines.
+func sameMappings(a, b []specs.LinuxIDMapping) bool { return slices.Equal(sortMap(a), sortMap(b)) }
+
+// sortMap returns a copy sorted by container ID: the kernel does not preserve the order
 // of more than five lines.
-func sorted(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
-	return slices.SortedFunc(slices.Values(maps), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+func sortMap(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
+	return slices.SortedFunc(slices.Values(maps),
+		func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 }

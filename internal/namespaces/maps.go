@@ -62,11 +62,17 @@ func writeProc(pid int, file, value string) error {
 	return nil
 }
 
+// isOwnID reports whether a map contains only the user's own ID, which the user may
+// write without a helper.
+func isOwnID(maps []specs.LinuxIDMapping, self int) bool {
+	return len(maps) == 1 && maps[0].Size == 1 && int(maps[0].HostID) == self
+}
+
 func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, self int) error {
 	if len(maps) == 0 {
 		return nil
 	}
-	if len(maps) == 1 && maps[0].Size == 1 && int(maps[0].HostID) == self {
+	if isOwnID(maps, self) {
 		if file == "gid_map" {
 			if err := writeProc(pid, "setgroups", "deny"); err != nil {
 				return err
@@ -76,7 +82,8 @@ func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, 
 	}
 	path, err := exec.LookPath(helper)
 	if err != nil {
-		return fmt.Errorf("map %v without privilege: %w: install %s (Debian: package uidmap)", Lines(maps), err, helper)
+		return fmt.Errorf("cannot map %v without privilege: %w\nhint: install %s (Debian: apt-get install uidmap)",
+			Lines(maps), err, helper)
 	}
 	args := []string{strconv.Itoa(pid)}
 	for _, line := range Lines(maps) {
@@ -91,13 +98,17 @@ func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, 
 // WriteTimeOffsets writes the offsets of the time namespace that pid has created for
 // its children (time_namespaces(7)).
 func WriteTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
+	return writeProc(pid, "timens_offsets", timeOffsetLines(offsets))
+}
+
+func timeOffsetLines(offsets map[string]specs.LinuxTimeOffset) string {
 	var lines strings.Builder
 	for _, clock := range [2]string{"monotonic", "boottime"} {
 		if o, ok := offsets[clock]; ok {
 			fmt.Fprintf(&lines, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
 		}
 	}
-	return writeProc(pid, "timens_offsets", lines.String())
+	return lines.String()
 }
 
 // ErrNotNamespace means that a path refers to something else, such as the file that a
@@ -117,7 +128,7 @@ func OpenNamespace(path string, flag uintptr) (*os.File, error) {
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
 		err = fmt.Errorf("%s %w", path, ErrNotNamespace)
 	case err == nil && uintptr(kind) != flag:
-		err = fmt.Errorf("%s is a different kind of namespace", path)
+		err = fmt.Errorf("%s is a namespace of a different kind", path)
 	}
 	if err != nil {
 		f.Close()

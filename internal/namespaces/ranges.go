@@ -17,7 +17,7 @@ import (
 func Ranges() (uids, gids []specs.LinuxIDMapping) {
 	if os.Geteuid() == 0 && InUserNamespace() {
 		if uids, gids, err := Current(); err == nil {
-			return same(uids), same(gids)
+			return mapIdentically(uids), mapIdentically(gids)
 		}
 	}
 	uids = []specs.LinuxIDMapping{{HostID: uint32(os.Geteuid()), Size: 1}}
@@ -29,7 +29,9 @@ func Ranges() (uids, gids []specs.LinuxIDMapping) {
 	if u, err := user.LookupUid(os.Geteuid()); err == nil {
 		name = u.Name
 	}
-	return append(uids, subordinate("/etc/subuid", name)...), append(gids, subordinate("/etc/subgid", name)...)
+	uid := os.Geteuid()
+	return append(uids, subordinateIDs(readText("/etc/subuid"), name, uid)...),
+		append(gids, subordinateIDs(readText("/etc/subgid"), name, uid)...)
 }
 
 // Current returns the maps of the user namespace of this process. A process of the
@@ -44,28 +46,35 @@ func MapsOf(pid int) (uids, gids []specs.LinuxIDMapping, err error) {
 	return uids, gids, err
 }
 
-// same maps each ID of a namespace to itself in a child namespace.
-func same(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
+// mapIdentically maps each ID of a namespace to itself in a child namespace.
+func mapIdentically(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
 	for i := range maps {
 		maps[i].HostID = maps[i].ContainerID
 	}
 	return maps
 }
 
-func subordinate(file, name string) (out []specs.LinuxIDMapping) {
+func readText(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil
+		return ""
 	}
+	return string(text)
+}
+
+// subordinateIDs maps the ranges that a text such as /etc/subuid (subuid(5)) gives a
+// user, by name or UID, to the container's IDs from 1 on.
+func subordinateIDs(text, name string, uid int) (out []specs.LinuxIDMapping) {
 	next := uint32(1)
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) != 3 || (f[0] != name || name == "") && f[0] != strconv.Itoa(os.Geteuid()) {
+		if len(f) != 3 || (f[0] != name || name == "") && f[0] != strconv.Itoa(uid) {
 			continue
 		}
 		first, err := strconv.ParseUint(f[1], 10, 32)
 		size, err2 := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && err2 == nil && size > 0 && first+size <= math.MaxUint32 && uint64(next)+size <= math.MaxUint32 {
+		if err == nil && err2 == nil && size > 0 && first+size <= math.MaxUint32 &&
+			uint64(next)+size <= math.MaxUint32 {
 			out = append(out, specs.LinuxIDMapping{ContainerID: next, HostID: uint32(first), Size: uint32(size)})
 			next += uint32(size)
 		}

@@ -37,7 +37,8 @@ func Adapt(who *specs.User, uids, gids []specs.LinuxIDMapping) error {
 	if !Maps(gids, who.GID) {
 		return fmt.Errorf("group %d: %s", who.GID, Unmapped("gid", who.GID, uids))
 	}
-	who.AdditionalGids = slices.DeleteFunc(slices.Clone(who.AdditionalGids), func(gid uint32) bool { return !Maps(gids, gid) })
+	who.AdditionalGids = slices.DeleteFunc(slices.Clone(who.AdditionalGids),
+		func(gid uint32) bool { return !Maps(gids, gid) })
 	return nil
 }
 
@@ -75,7 +76,8 @@ func Unmapped(kind string, id uint32, uids []specs.LinuxIDMapping) string {
 }
 
 func unmapped(ids, name string) string {
-	text := "the user namespace does not map " + ids + "\nhint: map more IDs with lines such as " + name + ":100000:65536 in /etc/subuid and /etc/subgid"
+	text := "the user namespace does not map " + ids + "\nhint: map more IDs with lines such as " + name +
+		":100000:65536 in /etc/subuid and /etc/subgid"
 	if !canMapRanges() {
 		text += ", and install newuidmap and newgidmap (Debian: package uidmap)"
 	}

@@ -112,7 +112,10 @@ func parseAddress(body []byte) (a address, err error) {
 	if len(body) < unix.SizeofIfAddrmsg {
 		return a, errMalformed
 	}
-	a = address{family: body[0], prefix: body[1], scope: body[3], flags: uint32(body[2]), index: int(native.Uint32(body[4:])), attributes: body[unix.SizeofIfAddrmsg:]}
+	a = address{
+		family: body[0], prefix: body[1], flags: uint32(body[2]), scope: body[3],
+		index: int(native.Uint32(body[4:])), attributes: body[unix.SizeofIfAddrmsg:],
+	}
 	err = eachAttribute(a.attributes, func(kind uint16, value []byte) {
 		switch {
 		case kind == ifaFlags && len(value) == 4:
@@ -138,8 +141,9 @@ func (a *address) body(index int, label string) []byte {
 	if label != "" {
 		out = attributeText(out, unix.IFA_LABEL, label)
 	}
-	const decided = unix.IFA_F_SECONDARY | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED | unix.IFA_F_TENTATIVE | unix.IFA_F_PERMANENT | unix.IFA_F_STABLE_PRIVACY
-	return attribute32(out, ifaFlags, a.flags&^decided)
+	const setByKernel = unix.IFA_F_SECONDARY | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED | unix.IFA_F_TENTATIVE |
+		unix.IFA_F_PERMANENT | unix.IFA_F_STABLE_PRIVACY
+	return attribute32(out, ifaFlags, a.flags&^setByKernel)
 }
 
 // sizeofRtMsg is the size of struct rtmsg.

@@ -26,7 +26,7 @@ func Open(wanted map[string]specs.LinuxNetDevice, namespace int) (*Mover, error)
 	if err != nil {
 		return nil, fmt.Errorf("linux.netDevices: %w", explain(err))
 	}
-	if err := m.decide(wanted); err != nil {
+	if err := m.plan(wanted); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -54,22 +54,22 @@ func (m *Mover) Close() {
 	m.inside.close()
 }
 
-func (m *Mover) decide(wanted map[string]specs.LinuxNetDevice) error {
-	same, err := sameFile(m.host.namespace, m.inside.namespace)
+func (m *Mover) plan(wanted map[string]specs.LinuxNetDevice) error {
+	same, err := isSameFile(m.host.namespace, m.inside.namespace)
 	if err != nil {
 		return err
 	}
 	if same {
 		return errors.New("linux.netDevices: the container's network namespace is the host's: no device can be moved into it")
 	}
-	m.Devices = devicesOf(wanted)
+	m.Devices = sortDevices(wanted)
 	for i := range m.Devices {
 		d := &m.Devices[i]
-		if err := m.look(d); err != nil {
+		if err := m.readDevice(d); err != nil {
 			return fmt.Errorf("%s: %w", d.source(), err)
 		}
 		if twin := slices.IndexFunc(m.Devices[:i], func(o Device) bool { return o.Index == d.Index }); twin >= 0 {
-			return fmt.Errorf("%s: %s is the device of %s already", d.source(), d.Host, m.Devices[twin].source())
+			return fmt.Errorf("%s: %s is already listed as %s", d.source(), d.Host, m.Devices[twin].source())
 		}
 	}
 	var taken []string
@@ -84,7 +84,7 @@ func (m *Mover) decide(wanted map[string]specs.LinuxNetDevice) error {
 	return chooseNames(m.Devices, taken)
 }
 
-func sameFile(a, b *os.File) (bool, error) {
+func isSameFile(a, b *os.File) (bool, error) {
 	first, err := a.Stat()
 	if err != nil {
 		return false, err
@@ -93,8 +93,8 @@ func sameFile(a, b *os.File) (bool, error) {
 	return err == nil && os.SameFile(first, second), err
 }
 
-// look records the configuration of a device on the host.
-func (m *Mover) look(d *Device) error {
+// readDevice records the configuration of a device on the host.
+func (m *Mover) readDevice(d *Device) error {
 	l, err := m.host.link(d.Host)
 	if errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("the host has no network device named %q\nhint: list them with: ip link", d.Host)
@@ -118,12 +118,12 @@ func (m *Mover) look(d *Device) error {
 	if err != nil {
 		return fmt.Errorf("list its addresses: %w", err)
 	}
-	return m.lookAtRoutes(d)
+	return m.readRoutes(d)
 }
 
-// lookAtRoutes records the device's routes, those to gateways last: they depend on the
+// readRoutes records the device's routes, those to gateways last: they depend on the
 // others.
-func (m *Mover) lookAtRoutes(d *Device) error {
+func (m *Mover) readRoutes(d *Device) error {
 	var gateways []string
 	for _, family := range [2]byte{unix.AF_INET, unix.AF_INET6} {
 		body := make([]byte, sizeofRtMsg)
@@ -132,7 +132,7 @@ func (m *Mover) lookAtRoutes(d *Device) error {
 		err := m.host.dump(unix.RTM_GETROUTE, body, func(body []byte) error {
 			r, err := parseRoute(body)
 			switch {
-			case err != nil || !restorable(&r, d.Index):
+			case err != nil || !isRestorable(&r, d.Index):
 			case r.viaGateway:
 				gateways = append(gateways, encode(body))
 			default:
@@ -162,31 +162,32 @@ func (m *Mover) Move() error {
 }
 
 func (m *Mover) move(d *Device) error {
-	if err := m.host.do(moveRequest(d.Index, d.Name, int(m.inside.namespace.Fd()))); err != nil {
+	if err := m.host.send(moveRequest(d.Index, d.Name, int(m.inside.namespace.Fd()))); err != nil {
 		return err
 	}
 	l, err := m.inside.link(d.Name)
 	if err != nil {
-		return fmt.Errorf("find it there as %s: %w", d.Name, err)
+		return fmt.Errorf("find it in the namespace as %s: %w", d.Name, err)
 	}
 	d.inside = l.index
-	requests, err := configure(d, l.index)
+	requests, err := configureRequests(d, l.index)
 	if err != nil {
 		return err
 	}
-	return m.inside.doAll(requests)
+	return m.inside.sendAll(requests)
 }
 
 // explain adds a hint to an error of the kernel.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w\nhint: that takes CAP_NET_ADMIN in the host's network namespace: run minirun as root", err)
+		return fmt.Errorf("%w\nhint: this needs CAP_NET_ADMIN in the host's network namespace: run minirun as root", err)
 	case errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("%w\nhint: bridges, tunnels and some other devices cannot leave their network namespace: "+
 			"ethtool -k DEVICE shows netns-local", err)
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w\nhint: IPv6 is disabled there (net.ipv6.conf.*.disable_ipv6), and the device has IPv6 addresses", err)
+		return fmt.Errorf("%w\nhint: the device has IPv6 addresses: enable IPv6 in the container's network namespace "+
+			"(net.ipv6.conf.*.disable_ipv6 is set)", err)
 	}
 	return err
 }
@@ -207,18 +208,18 @@ func (m *Mover) restore(devices []Device) error {
 }
 
 func (m *Mover) bringBack(d *Device) error {
-	l, err := m.find(d)
+	l, err := m.findInside(d)
 	if errors.Is(err, unix.ENODEV) {
 		// It has not left, or was returned before all its addresses were.
-		l, err = m.onHost(d)
+		l, err = m.findOnHost(d)
 		if errors.Is(err, unix.ENODEV) {
 			return nil // destroyed with its network namespace, or never there
 		}
 	} else if err == nil {
 		host := int(m.host.namespace.Fd())
-		err = m.inside.do(backRequest(l.index, d.Index, d.Host, host))
+		err = m.inside.send(returnRequest(l.index, d.Index, d.Host, host))
 		if errors.Is(err, unix.EBUSY) { // another device has the index now
-			err = m.inside.do(moveRequest(l.index, d.Host, host))
+			err = m.inside.send(moveRequest(l.index, d.Host, host))
 		}
 		if err != nil {
 			return err
@@ -228,17 +229,17 @@ func (m *Mover) bringBack(d *Device) error {
 	if err != nil {
 		return err
 	}
-	requests, err := reconfigure(d, l.index)
+	requests, err := restoreRequests(d, l.index)
 	if err != nil {
 		return err
 	}
-	return m.host.doEach(requests)
+	return m.host.sendEach(requests)
 }
 
-// onHost finds a device that is on the host. If its name was taken when it was
+// findOnHost finds a device that is on the host. If its name was taken when it was
 // returned, it has the name from the container, and gets its own again: the kernel
 // renames a device after moving it.
-func (m *Mover) onHost(d *Device) (link, error) {
+func (m *Mover) findOnHost(d *Device) (link, error) {
 	l, err := m.host.link(d.Host)
 	if err == nil && l.hardware == d.Hardware || err != nil && !errors.Is(err, unix.ENODEV) {
 		return l, err
@@ -250,14 +251,15 @@ func (m *Mover) onHost(d *Device) (link, error) {
 	if l.hardware != d.Hardware || l.names[0] != d.Name {
 		return link{}, unix.ENODEV
 	}
-	return l, m.host.do(request{what: "rename it", kind: unix.RTM_SETLINK, body: attributeText(linkBody(l.index, 0, 0), unix.IFLA_IFNAME, d.Host)})
+	body := attributeText(linkBody(l.index, 0, 0), unix.IFLA_IFNAME, d.Host)
+	return l, m.host.send(request{action: "rename it", kind: unix.RTM_SETLINK, body: body})
 }
 
-// find finds a device in the container's network namespace: by its index, whatever a
+// findInside finds a device in the container's network namespace: by its index, whatever a
 // hook has done to it, or by its name. With its old name it was moved and not renamed
 // yet. A device that has not left is not looked up there: another one may have its
 // name and hardware address, as tunnels do in every namespace.
-func (m *Mover) find(d *Device) (link, error) {
+func (m *Mover) findInside(d *Device) (link, error) {
 	if d.inside != 0 {
 		return m.inside.get(linkBody(d.inside, 0, 0))
 	}

@@ -52,9 +52,9 @@ type Device struct {
 // source returns the JSON path of a device.
 func (d *Device) source() string { return spec.Key("linux.netDevices", cmp.Or(d.key, d.Host)) }
 
-// devicesOf lists the devices of linux.netDevices in the order of their names there
+// sortDevices lists the devices of linux.netDevices in the order of their names there
 // (pure). Those that keep their names have none in the container yet.
-func devicesOf(wanted map[string]specs.LinuxNetDevice) []Device {
+func sortDevices(wanted map[string]specs.LinuxNetDevice) []Device {
 	devices := make([]Device, 0, len(wanted))
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
 		devices = append(devices, Device{Host: key, Name: wanted[key].Name, key: key})
@@ -101,7 +101,8 @@ func chooseNames(devices []Device, taken []string) error {
 			}
 		}
 		if len(d.Name) > maxName {
-			return fmt.Errorf("%s: no number is free for the name %q: %q would be longer than %d bytes", d.source(), template, d.Name, maxName)
+			return fmt.Errorf("%s: no number is free for the name %q: %q would be longer than %d bytes",
+				d.source(), template, d.Name, maxName)
 		}
 		used[d.Name] = true
 	}

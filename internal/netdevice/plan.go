@@ -12,9 +12,9 @@ import (
 
 // A request is a message that makes one change.
 type request struct {
-	what string // for error messages
-	kind uint16
-	body []byte
+	action string // for error messages: "add an address"
+	kind   uint16
+	body   []byte
 	// optional is true if an error does not matter: Restore returns more than name,
 	// addresses and state.
 	optional bool
@@ -26,44 +26,45 @@ func moveRequest(index int, name string, namespace int) request {
 	body := linkBody(index, 0, 0)
 	body = attribute32(body, unix.IFLA_NET_NS_FD, uint32(namespace))
 	body = attributeText(body, unix.IFLA_IFNAME, name)
-	return request{what: "move it", kind: unix.RTM_SETLINK, body: body}
+	return request{action: "move it", kind: unix.RTM_SETLINK, body: body}
 }
 
-// backRequest returns a device to the host, under its old name and index. Kernels
+// returnRequest returns a device to the host, under its old name and index. Kernels
 // before Linux 5.13 do not know the attribute, and ignore it.
-func backRequest(index, old int, name string, namespace int) request {
+func returnRequest(index, old int, name string, namespace int) request {
 	r := moveRequest(index, name, namespace)
 	r.body = attribute32(r.body, unix.IFLA_NEW_IFINDEX, uint32(old))
 	return r
 }
 
 func upRequest(index int) request {
-	return request{what: "set it up", kind: unix.RTM_SETLINK, body: linkBody(index, unix.IFF_UP, unix.IFF_UP)}
+	return request{action: "set it up", kind: unix.RTM_SETLINK, body: linkBody(index, unix.IFF_UP, unix.IFF_UP)}
 }
 
-// moved reports whether a device keeps an address in the container: the permanent ones
+// isMovable reports whether a device keeps an address in the container: the permanent ones
 // of global scope (RFC 3549, section 2.3.3.2). The others belong to the host's
 // network, or the kernel creates them again.
-func moved(a *address) bool {
+func isMovable(a *address) bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.scope == unix.RT_SCOPE_UNIVERSE
 }
 
-// configure returns the requests for a device that was moved into the container, where
+// configureRequests returns the requests for a device that was moved into the container, where
 // it has the given index.
-func configure(d *Device, index int) ([]request, error) {
-	requests, err := addressRequests(d, index, d.Name, moved)
+func configureRequests(d *Device, index int) ([]request, error) {
+	requests, err := addressRequests(d, index, d.Name, isMovable)
 	return append(requests, upRequest(index)), err
 }
 
-// reconfigure returns the requests for a device that was returned to the host.
-func reconfigure(d *Device, index int) ([]request, error) {
+// restoreRequests returns the requests for a device that was returned to the host.
+func restoreRequests(d *Device, index int) ([]request, error) {
 	all := func(*address) bool { return true }
 	requests, err := addressRequests(d, index, d.Host, all)
 	if err != nil {
 		return nil, err
 	}
 	if d.Master != 0 {
-		requests = append(requests, request{what: "make it a port of its bridge", kind: unix.RTM_SETLINK, body: attribute32(linkBody(index, 0, 0), unix.IFLA_MASTER, uint32(d.Master))})
+		body := attribute32(linkBody(index, 0, 0), unix.IFLA_MASTER, uint32(d.Master))
+		requests = append(requests, request{action: "make it a port of its bridge", kind: unix.RTM_SETLINK, body: body})
 	}
 	if !d.Up {
 		return requests, nil
@@ -74,7 +75,9 @@ func reconfigure(d *Device, index int) ([]request, error) {
 		if err != nil {
 			return nil, err
 		}
-		requests = append(requests, request{what: "add a route", kind: unix.RTM_NEWROUTE, body: routeBody(body, index), optional: true, exists: true})
+		requests = append(requests, request{
+			action: "add a route", kind: unix.RTM_NEWROUTE, body: routeBody(body, index), optional: true, exists: true,
+		})
 	}
 	return requests, nil
 }
@@ -95,7 +98,8 @@ func addressRequests(d *Device, index int, name string, keep func(*address) bool
 		if !keep(&a) {
 			continue
 		}
-		r := request{what: "add an address", kind: unix.RTM_NEWADDR, body: a.body(index, newLabel(a.label, d.Host, name)), exists: true}
+		label := newLabel(a.label, d.Host, name)
+		r := request{action: "add an address", kind: unix.RTM_NEWADDR, body: a.body(index, label), exists: true}
 		if a.family == unix.AF_INET6 {
 			ipv6 = append(ipv6, r)
 		} else {
@@ -121,9 +125,16 @@ func newLabel(label, from, to string) string {
 	return label
 }
 
-// restorable selects the routes that are restored with a device: those that were set
+// isRestorable selects the routes that are restored with a device: those that were set
 // explicitly. The kernel creates its own again, and routers announce theirs.
-func restorable(r *route, index int) bool {
-	return r.device == index && !r.cloned && r.kind != unix.RTN_LOCAL && r.kind != unix.RTN_BROADCAST && r.kind != unix.RTN_ANYCAST && r.kind != unix.RTN_MULTICAST &&
-		r.protocol != unix.RTPROT_KERNEL && r.protocol != unix.RTPROT_RA && r.protocol != unix.RTPROT_REDIRECT
+func isRestorable(r *route, index int) bool {
+	switch r.kind {
+	case unix.RTN_LOCAL, unix.RTN_BROADCAST, unix.RTN_ANYCAST, unix.RTN_MULTICAST:
+		return false
+	}
+	switch r.protocol {
+	case unix.RTPROT_KERNEL, unix.RTPROT_RA, unix.RTPROT_REDIRECT:
+		return false
+	}
+	return r.device == index && !r.cloned
 }

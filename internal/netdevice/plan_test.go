@@ -35,7 +35,7 @@ func TestChooseNames(t *testing.T) {
 			host, name, _ := strings.Cut(pair, "=")
 			wanted[host] = specs.LinuxNetDevice{Name: name}
 		}
-		devices := devicesOf(wanted)
+		devices := sortDevices(wanted)
 		err := chooseNames(devices, strings.Fields(c.taken))
 		var got []string
 		for _, d := range devices {
@@ -76,7 +76,7 @@ func body6(last byte, flags uint32) string {
 
 // TestConfigure: a device keeps its permanent global addresses, in the kernel's order of
 // preference, with the new index and label. It is set up last.
-func TestConfigure(t *testing.T) {
+func TestConfigureRequests(t *testing.T) {
 	const permanent = unix.IFA_F_PERMANENT
 	d := &Device{Host: "eth0", Name: "c0", Index: 7, Addresses: []string{
 		body4(1, unix.RT_SCOPE_UNIVERSE, permanent, "eth0"),
@@ -86,14 +86,14 @@ func TestConfigure(t *testing.T) {
 		body6(2, permanent|unix.IFA_F_TENTATIVE),
 		body6(1, permanent|unix.IFA_F_NODAD),
 	}}
-	requests, err := configure(d, 2)
+	requests, err := configureRequests(d, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, r := range requests {
 		if r.kind != unix.RTM_NEWADDR {
-			got = append(got, r.what)
+			got = append(got, r.action)
 			continue
 		}
 		a, err := parseAddress(r.body)
@@ -115,7 +115,7 @@ func TestConfigure(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	all, err := reconfigure(d, 7)
+	all, err := restoreRequests(d, 7)
 	if err != nil || len(all) != len(d.Addresses) {
 		t.Errorf("on the way back: %d requests for a device that was down with %d addresses: %v", len(all), len(d.Addresses), err)
 	}
@@ -126,13 +126,13 @@ func TestConfigure(t *testing.T) {
 func TestReconfigure(t *testing.T) {
 	route := attribute32(make([]byte, sizeofRtMsg), unix.RTA_OIF, 7)
 	d := &Device{Host: "eth0", Name: "c0", Index: 7, Up: true, Master: 3, Addresses: []string{body6(1, 0)}, Routes: []string{encode(route)}}
-	requests, err := reconfigure(d, 9)
+	requests, err := restoreRequests(d, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, r := range requests {
-		got = append(got, r.what)
+		got = append(got, r.action)
 	}
 	if want := "add an address, make it a port of its bridge, set it up, add a route"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -167,7 +167,7 @@ func TestRestorableRoutes(t *testing.T) {
 		"several devices": {route{protocol: unix.RTPROT_STATIC, kind: unix.RTN_UNICAST}, false},
 		"local":           {route{protocol: unix.RTPROT_STATIC, kind: unix.RTN_LOCAL, device: 7}, false},
 	} {
-		if got := restorable(&c.r, 7); got != c.want {
+		if got := isRestorable(&c.r, 7); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -185,7 +185,7 @@ func TestParseLink(t *testing.T) {
 	}
 }
 
-func TestParseErrorHasTheKernelsWords(t *testing.T) {
+func TestParseErrorQuotesTheKernel(t *testing.T) {
 	body := native.AppendUint32(nil, uint32(0xffffffff&-int64(unix.EINVAL)))
 	request := native.AppendUint32(nil, unix.SizeofNlMsghdr+4)
 	request = append(request, make([]byte, unix.SizeofNlMsghdr)...) // the rest of its header, and 4 bytes
@@ -215,9 +215,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestListThatChanges: if a list changes while it is read, the kernel marks some of the messages,
+// TestDumpRepeatsAChangedList: if a list changes while it is read, the kernel marks some of the messages,
 // or the last one.
-func TestListThatChanges(t *testing.T) {
+func TestDumpRepeatsAChangedList(t *testing.T) {
 	message := func(kind, flags uint16, sequence uint32) []byte {
 		m := native.AppendUint16(native.AppendUint32(nil, unix.SizeofNlMsghdr+4), kind)
 		m = native.AppendUint32(native.AppendUint16(m, flags), sequence)

@@ -65,8 +65,8 @@ func (s *socket) close() {
 	s.namespace.Close()
 }
 
-// do makes one change.
-func (s *socket) do(r request) error {
+// send makes one change.
+func (s *socket) send(r request) error {
 	flags := uint16(unix.NLM_F_ACK)
 	if r.kind == unix.RTM_NEWADDR || r.kind == unix.RTM_NEWROUTE {
 		flags |= unix.NLM_F_CREATE | unix.NLM_F_EXCL
@@ -76,26 +76,26 @@ func (s *socket) do(r request) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.what, err)
+		return fmt.Errorf("%s: %w", r.action, err)
 	}
 	return nil
 }
 
-// doAll makes changes up to the first one that fails.
-func (s *socket) doAll(requests []request) error {
+// sendAll makes changes up to the first one that fails.
+func (s *socket) sendAll(requests []request) error {
 	for _, r := range requests {
-		if err := s.do(r); err != nil {
+		if err := s.send(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// doEach makes all changes that can be made.
-func (s *socket) doEach(requests []request) error {
+// sendEach makes all changes that can be made.
+func (s *socket) sendEach(requests []request) error {
 	var failed []error
 	for _, r := range requests {
-		failed = append(failed, s.do(r))
+		failed = append(failed, s.send(r))
 	}
 	return errors.Join(failed...)
 }
@@ -210,7 +210,7 @@ func parseError(body []byte, kind uint16) error {
 	if errno == 0 || kind == unix.NLMSG_DONE && errno > 0 {
 		return nil
 	}
-	words := ""
+	text := ""
 	if kind == unix.NLMSG_ERROR && len(body) >= 4+unix.SizeofNlMsghdr {
 		rest := body[4+unix.SizeofNlMsghdr:]
 		if own := int(native.Uint32(body[4:])) - unix.SizeofNlMsghdr; own > 0 && own <= len(rest) {
@@ -218,12 +218,12 @@ func parseError(body []byte, kind uint16) error {
 		}
 		_ = eachAttribute(rest, func(kind uint16, value []byte) {
 			if kind == unix.NLMSGERR_ATTR_MSG {
-				words = unix.ByteSliceToString(value)
+				text = unix.ByteSliceToString(value)
 			}
 		})
 	}
-	if words != "" {
-		return fmt.Errorf("%w (%s)", unix.Errno(-errno), words)
+	if text != "" {
+		return fmt.Errorf("%w (%s)", unix.Errno(-errno), text)
 	}
 	return unix.Errno(-errno)
 }

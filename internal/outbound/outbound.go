@@ -39,7 +39,7 @@ type Origin struct {
 type PlainError struct{ Host string }
 
 func (e *PlainError) Error() string {
-	return "refused plain HTTP to " + e.Host
+	return "refused to send a request without TLS to " + e.Host
 }
 
 // An AddressError reports a server that was not contacted: the origin must not send
@@ -50,7 +50,7 @@ type AddressError struct {
 }
 
 func (e *AddressError) Error() string {
-	return fmt.Sprintf("%s sends to %s, which is the %s address %s: refused", e.Origin, e.Host, kindOf(e.Address), e.Address)
+	return fmt.Sprintf("refused to follow %s to %s, which has the %s address %s", e.Origin, e.Host, kindOf(e.Address), e.Address)
 }
 
 // transport is an http.RoundTripper for all requests that one origin causes.
@@ -160,7 +160,7 @@ func (t *transport) check(u *url.URL) error {
 			return &PlainError{u.Host}
 		}
 	default:
-		return fmt.Errorf("%s sends to a URL of %q, which is neither https nor http: refused", t.origin, u.Scheme)
+		return fmt.Errorf("refused to follow %s to a URL with the scheme %q, which is neither https nor http", t.origin, u.Scheme)
 	}
 	if host == t.origin {
 		return nil

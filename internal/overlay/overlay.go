@@ -2,7 +2,10 @@
 // overlayfs: its limits, and how its options are written.
 package overlay
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // LayersPerMount is the number of layers that overlayfs takes in one mount
 // (OVL_MAX_STACK), and MaxLayers the number that two mounts take: the lowest layers
@@ -31,3 +34,15 @@ func EscapeLayer(path string) string { return layerEscape.Replace(path) }
 
 // EscapePath escapes a single path: see EscapeLayer.
 func EscapePath(path string) string { return pathEscape.Replace(path) }
+
+// CommonDir returns the deepest directory that is above all layers, which are absolute paths. Options
+// of mount(2) must fit into a page, so the layers are named relative to it.
+func CommonDir(layers []string) string {
+	dir := path.Dir(layers[0])
+	for _, l := range layers {
+		for dir != "/" && !strings.HasPrefix(l, dir+"/") {
+			dir = path.Dir(dir)
+		}
+	}
+	return dir
+}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestARM64 builds this package's tests, including TestNumbers, for arm64 and runs them under qemu.
+// TestARM64 builds this package's tests, including TestCallNumbersMatchHeaders, for arm64 and runs them under qemu.
 func TestARM64(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it builds a test binary for arm64 and runs qemu")

@@ -91,26 +91,27 @@ func (b *Builder) In(g Group, source string) {
 	b.group, b.source = g, source
 }
 
-// Call adds a step.
-func (b *Builder) Call(name, why string, c Call, args ...Arg) {
-	b.step(name, why, Then{}, None, c, args)
+// An Op describes a step to add: everything except the system call.
+type Op struct {
+	Name string // what the step does: "mount proc on /proc"
+	Why  string // the reason, or what would break without it
+	Kind Kind
+	Out  Cell // stores the result; 0 drops it
+	Then Then
 }
 
-// CallThen adds a step that continues as t specifies.
-func (b *Builder) CallThen(name, why string, t Then, c Call, args ...Arg) {
-	b.step(name, why, t, None, c, args)
-}
-
-// Get adds a step whose result is stored in the cell out.
-func (b *Builder) Get(name, why string, t Then, out Cell, c Call, args ...Arg) {
-	b.step(name, why, t, out, c, args)
-}
-
-func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
+// Add adds a step. The arguments are those of the system call, in the order of its
+// manual page.
+func (b *Builder) Add(op Op, call Call, args ...Arg) {
 	i := len(b.plan.Steps)
+	t := &op.Then
 	s := Step{
-		Call: c, Args: args, Out: out, Next: i + 1, Zero: i + 1,
-		Group: b.group, Name: termtext.Line(name), Why: termtext.Line(why), Source: b.source, // config.json may contain a path from an image
+		Call: call, Args: args, Out: op.Out, Next: i + 1, Zero: i + 1, Kind: op.Kind, Group: b.group,
+		// config.json may contain a path from an image.
+		Name: termtext.Line(op.Name), Why: termtext.Line(op.Why), Source: b.source,
+	}
+	if s.Out == 0 {
+		s.Out = None
 	}
 	if t.Next != 0 {
 		b.jumps = append(b.jumps, jump{i, -2, t.Next})
@@ -122,7 +123,8 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 		// Success is a single outcome for all calls except clone and read.
 		b.jumps = append(b.jumps, jump{i, -1, t.Next})
 	}
-	again := c == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
+	again := call == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On,
+		func(on On) bool { return on.Errno == unix.EAGAIN })
 	if len(t.On) > 0 || again {
 		s.On = make([]Branch, 0, len(t.On)+1)
 	}
@@ -305,7 +307,7 @@ func (b *Builder) Preset(c Cell, value uint64) {
 
 // Tell adds a step that sends m.
 func (b *Builder) Tell(name, why string, m Message) {
-	b.Call(name, why, Write, Int(b.syncFD), m.at, Int(MessageSize))
+	b.Add(Op{Name: name, Why: why}, Write, Int(b.syncFD), m.at, Int(MessageSize))
 }
 
 // Await adds the step that waits for the parent's answer and puts it into room. If the
@@ -314,10 +316,10 @@ func (b *Builder) Tell(name, why string, m Message) {
 // jumps to gone.
 func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
 	if gone == 0 {
-		panic("plan: " + name + " would go on without its parent")
+		panic("plan: " + name + " would continue without its parent")
 	}
 	here := b.Here()
-	b.CallThen(name, why, Then{Zero: gone, On: []On{{unix.EINTR, here}, {unix.ECONNRESET, gone}}},
+	b.Add(Op{Name: name, Why: why, Then: Then{Zero: gone, On: []On{{unix.EINTR, here}, {unix.ECONNRESET, gone}}}},
 		Read, Int(b.syncFD), room, Int(size))
 }
 
@@ -327,7 +329,7 @@ func (b *Builder) Plan() *Plan {
 	for _, j := range b.jumps {
 		to := b.labels[j.to]
 		if to < 0 || to > len(b.plan.Steps) {
-			panic("plan: step " + b.plan.Steps[j.step].Name + " goes to a label that was not placed")
+			panic("plan: step " + b.plan.Steps[j.step].Name + " jumps to a label that was not placed")
 		}
 		s := &b.plan.Steps[j.step]
 		switch j.slot {

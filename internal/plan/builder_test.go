@@ -22,14 +22,14 @@ func TestBuilderJumps(t *testing.T) {
 	b := NewBuilder(7)
 	forward, end := b.Label(), b.Label()
 	back := b.Here()
-	b.CallThen("both", "", Then{Next: forward}, Getppid)                         // 0: Zero follows Next
-	b.CallThen("zero", "", Then{Zero: end}, Getppid)                             // 1: Next is the next step
-	b.CallThen("apart", "", Then{Next: back, Zero: forward}, Getppid)            // 2
-	b.CallThen("errors", "", Then{On: []On{{1, end}, {2, 0}, {3, back}}}, Umask) // 3
+	b.Add(Op{Name: "both", Then: Then{Next: forward}}, Getppid)                         // 0: Zero follows Next
+	b.Add(Op{Name: "zero", Then: Then{Zero: end}}, Getppid)                             // 1: Next is the next step
+	b.Add(Op{Name: "apart", Then: Then{Next: back, Zero: forward}}, Getppid)            // 2
+	b.Add(Op{Name: "errors", Then: Then{On: []On{{1, end}, {2, 0}, {3, back}}}}, Umask) // 3
 	b.Place(forward)
-	b.CallThen("fine", "", Fine(unix.EEXIST, unix.ENOENT), Setsid) // 4
+	b.Add(Op{Name: "fine", Then: Fine(unix.EEXIST, unix.ENOENT)}, Setsid) // 4
 	b.Place(end)
-	b.Call("end", "", ExitGroup) // 5
+	b.Add(Op{Name: "end"}, ExitGroup) // 5
 	p := b.Plan()
 	type goOn struct {
 		next, zero int
@@ -103,20 +103,22 @@ func TestBuilderData(t *testing.T) {
 func TestBuilderGroupAndSource(t *testing.T) {
 	b := NewBuilder(3)
 	b.In(Filesystem, "mounts[0]")
-	b.Get("open", "why", Then{}, b.Cell("fd"), Fsopen, b.File(File{Path: "/x"}))
+	b.Add(Op{Name: "open", Why: "why", Out: b.Cell("fd")}, Fsopen, b.File(File{Path: "/x"}))
 	b.In(Exec, "process")
 	second := b.File(File{Path: "/y"})
-	b.Call("end", "", ExitGroup)
+	b.Add(Op{Name: "end"}, ExitGroup)
 	p := b.Plan()
 	s := p.Steps[0]
-	if s.Group != Filesystem || s.Source != "mounts[0]" || s.Name != "open" || s.Why != "why" || s.Out != p.Cells[0].Cell {
+	if s.Group != Filesystem || s.Source != "mounts[0]" || s.Name != "open" || s.Why != "why" ||
+		s.Out != p.Cells[0].Cell {
 		t.Errorf("got %+v", s)
 	}
 	if p.Steps[1].Group != Exec || p.Steps[1].Source != "process" || p.Steps[1].Out != None {
 		t.Errorf("got %+v", p.Steps[1])
 	}
 	// Files come after the sync descriptor.
-	if s.Args[0] != Int(4) || second != Int(5) || p.Files[0].Descriptor != 4 || p.Files[0].Source != "mounts[0]" || p.Files[1].Descriptor != 5 {
+	if s.Args[0] != Int(4) || second != Int(5) || p.Files[0].Descriptor != 4 || p.Files[0].Source != "mounts[0]" ||
+		p.Files[1].Descriptor != 5 {
 		t.Errorf("files: %+v", p.Files)
 	}
 }
@@ -125,12 +127,12 @@ func TestBuilderMessages(t *testing.T) {
 	b := NewBuilder(5)
 	gone := b.Label()
 	m := b.Message(9, "first", "second")
-	b.Get("ask the kernel", "", Then{}, m.A, Getppid)
+	b.Add(Op{Name: "ask the kernel", Out: m.A}, Getppid)
 	b.Tell("tell", "", m)
 	room := b.Room(8)
 	b.Await("await", "", room, 8, gone)
 	b.Place(gone)
-	b.Call("end", "", ExitGroup)
+	b.Add(Op{Name: "end"}, ExitGroup)
 	p := b.Plan()
 	tell, await := p.Steps[1], p.Steps[2]
 	if !reflect.DeepEqual(tell.Args, []Arg{Int(5), m.at, Int(MessageSize)}) || tell.Call != Write {
@@ -154,8 +156,10 @@ func TestBuilderMessages(t *testing.T) {
 func TestRacingLookupIsRepeated(t *testing.T) {
 	b := NewBuilder(5)
 	fd := b.Cell("fd")
-	for _, resolve := range []uint64{unix.RESOLVE_IN_ROOT, unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS, unix.RESOLVE_NO_MAGICLINKS} {
-		b.Get("open", "", Fine(unix.ENOENT), fd, Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, resolve), Int(24))
+	for _, resolve := range []uint64{unix.RESOLVE_IN_ROOT, unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
+		unix.RESOLVE_NO_MAGICLINKS} {
+		b.Add(Op{Name: "open", Out: fd, Then: Fine(unix.ENOENT)},
+			Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, resolve), Int(24))
 	}
 	steps := b.Plan().Steps
 	if want := []Branch{{unix.ENOENT, 1}, {unix.EAGAIN, 0}}; !reflect.DeepEqual(steps[0].On, want) {
@@ -172,8 +176,9 @@ func TestRacingLookupIsRepeated(t *testing.T) {
 // repeated.
 func TestRacingLookupWithoutRoomIsRefused(t *testing.T) {
 	b := NewBuilder(5)
-	b.Get("open", "", Fine(unix.ENOENT, unix.ELOOP, unix.ENOTDIR, unix.EACCES), b.Cell("fd"), Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), Int(24))
-	b.Call("end", "", ExitGroup, Int(0))
+	b.Add(Op{Name: "open", Out: b.Cell("fd"), Then: Fine(unix.ENOENT, unix.ELOOP, unix.ENOTDIR, unix.EACCES)},
+		Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), Int(24))
+	b.Add(Op{Name: "end"}, ExitGroup, Int(0))
 	if _, err := b.Plan().Encode(); err == nil {
 		t.Error("the step is not repeated after EAGAIN")
 	}
@@ -183,7 +188,7 @@ func TestRacingLookupWithoutRoomIsRefused(t *testing.T) {
 func TestBuilderPanics(t *testing.T) {
 	for name, f := range map[string]func(b *Builder){
 		"not placed": func(b *Builder) {
-			b.CallThen("step that jumps", "", Then{Next: b.Label()}, Getppid)
+			b.Add(Op{Name: "step that jumps", Then: Then{Next: b.Label()}}, Getppid)
 			b.Plan()
 		},
 		"placed twice":     func(b *Builder) { b.Place(b.Here()) },
@@ -209,7 +214,7 @@ func TestBuilderPanics(t *testing.T) {
 func TestBuilderZeroByte(t *testing.T) {
 	b := NewBuilder(3)
 	b.In(Exec, "process.args[0]")
-	b.Call("become", "", Execve, b.Str("/bin/sh\x00ell"), b.Strs(nil), b.Strs(nil))
+	b.Add(Op{Name: "become"}, Execve, b.Str("/bin/sh\x00ell"), b.Strs(nil), b.Strs(nil))
 	_, err := b.Plan().Encode()
 	if err == nil || !strings.Contains(err.Error(), "process.args[0]") {
 		t.Fatalf("got %v, want an error that names process.args[0]", err)

@@ -80,15 +80,6 @@ func (c Call) Number() uint32 { return uint32(callNumbers[c]) }
 // ends reports whether a call does not return when it succeeds.
 func (c Call) ends() bool { return c == Execve || c == ExitGroup }
 
-func callOf(number uint32) (Call, bool) {
-	for c, n := range callNumbers {
-		if uint32(n) == number {
-			return Call(c), true
-		}
-	}
-	return 0, false
-}
-
 var callNames = [...]string{
 	Read:             "read",
 	Write:            "write",

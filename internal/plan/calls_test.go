@@ -18,8 +18,8 @@ var kernelHeader = map[string]string{
 	"arm64": "/usr/include/asm-generic/unistd.h",
 }
 
-// TestNumbers compares the numbers with the kernel's headers. TestARM64 runs it for arm64.
-func TestNumbers(t *testing.T) {
+// TestCallNumbersMatchHeaders compares the numbers with the kernel's headers. TestARM64 runs it for arm64.
+func TestCallNumbersMatchHeaders(t *testing.T) {
 	path, ok := kernelHeader[runtime.GOARCH]
 	if !ok {
 		t.Skipf("no header known for %s", runtime.GOARCH)
@@ -53,8 +53,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestTables: the three tables contain the same calls, and no two calls share a name or a number.
-func TestTables(t *testing.T) {
+// TestCallTablesAgree: the three tables contain the same calls, and no two calls share a name or a number.
+func TestCallTablesAgree(t *testing.T) {
 	if len(callNames) != len(callNumbers) || len(callShapes) != len(callNumbers) {
 		t.Fatalf("%d names, %d numbers, %d shapes", len(callNames), len(callNumbers), len(callShapes))
 	}

@@ -3,8 +3,6 @@ package plan
 import (
 	"encoding/binary"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 )
 
 // An encoded step, little-endian. Addresses fit in 32 bits because everything is
@@ -81,10 +79,11 @@ func (p *Plan) check() error {
 		return p.bad
 	}
 	if len(p.Data) < headerSize || len(p.Data)%8 != 0 {
-		return fmt.Errorf("plan: %d bytes of data: want the header and a multiple of 8", len(p.Data))
+		return fmt.Errorf("plan: %d bytes of data: must be a multiple of 8 and contain the header", len(p.Data))
 	}
 	if len(p.Steps) == 0 || len(p.Data)+len(p.Steps)*StepSize > MaxImage {
-		return fmt.Errorf("plan: %d steps, %d bytes of data: want 1 step or more and at most %d bytes", len(p.Steps), len(p.Data), MaxImage)
+		return fmt.Errorf("plan: %d steps, %d bytes of data: must have a step, and at most %d bytes", len(p.Steps),
+			len(p.Data), MaxImage)
 	}
 	for i := range p.Steps {
 		if err := p.checkStep(i); err != nil {
@@ -101,7 +100,8 @@ func (p *Plan) checkStep(i int) error {
 		return fmt.Errorf("unknown call %d or group %d", s.Call, s.Group)
 	}
 	if len(s.Args) > MaxArgs || len(s.On) > MaxBranches {
-		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs, MaxBranches)
+		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs,
+			MaxBranches)
 	}
 	for k, a := range s.Args {
 		inData := a.Value >= DataBase && a.Value < DataBase+uint64(len(p.Data))
@@ -126,11 +126,11 @@ func (p *Plan) checkStep(i int) error {
 		end++
 	}
 	if s.Next < 0 || s.Next >= end || s.Zero < 0 || s.Zero >= end {
-		return fmt.Errorf("goes on at step %d or %d of %d", s.Next, s.Zero, last)
+		return fmt.Errorf("continues at step %d or %d of %d", s.Next, s.Zero, last)
 	}
 	for k, on := range s.On {
 		if on.Errno == 0 || on.Errno > MaxErrno || on.To < 0 || on.To >= last {
-			return fmt.Errorf("errno %d goes on at step %d of %d", on.Errno, on.To, last)
+			return fmt.Errorf("errno %d continues at step %d of %d", on.Errno, on.To, last)
 		}
 		for _, before := range s.On[:k] {
 			if before.Errno == on.Errno { // the loop takes the first
@@ -139,70 +139,4 @@ func (p *Plan) checkStep(i int) error {
 		}
 	}
 	return nil
-}
-
-// Decode is the inverse of Encode, without the texts and the difference between an
-// immediate and a pointer: what the loop sees.
-func Decode(image []byte) (*Plan, error) {
-	if len(image) < headerSize {
-		return nil, fmt.Errorf("plan: %d bytes are too few for a header", len(image))
-	}
-	table := binary.LittleEndian.Uint64(image[headerTable:]) - DataBase
-	if table < headerSize || table > uint64(len(image)) || table%8 != 0 || (uint64(len(image))-table)%StepSize != 0 {
-		return nil, fmt.Errorf("plan: the step table cannot be at offset %d of %d", table, len(image))
-	}
-	p := &Plan{Data: append([]byte(nil), image[:table]...)}
-	clear(p.Data[headerTable : headerTable+8])
-	for at := int(table); at < len(image); at += StepSize {
-		s, err := decodeStep(image[at:][:StepSize], int(table), len(p.Steps))
-		if err != nil {
-			return nil, fmt.Errorf("plan: step %d: %w", len(p.Steps), err)
-		}
-		p.Steps = append(p.Steps, s)
-	}
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-func decodeStep(e []byte, table, index int) (Step, error) {
-	u32 := func(off int) uint32 { return binary.LittleEndian.Uint32(e[off:]) }
-	u64 := func(off int) uint64 { return binary.LittleEndian.Uint64(e[off:]) }
-	var bad error
-	step := func(off int) int {
-		d := int64(u32(off)) - DataBase - int64(table)
-		if d < 0 || d%StepSize != 0 {
-			bad = fmt.Errorf("%#x is not the address of a step", u32(off))
-		}
-		return int(d / StepSize)
-	}
-	call, ok := callOf(u32(offNumber))
-	if !ok {
-		return Step{}, fmt.Errorf("unknown system call number %d", u32(offNumber))
-	}
-	s := Step{Call: call, Out: Cell(u64(offOut) - DataBase), Next: step(offNext), Zero: step(offZero)}
-	if u64(offOut) > DataBase+MaxImage || u32(offIndex) != uint32(index) || u32(offIndex+4) != 0 || u32(offIndirect)>>MaxArgs != 0 {
-		return Step{}, fmt.Errorf("malformed")
-	}
-	for k := range MaxArgs {
-		a := Arg{Immediate, u64(offArgs + 8*k)}
-		if u32(offIndirect)&(1<<k) != 0 {
-			a.Kind = Result
-		}
-		s.Args = append(s.Args, a)
-	}
-	for off := offOn; off < offIndex; off += 8 {
-		if u32(off) == 0 {
-			// Nothing may follow the first unused branch.
-			for ; off < offIndex; off += 4 {
-				if u32(off) != 0 {
-					return Step{}, fmt.Errorf("malformed")
-				}
-			}
-			break
-		}
-		s.On = append(s.On, Branch{unix.Errno(u32(off)), step(off + 4)})
-	}
-	return s, bad
 }

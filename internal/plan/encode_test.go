@@ -20,9 +20,9 @@ func roundTrip(t *testing.T, p *Plan) {
 	if err != nil {
 		t.Fatalf("Encode of a valid plan: %v", err)
 	}
-	back, err := Decode(image)
+	back, err := decode(image)
 	if err != nil {
-		t.Fatalf("Decode of an encoded plan: %v", err)
+		t.Fatalf("decode of an encoded plan: %v", err)
 	}
 	if want := seen(p); !reflect.DeepEqual(back, want) {
 		t.Fatalf("decoded:\n%+v\nwant:\n%+v", back, want)
@@ -59,7 +59,8 @@ func TestRandomPlansRoundTrip(t *testing.T) {
 		}
 	}
 	if len(calls) != len(callNumbers) || len(kinds) != 3 || len(branches) != MaxBranches+1 || !forward || !backward {
-		t.Fatalf("the plans had %d of %d calls, %d of 3 kinds of argument, %d of %d numbers of branches, jumps forward %v, backward %v",
+		t.Fatalf("the plans had %d of %d calls, %d of 3 kinds of argument, %d of %d numbers of branches, "+
+			"jumps forward %v, backward %v",
 			len(calls), len(callNumbers), len(kinds), len(branches), MaxBranches+1, forward, backward)
 	}
 }
@@ -74,7 +75,8 @@ func FuzzEncode(f *testing.F) {
 // FuzzDecode: any bytes are either refused, or decode to a plan that encodes to the same bytes.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
-	for _, seed := range []string{"", strings.Repeat("\x00\x03\x00\xc8\x01\x07", 500), strings.Repeat("\x05\x00\x01", 900)} {
+	for _, seed := range []string{"", strings.Repeat("\x00\x03\x00\xc8\x01\x07", 500),
+		strings.Repeat("\x05\x00\x01", 900)} {
 		image, err := (&tape{[]byte(seed)}).plan().Encode()
 		if err != nil {
 			f.Fatal(err)
@@ -82,7 +84,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(image)
 	}
 	f.Fuzz(func(t *testing.T, image []byte) {
-		p, err := Decode(image)
+		p, err := decode(image)
 		if err != nil {
 			if p != nil {
 				t.Fatalf("a plan and an error: %v", err)
@@ -99,13 +101,14 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestLayout pins the bytes that the loops read: a mistake that Encode and Decode have in common
+// TestEncodedStepLayout pins the bytes that the loops read: a mistake that Encode and Decode have in common
 // would not show in a round trip.
-func TestLayout(t *testing.T) {
+func TestEncodedStepLayout(t *testing.T) {
 	p := &Plan{Data: make([]byte, headerSize+8), Steps: []Step{
 		{Call: Getppid, Out: headerSize, Next: 1, Zero: 2},
 		{
-			Call: Mount, Args: []Arg{Int(0x1111), {Pointer, DataBase + headerSize}, Of(headerSize), Int(-1)}, Out: None, Next: 2, Zero: 0,
+			Call: Mount, Args: []Arg{Int(0x1111), {Pointer, DataBase + headerSize}, Of(headerSize), Int(-1)},
+			Out: None, Next: 2, Zero: 0,
 			On: []Branch{{unix.EBUSY, 0}, {unix.Errno(0xabc), 2}},
 		},
 		{Call: ExitGroup, Out: None, Next: 3, Zero: 3},
@@ -124,8 +127,10 @@ func TestLayout(t *testing.T) {
 		zero8 + // the cell
 		number(Getppid) + "00000000" + strings.Repeat(zero8, 6) + "4000800000000000" +
 		"b8008000" + "28018000" + strings.Repeat(zero8, 4) + "00000000" + "00000000" +
-		number(Mount) + "04000000" + "1111000000000000" + "4000800000000000" + "4000800000000000" + "ffffffffffffffff" + zero8 + zero8 + none +
-		"28018000" + "48008000" + "10000000" + "48008000" + "bc0a0000" + "28018000" + zero8 + zero8 + "01000000" + "00000000" +
+		number(Mount) + "04000000" + "1111000000000000" + "4000800000000000" + "4000800000000000" +
+		"ffffffffffffffff" + zero8 + zero8 + none +
+		"28018000" + "48008000" + "10000000" + "48008000" + "bc0a0000" + "28018000" + zero8 + zero8 + "01000000" +
+		"00000000" +
 		number(ExitGroup) + "00000000" + strings.Repeat(zero8, 6) + none +
 		"98018000" + "98018000" + strings.Repeat(zero8, 4) + "02000000" + "00000000"
 	if got := fmt.Sprintf("%x", image); got != want {
@@ -133,11 +138,12 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestCheck takes a valid plan and breaks one property at a time.
-func TestCheck(t *testing.T) {
+// TestEncodeRefusesInvalidPlan takes a valid plan and breaks one property at a time.
+func TestEncodeRefusesInvalidPlan(t *testing.T) {
 	good := func() *Plan {
 		return &Plan{Data: make([]byte, headerSize+16), Steps: []Step{
-			{Call: Getppid, Out: headerSize + 8, Next: 1, Zero: 1, Args: []Arg{Of(headerSize + 8), {Pointer, DataBase + headerSize}}, On: []Branch{{unix.ENOENT, 1}}},
+			{Call: Getppid, Out: headerSize + 8, Next: 1, Zero: 1, Args: []Arg{Of(headerSize + 8),
+				{Pointer, DataBase + headerSize}}, On: []Branch{{unix.ENOENT, 1}}},
 			{Call: ExitGroup, Out: None, Next: 2, Zero: 2},
 		}}
 	}
@@ -196,7 +202,8 @@ func TestDecodeRefuses(t *testing.T) {
 	const table = headerSize
 	good := func() []byte {
 		p := &Plan{Data: make([]byte, headerSize), Steps: []Step{
-			{Call: Getppid, Out: None, Next: 1, Zero: 1, On: []Branch{{unix.ENOENT, 1}}}, {Call: ExitGroup, Out: None, Next: 2, Zero: 2},
+			{Call: Getppid, Out: None, Next: 1, Zero: 1, On: []Branch{{unix.ENOENT, 1}}},
+			{Call: ExitGroup, Out: None, Next: 2, Zero: 2},
 		}}
 		image, err := p.Encode()
 		if err != nil {
@@ -204,7 +211,7 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 		return image
 	}
-	if _, err := Decode(good()); err != nil {
+	if _, err := decode(good()); err != nil {
 		t.Fatal(err)
 	}
 	put := func(off int, v uint32) func([]byte) []byte {
@@ -233,7 +240,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"another index":           put(table+offIndex, 1),
 		"padding":                 put(table+offIndex+4, 1),
 	} {
-		if p, err := Decode(spoil(good())); err == nil || p != nil {
+		if p, err := decode(spoil(good())); err == nil || p != nil {
 			t.Errorf("%s: accepted, or a plan with an error: %v", name, err)
 		}
 	}

@@ -22,7 +22,8 @@ func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
 		out.WriteByte('\n')
 	}
 	fmt.Fprintf(&out, "      %-34s clone(%s)\n", "create the process", flags)
-	fmt.Fprintf(&out, "      %-34s execve(\"/proc/self/fd/...\", [\"minirun-init\"], [])  // the steps below, in a sealed memfd\n\n", "run the plan in it")
+	const execve = `execve("/proc/self/fd/...", ["minirun-init"], [])  // the steps below, in a sealed memfd`
+	fmt.Fprintf(&out, "      %-34s %s\n\n", "run the plan in it", execve)
 	_, err := io.WriteString(w, out.String())
 	return err
 }

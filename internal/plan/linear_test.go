@@ -16,10 +16,10 @@ func TestTextOfLargePlan(t *testing.T) {
 	b := NewBuilder(3)
 	path, message := b.Str("/x"), b.Message(1, "first")
 	for range count {
-		b.Get("open", "", Then{}, b.Cell("fd"), Openat, Int(unix.AT_FDCWD), path, Int(0), Int(0))
+		b.Add(Op{Name: "open", Out: b.Cell("fd")}, Openat, Int(unix.AT_FDCWD), path, Int(0), Int(0))
 	}
 	b.Tell("tell", "", message)
-	b.Call("end", "", ExitGroup, Int(0))
+	b.Add(Op{Name: "end"}, ExitGroup, Int(0))
 	p := b.Plan()
 	if !slices.IsSortedFunc(p.Cells, func(x, y CellName) int { return cmp.Compare(x.Cell, y.Cell) }) {
 		t.Error("the cells are not sorted")

@@ -41,8 +41,10 @@ func (p *Plan) Observe() *Observed {
 	data = append(data, make([]byte, 8)...)
 	sync := Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
 	between := []Step{
-		{Call: Write, Args: []Arg{sync, {Pointer, DataBase + headerRan}, Int(MessageSize)}, Name: "report the result of the last step"},
-		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to continue", Zero: gone, On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
+		{Call: Write, Args: []Arg{sync, {Pointer, DataBase + headerRan}, Int(MessageSize)},
+			Name: "report the result of the last step"},
+		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to continue", Zero: gone,
+			On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
 	}
 	seen, leaving := p.seen(), p.leaving()
 	return p.insert(data, func(i int) []Step {
@@ -76,7 +78,8 @@ func (p *Plan) Stamp() *Observed {
 		at := Arg{Pointer, head + 8 + uint64(i*size)}
 		between := []Step{{Call: ClockGettime, Args: []Arg{Int(Clock), at}, Name: "read the clock"}}
 		if i == count {
-			between = append(between, Step{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + (count+1)*size)}, Name: "report the times"})
+			between = append(between, Step{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + (count+1)*size)},
+				Name: "report the times"})
 		}
 		return between
 	})
@@ -132,7 +135,8 @@ func (p *Plan) program() int {
 // awaits reports whether a step reads the parent's answer.
 func (p *Plan) awaits(i int) bool {
 	s := &p.Steps[i]
-	return s.Call == Read && len(s.Args) > 0 && s.Args[0] == Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
+	return s.Call == Read && len(s.Args) > 0 && s.Args[0] == Arg{Immediate,
+		binary.LittleEndian.Uint64(p.Data[headerSync:])}
 }
 
 // insert returns a plan with additional steps before those of p. A jump to a step

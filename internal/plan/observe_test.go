@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInsertKeepsWays: every branch of a step leads to the same original step, regardless of the
+// TestObservedPlanKeepsBranches: every branch of a step leads to the same original step, regardless of the
 // inserted steps in between.
-func TestInsertKeepsWays(t *testing.T) {
+func TestObservedPlanKeepsBranches(t *testing.T) {
 	p := sample()
 	for name, o := range map[string]*Observed{"observed": p.Observe(), "stamped": p.Stamp()} {
 		if _, err := o.Encode(); err != nil {
@@ -31,11 +31,13 @@ func TestInsertKeepsWays(t *testing.T) {
 				t.Errorf("%s: step %d is %s, was %s", name, i, is.Name, was.Name)
 			}
 			if lands(is.Next) != was.Next || lands(is.Zero) != was.Zero {
-				t.Errorf("%s: step %d goes on at %d or %d, was %d or %d", name, i, lands(is.Next), lands(is.Zero), was.Next, was.Zero)
+				t.Errorf("%s: step %d goes on at %d or %d, was %d or %d", name, i, lands(is.Next), lands(is.Zero),
+					was.Next, was.Zero)
 			}
 			for k := range was.On {
 				if lands(is.On[k].To) != was.On[k].To {
-					t.Errorf("%s: step %d on %v goes to %d, was %d", name, i, was.On[k].Errno, lands(is.On[k].To), was.On[k].To)
+					t.Errorf("%s: step %d on %v continues at %d, was %d", name, i, was.On[k].Errno, lands(is.On[k].To),
+						was.On[k].To)
 				}
 			}
 			if o.At[i] > 0 && o.Origin[o.At[i]-1] < 0 {
@@ -51,7 +53,7 @@ func TestInsertKeepsWays(t *testing.T) {
 	}
 }
 
-func TestAfter(t *testing.T) {
+func TestNextStepAfterResult(t *testing.T) {
 	p := &Plan{Steps: []Step{{Next: 1, Zero: 2, On: []Branch{{unix.ENOENT, 3}}}, {}, {}, {}}}
 	for _, c := range []struct {
 		result int64

@@ -113,11 +113,21 @@ type Step struct {
 	Next, Zero int
 	On         []Branch // at most four
 
+	Kind   Kind
 	Group  Group
 	Name   string // what the step does: "mount proc on /proc"
 	Why    string // the reason, or what would break without it
 	Source string // JSON path in config.json that requested it, "" for minirun itself
 }
+
+// Kind distinguishes the steps that the parent treats specially.
+type Kind uint8
+
+const (
+	Plain        Kind = iota
+	Program           // finds or executes the container's program
+	WaitForStart      // a created container waits here for `start`
+)
 
 // A Branch specifies where to continue after an expected error.
 type Branch struct {
@@ -134,9 +144,6 @@ const (
 // A Cell is eight bytes of the plan's data that store a step's result, identified by
 // their offset in Data.
 type Cell uint32
-
-// CellAt returns the cell at an address that Bytes or Room returned.
-func CellAt(a Arg) Cell { return Cell(a.Value - DataBase) }
 
 // None is the cell for unused results.
 const None Cell = headerScratch

@@ -84,7 +84,7 @@ func (t *tape) arg(p *Plan) Arg {
 	return Int(t.word())
 }
 
-// seen reduces p to what the loop sees of it, which is also what Decode returns: no texts, six
+// seen reduces p to what the loop sees of it, which is also what decode returns: no texts, six
 // arguments, pointers as numbers.
 func seen(p *Plan) *Plan {
 	out := &Plan{Data: append([]byte(nil), p.Data...)}

@@ -107,7 +107,8 @@ func (p *Plan) argTexts(s *Step) []string {
 }
 
 func (p *Plan) findCell(offset uint64) (int, bool) {
-	return slices.BinarySearchFunc(p.Cells, offset, func(c CellName, offset uint64) int { return cmp.Compare(uint64(c.Cell), offset) })
+	return slices.BinarySearchFunc(p.Cells, offset,
+		func(c CellName, offset uint64) int { return cmp.Compare(uint64(c.Cell), offset) })
 }
 
 func (p *Plan) cellName(offset uint64) string {

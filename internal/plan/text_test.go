@@ -25,66 +25,93 @@ func sample() *Plan {
 	create := b.Words(unix.O_CREAT|unix.O_WRONLY|1<<40, 0o640, 0)
 
 	b.In(Namespaces, "linux.namespaces")
-	b.Call("make namespaces", "a time namespace only by unshare", Unshare, Int(unix.CLONE_NEWNS|unix.CLONE_NEWTIME))
-	b.Get("clone", "", Then{Zero: gone}, child, Clone, Int(unix.CLONE_PARENT|unix.CLONE_NEWPID|uintptr(unix.SIGCHLD)), Int(0), Int(0), Int(0), Int(0))
-	b.Call("join", "", Setns, Of(fd), Int(unix.CLONE_NEWUSER))
-	b.Call("clone flags nobody knows", "", Unshare, Int(0x13))
-	b.Call("set the host name", "", Sethostname, b.Str(`a "b"`), Int(5))
+	b.Add(Op{Name: "make namespaces", Why: "a time namespace only by unshare"},
+		Unshare, Int(unix.CLONE_NEWNS|unix.CLONE_NEWTIME))
+	b.Add(Op{Name: "clone", Out: child, Then: Then{Zero: gone}},
+		Clone, Int(unix.CLONE_PARENT|unix.CLONE_NEWPID|uintptr(unix.SIGCHLD)), Int(0), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "join"}, Setns, Of(fd), Int(unix.CLONE_NEWUSER))
+	b.Add(Op{Name: "clone flags nobody knows"}, Unshare, Int(0x13))
+	b.Add(Op{Name: "set the host name"}, Sethostname, b.Str(`a "b"`), Int(5))
 
 	b.In(Filesystem, "root.path")
-	b.Get("open the root", "", none, root, Openat2, at, b.Str("/rootfs"), how, Int(24))
-	b.Get("make a file", "", Fine(unix.EEXIST), fd, Openat2, Of(root), b.Str("etc/hosts"), create, Int(24))
-	b.Get("open", "", Then{On: []On{{unix.ENOENT, end}, {unix.ENOTDIR, 0}}}, fd, Openat, Of(root), b.Str("proc"), Int(unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC), Int(0o755))
-	b.Call("mount", "", Mount, b.Str("proc"), b.Str("/proc"), b.Str("proc"), Int(unix.MS_NOSUID|unix.MS_NODEV), Int(0))
-	b.Call("unmount", "", Umount, b.Str("."), Int(unix.MNT_DETACH))
-	b.Get("clone a tree", "", none, fd, OpenTree, at, b.Str(""), Int(unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH))
-	b.Call("move a mount", "", MoveMount, Of(fd), b.Str(""), Of(root), b.Str("mnt"), Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
-	b.Call("change a mount", "", MountSetattr, Of(fd), b.Str(""), Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
-		b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME, unix.MS_PRIVATE, 0), Int(32))
-	b.Call("map a mount's ids", "", MountSetattr, Int(5), b.Str(""), Int(unix.AT_EMPTY_PATH), b.Words(unix.MOUNT_ATTR_IDMAP, 0x30, 0, 6), Int(32))
-	b.Get("a file system", "", none, fd, Fsopen, b.Str("tmpfs"), Int(unix.FSOPEN_CLOEXEC))
-	b.Call("an option", "", Fsconfig, Of(fd), Int(unix.FSCONFIG_SET_STRING), b.Str("mode"), b.Str("755"), Int(0))
-	b.Call("create", "", Fsconfig, Of(fd), Int(unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))
-	b.Get("its mount", "", none, fd, Fsmount, Of(fd), Int(unix.FSMOUNT_CLOEXEC), Int(unix.MOUNT_ATTR_NOSUID))
-	b.Call("a device", "", Mknodat, Of(root), b.Str("dev/null"), Int(unix.S_IFCHR|0o666), Int(unix.Mkdev(1, 3)))
-	b.Call("a FIFO", "", Mknodat, Of(root), b.Str("fifo"), Int(unix.S_IFIFO|0o600), Int(0))
-	b.Call("remove a directory", "not AT_EACCESS, which has its value", Unlinkat, Of(root), b.Str("dir"), Int(unix.AT_REMOVEDIR))
-	b.Call("give it away", "", Fchownat, Of(root), b.Str("f"), Int(-1), Int(100000), Int(unix.AT_SYMLINK_NOFOLLOW))
+	b.Add(Op{Name: "open the root", Out: root, Then: none}, Openat2, at, b.Str("/rootfs"), how, Int(24))
+	b.Add(Op{Name: "make a file", Out: fd, Then: Fine(unix.EEXIST)},
+		Openat2, Of(root), b.Str("etc/hosts"), create, Int(24))
+	b.Add(Op{Name: "open", Out: fd, Then: Then{On: []On{{unix.ENOENT, end}, {unix.ENOTDIR, 0}}}},
+		Openat, Of(root), b.Str("proc"), Int(unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC), Int(0o755))
+	b.Add(Op{Name: "mount"},
+		Mount, b.Str("proc"), b.Str("/proc"), b.Str("proc"), Int(unix.MS_NOSUID|unix.MS_NODEV), Int(0))
+	b.Add(Op{Name: "unmount"}, Umount, b.Str("."), Int(unix.MNT_DETACH))
+	b.Add(Op{Name: "clone a tree", Out: fd, Then: none},
+		OpenTree, at, b.Str(""), Int(unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH))
+	b.Add(Op{Name: "move a mount"},
+		MoveMount, Of(fd), b.Str(""), Of(root), b.Str("mnt"), Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	b.Add(Op{Name: "change a mount"},
+		MountSetattr, Of(fd), b.Str(""), Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
+		b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME, unix.MS_PRIVATE, 0),
+		Int(32))
+	b.Add(Op{Name: "map a mount's ids"},
+		MountSetattr, Int(5), b.Str(""), Int(unix.AT_EMPTY_PATH), b.Words(unix.MOUNT_ATTR_IDMAP, 0x30, 0, 6), Int(32))
+	b.Add(Op{Name: "a file system", Out: fd, Then: none},
+		Fsopen, b.Str("tmpfs"), Int(unix.FSOPEN_CLOEXEC))
+	b.Add(Op{Name: "an option"},
+		Fsconfig, Of(fd), Int(unix.FSCONFIG_SET_STRING), b.Str("mode"), b.Str("755"), Int(0))
+	b.Add(Op{Name: "create"}, Fsconfig, Of(fd), Int(unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "its mount", Out: fd, Then: none},
+		Fsmount, Of(fd), Int(unix.FSMOUNT_CLOEXEC), Int(unix.MOUNT_ATTR_NOSUID))
+	b.Add(Op{Name: "a device"},
+		Mknodat, Of(root), b.Str("dev/null"), Int(unix.S_IFCHR|0o666), Int(unix.Mkdev(1, 3)))
+	b.Add(Op{Name: "a FIFO"}, Mknodat, Of(root), b.Str("fifo"), Int(unix.S_IFIFO|0o600), Int(0))
+	b.Add(Op{Name: "remove a directory", Why: "not AT_EACCESS, which has its value"},
+		Unlinkat, Of(root), b.Str("dir"), Int(unix.AT_REMOVEDIR))
+	b.Add(Op{Name: "give it away"},
+		Fchownat, Of(root), b.Str("f"), Int(-1), Int(100000), Int(unix.AT_SYMLINK_NOFOLLOW))
 
 	b.In(Identity, "process.user")
-	b.Call("user", "", Setresuid, Int(uint32(0xffffffff)), Int(1000), Int(0))
-	b.Call("an option of the process", "", Prctl, Int(unix.PR_SET_NO_NEW_PRIVS), Int(1), Int(0), Int(0), Int(0))
-	b.Call("one without a name", "", Prctl, Int(0x7777), Int(1), Int(0), Int(0), Int(0))
-	b.Call("name the process", "", Prctl, Int(unix.PR_SET_NAME), b.Str("init"), Int(0), Int(0), Int(0))
-	b.Call("no ambient capabilities", "", Prctl, Int(unix.PR_CAP_AMBIENT), Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), Int(0), Int(0), Int(0))
-	b.Call("capabilities", "", Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(0x1, 0x2, 0x3, 0x10, 0x20, 0x30))
-	b.Call("a personality", "", Personality, Int(0x8))
-	b.Call("groups", "", Setgroups, Int(2), b.Words32(10, 20))
-	b.Call("a keyring", "", Keyctl, Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses"), Int(0), Int(0), Int(0))
-	b.Get("a socket", "", none, fd, Socket, Int(unix.AF_INET), Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), Int(0))
-	b.Call("write a text", "", Write, Of(fd), b.Str("1\n"), Int(2))
-	b.Call("a descriptor", "", Dup3, Of(fd), Int(0), Int(unix.O_CLOEXEC))
-	b.Call("a terminal's size", "", Ioctl, Of(fd), Int(unix.TIOCSWINSZ), b.Bytes([]byte{24, 0, 80, 23: 0}))
-	b.Call("executable", "", Faccessat2, at, b.Str("/bin/sh"), Int(unix.X_OK), Int(unix.AT_EACCESS))
-	b.Call("mask", "", Umask, Int(0o22))
+	b.Add(Op{Name: "user"}, Setresuid, Int(uint32(0xffffffff)), Int(1000), Int(0))
+	b.Add(Op{Name: "an option of the process"},
+		Prctl, Int(unix.PR_SET_NO_NEW_PRIVS), Int(1), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "one without a name"}, Prctl, Int(0x7777), Int(1), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "name the process"},
+		Prctl, Int(unix.PR_SET_NAME), b.Str("init"), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "no ambient capabilities"},
+		Prctl, Int(unix.PR_CAP_AMBIENT), Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "capabilities"},
+		Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(0x1, 0x2, 0x3, 0x10, 0x20, 0x30))
+	b.Add(Op{Name: "a personality"}, Personality, Int(0x8))
+	b.Add(Op{Name: "groups"}, Setgroups, Int(2), b.Words32(10, 20))
+	b.Add(Op{Name: "a keyring"},
+		Keyctl, Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses"), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "a socket", Out: fd, Then: none},
+		Socket, Int(unix.AF_INET), Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), Int(0))
+	b.Add(Op{Name: "write a text"}, Write, Of(fd), b.Str("1\n"), Int(2))
+	b.Add(Op{Name: "a descriptor"}, Dup3, Of(fd), Int(0), Int(unix.O_CLOEXEC))
+	b.Add(Op{Name: "a terminal's size"},
+		Ioctl, Of(fd), Int(unix.TIOCSWINSZ), b.Bytes([]byte{24, 0, 80, 23: 0}))
+	b.Add(Op{Name: "executable"},
+		Faccessat2, at, b.Str("/bin/sh"), Int(unix.X_OK), Int(unix.AT_EACCESS))
+	b.Add(Op{Name: "mask"}, Umask, Int(0o22))
 
 	b.In(Limits, "process.rlimits[0]")
-	b.Call("limit", "", Prlimit, Int(0), Int(unix.RLIMIT_NOFILE), b.Words(1024, unix.RLIM_INFINITY), Int(0))
+	b.Add(Op{Name: "limit"},
+		Prlimit, Int(0), Int(unix.RLIMIT_NOFILE), b.Words(1024, unix.RLIM_INFINITY), Int(0))
 
 	b.In(Sync, "")
 	m := b.Message(2, "answer")
 	b.Tell("tell", "", m)
 	b.Await("await", "no going on alone", b.Room(8), 8, gone)
-	b.CallThen("jump over", "", Then{Next: end}, Ioctl, Of(fd), Int(unix.TIOCSCTTY), Int(0))
+	b.Add(Op{Name: "jump over", Then: Then{Next: end}}, Ioctl, Of(fd), Int(unix.TIOCSCTTY), Int(0))
 	b.Place(gone)
-	b.Call("end: the parent is gone", "", ExitGroup, Int(1))
+	b.Add(Op{Name: "end: the parent is gone"}, ExitGroup, Int(1))
 
 	b.In(Exec, "process.args")
 	b.Place(end)
-	b.Call("close the rest at execve", "", CloseRange, Int(3), Int(uint32(0xffffffff)), Int(unix.CLOSE_RANGE_CLOEXEC))
-	b.Call("mark a descriptor", "", Fcntl, Of(fd), Int(unix.F_SETFD), Int(unix.FD_CLOEXEC))
-	b.Call("become /bin/sh", "", Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "echo \x01"}), b.Strs([]string{"SECRET=x", "A=b"}))
-	b.Call("end", "", ExitGroup, Int(127))
+	b.Add(Op{Name: "close the rest at execve"},
+		CloseRange, Int(3), Int(uint32(0xffffffff)), Int(unix.CLOSE_RANGE_CLOEXEC))
+	b.Add(Op{Name: "mark a descriptor"}, Fcntl, Of(fd), Int(unix.F_SETFD), Int(unix.FD_CLOEXEC))
+	b.Add(Op{Name: "become /bin/sh"},
+		Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "echo \x01"}), b.Strs([]string{"SECRET=x", "A=b"}))
+	b.Add(Op{Name: "end"}, ExitGroup, Int(127))
 	return b.Plan()
 }
 
@@ -143,7 +170,8 @@ func TestTextOfBadPointers(t *testing.T) {
 	p := sample()
 	for i := range p.Steps {
 		for k := range p.Steps[i].Args {
-			for _, v := range []uint64{0, 1, DataBase - 1, DataBase + uint64(len(p.Data)) - 1, DataBase + uint64(len(p.Data)), 1 << 63, ^uint64(0)} {
+			for _, v := range []uint64{0, 1, DataBase - 1, DataBase + uint64(len(p.Data)) - 1,
+				DataBase + uint64(len(p.Data)), 1 << 63, ^uint64(0)} {
 				p.Steps[i].Args[k] = Arg{Pointer, v}
 				if p.Line(i) == "" {
 					t.Fatal("no text")

@@ -89,10 +89,12 @@ func (p *Plan) ioctlText(s *Step, a Arg) string {
 	case request == unix.TIOCSPTLCK:
 		return fmt.Sprintf("[%d]", binary.LittleEndian.Uint32(data))
 	case request == unix.TIOCSWINSZ:
-		return fmt.Sprintf("{ws_row=%d, ws_col=%d}", binary.LittleEndian.Uint16(data), binary.LittleEndian.Uint16(data[2:]))
+		return fmt.Sprintf("{ws_row=%d, ws_col=%d}", binary.LittleEndian.Uint16(data),
+			binary.LittleEndian.Uint16(data[2:]))
 	case request == unix.SIOCSIFFLAGS:
 		name, _, _ := strings.Cut(string(data[:16]), "\x00")
-		return fmt.Sprintf("{ifr_name=%q, ifr_flags=%s}", name, joinFlags(uint64(binary.LittleEndian.Uint16(data[16:])), []bit{{unix.IFF_UP, "IFF_UP"}}))
+		return fmt.Sprintf("{ifr_name=%q, ifr_flags=%s}", name,
+			joinFlags(uint64(binary.LittleEndian.Uint16(data[16:])), []bit{{unix.IFF_UP, "IFF_UP"}}))
 	}
 	return p.argText(a, address)
 }

@@ -13,25 +13,25 @@ import (
 // left out: package spec has warned about them.
 type Sets struct{ Bounding, Effective, Inheritable, Permitted, Ambient uint64 }
 
-// Mask returns the sets that process.capabilities requests. No object means no
+// CapabilitySets returns the sets that process.capabilities requests. No object means no
 // capabilities, as in runc.
-func Mask(caps *specs.LinuxCapabilities) Sets {
+func CapabilitySets(caps *specs.LinuxCapabilities) Sets {
 	if caps == nil {
 		return Sets{}
 	}
 	s := Sets{
-		Bounding:    bits(caps.Bounding),
-		Effective:   bits(caps.Effective),
-		Inheritable: bits(caps.Inheritable),
-		Permitted:   bits(caps.Permitted),
-		Ambient:     bits(caps.Ambient),
+		Bounding:    capabilityBits(caps.Bounding),
+		Effective:   capabilityBits(caps.Effective),
+		Inheritable: capabilityBits(caps.Inheritable),
+		Permitted:   capabilityBits(caps.Permitted),
+		Ambient:     capabilityBits(caps.Ambient),
 	}
 	// The kernel refuses an ambient capability that is not in both sets.
 	s.Ambient &= s.Permitted & s.Inheritable
 	return s
 }
 
-func bits(names []string) uint64 {
+func capabilityBits(names []string) uint64 {
 	var mask uint64
 	for _, name := range names {
 		if n, ok := spec.Capability(name); ok {
@@ -41,34 +41,39 @@ func bits(names []string) uint64 {
 	return mask
 }
 
-// boundingSet drops what is not requested, up to the kernel's last capability: one
+// dropFromBoundingSet drops what is not requested, up to the kernel's last capability: one
 // that is newer than minirun must not stay. It needs CAP_SETPCAP, so it comes before
 // the change of user.
-func (c *compiler) boundingSet() {
-	keep := Mask(c.p.Capabilities).Bounding
+func (c *compiler) dropFromBoundingSet() {
+	keep := CapabilitySets(c.p.Capabilities).Bounding
 	c.b.In(plan.Identity, "process.capabilities.bounding")
 	for n := range c.in.LastCapability + 1 {
 		if keep&(1<<n) != 0 {
 			continue
 		}
-		c.b.Call("drop "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
+		c.b.Add(plan.Op{Name: "drop " + spec.CapabilityName(n)},
+			plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 }
 
-// capabilities sets the other four sets.
-func (c *compiler) capabilities() {
-	b, s := c.b, Mask(c.p.Capabilities)
+// setCapabilities sets the other four sets.
+func (c *compiler) setCapabilities() {
+	b, s := c.b, CapabilitySets(c.p.Capabilities)
 	now := s
-	if c.privilegedFilter() { // it drops the capabilities itself
+	if c.filterNeedsPrivilege() { // it drops the capabilities itself
 		now.Effective |= 1 << unix.CAP_SYS_ADMIN
 		now.Permitted |= 1 << unix.CAP_SYS_ADMIN
 	}
 	c.capset(now)
 	b.In(plan.Identity, "process.capabilities.ambient")
-	b.Call("clear the ambient set", "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "clear the ambient set"},
+		plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0),
+		plan.Int(0))
 	for n := range 64 {
 		if s.Ambient&(1<<n) != 0 {
-			b.Call("raise "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "raise " + spec.CapabilityName(n)},
+				plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n),
+				plan.Int(0), plan.Int(0))
 		}
 	}
 }
@@ -87,5 +92,6 @@ func (c *compiler) capset(s Sets) {
 	for _, high := range [2]bool{false, true} {
 		data = append(data, half(s.Effective, high), half(s.Permitted, high), half(s.Inheritable, high))
 	}
-	b.Call("set effective, permitted and inheritable", "", plan.Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(data...))
+	b.Add(plan.Op{Name: "set effective, permitted and inheritable"},
+		plan.Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(data...))
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
-	"github.com/minirun/minirun/internal/seccomp"
 )
 
 // This file finds the program, executes it, and has the parent explain why that is not
@@ -41,27 +40,23 @@ func Candidates(arg0 string, env []string) []string {
 	return out
 }
 
-// report adds the steps that report to the parent that the program cannot be executed,
+// reportAndWait adds the steps that report to the parent that the program cannot be executed,
 // and wait to be killed. m.A is the errno.
-func (c *compiler) report(m plan.Message) {
+func (c *compiler) reportAndWait(m plan.Message) {
 	b := c.b
 	b.Tell("tell the parent: "+handshake.Name(m.Point), "it looks for the reason in the container's mounts", m)
 	again := b.Here()
 	// No answer comes, and one to an earlier question may still be in the socket.
-	b.CallThen("wait to be killed", "the mounts end with the process",
-		plan.Then{Next: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
-		plan.Ppoll, b.Words32(uint32(b.SyncFD()), 0), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{
+		Name: "wait to be killed",
+		Why:  "the mounts end with the process",
+		Then: plan.Then{Next: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
+	}, plan.Ppoll, b.Words32(uint32(b.SyncFD()), 0), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
-// Reports returns whether a filter allows a process to report that it cannot execute
-// its program.
-func Reports(filter *seccomp.Program) bool {
-	return filter == nil || filter.Allows(plan.Write.Number()) && filter.Allows(plan.Ppoll.Number())
-}
-
-// reportOn returns the branches that lead from errors of a step to the report, none if
+// reportErrors returns the branches that lead from errors of a step to the report, none if
 // the filter forbids it, and the cell that must store the result of that step.
-func (c *compiler) reportOn(errnos ...unix.Errno) (result plan.Cell, on []plan.On) {
+func (c *compiler) reportErrors(errnos ...unix.Errno) (result plan.Cell, on []plan.On) {
 	if c.in.Unreported {
 		return plan.None, nil
 	}
@@ -74,19 +69,19 @@ func (c *compiler) reportOn(errnos ...unix.Errno) (result plan.Cell, on []plan.O
 	return c.noProgram.A, on
 }
 
-// reportLast adds the report that reportOn leads to.
-func (c *compiler) reportLast() {
+// placeReport adds the report that reportErrors leads to.
+func (c *compiler) placeReport() {
 	if c.noProgram.Point != 0 {
 		c.b.In(plan.Sync, "")
 		c.b.Place(c.reportAt)
-		c.report(c.noProgram)
+		c.reportAndWait(c.noProgram)
 	}
 }
 
-// lookup checks that the program exists, is executable and is not a directory, so that
+// findProgram checks that the program exists, is executable and is not a directory, so that
 // create fails where start would. The file may be replaced before start, so execve
 // goes through the same candidates again.
-func (c *compiler) lookup(candidates []string) {
+func (c *compiler) findProgram(candidates []string) {
 	b := c.b
 	b.In(plan.Exec, "process.args[0]")
 	found := b.Label()
@@ -95,19 +90,22 @@ func (c *compiler) lookup(candidates []string) {
 		last, next := i == len(candidates)-1, b.Label()
 		t, result := plan.Then{}, plan.None
 		if last {
-			result, t.On = c.reportOn(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
+			result, t.On = c.reportErrors(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
 		} else {
 			t.On = searchOn(next)
 		}
 		// EPERM: a filter forbids the check; execve will report it.
 		t.On = append(t.On, plan.On{Errno: unix.EPERM, To: found})
-		b.Get("is "+p+" executable", "", t, result, call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
-		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found}, {Errno: unix.EPERM, To: found}}}
-		b.CallThen("is "+p+" a directory", "execve would refuse it", isDirectory, call,
-			slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p + "/"), plan.Int(unix.F_OK)}, flags)...)
+		b.Add(plan.Op{Name: "is " + p + " executable", Kind: plan.Program, Out: result, Then: t},
+			call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
+		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found},
+			{Errno: unix.EPERM, To: found}}}
+		b.Add(plan.Op{Name: "is " + p + " a directory", Why: "execve would refuse it", Kind: plan.Program,
+			Then: isDirectory},
+			call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p + "/"), plan.Int(unix.F_OK)}, flags)...)
 		b.Place(next)
 	}
-	c.notFound()
+	c.reportNotFound()
 	b.Place(found)
 }
 
@@ -118,7 +116,7 @@ func (c *compiler) lookup(candidates []string) {
 // 5.8, nothing is checked.
 func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
 	const override = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
-	s := Mask(c.p.Capabilities)
+	s := CapabilitySets(c.p.Capabilities)
 	var real uint64
 	if c.p.User.UID == 0 {
 		real = s.Permitted
@@ -127,19 +125,23 @@ func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
 		return plan.Faccessat, nil
 	}
 	effective := plan.Int(unix.AT_EACCESS)
-	c.b.CallThen("can permissions of effective IDs be checked", "faccessat(2) checks the real ones",
-		plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
-		plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
+	c.b.Add(plan.Op{
+		Name: "can permissions of effective IDs be checked",
+		Why:  "faccessat(2) checks the real ones",
+		Kind: plan.Program,
+		Then: plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
+	}, plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
 	return plan.Faccessat2, []plan.Arg{effective}
 }
 
-// notFound is the end of the search if it found only directories, or if there was
+// reportNotFound is the end of the search if it found only directories, or if there was
 // nothing to search, without a PATH.
-func (c *compiler) notFound() {
+func (c *compiler) reportNotFound() {
 	b, arg0 := c.b, c.p.Args[0]
 	if c.in.Unreported {
 		if len(Candidates(arg0, c.p.Env)) == 0 { // else execve fails
-			b.Call("find "+arg0+" without a PATH", "", plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
+			b.Add(plan.Op{Name: "find " + arg0 + " without a PATH", Kind: plan.Program},
+				plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
 		}
 		return
 	}
@@ -149,7 +151,7 @@ func (c *compiler) notFound() {
 		errno = unix.EISDIR
 	}
 	b.Preset(m.A, uint64(-int64(errno)))
-	c.report(m)
+	c.reportAndWait(m)
 }
 
 // searchOn returns the errors after which the next directory of PATH is tried, as
@@ -158,7 +160,7 @@ func searchOn(next plan.Label) []plan.On {
 	return []plan.On{{Errno: unix.ENOENT, To: next}, {Errno: unix.ENOTDIR, To: next}, {Errno: unix.EACCES, To: next}}
 }
 
-func (c *compiler) execve(candidates []string, env plan.Arg) {
+func (c *compiler) executeProgram(candidates []string, env plan.Arg) {
 	b := c.b
 	b.In(plan.Exec, "process.args")
 	argv := b.Strs(c.p.Args)
@@ -167,8 +169,8 @@ func (c *compiler) execve(candidates []string, env plan.Arg) {
 		if i < len(candidates)-1 {
 			t.On = searchOn(0) // the following step
 		} else {
-			result, t.On = c.reportOn(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ENOEXEC)
+			result, t.On = c.reportErrors(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ENOEXEC)
 		}
-		b.Get("become "+p, "", t, result, plan.Execve, b.Str(p), argv, env)
+		b.Add(plan.Op{Name: "become " + p, Kind: plan.Program, Out: result, Then: t}, plan.Execve, b.Str(p), argv, env)
 	}
 }

@@ -24,26 +24,26 @@ var ErrNotRegular = errors.New("not a regular file")
 // Open opens a file of the host for reading. A symbolic link is followed.
 func Open(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
-	return finish(fd, name, err)
+	return reopenRegular(fd, name, err)
 }
 
 // OpenAt opens a file of the directory dir for reading. A symbolic link is not
 // followed but refused: it is not a regular file.
 func OpenAt(dir int, name string) (*os.File, error) {
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	return finish(fd, name, err)
+	return reopenRegular(fd, name, err)
 }
 
 // OpenIn opens a file below the directory root for reading; resolve has the flags of
 // openat2(2).
 func OpenIn(root int, name string, resolve uint64) (*os.File, error) {
-	fd, err := PathIn(root, name, 0, resolve)
-	return finish(fd, name, err)
+	fd, err := OpenPathIn(root, name, 0, resolve)
+	return reopenRegular(fd, name, err)
 }
 
-// PathIn opens a file of any kind below the directory root, with O_PATH and
-// flags.
-func PathIn(root int, name string, flags int, resolve uint64) (fd int, err error) {
+// OpenPathIn opens a file of any kind below the directory root, with O_PATH and flags;
+// resolve has the flags of openat2(2).
+func OpenPathIn(root int, name string, flags int, resolve uint64) (fd int, err error) {
 	return Openat2(root, name, &unix.OpenHow{Flags: uint64(unix.O_PATH | flags), Resolve: resolve})
 }
 
@@ -74,7 +74,8 @@ func Openat2(dir int, name string, how *unix.OpenHow) (fd int, err error) {
 	return fd, err
 }
 
-func finish(fd int, name string, err error) (*os.File, error) {
+// reopenRegular completes an opening: fd and err are the result of the one with O_PATH.
+func reopenRegular(fd int, name string, err error) (*os.File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}

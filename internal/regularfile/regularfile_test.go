@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opens returns all ways to open the file name in the directory dir.
-func opens(t *testing.T, dir, name string) map[string]func() (*os.File, error) {
+// openers returns all ways to open the file name in the directory dir.
+func openers(t *testing.T, dir, name string) map[string]func() (*os.File, error) {
 	t.Helper()
 	root, err := os.Open(dir)
 	if err != nil {
@@ -28,12 +28,12 @@ func opens(t *testing.T, dir, name string) map[string]func() (*os.File, error) {
 	}
 }
 
-func TestReadsRegularFiles(t *testing.T) {
+func TestOpenReadsRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, open := range opens(t, dir, "file") {
+	for name, open := range openers(t, dir, "file") {
 		f, err := open()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -49,8 +49,8 @@ func TestReadsRegularFiles(t *testing.T) {
 	}
 }
 
-// TestRefusesOthers: opening a FIFO without a writer would block forever.
-func TestRefusesOthers(t *testing.T) {
+// TestOpenRefusesOtherKinds: opening a FIFO without a writer would block forever.
+func TestOpenRefusesOtherKinds(t *testing.T) {
 	for name, c := range map[string]struct {
 		create func(path string) error
 		want   error
@@ -67,7 +67,7 @@ func TestRefusesOthers(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			for name, open := range opens(t, dir, "file") {
+			for name, open := range openers(t, dir, "file") {
 				f, err := open()
 				if !errors.Is(err, c.want) {
 					t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -80,12 +80,12 @@ func TestRefusesOthers(t *testing.T) {
 	}
 }
 
-func TestLinks(t *testing.T) {
+func TestOpenInFollowsLinksOpenAtDoesNot(t *testing.T) {
 	dir := t.TempDir()
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, "file"), nil, 0o644), os.Symlink("/file", filepath.Join(dir, "link"))); err != nil {
 		t.Fatal(err)
 	}
-	all := opens(t, dir, "link")
+	all := openers(t, dir, "link")
 	if f, err := all["OpenIn"](); err != nil {
 		t.Errorf("the link begins at the root: %v", err)
 	} else {

@@ -22,7 +22,7 @@ func Find() (root string, err error) {
 		return "", err
 	}
 	defer f.Close()
-	root, err = findIn(f)
+	root, err = findInMountinfo(f)
 	if errors.Is(err, ErrNotMounted) {
 		if known, _ := os.ReadFile("/proc/filesystems"); !strings.Contains(string(known), "resctrl\n") {
 			return "", fmt.Errorf("%w, and cannot be mounted: this processor or kernel does not support it", err)
@@ -32,8 +32,8 @@ func Find() (root string, err error) {
 	return root, err
 }
 
-// findIn looks into a table as in proc_pid_mountinfo(5).
-func findIn(table io.Reader) (root string, err error) {
+// findInMountinfo finds the mount point in a table as in proc_pid_mountinfo(5).
+func findInMountinfo(table io.Reader) (root string, err error) {
 	mounts, err := mountinfo.GetMountsFromReader(table, mountinfo.FSTypeFilter("resctrl"))
 	switch {
 	case err != nil:
@@ -44,9 +44,11 @@ func findIn(table io.Reader) (root string, err error) {
 	return mounts[0].Mountpoint, nil
 }
 
-// Look is Decide for the current content of root.
-func Look(root, id string, r *specs.LinuxIntelRdt) (*Plan, error) {
-	return Decide(root, id, r, isDirectory)
+// NewPlan returns the plan for linux.intelRdt of the container id, given the groups that
+// exist in the resctrl file system root. The error is a [MissingError] for a closID
+// without a group and without schemata.
+func NewPlan(root, id string, r *specs.LinuxIntelRdt) (*Plan, error) {
+	return newPlan(root, id, r, isDirectory)
 }
 
 func isDirectory(path string) bool {
@@ -57,28 +59,28 @@ func isDirectory(path string) bool {
 // Apply creates the groups and writes the schemata. After an error nothing that it
 // created is left.
 func (p *Plan) Apply() error {
-	if p.Make {
+	if p.Create {
 		if err := os.Mkdir(p.Control, 0o755); err != nil {
-			return p.failed("make the group", err)
+			return p.explain("create the group", err)
 		}
 	}
-	err := p.compare()
+	err := p.checkMatching()
 	if err == nil && p.Monitor != "" {
 		err = p.makeMonitor()
 	}
 	if err == nil {
-		if err = p.configure(); err != nil && p.Monitor != "" {
+		if err = p.writeSchemata(); err != nil && p.Monitor != "" {
 			err = errors.Join(err, os.RemoveAll(p.Monitor))
 		}
 	}
-	if err != nil && p.Make {
+	if err != nil && p.Create {
 		err = errors.Join(err, os.RemoveAll(p.Control))
 	}
 	return err
 }
 
-// compare refuses a group that exists with other schemata.
-func (p *Plan) compare() error {
+// checkMatching refuses a group that exists with other schemata.
+func (p *Plan) checkMatching() error {
 	if len(p.Matching) == 0 {
 		return nil
 	}
@@ -86,14 +88,14 @@ func (p *Plan) compare() error {
 	if err != nil {
 		return err
 	}
-	if line := missing(p.Matching, string(file)); line != "" {
-		return fmt.Errorf("the group %s exists with other schemata: %q is not among %q\n"+
+	if line := findMissing(p.Matching, string(file)); line != "" {
+		return fmt.Errorf("the group %s exists with different schemata: %q is not among %q\n"+
 			"hint: use the group's own values, or another closID", p.Control, line, strings.Fields(string(file)))
 	}
 	return nil
 }
 
-func (p *Plan) configure() error {
+func (p *Plan) writeSchemata() error {
 	for _, text := range p.Writes {
 		if err := p.write(p.schemata(), text+"\n"); err != nil {
 			return err
@@ -107,10 +109,10 @@ func (p *Plan) makeMonitor() error {
 		return errors.New("this processor or kernel does not support monitoring (resctrl has no mon_groups)")
 	}
 	if err := os.Mkdir(filepath.Dir(p.Monitor), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return p.failed("make the group", err)
+		return p.explain("create the group", err)
 	}
 	if err := os.Mkdir(p.Monitor, 0o755); err != nil {
-		return p.failed("make the monitoring group", err)
+		return p.explain("create the monitoring group", err)
 	}
 	return nil
 }
@@ -120,22 +122,23 @@ func (g *Group) schemata() string { return filepath.Join(g.Control, "schemata") 
 // write writes to a file of the resctrl file system.
 func (g *Group) write(path, text string) error {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return g.failed(fmt.Sprintf("write %q", strings.TrimSuffix(text, "\n")), err)
+		return g.explain(fmt.Sprintf("write %q", strings.TrimSuffix(text, "\n")), err)
 	}
 	return nil
 }
 
-// failed adds the kernel's explanation to an error. Without one the file says "ok".
-func (g *Group) failed(what string, err error) error {
+// explain adds the kernel's explanation to an error. Without one the file says "ok".
+func (g *Group) explain(action string, err error) error {
 	status, _ := os.ReadFile(filepath.Join(g.Root, "info", "last_cmd_status"))
-	why := strings.TrimSpace(string(status))
+	reason := strings.TrimSpace(string(status))
 	switch {
-	case why != "" && why != "ok":
-		return fmt.Errorf("%s: %w: %s", what, err, why)
+	case reason != "" && reason != "ok":
+		return fmt.Errorf("%s: %w: %s", action, err, reason)
 	case errors.Is(err, unix.ENOSPC):
-		return fmt.Errorf("%s: %w: the processor has no more groups: see num_closids and num_rmids below %s", what, err, filepath.Join(g.Root, "info"))
+		return fmt.Errorf("%s: %w: the processor has no more groups: see num_closids and num_rmids below %s",
+			action, err, filepath.Join(g.Root, "info"))
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fmt.Errorf("%s: %w", action, err)
 }
 
 // Join moves a process into the group. Its children follow.
@@ -157,7 +160,7 @@ func (g *Group) Remove() error {
 			return fmt.Errorf("remove the monitoring group: %w", err)
 		}
 	}
-	if !g.Own {
+	if !g.Private {
 		return nil
 	}
 	if err := os.RemoveAll(g.Control); err != nil {
@@ -189,7 +192,7 @@ func (g *Group) Update(l3Cache, memoryBandwidth string) (undo func() error, err 
 		return nil, err
 	}
 	restore := func() error { return g.write(g.schemata(), string(old)) }
-	if err := g.write(g.schemata(), strings.Join(lines(l3Cache, memoryBandwidth), "\n")+"\n"); err != nil {
+	if err := g.write(g.schemata(), strings.Join(nonEmpty(l3Cache, memoryBandwidth), "\n")+"\n"); err != nil {
 		return nil, err
 	}
 	return restore, nil

@@ -7,8 +7,8 @@
 //	  mon_groups/NAME/         a monitoring group of the default group
 //	  CLOSID/                  a group: schemata, tasks, mon_groups/NAME/
 //
-// Decide is pure. The other functions work below a root directory that they get as an
-// argument: only Find looks for it.
+// newPlan is pure. The other functions work below a root directory that they get as an
+// argument; only Find looks for it.
 package resctrl
 
 import (
@@ -26,15 +26,15 @@ type Group struct {
 	Root    string `json:"root"`              // the mount point
 	Control string `json:"control"`           // the group's directory
 	Monitor string `json:"monitor,omitempty"` // the monitoring group's directory, which is created for the container
-	// Own is true if the group is created for the container and removed with it. A
+	// Private is true if the group is created for the container and removed with it. A
 	// group with a closID outlives the containers in it.
-	Own bool `json:"own,omitempty"`
+	Private bool `json:"own,omitempty"`
 }
 
 // A Plan is the set of changes that give a container its group.
 type Plan struct {
 	Group
-	Make bool // the group's directory
+	Create bool // the group's directory
 	// Matching are lines that the schemata file must already contain.
 	Matching []string
 	// Writes are written to the schemata file, one after the other.
@@ -44,9 +44,9 @@ type Plan struct {
 // reserved are the kernel's own directories at the root.
 var reserved = map[string]bool{"info": true, "mon_groups": true, "mon_data": true}
 
-// Decide returns the plan for linux.intelRdt of the container id (pure). exists
+// newPlan returns the plan for linux.intelRdt of the container id (pure). exists
 // reports whether a directory exists below root.
-func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) bool) (*Plan, error) {
+func newPlan(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) bool) (*Plan, error) {
 	name := r.ClosID
 	if name == "" {
 		name = id
@@ -55,17 +55,17 @@ func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) boo
 		return nil, fmt.Errorf("the resctrl group cannot be named %q: the kernel uses that name", name)
 	}
 	p := &Plan{Group: Group{Root: root, Control: filepath.Join(root, name)}}
-	there := exists(p.Control)
-	legacy := lines(r.L3CacheSchema, r.MemBwSchema)
+	found := exists(p.Control)
+	legacy := nonEmpty(r.L3CacheSchema, r.MemBwSchema)
 	switch {
 	case r.ClosID == "":
-		p.Own = !there
-	case there:
+		p.Private = !found
+	case found:
 		p.Matching = legacy
 	case len(legacy)+len(r.Schemata) == 0:
 		return nil, &MissingError{Dir: p.Control}
 	}
-	p.Make = !there
+	p.Create = !found
 	// Two writes: the kernel refuses one that names a cache twice, and schemata may
 	// contain those of the other two fields again.
 	for _, text := range []string{strings.Join(legacy, "\n"), strings.Join(r.Schemata, "\n")} {
@@ -79,8 +79,8 @@ func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) boo
 	return p, nil
 }
 
-// lines returns the non-empty lines.
-func lines(all ...string) (given []string) {
+// nonEmpty returns the non-empty lines.
+func nonEmpty(all ...string) (given []string) {
 	for _, l := range all {
 		if l != "" {
 			given = append(given, l)

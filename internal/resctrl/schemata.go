@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// missing returns the first line that a schemata file does not have, or "". The kernel
+// findMissing returns the first line that a schemata file does not have, or "". The kernel
 // pads its output, so values are compared as numbers. A line may omit domains, which
 // may then have any value.
-func missing(wanted []string, file string) string {
+func findMissing(wanted []string, file string) string {
 	have := map[string]map[string]string{}
 	for line := range strings.Lines(file) {
 		if resource, domains, ok := parseLine(line); ok {
@@ -23,7 +23,7 @@ func missing(wanted []string, file string) string {
 			return line
 		}
 		for id, value := range domains {
-			if !sameValue(resource, value, have[resource][id]) {
+			if !equalValues(resource, value, have[resource][id]) {
 				return line
 			}
 		}
@@ -48,9 +48,9 @@ func parseLine(line string) (resource string, domains map[string]string, ok bool
 	return strings.TrimSpace(resource), domains, true
 }
 
-// sameValue compares a value of a domain: a share of bandwidth is decimal, a bit mask
+// equalValues compares a value of a domain: a share of bandwidth is decimal, a bit mask
 // of a cache hexadecimal.
-func sameValue(resource, a, b string) bool {
+func equalValues(resource, a, b string) bool {
 	base := 16
 	if strings.HasSuffix(resource, "MB") || resource == "MBA" || resource == "SMBA" {
 		base = 10

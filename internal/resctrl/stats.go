@@ -63,16 +63,18 @@ func (g *Group) Stats() (Stats, error) {
 		s.L3Cache = &L3Cache{r.text(cache, "cbm_mask"), r.number(cache, "min_cbm_bits"), r.number(cache, "num_closids")}
 	}
 	if dir := filepath.Join(info, "MB"); isDirectory(dir) {
-		s.Bandwidth = &Bandwidth{r.number(dir, "bandwidth_gran"), r.number(dir, "delay_linear"), r.number(dir, "min_bandwidth"), r.number(dir, "num_closids")}
+		s.Bandwidth = &Bandwidth{
+			r.number(dir, "bandwidth_gran"), r.number(dir, "delay_linear"), r.number(dir, "min_bandwidth"), r.number(dir, "num_closids"),
+		}
 	}
-	s.L3SchemaRoot, s.BandwidthSchemaRoot = schemas(r.text(g.Root, "schemata"))
-	s.L3Schema, s.BandwidthSchema = schemas(r.text(g.Control, "schemata"))
+	s.L3SchemaRoot, s.BandwidthSchemaRoot = splitSchemata(r.text(g.Root, "schemata"))
+	s.L3Schema, s.BandwidthSchema = splitSchemata(r.text(g.Control, "schemata"))
 	counted := g.Monitor
-	if counted == "" && g.Own {
+	if counted == "" && g.Private {
 		counted = g.Control
 	}
 	if counted != "" {
-		s.count(r, counted)
+		s.readCounters(r, counted)
 	}
 	if r.err != nil {
 		return Stats{}, fmt.Errorf("read the statistics of the resctrl group: %w", r.err)
@@ -80,8 +82,8 @@ func (g *Group) Stats() (Stats, error) {
 	return s, nil
 }
 
-// count reads the counters, one directory for each cache.
-func (s *Stats) count(r *reader, group string) {
+// readCounters reads the counters, one directory for each cache.
+func (s *Stats) readCounters(r *reader, group string) {
 	data := filepath.Join(group, "mon_data")
 	entries, err := os.ReadDir(data) // sorted
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && r.err == nil {
@@ -106,8 +108,8 @@ func isFile(dir, name string) bool {
 	return err == nil
 }
 
-// schemas finds the lines of the caches and of the bandwidth.
-func schemas(file string) (cache, bandwidth string) {
+// splitSchemata finds the lines of the caches and of the bandwidth.
+func splitSchemata(file string) (cache, bandwidth string) {
 	var caches []string
 	for line := range strings.Lines(file) {
 		line = strings.TrimSpace(line)

@@ -46,12 +46,12 @@ type Attempt struct {
 // String formats the attempt as a line for the user.
 func (a Attempt) String() string {
 	if a.Next == 0 {
-		return fmt.Sprintf("%s: %s: the server asks to wait for %v, which is too long", a.Server, a.Cause, a.Wait)
+		return fmt.Sprintf("%s: %s: not retrying, because the server asks to wait for %v", a.Server, a.Cause, a.Wait)
 	}
 	if a.Tries == 0 {
-		return fmt.Sprintf("%s: %s: trying again in %v", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond))
+		return fmt.Sprintf("%s: %s: retrying in %v", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond))
 	}
-	return fmt.Sprintf("%s: %s: trying again in %v (try %d of %d)", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond), a.Next, a.Tries)
+	return fmt.Sprintf("%s: %s: retrying in %v (try %d of %d)", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond), a.Next, a.Tries)
 }
 
 type (

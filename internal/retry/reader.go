@@ -67,7 +67,7 @@ func (r *reader) resume() error {
 	r.last = r.offset
 	for {
 		r.failures++
-		if !r.policy.Wait(r.ctx, r.server, "the connection was cut", r.failures) {
+		if !r.policy.Wait(r.ctx, r.server, "the connection was closed", r.failures) {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func (r *reader) resume() error {
 		}
 		r.content = content
 		if from > r.offset {
-			return errors.Join(r.broken, fmt.Errorf("asked for the content from byte %d on, got it from %d", r.offset, from))
+			return errors.Join(r.broken, fmt.Errorf("requested the content from byte %d, received it from byte %d", r.offset, from))
 		}
 		_, err = io.CopyN(io.Discard, ctxio.NewReader(r.ctx, content), r.offset-from) // skips what was already read
 		if err == nil {

@@ -77,7 +77,7 @@ func (t *transport) CloseIdleConnections() {
 func (t *transport) causeOf(r *http.Request, answer *http.Response, err error) string {
 	switch {
 	case err != nil && isSafe(r.Method) && IsCut(err):
-		return "the connection was cut"
+		return "the connection was closed"
 	case err == nil && TemporaryStatus(answer.StatusCode) && (answer.StatusCode == http.StatusTooManyRequests || t.repeatable(r)):
 		return fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}

@@ -48,8 +48,8 @@ func (c *compiler) bindAttributes(mount plan.Cell, name string, o spec.MountOpti
 		return
 	}
 	done, locked := c.b.Label(), c.b.Label()
-	c.b.CallThen(name, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: locked}}}, plan.MountSetattr,
-		plan.Of(mount), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH), c.attrWords(all), plan.Int(32))
+	c.b.Add(plan.Op{Name: name, Then: plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: locked}}}},
+		plan.MountSetattr, plan.Of(mount), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH), c.attrWords(all), plan.Int(32))
 	c.b.Place(locked)
 	c.setAttr(name+", except locked flags", mount, kept)
 	c.b.Place(done)

@@ -29,14 +29,14 @@ func BindSource(bundle string, m *specs.Mount) string {
 	return filepath.Join(bundle, m.Source)
 }
 
-// bind clones the source's mounts, changes them while they are invisible, and moves
+// bindMount clones the source's mounts, changes them while they are invisible, and moves
 // the result onto the target: three calls that use only descriptors.
-func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
+func (c *compiler) bindMount(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
-	where := clean(m.Destination)
+	where := cleanPath(m.Destination)
 	source, early := c.sources[i]
 	switch {
-	case early && c.staged():
+	case early && c.stagesSources():
 		source = c.stagedSource(i, cloneFlags(o))
 	case !early:
 		source = c.cloneSource(i)
@@ -45,7 +45,7 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	c.bindAttributes(source, "set attributes of "+where, o)
 	fd := c.bindTarget(i, source, o)
 	c.attach(source, fd, "bind "+m.Source+" on "+where)
-	c.attributes(source, where, o)
+	c.setMountAttributes(source, where, o)
 	c.close(fd)
 	if where == "/dev" {
 		c.keepDev(source)
@@ -58,21 +58,24 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan.Cell {
 	last := lastFollowed
 	switch {
-	case clean(c.spec.Mounts[i].Destination) == "/dev":
+	case cleanPath(c.spec.Mounts[i].Destination) == "/dev":
 		last = lastRefused
 	case o.DestNoFollow:
 		last = lastKept
 	}
 	kind := c.in.SourceKind(i)
 	if kind != Undecided {
-		return c.open(c.target(i, kind == Directory, last))
+		return c.open(c.mountTarget(i, kind == Directory, last))
 	}
 	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
-	c.b.CallThen("check whether it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
-		plan.Fchdir, plan.Of(source))
-	c.openInto(c.target(i, true, last), fd, done, nil)
+	c.b.Add(plan.Op{
+		Name: "check whether it is a directory",
+		Why:  "the target must be of the same kind",
+		Then: plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
+	}, plan.Fchdir, plan.Of(source))
+	c.openInto(c.mountTarget(i, true, last), fd, done, nil)
 	c.b.Place(file)
-	c.openInto(c.target(i, false, last), fd, done, nil)
+	c.openInto(c.mountTarget(i, false, last), fd, done, nil)
 	c.b.Place(done)
 	return fd
 }
@@ -88,10 +91,15 @@ func (c *compiler) copiesLink(i int) bool {
 func (c *compiler) copyLink(i int) {
 	text := c.b.Str(c.in.Links[i])
 	fd, done := c.b.Cell("target"), c.b.Label()
-	p := place{path: clean(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
-	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
-		c.b.CallThen("create the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
-	}})
+	p := place{path: cleanPath(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
+	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p,
+		targetSteps{fd, done, nil, func(name plan.Arg) {
+			c.b.Add(plan.Op{
+				Name: "create the link " + p.path,
+				Why:  "a copy of the source",
+				Then: plan.Fine(unix.EEXIST, unix.ENOENT),
+			}, plan.Symlinkat, text, plan.Of(fd), name)
+		}})
 	c.b.Place(done)
 	c.close(fd)
 }
@@ -102,7 +110,8 @@ func (c *compiler) attach(mount, target plan.Cell, name string) {
 }
 
 func (c *compiler) attachThen(mount, target plan.Cell, name string, t plan.Then) {
-	c.b.CallThen(name, "", t, plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
+	c.b.Add(plan.Op{Name: name, Then: t},
+		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
@@ -117,9 +126,9 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	if o.SourceNoFollow {
 		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
-	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
-		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
-	if c.early() && c.in.SourceKind(i) != Undecided || c.in.OnHost {
+	b.Add(plan.Op{Name: "clone the mount of " + m.Source, Out: fd},
+		plan.OpenTree, plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
+	if c.opensHostFilesFirst() && c.in.SourceKind(i) != Undecided || c.in.OnHost {
 		// If it is cloned where the mounts are not slaves, before there is a mount
 		// namespace or because there is none, it is a peer of the host's: mounts below
 		// it would appear on the host.
@@ -148,11 +157,12 @@ func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Ce
 	if o.RIDMap {
 		flags = unix.AT_RECURSIVE
 	}
-	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.mapping(i, m).Value}, flags)
+	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.openIDMap(i, m).Value},
+		flags)
 }
 
-// mapping returns the descriptor of a user namespace with the mapping of mounts[i].
-func (c *compiler) mapping(i int, m *specs.Mount) plan.Arg {
+// openIDMap returns the descriptor of a user namespace with the mapping of mounts[i].
+func (c *compiler) openIDMap(i int, m *specs.Mount) plan.Arg {
 	name := "the id map of " + m.Destination
 	if len(m.UIDMappings) > 0 {
 		c.b.In(plan.Filesystem, mountSource(i)+".uidMappings")

@@ -8,7 +8,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -43,7 +42,7 @@ var devLinks = [...][2]string{
 func (c *compiler) mountsDev() bool {
 	for _, m := range c.spec.Mounts {
 		o, _ := spec.ParseMountOptions(m.Options)
-		if clean(m.Destination) == "/dev" && o.Flags&unix.MS_REMOUNT == 0 {
+		if cleanPath(m.Destination) == "/dev" && o.Flags&unix.MS_REMOUNT == 0 {
 			return true
 		}
 	}
@@ -54,7 +53,7 @@ func (c *compiler) mountsDev() bool {
 // has the devices.
 func (c *compiler) bindsDev() bool {
 	for i, m := range c.spec.Mounts {
-		if clean(m.Destination) == "/dev" && c.isBind(i) {
+		if cleanPath(m.Destination) == "/dev" && c.isBind(i) {
 			return true
 		}
 	}
@@ -78,39 +77,40 @@ func (c *compiler) keepDev(fd plan.Cell) {
 // inDev reports whether a path is at or below /dev.
 func inDev(p string) bool { return p == "/dev" || strings.HasPrefix(p, "/dev/") }
 
-// devices creates devices, links and the console.
-func (c *compiler) devices() {
+// createDevices creates devices, links and the console.
+func (c *compiler) createDevices() {
 	dirs := map[string]plan.Cell{}
 	asked := map[string]bool{}
 	for i := range c.spec.Linux.Devices {
-		asked[clean(c.spec.Linux.Devices[i].Path)] = true
+		asked[cleanPath(c.spec.Linux.Devices[i].Path)] = true
 	}
 	c.b.In(plan.Filesystem, "")
 	for i := range defaultDevices {
 		if !asked[defaultDevices[i].Path] {
-			c.device(dirs, &defaultDevices[i])
+			c.createDevice(dirs, &defaultDevices[i])
 		}
 	}
 	for i := range c.spec.Linux.Devices {
-		c.b.In(plan.Filesystem, indexed("linux.devices", i))
-		if d := &c.spec.Linux.Devices[i]; c.handsDevices() {
-			c.handDevice(d)
+		c.b.In(plan.Filesystem, indexPath("linux.devices", i))
+		if d := &c.spec.Linux.Devices[i]; c.parentCreatesDevices() {
+			c.mountCreatedDevice(d)
 		} else {
-			c.device(dirs, d)
+			c.createDevice(dirs, d)
 		}
 	}
 	c.b.In(plan.Filesystem, "")
 	for _, link := range devLinks {
-		c.b.CallThen("link "+link[1], "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str(link[0]), plan.Of(c.dev), c.b.Str(path.Base(link[1])))
+		c.b.Add(plan.Op{Name: "link " + link[1], Then: plan.Fine(unix.EEXIST)},
+			plan.Symlinkat, c.b.Str(link[0]), plan.Of(c.dev), c.b.Str(path.Base(link[1])))
 	}
-	c.ptmx(c.dev)
+	c.linkPtmx(c.dev)
 	for _, dir := range sortedKeys(dirs) {
 		c.close(dirs[dir])
 	}
 }
 
-// directory opens a directory for devices, once.
-func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
+// openDeviceDirectory opens a directory for devices, once.
+func (c *compiler) openDeviceDirectory(dirs map[string]plan.Cell, dir string) plan.Cell {
 	if dir == "/dev" {
 		return c.dev
 	}
@@ -122,18 +122,22 @@ func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
 	return fd
 }
 
-// ptmx makes /dev/ptmx a link to the container's own devpts, replacing a device node
+// linkPtmx makes /dev/ptmx a link to the container's own devpts, replacing a device node
 // that an image may contain: it would open the host's terminals.
-func (c *compiler) ptmx(dev plan.Cell) {
-	c.b.CallThen("remove /dev/ptmx", "a device node from the image would lead to terminals outside the container", plan.Fine(unix.ENOENT),
-		plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
-	c.b.CallThen("link /dev/ptmx", "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
+func (c *compiler) linkPtmx(dev plan.Cell) {
+	c.b.Add(plan.Op{
+		Name: "remove /dev/ptmx",
+		Why:  "a device node from the image would lead to terminals outside the container",
+		Then: plan.Fine(unix.ENOENT),
+	}, plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
+	c.b.Add(plan.Op{Name: "link /dev/ptmx", Then: plan.Fine(unix.EEXIST)},
+		plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
 }
 
-// device creates one device.
-func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
-	p := clean(d.Path)
-	dir := c.directory(dirs, path.Dir(p))
+// createDevice creates one device.
+func (c *compiler) createDevice(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
+	p := cleanPath(d.Path)
+	dir := c.openDeviceDirectory(dirs, path.Dir(p))
 	if c.in.UserNS || c.in.Rootless || c.in.NoDevices {
 		c.bindDevice(p)
 		return
@@ -154,27 +158,28 @@ func modeAndNumber(d *specs.LinuxDevice) (mode uint32, number uint64) {
 	return kind | uint32(perm)&0o7777, number
 }
 
-// handsDevices reports whether the parent creates the devices of config.json, which
+// parentCreatesDevices reports whether the parent creates the devices of config.json, which
 // the process may not do in a user namespace. The parent must know the host IDs of
 // their owners.
-func (c *compiler) handsDevices() bool {
+func (c *compiler) parentCreatesDevices() bool {
 	l := c.spec.Linux
 	return c.in.UserNS && !c.in.Rootless && !c.in.NoDevices && len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0
 }
 
-// handDevice mounts a device node that the parent created on an empty file: its
+// mountCreatedDevice mounts a device node that the parent created on an empty file: its
 // number, mode and owner are those of config.json, whatever the host has at this path.
 // The inode is used only by this container, so the mount need not be read-only.
-func (c *compiler) handDevice(d *specs.LinuxDevice) {
-	p, l := clean(d.Path), c.spec.Linux
+func (c *compiler) mountCreatedDevice(d *specs.LinuxDevice) {
+	p, l := cleanPath(d.Path), c.spec.Linux
 	mode, number := modeAndNumber(d)
 	node := c.b.File(plan.File{Open: plan.Device, Name: "the device " + p, Node: plan.Node{
 		Mode: mode, Number: number, UID: hostID(l.UIDMappings, idOr0(d.UID)), GID: hostID(l.GIDMappings, idOr0(d.GID)),
 	}})
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
-	c.b.Call("mount the device on "+p, "devices cannot be created in a user namespace", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
+	c.b.Add(plan.Op{Name: "mount the device on " + p, Why: "devices cannot be created in a user namespace"},
+		plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
-	c.b.Call("close", "", plan.Close, node)
+	c.b.Add(plan.Op{Name: "close"}, plan.Close, node)
 	c.close(target)
 }
 
@@ -205,7 +210,8 @@ func idOr0(id *uint32) uint32 {
 //	                             mounted over it
 func (c *compiler) makeDevice(dir plan.Cell, p string, d *specs.LinuxDevice) {
 	done, taken := c.b.Label(), c.b.Label()
-	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{Next: done, On: []plan.On{{Errno: unix.EEXIST, To: taken}}})
+	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{Next: done,
+		On: []plan.On{{Errno: unix.EEXIST, To: taken}}})
 	c.b.Place(taken)
 	if dir == c.dev {
 		c.replaceByDevice(dir, p, d, done)
@@ -224,9 +230,11 @@ func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.Li
 	if uid != 0 || gid != 0 {
 		t.Next = 0
 	}
-	b.CallThen(text, "", t, plan.Mknodat, plan.Of(dir), b.Str(name), plan.Int(mode), plan.Int(number))
+	b.Add(plan.Op{Name: text, Then: t},
+		plan.Mknodat, plan.Of(dir), b.Str(name), plan.Int(mode), plan.Int(number))
 	if uid != 0 || gid != 0 {
-		b.CallThen("set its owner", "", owner, plan.Fchownat, plan.Of(dir), b.Str(name), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
+		b.Add(plan.Op{Name: "set its owner", Then: owner},
+			plan.Fchownat, plan.Of(dir), b.Str(name), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
 	}
 }
 
@@ -234,7 +242,8 @@ func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.Li
 func (c *compiler) makeTemporary(dir plan.Cell, p string, d *specs.LinuxDevice) (name plan.Arg) {
 	temporary := ".minirun." + path.Base(p)
 	name = c.b.Str(temporary)
-	c.b.CallThen("remove the leftovers of an earlier attempt", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
+	c.b.Add(plan.Op{Name: "remove the leftovers of an earlier attempt", Then: plan.Fine(unix.ENOENT)},
+		plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
 	c.makeNode("make a new "+p, dir, temporary, d, plan.Then{})
 	return name
 }
@@ -244,25 +253,41 @@ func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice
 	mounted := b.Label()
 	name := b.Str(path.Base(p))
 	temporary := c.makeTemporary(dir, p, d)
-	b.CallThen("put it in place", "the image may have put anything there", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
-		plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
+	b.Add(plan.Op{
+		Name: "put it in place",
+		Why:  "the image may have put anything there",
+		Then: plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}},
+	}, plan.Renameat2, plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
 	b.Place(mounted)
-	b.CallThen("remove the node", "config.json has mounted something there", plan.Then{Next: done}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
+	b.Add(plan.Op{
+		Name: "remove the node",
+		Why:  "config.json has mounted something there",
+		Then: plan.Then{Next: done},
+	}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
 }
 
 func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, done plan.Label) {
 	b := c.b
 	fd, node, directory := b.Cell("taken"), b.Cell("device"), b.Label()
-	b.Get("open "+p, "without following a mount on it", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
-		c.how(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
+	b.Add(plan.Op{
+		Name: "open " + p,
+		Why:  "without following a mount on it",
+		Out:  fd,
+		Then: plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}},
+	}, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)), c.openHow(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC,
+		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
 	temporary := c.makeTemporary(c.dev, p, d)
-	b.Get("clone its mount", "", plan.Then{}, node, plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
-	c.attachThen(node, fd, "mount the device on "+p, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: directory}, {Errno: unix.ENOTDIR, To: directory}}})
-	b.Call("remove the name", "", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
+	b.Add(plan.Op{Name: "clone its mount", Out: node},
+		plan.OpenTree, plan.Of(c.dev), temporary,
+		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
+	c.attachThen(node, fd, "mount the device on "+p,
+		plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: directory}, {Errno: unix.ENOTDIR, To: directory}}})
+	b.Add(plan.Op{Name: "remove the name"}, plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
 	c.close(node)
-	b.CallThen("close", "", plan.Then{Next: done}, plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: done}}, plan.Close, plan.Of(fd))
 	b.Place(directory)
-	b.Call("remove the name", "there is a directory", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
+	b.Add(plan.Op{Name: "remove the name", Why: "there is a directory"},
+		plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
 	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{}) // fails, with the reason
 }
 
@@ -271,73 +296,13 @@ func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, 
 // map the device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
-	c.b.Get("clone the mount of "+p, "devices cannot be created in a user namespace", plan.Then{}, source, plan.OpenTree,
-		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	c.b.Add(plan.Op{
+		Name: "clone the mount of " + p,
+		Why:  "devices cannot be created in a user namespace",
+		Out:  source,
+	}, plan.OpenTree, plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 	c.freeze(source, "make it read-only")
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
 	c.attach(source, target, "bind "+p)
 	c.close(source, target)
-}
-
-// console opens a terminal in the container's devpts, gives its slave to the process
-// as /dev/console, and its master to the parent. Both ends come from the descriptor of
-// ptmx, never from a path that an image could have replaced (CVE-2025-52565).
-func (c *compiler) console() {
-	if c.spec.Process == nil || !c.spec.Process.Terminal {
-		return
-	}
-	b := c.b
-	b.In(plan.Filesystem, "process.terminal")
-	master, slave := b.Message(handshake.Console, "master"), b.Cell("slave")
-	c.openWith("open a terminal", place{path: "/dev/pts/ptmx", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, master.A, plan.Then{})
-	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
-	b.Get("open its slave", "by the master's descriptor, not by a path", plan.Then{}, slave, plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER),
-		plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
-	if size := c.spec.Process.ConsoleSize; size != nil {
-		b.In(plan.Filesystem, "process.consoleSize")
-		b.Call("set its size", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ),
-			b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
-		b.In(plan.Filesystem, "process.terminal")
-	}
-	source := b.Cell("console")
-	b.CallThen("make file /dev/console", "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
-	fd := b.Cell("target")
-	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
-	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
-	c.attach(source, fd, "bind the terminal on /dev/console")
-	c.parent.Ask("the parent keeps the other end", master)
-	if !c.in.ClonedLast { // else the session begins later: see process.Arrive
-		b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
-	}
-	for n := range 3 {
-		b.Call("make it descriptor "+string(rune('0'+n)), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
-	}
-	c.close(source, fd, slave, master.A)
-}
-
-// ReplacesNull reports whether the plan replaces standard descriptors that are the
-// host's /dev/null with the container's own: only if minirun creates that one. A
-// volume on /dev may have anything under this name, and in the host's mount namespace
-// there is only the host's.
-func ReplacesNull(s *specs.Spec, in Input) bool {
-	c := compiler{spec: s, in: in}
-	return (in.MountNS || in.OnHost) && !c.bindsDev()
-}
-
-// ownNull replaces standard descriptors that are the host's /dev/null with the
-// container's: through the host's, the host's inode could be accessed and changed.
-func (c *compiler) ownNull() {
-	if c.in.NullStdio == [3]bool{} || !ReplacesNull(c.spec, c.in) {
-		return
-	}
-	b := c.b
-	b.In(plan.Filesystem, "")
-	fd := b.Cell("null")
-	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd, plan.Then{})
-	for n, null := range c.in.NullStdio {
-		if null {
-			b.Call("make it descriptor "+string(rune('0'+n)), "it was the host's /dev/null", plan.Dup3, plan.Of(fd), plan.Int(n), plan.Int(0))
-		}
-	}
-	c.close(fd)
 }

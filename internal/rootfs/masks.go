@@ -9,36 +9,37 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// maskedPaths hides files under the host's /dev/null and directories under an empty
+// maskPaths hides files under the host's /dev/null and directories under an empty
 // read-only tmpfs, shared by all of them: Kubernetes masks directories of every
 // processor, and each tmpfs is a file system that has to be created and removed again.
 //
 // The image's own /dev/null is not safe: it may be anything, and be replaced meanwhile
 // (CVE-2025-31133). The host's is mounted read-only; otherwise the container's root
 // could chmod it on the host through the mask.
-func (c *compiler) maskedPaths() {
+func (c *compiler) maskPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
 	}
 	c.b.In(plan.Filesystem, "linux.maskedPaths")
 	null := c.b.Cell("null")
-	c.b.Get("open the host's /dev/null", "the image's may be anything", plan.Then{}, null, plan.Openat,
-		plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
-	empty := c.emptyDirectory()
+	c.b.Add(plan.Op{Name: "open the host's /dev/null", Why: "the image's may be anything", Out: null},
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"),
+		plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	empty := c.createEmptyDirectory()
 	masked := make(map[string]bool, len(c.spec.Linux.MaskedPaths))
 	for i, p := range c.spec.Linux.MaskedPaths {
-		if p = clean(p); !masked[p] {
+		if p = cleanPath(p); !masked[p] {
 			masked[p] = true
-			c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
-			c.mask(p, null, empty)
+			c.b.In(plan.Filesystem, indexPath("linux.maskedPaths", i))
+			c.maskPath(p, null, empty)
 		}
 	}
 	c.close(null, empty)
 }
 
-// emptyDirectory creates the read-only tmpfs for masks: it has no room for files, in
+// createEmptyDirectory creates the read-only tmpfs for masks: it has no room for files, in
 // case it is made writable.
-func (c *compiler) emptyDirectory() plan.Cell {
+func (c *compiler) createEmptyDirectory() plan.Cell {
 	options := [][2]string{{"source", "tmpfs"}, {"size", "4k"}, {"nr_inodes", "1"}}
 	if label := c.mountLabel("tmpfs"); label != "" {
 		options = append(options, [2]string{"context", label})
@@ -46,11 +47,11 @@ func (c *compiler) emptyDirectory() plan.Cell {
 	return c.detachedTmpfs("empty", append(options, [2]string{"ro", ""}), unix.MOUNT_ATTR_RDONLY)
 }
 
-// mask covers one path, which may be absent.
+// maskPath covers one path, which may be absent.
 //
 // Before Linux 6.15 a detached mount cannot be cloned: EINVAL. So the first directory
 // gets the tmpfs itself, which can be cloned from then on.
-func (c *compiler) mask(p string, null, empty plan.Cell) {
+func (c *compiler) maskPath(p string, null, empty plan.Cell) {
 	b := c.b
 	file, first, covered, done := b.Label(), b.Label(), b.Label(), b.Label()
 	fd, cover := b.Cell("masked"), b.Cell("cover")
@@ -58,7 +59,7 @@ func (c *compiler) mask(p string, null, empty plan.Cell) {
 	c.openAt(place{path: p, dir: true}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: file}}})
 	c.cloneMount("clone the empty tmpfs", empty, cover, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: first}}})
 	c.attach(cover, fd, "cover "+p)
-	b.CallThen("close", "", plan.Then{Next: covered}, plan.Close, plan.Of(cover))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: covered}}, plan.Close, plan.Of(cover))
 	b.Place(first)
 	c.attachThen(empty, fd, "cover "+p, plan.Then{Next: covered})
 	b.Place(file)
@@ -76,7 +77,9 @@ func (c *compiler) mask(p string, null, empty plan.Cell) {
 
 // cloneMount creates a detached copy of the mount that a descriptor is in.
 func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
-	c.b.Get(name, "", t, fd, plan.OpenTree, plan.Of(of), c.b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
+		plan.OpenTree, plan.Of(of), c.b.Str(""),
+		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 }
 
 // freeze makes a detached mount of an inode of the host read-only and private: its
@@ -88,29 +91,32 @@ func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
 // would save the call, but Linux before 6.15 does not clone detached mounts.
 func (c *compiler) freeze(mount plan.Cell, name string) {
 	if c.frozen == (plan.Arg{}) {
-		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE, 0)
+		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE,
+			0)
 	}
-	c.b.Call(name, "the inode is the host's: its mode and owner must not change", plan.MountSetattr, plan.Of(mount), c.b.Str(""),
-		plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
+	c.b.Add(plan.Op{Name: name, Why: "the inode is the host's: its mode and owner must not change"},
+		plan.MountSetattr, plan.Of(mount), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
 }
 
-// readonlyPaths binds each path onto itself, read-only. The root cannot be covered by
+// makePathsReadonly binds each path onto itself, read-only. The root cannot be covered by
 // itself, so its mount becomes read-only, as with root.readonly.
-func (c *compiler) readonlyPaths() {
+func (c *compiler) makePathsReadonly() {
 	if c.spec.Linux == nil {
 		return
 	}
 	b := c.b
 	for i, p := range c.spec.Linux.ReadonlyPaths {
-		b.In(plan.Filesystem, indexed("linux.readonlyPaths", i))
-		if p = clean(p); p == "/" {
+		b.In(plan.Filesystem, indexPath("linux.readonlyPaths", i))
+		if p = cleanPath(p); p == "/" {
 			c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
 			continue
 		}
 		done := b.Label()
 		fd, source := b.Cell("path"), b.Cell("readonly")
-		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done}, {Errno: unix.ENOTDIR, To: done}}})
-		b.Get("clone the mounts of "+p, "", plan.Then{}, source, plan.OpenTree, plan.Of(fd), b.Str(""),
+		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done},
+			{Errno: unix.ENOTDIR, To: done}}})
+		b.Add(plan.Op{Name: "clone the mounts of " + p, Out: source},
+			plan.OpenTree, plan.Of(fd), b.Str(""),
 			plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))
 		c.setAttr("make "+p+" read-only", source, attr{set: unix.MOUNT_ATTR_RDONLY})
 		c.attach(source, fd, "put it over "+p)
@@ -119,7 +125,7 @@ func (c *compiler) readonlyPaths() {
 	}
 }
 
-func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
+func indexPath(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
 
 func sortedKeys(m map[string]plan.Cell) []string {
 	keys := make([]string, 0, len(m))

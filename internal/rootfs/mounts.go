@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"runtime"
 	"slices"
 	"strings"
 
@@ -13,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// mount adds the steps of mounts[i].
-func (c *compiler) mount(i int) {
+// mountEntry adds the steps of mounts[i].
+func (c *compiler) mountEntry(i int) {
 	m := &c.spec.Mounts[i]
 	c.b.In(plan.Filesystem, mountSource(i))
 	// The spec has been validated, so the options parse.
@@ -23,24 +22,24 @@ func (c *compiler) mount(i int) {
 	case c.copiesLink(i):
 		c.copyLink(i)
 	case c.isBind(i):
-		c.bind(i, m, o)
+		c.bindMount(i, m, o)
 	case m.Type == "cgroup" || m.Type == "cgroup2":
 		c.cgroupMount(i, m, o)
 	default:
-		c.filesystem(i, m, o)
+		c.mountFilesystem(i, m, o)
 	}
-	c.noteFresh(i, m, o)
+	c.recordMount(i, m, o)
 }
 
-// filesystem mounts a new file system: fchdir to the target, then mount on ".", so
+// mountFilesystem mounts a new file system: fchdir to the target, then mount on ".", so
 // that the path is not resolved a second time.
-func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
+func (c *compiler) mountFilesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	last := lastFollowed
-	if m.Type == "proc" || m.Type == "sysfs" || clean(m.Destination) == "/dev" {
+	if m.Type == "proc" || m.Type == "sysfs" || cleanPath(m.Destination) == "/dev" {
 		last = lastRefused
 	}
-	target := c.target(i, true, last)
+	target := c.mountTarget(i, true, last)
 	if o.Flags&unix.MS_REMOUNT != 0 {
 		c.remount(m, o, target)
 		return
@@ -48,30 +47,31 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	isDev, tmpfs := target.path == "/dev", m.Type == "tmpfs"
 	o.TmpCopyUp = o.TmpCopyUp && tmpfs
 	readonly := c.delayReadonly(m, &o)
-	fd, note := c.openNoting(target, tmpfs && !hasMode(o.Data))
+	fd, note := c.openWithMode(target, tmpfs && !hasMode(o.Data))
 	changed := readonly || note != nil || o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0
 	if options, ok := c.tmpfsOptions(m, o); ok && changed && !isDev {
-		c.tmpfs(newTmpfs{i, o, options, readonly, note}, target, fd)
+		c.mountTmpfs(newTmpfs{i, o, options, readonly, note}, target, fd)
 		return
 	}
 	if m.Type == "proc" && c.in.ClonedLast {
 		// Through the host's /proc, which is the visible one until pivot_root.
 		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
-	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
+	b.Add(plan.Op{Name: "go to " + target.path}, plan.Fchdir, plan.Of(fd))
+	b.Add(plan.Op{Name: "mount " + m.Type + " on " + target.path},
+		plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.mountData(m.Type, o.Data))
 	if isDev || changed {
 		top := c.reopen(target, note)
 		c.fill(top, fd, target.path, o, note)
-		c.attributes(top, target.path, o)
+		c.setMountAttributes(top, target.path, o)
 		switch {
 		case isDev && readonly:
 			c.keepDev(c.reopen(target, note))
-			c.closeLater(i, top, target.path, true)
+			c.closeOrDelay(i, top, target.path, true)
 		case isDev:
 			c.keepDev(top)
 		default:
-			c.closeLater(i, top, target.path, readonly)
+			c.closeOrDelay(i, top, target.path, readonly)
 		}
 	}
 	c.close(fd)
@@ -85,8 +85,8 @@ func sourceName(m *specs.Mount) string {
 	return m.Source
 }
 
-// data returns the last argument of mount(2): the options specific to the file system.
-func (c *compiler) data(fstype string, options []string) plan.Arg {
+// mountData returns the last argument of mount(2): the options specific to the file system.
+func (c *compiler) mountData(fstype string, options []string) plan.Arg {
 	if label := c.mountLabel(fstype); label != "" {
 		options = append(slices.Clone(options), `context="`+label+`"`)
 	}
@@ -102,55 +102,6 @@ func (c *compiler) mountLabel(fstype string) string {
 		return ""
 	}
 	return c.spec.Linux.MountLabel
-}
-
-func hasMode(data []string) bool {
-	for _, d := range data {
-		if strings.HasPrefix(d, "mode=") {
-			return true
-		}
-	}
-	return false
-}
-
-// Offset of st_mode in struct stat, a multiple of eight so that it can be the argument
-// of a later step: the kernel takes its lower 16 bits.
-const statSize = 144
-
-func statMode() int {
-	if runtime.GOARCH == "amd64" {
-		return 24
-	}
-	return 16
-}
-
-// openNoting opens a mount point. With note it also records the mode of the directory
-// that was there, or a tmpfs's default if it is created now.
-func (c *compiler) openNoting(p place, note bool) (plan.Cell, *modeNote) {
-	if !note {
-		return c.open(p), nil
-	}
-	n := c.noteMode(p)
-	fd, done := c.b.Cell("target"), c.b.Label()
-	c.openInto(p, fd, done, n)
-	c.b.Place(done)
-	return fd, n
-}
-
-// fill gives a new tmpfs the properties of the directory that it covers: the content
-// (tmpcopyup), and the mode.
-func (c *compiler) fill(top, covered plan.Cell, where string, o spec.MountOptions, n *modeNote) {
-	if o.TmpCopyUp {
-		c.copyUp(covered, top)
-	}
-	if n == nil {
-		return
-	}
-	fd := c.b.Cell("tmpfs")
-	c.b.Get("open the tmpfs on "+where, "", plan.Then{}, fd, plan.Openat2, plan.Of(top), c.b.Str("."),
-		c.how(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
-	c.b.Call("set the mode of "+where, "that of the directory it covers", plan.Fchmod, plan.Of(fd), plan.Of(n.mode))
-	c.close(fd)
 }
 
 // reopen opens the topmost mount on a place. If the place is reached through links, it
@@ -169,7 +120,7 @@ func (c *compiler) reopen(p place, n *modeNote) plan.Cell {
 	if c.followsUnread() {
 		unread.On = []plan.On{{Errno: unix.ENAMETOOLONG}}
 	}
-	c.openPath("open "+p.path, p, b.At(b.CellIn(c.answer(n), answerPath, "path")), fd, unread)
+	c.openPath("open "+p.path, p, b.At(b.CellIn(c.answerBuffer(n), answerPath, "path")), fd, unread)
 	if c.followsUnread() {
 		c.openAt(p.existing(), fd, plan.Then{})
 	}
@@ -181,15 +132,17 @@ func (c *compiler) reopen(p place, n *modeNote) plan.Cell {
 // is not a list of system calls known beforehand.
 func (c *compiler) copyUp(from, to plan.Cell) {
 	m := c.b.Message(handshake.CopyUp, "below", "tmpfs")
-	c.b.Get("name the directory below", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
-	c.b.Get("name the tmpfs", "", plan.Then{}, m.B, plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "name the directory below", Out: m.A},
+		plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "name the tmpfs", Out: m.B},
+		plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the tmpfs begins with the content of the directory (tmpcopyup)", m)
 	c.close(m.A, m.B)
 }
 
-// attributes adds what mount(2) cannot do in one call: propagation, and options for
+// setMountAttributes adds what mount(2) cannot do in one call: propagation, and options for
 // all mounts of a tree.
-func (c *compiler) attributes(fd plan.Cell, where string, o spec.MountOptions) {
+func (c *compiler) setMountAttributes(fd plan.Cell, where string, o spec.MountOptions) {
 	for _, p := range o.Propagation {
 		flags := 0
 		if p&unix.MS_REC != 0 {
@@ -207,10 +160,11 @@ func (c *compiler) remount(m *specs.Mount, o spec.MountOptions, target place) {
 	readonly := c.delayReadonly(m, &o)
 	fd := c.b.Cell("target")
 	c.openAt(target.existing(), fd, plan.Then{})
-	c.b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	c.b.Call("remount "+target.path, "", plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.data(m.Type, o.Data))
-	c.attributes(fd, target.path, o)
-	c.closeLater(target.mount, fd, target.path, readonly)
+	c.b.Add(plan.Op{Name: "go to " + target.path}, plan.Fchdir, plan.Of(fd))
+	c.b.Add(plan.Op{Name: "remount " + target.path},
+		plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.mountData(m.Type, o.Data))
+	c.setMountAttributes(fd, target.path, o)
+	c.closeOrDelay(target.mount, fd, target.path, readonly)
 }
 
 func propagationFlags(word string) uintptr {

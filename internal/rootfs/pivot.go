@@ -14,23 +14,28 @@ func (r *Root) Pivot() {
 	r.Enter()
 	switch {
 	case !c.in.MountNS:
-		b.Call("make it the root directory", "the mount namespace is the host's, and so is its root", plan.Chroot, b.Str("."))
+		b.Add(plan.Op{
+			Name: "make it the root directory",
+			Why:  "the mount namespace is the host's, and so is its root",
+		}, plan.Chroot, b.Str("."))
 	case c.in.NoPivot:
 		c.moveRoot()
 	default:
 		c.pivotRoot()
 	}
-	b.Call("go to /", "", plan.Chdir, b.Str("/"))
+	b.Add(plan.Op{Name: "go to /"}, plan.Chdir, b.Str("/"))
 	if p := c.spec.Linux; c.in.MountNS && p != nil && p.RootfsPropagation != "" {
 		b.In(plan.Filesystem, "linux.rootfsPropagation")
-		b.Call("set the propagation of the root", "", plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)), plan.Int(0))
+		b.Add(plan.Op{Name: "set the propagation of the root"},
+			plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)),
+			plan.Int(0))
 	}
 }
 
 // Enter adds the step that changes to the new root, before it is "/".
 func (r *Root) Enter() {
 	r.c.b.In(plan.Filesystem, "root.path")
-	r.c.b.Call("go to the new root", "", plan.Fchdir, plan.Of(r.c.root))
+	r.c.b.Add(plan.Op{Name: "go to the new root"}, plan.Fchdir, plan.Of(r.c.root))
 }
 
 // pivotRoot stacks the old root on top of the new one, in the same place, and unmounts
@@ -38,11 +43,15 @@ func (r *Root) Enter() {
 func (c *compiler) pivotRoot() {
 	b := c.b
 	old := b.Cell("oldroot")
-	b.Get("open the old root", "", plan.Then{}, old, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
-	b.Call("pivot_root", "unlike chroot, it leaves no way back", plan.PivotRoot, b.Str("."), b.Str("."))
+	b.Add(plan.Op{Name: "open the old root", Out: old},
+		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
+	b.Add(plan.Op{Name: "pivot_root", Why: "unlike chroot, it leaves no way back"},
+		plan.PivotRoot, b.Str("."), b.Str("."))
 	// By descriptor: "." is the new root now, with the old one on top of it.
 	c.setAttrAt("make the old root a slave", old, attr{propagation: unix.MS_SLAVE}, unix.AT_RECURSIVE)
-	b.Call("unmount the old root", "a slave, so it stays mounted on the host", plan.Umount, b.Str("."), plan.Int(unix.MNT_DETACH))
+	b.Add(plan.Op{Name: "unmount the old root", Why: "a slave, so it stays mounted on the host"},
+		plan.Umount, b.Str("."), plan.Int(unix.MNT_DETACH))
 	c.close(old)
 }
 
@@ -53,17 +62,22 @@ func (c *compiler) moveRoot() {
 	b := c.b
 	for _, m := range c.in.HostMounts {
 		after := b.Label()
-		b.CallThen("unmount the host's "+m, "the old root stays below the new one",
-			plan.Then{Next: after, On: []plan.On{{Errno: unix.EINVAL, To: 0}, {Errno: unix.EPERM, To: 0}}}, plan.Umount, b.Str(m), plan.Int(unix.MNT_DETACH))
-		b.Call("cover the host's "+m, "a user namespace may not unmount it", plan.Mount, b.Str("tmpfs"), b.Str(m), b.Str("tmpfs"), plan.Int(unix.MS_RDONLY), plan.Int(0))
+		b.Add(plan.Op{
+			Name: "unmount the host's " + m,
+			Why:  "the old root stays below the new one",
+			Then: plan.Then{Next: after, On: []plan.On{{Errno: unix.EINVAL, To: 0}, {Errno: unix.EPERM, To: 0}}},
+		}, plan.Umount, b.Str(m), plan.Int(unix.MNT_DETACH))
+		b.Add(plan.Op{Name: "cover the host's " + m, Why: "a user namespace may not unmount it"},
+			plan.Mount, b.Str("tmpfs"), b.Str(m), b.Str("tmpfs"), plan.Int(unix.MS_RDONLY), plan.Int(0))
 		b.Place(after)
 	}
-	b.Call("move the new root to /", "--no-pivot", plan.Mount, b.Str("."), b.Str("/"), plan.Int(0), plan.Int(unix.MS_MOVE), plan.Int(0))
-	b.Call("make it the root directory", "", plan.Chroot, b.Str("."))
+	b.Add(plan.Op{Name: "move the new root to /", Why: "--no-pivot"},
+		plan.Mount, b.Str("."), b.Str("/"), plan.Int(0), plan.Int(unix.MS_MOVE), plan.Int(0))
+	b.Add(plan.Op{Name: "make it the root directory"}, plan.Chroot, b.Str("."))
 }
 
-// readonlyRoot makes the root mount read-only, keeping its other attributes.
-func (c *compiler) readonlyRoot() {
+// makeRootReadonly makes the root mount read-only, keeping its other attributes.
+func (c *compiler) makeRootReadonly() {
 	if c.spec.Root == nil || !c.spec.Root.Readonly {
 		return
 	}
@@ -71,16 +85,16 @@ func (c *compiler) readonlyRoot() {
 	c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// workingDirectory creates process.cwd if it is missing. If it cannot be opened, the
+// createWorkingDirectory creates process.cwd if it is missing. If it cannot be opened, the
 // attempt to enter it decides: another user may have permission.
-func (c *compiler) workingDirectory() {
+func (c *compiler) createWorkingDirectory() {
 	if c.spec.Process == nil {
 		return
 	}
 	b := c.b
 	b.In(plan.Filesystem, "process.cwd")
 	there, missing := b.Label(), b.Label()
-	cwd := place{path: clean(c.spec.Process.Cwd), dir: true}
+	cwd := place{path: cleanPath(c.spec.Process.Cwd), dir: true}
 	if cwd.path == "/" {
 		return
 	}
@@ -89,8 +103,8 @@ func (c *compiler) workingDirectory() {
 		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.EACCES, To: there},
 	}})
 	b.Place(missing)
-	parent := c.directories(cwd.parent())
-	c.makeLast(cwd, parent)
+	parent := c.openDirectories(cwd.parent())
+	c.createLast(cwd, parent)
 	c.closeDirectory(parent)
 	b.Place(there)
 }

@@ -54,11 +54,15 @@ func (c *compiler) openInto(p place, fd plan.Cell, done plan.Label, n *modeNote)
 	}
 	c.openAt(p, fd, t)
 	if n != nil {
-		b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), n.stat)
+		b.Add(plan.Op{
+			Name: "note the mode of " + p.path,
+			Why:  "a tmpfs takes the mode of the directory it covers",
+			Then: plan.Then{Next: done},
+		}, plan.Fstat, plan.Of(fd), n.stat)
 	}
 	b.Place(missing)
-	parent := c.directories(p.parent())
-	c.makeLast(p, parent)
+	parent := c.openDirectories(p.parent())
+	c.createLast(p, parent)
 	c.closeDirectory(parent)
 	c.openAt(p, fd, plan.Then{Next: done})
 	b.Place(links)
@@ -80,17 +84,20 @@ func (p place) flags() uint64 {
 }
 
 func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
-	base, top := c.base(p)
-	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.howFor(p, flags), plan.Int(24))
+	base, top := c.baseDirectory(p)
+	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
+		plan.Openat2, plan.Of(base), c.b.Str(relativePath(strings.TrimPrefix(p.path, top))), c.openHowFor(p, flags),
+		plan.Int(24))
 }
 
 // openPath is openAt with another path, which a step has put into the plan.
 func (c *compiler) openPath(name string, p place, path plan.Arg, fd plan.Cell, t plan.Then) {
-	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(c.root), path, c.howFor(p, p.flags()), plan.Int(24))
+	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
+		plan.Openat2, plan.Of(c.root), path, c.openHowFor(p, p.flags()), plan.Int(24))
 }
 
-// howFor returns the open_how for a place.
-func (c *compiler) howFor(p place, flags uint64) plan.Arg {
+// openHowFor returns the open_how for a place.
+func (c *compiler) openHowFor(p place, flags uint64) plan.Arg {
 	resolve := uint64(unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS)
 	if p.nolinks || p.inDev || p.asks {
 		resolve |= unix.RESOLVE_NO_SYMLINKS
@@ -98,12 +105,12 @@ func (c *compiler) howFor(p place, flags uint64) plan.Arg {
 	if p.last != lastFollowed && !p.nolinks {
 		flags |= unix.O_NOFOLLOW
 	}
-	return c.how(flags, resolve)
+	return c.openHow(flags, resolve)
 }
 
-// base returns the descriptor from which a place is opened, and the path of that
+// baseDirectory returns the descriptor from which a place is opened, and the path of that
 // descriptor.
-func (c *compiler) base(p place) (fd plan.Cell, top string) {
+func (c *compiler) baseDirectory(p place) (fd plan.Cell, top string) {
 	if p.inDev {
 		return c.dev, "/dev"
 	}
@@ -121,8 +128,8 @@ func (p place) existing() place {
 	return p
 }
 
-// how returns an open_how; equal ones share one copy in the plan's data.
-func (c *compiler) how(flags, resolve uint64) plan.Arg {
+// openHow returns an open_how; equal ones share one copy in the plan's data.
+func (c *compiler) openHow(flags, resolve uint64) plan.Arg {
 	key := [2]uint64{flags, resolve}
 	a, ok := c.hows[key]
 	if !ok {
@@ -132,10 +139,10 @@ func (c *compiler) how(flags, resolve uint64) plan.Arg {
 	return a
 }
 
-// directories opens the directory dir, creating missing ones on the way. The caller
+// openDirectories opens the directory dir, creating missing ones on the way. The caller
 // passes it to closeDirectory: a thousand mounts must not hold a thousand descriptors.
-func (c *compiler) directories(dir place) plan.Cell {
-	at, top := c.base(dir)
+func (c *compiler) openDirectories(dir place) plan.Cell {
+	at, top := c.baseDirectory(dir)
 	below := strings.Trim(strings.TrimPrefix(dir.path, top), "/")
 	if below == "" {
 		return at
@@ -148,7 +155,8 @@ func (c *compiler) directories(dir place) plan.Cell {
 		there, missing := c.b.Label(), c.b.Label()
 		c.openAt(p, next, plan.Then{Next: there, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
 		c.b.Place(missing)
-		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(at), c.b.Str(name), plan.Int(0o755))
+		c.b.Add(plan.Op{Name: "make directory " + p.path, Then: plan.Fine(unix.EEXIST)},
+			plan.Mkdirat, plan.Of(at), c.b.Str(name), plan.Int(0o755))
 		c.openAt(p, next, plan.Then{})
 		c.b.Place(there)
 		c.closeDirectory(at)
@@ -163,20 +171,21 @@ func (c *compiler) closeDirectory(dir plan.Cell) {
 	}
 }
 
-func (c *compiler) makeLast(p place, parent plan.Cell) {
+func (c *compiler) createLast(p place, parent plan.Cell) {
 	name := c.b.Str(path.Base(p.path))
 	if p.dir {
-		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(parent), name, plan.Int(0o755))
+		c.b.Add(plan.Op{Name: "make directory " + p.path, Then: plan.Fine(unix.EEXIST)},
+			plan.Mkdirat, plan.Of(parent), name, plan.Int(0o755))
 		return
 	}
 	// mknodat of a regular file: like open(O_CREAT|O_EXCL), without a
 	// descriptor to close.
-	c.b.CallThen("make file "+p.path, "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat,
-		plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
+	c.b.Add(plan.Op{Name: "make file " + p.path, Why: "as the mount point", Then: plan.Fine(unix.EEXIST)},
+		plan.Mknodat, plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
 }
 
 func (c *compiler) close(fds ...plan.Cell) {
 	for _, fd := range fds {
-		c.b.Call("close", "", plan.Close, plan.Of(fd))
+		c.b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(fd))
 	}
 }

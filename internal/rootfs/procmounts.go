@@ -19,11 +19,12 @@ import (
 func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) error {
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
-		where := clean(m.Destination)
+		where := cleanPath(m.Destination)
 		if mayMount(m, where) || where == "/proc" && IsBind(m) && isProc(BindSource(bundle, m)) {
 			continue
 		}
-		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not mount anything except proc on or below /proc", Got: fmt.Sprintf("%q", m.Destination)}
+		return &spec.Error{Path: mountSource(i) + ".destination",
+			Want: "must not mount anything except proc on or below /proc", Got: fmt.Sprintf("%q", m.Destination)}
 	}
 	return nil
 }
@@ -38,6 +39,7 @@ func mayMount(m *specs.Mount, where string) bool {
 
 // replaceable are files of /proc with statistics about the machine.
 var replaceable = [...]string{
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/net/dev", "/proc/slabinfo", "/proc/stat",
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/net/dev", "/proc/slabinfo",
+	"/proc/stat",
 	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
 }

@@ -33,9 +33,9 @@ func (c *compiler) delayReadonly(m *specs.Mount, o *spec.MountOptions) bool {
 	return readonly
 }
 
-// closeLater closes the descriptor of a mount: now, or with readonly after the mount
+// closeOrDelay closes the descriptor of a mount: now, or with readonly after the mount
 // has become read-only. A remount overrides an earlier entry of config.json.
-func (c *compiler) closeLater(i int, mount plan.Cell, where string, readonly bool) {
+func (c *compiler) closeOrDelay(i int, mount plan.Cell, where string, readonly bool) {
 	if o, _ := spec.ParseMountOptions(c.spec.Mounts[i].Options); o.Flags&unix.MS_REMOUNT != 0 {
 		c.cancelReadonly(where)
 	}
@@ -57,8 +57,8 @@ func (c *compiler) cancelReadonly(where string) {
 	}
 }
 
-// readonlyMounts adds the delayed changes.
-func (c *compiler) readonlyMounts() {
+// makeMountsReadonly adds the delayed changes.
+func (c *compiler) makeMountsReadonly() {
 	for _, d := range c.delayed {
 		c.b.In(plan.Filesystem, mountSource(d.index))
 		c.setAttr("make "+d.path+" read-only", d.mount, attr{set: unix.MOUNT_ATTR_RDONLY})

@@ -43,7 +43,8 @@ type Input struct {
 	Links      map[int]string // by index in mounts: the text of the link that replaces a bind mount (copy-symlink)
 	Cgroup     []Cgroup       // what a mount of type cgroup shows
 	Cgroup2    string         // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
-	CgroupV1   bool           // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
+	// the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
+	CgroupV1 bool
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's
@@ -111,7 +112,8 @@ type Root struct{ c *compiler }
 // New returns a Root; its parts are added by Prepare, Compile and Pivot, in this
 // order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Root {
-	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
+	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{},
+		hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
 }
 
 // Prepare adds the steps that must run while the process still has its privileges on
@@ -120,10 +122,13 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Ro
 func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system", "while the path is accessible: it may not be in the user namespace", plan.Chdir, c.b.Str(c.in.Root))
-	early := c.early()
+	c.b.Add(plan.Op{
+		Name: "go to the root file system",
+		Why:  "while the path is accessible: it may not be in the user namespace",
+	}, plan.Chdir, c.b.Str(c.in.Root))
+	early := c.opensHostFilesFirst()
 	if len(c.in.Layers) > 0 && early {
-		c.layers()
+		c.createOverlay()
 	}
 	if early {
 		for i := range c.spec.Mounts {
@@ -132,21 +137,24 @@ func (r *Root) Prepare() {
 			}
 		}
 	}
-	if c.staged() || c.stagedForJoin() {
-		c.stage()
+	if c.stagesSources() || c.stagesSourcesForJoin() {
+		c.stageSources()
 	}
 }
 
-// early reports whether files on the host must be opened before the process enters a
+// opensHostFilesFirst reports whether files on the host must be opened before the process enters a
 // user namespace and loses permission.
-func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
+func (c *compiler) opensHostFilesFirst() bool { return c.in.UserNS && !c.in.Rootless }
 
 // Joined is called after setns into a mount namespace: it makes that namespace's root
 // the working directory, and the new root must be one of its mounts.
 func (r *Root) Joined() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system again", "joining a mount namespace changes the working directory to its root", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Add(plan.Op{
+		Name: "go to the root file system again",
+		Why:  "joining a mount namespace changes the working directory to its root",
+	}, plan.Chdir, c.b.Str(c.in.Root))
 }
 
 // Compile adds the steps that build the tree below the new root.
@@ -154,32 +162,32 @@ func (r *Root) Compile() {
 	c := r.c
 	switch {
 	case c.in.OnHost:
-		c.newRoot()
+		c.mountRoot()
 		c.setAttrAt("make the root private", c.root, attr{propagation: unix.MS_PRIVATE}, unix.AT_RECURSIVE)
 	case !c.in.MountNS:
-		c.rootOnly()
+		c.openRootOnly()
 		return
 	default:
-		if c.staged() {
+		if c.stagesSources() {
 			c.openStage()
 		}
-		c.propagation()
-		c.newRoot()
+		c.setPropagation()
+		c.mountRoot()
 	}
 	if !c.mountsDev() {
 		c.openDev()
 	}
 	for i := range c.spec.Mounts {
-		c.mount(i)
+		c.mountEntry(i)
 	}
-	if c.staged() {
+	if c.stagesSources() {
 		c.close(c.stageDir)
 	}
 	if !c.bindsDev() {
-		c.devices()
+		c.createDevices()
 	}
-	c.console()
-	c.ownNull()
+	c.openConsole()
+	c.replaceNullDescriptors()
 	c.close(c.dev)
 }
 
@@ -191,33 +199,34 @@ func (r *Root) Finish() {
 	if !c.in.MountNS && !c.in.OnHost {
 		return
 	}
-	c.workingDirectory()
-	c.readonlyMounts()
+	c.createWorkingDirectory()
+	c.makeMountsReadonly()
 	shared := c.in.MountNS && propagationFlags(c.spec.Linux.RootfsPropagation) == unix.MS_SHARED
 	if shared {
 		c.b.In(plan.Filesystem, "linux.rootfsPropagation")
 		c.setAttrAt("make the root shared for a while", c.root, attr{propagation: unix.MS_SHARED}, 0)
 	}
-	c.readonlyPaths()
-	c.maskedPaths()
+	c.makePathsReadonly()
+	c.maskPaths()
 	if shared {
 		c.b.In(plan.Filesystem, "linux.rootfsPropagation")
 		c.setAttrAt("make the root private", c.root, attr{propagation: unix.MS_PRIVATE}, 0)
 	}
-	c.readonlyRoot()
+	c.makeRootReadonly()
 }
 
-// rootOnly is for a container in the host's mount namespace: it gets a root directory
+// openRootOnly is for a container in the host's mount namespace: it gets a root directory
 // but no mounts.
-func (c *compiler) rootOnly() {
+func (c *compiler) openRootOnly() {
 	c.b.In(plan.Filesystem, "root.path")
 	c.root = c.b.Cell("root")
-	c.b.Get("open the root", "", plan.Then{}, c.root, plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."),
-		plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "open the root", Out: c.root},
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
 }
 
-// propagation keeps the container's mounts from appearing on the host.
-func (c *compiler) propagation() {
+// setPropagation keeps the container's mounts from appearing on the host.
+func (c *compiler) setPropagation() {
 	flags := uintptr(unix.MS_SLAVE | unix.MS_REC)
 	why := "mounts made here must not appear on the host; the host's may appear here"
 	c.b.In(plan.Filesystem, "")
@@ -230,38 +239,41 @@ func (c *compiler) propagation() {
 			flags = unix.MS_PRIVATE | flags&unix.MS_REC
 		}
 	}
-	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
-	if c.staged() {
+	c.b.Add(plan.Op{Name: "set the propagation of the host's mounts", Why: why},
+		plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
+	if c.stagesSources() {
 		c.setAttr("make the mount under the root private", c.stageDir, attr{propagation: unix.MS_PRIVATE})
 	} else if c.in.ParentMnt != "" {
-		c.parentMount(flags)
+		c.setParentPropagation(flags)
 	}
 }
 
-// parentMount changes the mount under the root, which flags may have left shared. The
+// setParentPropagation changes the mount under the root, which flags may have left shared. The
 // new root is cloned from it: for the root to be a slave, it must be one too.
-func (c *compiler) parentMount(flags uintptr) {
+func (c *compiler) setParentPropagation(flags uintptr) {
 	kind, name := uintptr(unix.MS_PRIVATE), "make the mount under the root private"
 	if flags&unix.MS_SLAVE != 0 {
 		kind, name = unix.MS_SLAVE, "make the mount under the root a slave"
 	}
-	c.b.Call(name, "pivot_root refuses a shared one, and mounts made here would appear on the host",
-		plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
+	c.b.Add(plan.Op{
+		Name: name,
+		Why:  "pivot_root refuses a shared one, and mounts made here would appear on the host",
+	}, plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
 }
 
-// newRoot makes the root a separate mount, which pivot_root requires.
-func (c *compiler) newRoot() {
+// mountRoot makes the root a separate mount, which pivot_root requires.
+func (c *compiler) mountRoot() {
 	b := c.b
 	b.In(plan.Filesystem, "root.path")
 	if len(c.in.Layers) > 0 {
 		if c.overlay == 0 {
-			c.layers()
+			c.createOverlay()
 		}
 		b.In(plan.Filesystem, "root.path")
 		c.root = c.overlay
 	} else {
 		c.root = b.Cell("root")
-		if c.staged() {
+		if c.stagesSources() {
 			c.cloneRoot(c.root, plan.Of(c.stageDir), "root", unix.AT_SYMLINK_NOFOLLOW)
 			if p := c.spec.Linux.RootfsPropagation; propagationFlags(p) == unix.MS_SHARED|unix.MS_REC {
 				// pivot_root refuses a shared one; it becomes shared when it is "/".
@@ -273,17 +285,24 @@ func (c *compiler) newRoot() {
 	}
 	if len(c.in.Layers) == 0 && !c.in.OnHost && (c.spec.Linux == nil || c.spec.Linux.RootfsPropagation == "") {
 		// On a host with systemd, whose mounts are shared, it is a slave.
-		b.Call("make it private", "what the host mounts below it must not appear in the container", plan.MountSetattr, plan.Of(c.root), b.Str(""),
-			plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
+		b.Add(plan.Op{
+			Name: "make it private",
+			Why:  "what the host mounts below it must not appear in the container",
+		}, plan.MountSetattr, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
+			b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
 	}
-	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
+	b.Add(plan.Op{Name: "mount the root on itself"},
+		plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // cloneRoot creates a detached copy of the mounts at and below a name in a directory.
 func (c *compiler) cloneRoot(fd plan.Cell, dir plan.Arg, name string, flags int) {
-	c.b.Get("clone the root's mounts", "pivot_root requires the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
-		dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
+	c.b.Add(plan.Op{
+		Name: "clone the root's mounts",
+		Why:  "pivot_root requires the new root to be a mount",
+		Out:  fd,
+	}, plan.OpenTree, dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
 }
 
 // attr is struct mount_attr of mount_setattr(2).
@@ -295,23 +314,23 @@ type attr struct {
 func (c *compiler) setAttr(name string, fd plan.Cell, a attr) { c.setAttrAt(name, fd, a, 0) }
 
 func (c *compiler) setAttrAt(name string, fd plan.Cell, a attr, flags int) {
-	c.b.Call(name, "", plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags),
-		c.attrWords(a), plan.Int(32))
+	c.b.Add(plan.Op{Name: name},
+		plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags), c.attrWords(a), plan.Int(32))
 }
 
 func (c *compiler) attrWords(a attr) plan.Arg {
 	return c.b.Words(a.set, a.clr, a.propagation, a.userns)
 }
 
-// clean returns a destination as an absolute path without "..": relative ones
+// cleanPath returns a destination as an absolute path without "..": relative ones
 // start at the root.
-func clean(destination string) string { return path.Clean("/" + destination) }
+func cleanPath(destination string) string { return path.Clean("/" + destination) }
 
 func mountSource(i int) string { return "mounts[" + strconv.Itoa(i) + "]" }
 
-// relative returns a cleaned path in the form that openat2 takes with the root's
+// relativePath returns a cleaned path in the form that openat2 takes with the root's
 // descriptor.
-func relative(clean string) string {
+func relativePath(clean string) string {
 	if clean == "/" || clean == "" {
 		return "."
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"strings"
 
@@ -57,7 +56,8 @@ func (q TargetQuestion) pack() uint64 {
 // UnpackTargetQuestion decodes the question in a message.
 func UnpackTargetQuestion(v uint64) TargetQuestion {
 	return TargetQuestion{
-		Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, Follow: v&8 != 0, Opened: v&16 != 0, last: last(v >> 6 & 3),
+		Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, Follow: v&8 != 0, Opened: v&16 != 0,
+		last: last(v >> 6 & 3),
 	}
 }
 
@@ -105,11 +105,12 @@ func (a TargetAnswer) Bytes() ([]byte, error) {
 
 // Answer decides what to create next for the target of m, or that all of it exists.
 // link is the text of the link that copy-symlink creates.
-func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) (TargetAnswer, error) {
+func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.LookupFunc) (TargetAnswer, error) {
 	wrong := func(want string, err error) (TargetAnswer, error) {
-		return TargetAnswer{}, &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: want, Got: fmt.Sprintf("%q", m.Destination), Err: err}
+		return TargetAnswer{}, &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: want,
+			Got: fmt.Sprintf("%q", m.Destination), Err: err}
 	}
-	where := clean(m.Destination)
+	where := cleanPath(m.Destination)
 	p, text, err := q.follow(where, look)
 	switch {
 	case errors.Is(err, unix.EACCES) && q.Follow:
@@ -127,9 +128,10 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) 
 	case p.Missing():
 		return q.makeNext(p), nil
 	case q.Copied && text != link:
-		return wrong(fmt.Sprintf("must not exist, or be a symbolic link to %q like the source (copy-symlink)", link), nil)
+		return wrong(fmt.Sprintf("must not exist, or be a symbolic link to %q like the source (copy-symlink)", link),
+			nil)
 	}
-	return TargetAnswer{Path: relative(p.Path)}, nil
+	return TargetAnswer{Path: relativePath(p.Path)}, nil
 }
 
 const notIntoProc = "must not lead into /proc, where only proc itself and statistics about the machine may be mounted"
@@ -141,13 +143,14 @@ func (q TargetQuestion) CheckOpened(m *specs.Mount, isProc bool) error {
 	if !isProc {
 		return nil
 	}
-	return &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: notIntoProc, Got: fmt.Sprintf("%q", m.Destination)}
+	return &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: notIntoProc,
+		Got: fmt.Sprintf("%q", m.Destination)}
 }
 
 // Next returns the answer after last, if the directory of that one was created and the
 // name after it is missing too. This avoids walking from the root for every name: an
 // image can have a link through thousands.
-func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.Look) (a TargetAnswer, ok bool) {
+func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.LookupFunc) (a TargetAnswer, ok bool) {
 	if last.Directory == "" || last.File != "" {
 		return TargetAnswer{}, false
 	}
@@ -167,7 +170,7 @@ func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.Look) (a TargetAns
 
 // follow resolves the links of a destination; text is that of a link in the last
 // component which is not followed.
-func (q TargetQuestion) follow(where string, look linkwalk.Look) (p linkwalk.Place, text string, err error) {
+func (q TargetQuestion) follow(where string, look linkwalk.LookupFunc) (p linkwalk.Place, text string, err error) {
 	if q.last == lastFollowed {
 		p, err = linkwalk.Follow(where, look)
 		return p, "", err
@@ -190,7 +193,7 @@ func (q TargetQuestion) follow(where string, look linkwalk.Look) (p linkwalk.Pla
 // makeNext returns the answer for a place of which a part is missing.
 func (q TargetQuestion) makeNext(p linkwalk.Place) TargetAnswer {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(p.Path, p.Existing), "/"), "/")
-	a := TargetAnswer{Directory: name, Path: relative(p.Existing), leads: p.Path}
+	a := TargetAnswer{Directory: name, Path: relativePath(p.Existing), leads: p.Path}
 	if rest == "" && !q.Dir {
 		a.Directory, a.File = ".", name
 	}
@@ -200,13 +203,17 @@ func (q TargetQuestion) makeNext(p linkwalk.Place) TargetAnswer {
 // followLinks adds the steps that ask the parent for a place, until it exists, and
 // open it.
 func (c *compiler) followLinks(p place, fd plan.Cell, done plan.Label, n *modeNote) {
-	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), last: p.last}, p, targetSteps{fd, done, n, func(name plan.Arg) {
-		if p.dir {
-			return // only directories are missing
-		}
-		c.b.CallThen("make the missing file", "as the mount point", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Mknodat,
-			plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
-	}})
+	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), last: p.last},
+		p, targetSteps{fd, done, n, func(name plan.Arg) {
+			if p.dir {
+				return // only directories are missing
+			}
+			c.b.Add(plan.Op{
+				Name: "make the missing file",
+				Why:  "as the mount point",
+				Then: plan.Fine(unix.EEXIST, unix.ENOENT),
+			}, plan.Mknodat, plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
+		}})
 }
 
 // targetSteps are the steps that follow when a target was found.
@@ -220,12 +227,13 @@ type targetSteps struct {
 // askTarget asks q until the place exists and is open in the cell t.fd.
 func (c *compiler) askTarget(q TargetQuestion, p place, t targetSteps) {
 	b, fd := c.b, t.fd
-	answer := c.answer(t.note)
+	answer := c.answerBuffer(t.note)
 	field := func(offset int, name string) plan.Arg { return b.At(b.CellIn(answer, offset, name)) }
 	m := b.Message(handshake.Target, "root")
 	b.Preset(m.B, q.pack())
 	p.asks = true
-	b.Get("name the root", p.path+" leads through a symbolic link", plan.Then{}, m.A, plan.Fcntl, plan.Of(c.root), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: "name the root", Why: p.path + " leads through a symbolic link", Out: m.A},
+		plan.Fcntl, plan.Of(c.root), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	again, unread, there := b.Here(), b.Label(), b.Label()
 	gone := plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: again}}} // removed since the answer
 	if q.Follow {
@@ -233,16 +241,19 @@ func (c *compiler) askTarget(q TargetQuestion, p place, t targetSteps) {
 	}
 	c.parent.AskInto("links are read by the parent, and followed from the root's descriptor", m, answer, answerSize)
 	c.openPath("open what exists of "+p.path, p, field(answerPath, "path"), fd, gone)
-	b.CallThen("make the missing directory", "empty name: all of it exists", plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
-		plan.Mkdirat, plan.Of(fd), field(answerDirectory, "directory"), plan.Int(0o755))
+	b.Add(plan.Op{
+		Name: "make the missing directory",
+		Why:  "empty name: all of it exists",
+		Then: plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
+	}, plan.Mkdirat, plan.Of(fd), field(answerDirectory, "directory"), plan.Int(0o755))
 	t.makeLast(field(answerFile, "file"))
-	b.CallThen("close", "", plan.Then{Next: again}, plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: again}}, plan.Close, plan.Of(fd))
 	b.Place(unread)
 	if q.Follow {
 		c.followUnread(q, p, t)
 	}
 	b.Place(there)
-	b.CallThen("close", "", plan.Then{Next: t.done}, plan.Close, plan.Of(m.A))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: t.done}}, plan.Close, plan.Of(m.A))
 }
 
 // followsUnread reports whether the process may have permissions on files that its
@@ -257,17 +268,19 @@ func (c *compiler) followUnread(q TargetQuestion, p place, t targetSteps) {
 	m := b.Message(handshake.Target, "place")
 	q.Opened = true
 	b.Preset(m.B, q.pack())
-	b.Get("name the opened file", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: "name the opened file", Out: m.A},
+		plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the parent could not read the links", m)
 	c.close(m.A)
 	if t.note != nil {
-		b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), t.note.stat)
+		b.Add(plan.Op{Name: "note the mode of " + p.path, Why: "a tmpfs takes the mode of the directory it covers"},
+			plan.Fstat, plan.Of(fd), t.note.stat)
 	}
 }
 
-// answer returns the buffer for answers. All questions share one, except those whose
+// answerBuffer returns the buffer for answers. All questions share one, except those whose
 // answer has a mode that is used later.
-func (c *compiler) answer(n *modeNote) plan.Arg {
+func (c *compiler) answerBuffer(n *modeNote) plan.Arg {
 	if n != nil {
 		return n.answer
 	}
@@ -277,82 +290,13 @@ func (c *compiler) answer(n *modeNote) plan.Arg {
 	return c.answers
 }
 
-// A modeNote is the buffer for the mode of a tmpfs: from fstat of the directory that
-// it covers, or from the parent's answer. The two overlap.
-type modeNote struct {
-	stat   plan.Arg // struct stat
-	answer plan.Arg
-	mode   plan.Cell
-}
-
-// noteMode reserves space for the mode of a place. For a directory that is created
-// now, it is a tmpfs's default.
-func (c *compiler) noteMode(p place) *modeNote {
-	size := statSize
-	if p.asks {
-		size = statMode() + answerSize
-	}
-	room := make([]byte, size)
-	binary.LittleEndian.PutUint32(room[statMode():], DefaultTmpfsMode)
-	n := &modeNote{stat: c.b.Bytes(room)}
-	n.mode = c.b.CellIn(n.stat, statMode(), "mode")
-	n.answer = c.b.At(n.mode)
-	return n
-}
-
-// DefaultTmpfsMode is the mode of a tmpfs for which none was given (tmpfs(5)).
-const DefaultTmpfsMode = 0o1777
-
-// target returns the place that mounts[i] is mounted on.
-func (c *compiler) target(i int, dir bool, last last) place {
-	p := place{path: clean(c.spec.Mounts[i].Destination), dir: dir, last: last, mount: i}
+// mountTarget returns the place that mounts[i] is mounted on.
+func (c *compiler) mountTarget(i int, dir bool, last last) place {
+	p := place{path: cleanPath(c.spec.Mounts[i].Destination), dir: dir, last: last, mount: i}
 	if path.Dir(p.path) == "/" && last == lastRefused {
 		p.nolinks = true
 	} else {
-		p.asks = !c.belowFresh(p.path)
+		p.asks = !c.isBelowNewFilesystem(p.path)
 	}
 	return p
-}
-
-// belowFresh reports whether the nearest mount of config.json above a path is a new
-// file system, which contains no links except the kernel's own.
-func (c *compiler) belowFresh(p string) bool {
-	for p != "/" {
-		p = path.Dir(p)
-		if fresh, ok := c.fresh[p]; ok {
-			return fresh
-		}
-	}
-	return false
-}
-
-// noteFresh records what is mounted on the destination of m. If that may have led
-// through a link, a later mount can put something else in its way: the image has /run
-// -> /var/run, and there is a volume on /var.
-func (c *compiler) noteFresh(i int, m *specs.Mount, o spec.MountOptions) {
-	if o.Flags&unix.MS_REMOUNT != 0 {
-		return
-	}
-	where := clean(m.Destination)
-	fixed := where == "/dev" || where == "/proc" || where == "/sys" && m.Type == "sysfs" || c.belowFresh(where)
-	empty := !c.isBind(i) && !o.TmpCopyUp && startsEmpty(m.Type)
-	if !empty && (!fixed || isBelow(where, "/sys")) {
-		// A link of the image, or of sysfs, may have put its links into one of the new
-		// file systems: /v -> /dev, and a volume on /v/x. Only /proc has no room for
-		// them.
-		maps.DeleteFunc(c.fresh, func(at string, _ bool) bool { return at != "/proc" && !isBelow(at, "/proc") })
-	}
-	c.fresh[where] = fixed && empty
-}
-
-func isBelow(p, dir string) bool { return strings.HasPrefix(p, dir+"/") }
-
-// startsEmpty reports whether a new file system of a type contains nothing except what
-// the kernel puts there. Others, such as overlay, have an image's files.
-func startsEmpty(fstype string) bool {
-	switch fstype {
-	case "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2":
-		return true
-	}
-	return false
 }

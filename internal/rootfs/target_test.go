@@ -16,7 +16,8 @@ import (
 // TestTargetQuestionIsUnpacked: unpacking a question returns it unchanged.
 func TestTargetQuestionIsUnpacked(t *testing.T) {
 	for _, q := range []TargetQuestion{
-		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept}, {Mount: 1 << 20, Dir: true, Noted: true},
+		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept},
+		{Mount: 1 << 20, Dir: true, Noted: true},
 		{Mount: 2, Follow: true}, {Mount: 3, Follow: true, Opened: true, last: lastKept},
 	} {
 		if got := UnpackTargetQuestion(q.pack()); got != q {
@@ -45,10 +46,13 @@ func TestTargetAnswers(t *testing.T) {
 		destination string
 		want        string // path, directory, file
 	}{
-		{file, "/link", ". new -"}, {dir, "/link/x", ". new -"}, {file, "/there/x", "dir . x"}, {dir, "/there/x", "dir x -"},
+		{file, "/link", ". new -"}, {dir, "/link/x", ". new -"}, {file, "/there/x", "dir . x"},
+		{dir, "/there/x", "dir x -"},
 		{dir, "/there", "dir - -"}, {file, "/new", ". . new"}, {TargetQuestion{last: lastKept}, "/there", "there - -"},
-		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"}, {TargetQuestion{Dir: true, Follow: true}, "/private/x", "- - -"},
-		{TargetQuestion{Copied: true, last: lastKept}, "/there", "there - -"}, {TargetQuestion{Copied: true, last: lastKept}, "/there/new", "dir . new"},
+		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"},
+		{TargetQuestion{Dir: true, Follow: true}, "/private/x", "- - -"},
+		{TargetQuestion{Copied: true, last: lastKept}, "/there", "there - -"},
+		{TargetQuestion{Copied: true, last: lastKept}, "/there/new", "dir . new"},
 	} {
 		a, err := c.q.Answer(&specs.Mount{Destination: c.destination}, "dir", look)
 		got := strings.Join([]string{or(a.Path), or(a.Directory), or(a.File)}, " ")
@@ -60,7 +64,8 @@ func TestTargetAnswers(t *testing.T) {
 		q           TargetQuestion
 		destination string
 	}{
-		{dir, "/up"}, {dir, "/private/x"}, {dir, "/proclink"}, {file, "/proclink/version"}, {TargetQuestion{Dir: true, last: lastRefused}, "/there"},
+		{dir, "/up"}, {dir, "/private/x"}, {dir, "/proclink"}, {file, "/proclink/version"},
+		{TargetQuestion{Dir: true, last: lastRefused}, "/there"},
 		{TargetQuestion{Copied: true, last: lastKept}, "/dir"}, {TargetQuestion{Copied: true, last: lastKept}, "/up"},
 	} {
 		a, err := c.q.Answer(&specs.Mount{Destination: c.destination, Type: "sysfs"}, "dir", look)
@@ -95,7 +100,8 @@ func TestTargetAnswerFits(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	for _, a := range []TargetAnswer{{Directory: "a/b"}, {Directory: ".."}, {Directory: ".", File: "../x"}, {Directory: ".", File: ".."}} {
+	for _, a := range []TargetAnswer{{Directory: "a/b"}, {Directory: ".."}, {Directory: ".", File: "../x"},
+		{Directory: ".", File: ".."}} {
 		if _, err := a.Bytes(); err == nil {
 			t.Errorf("%+v is not a single name", a)
 		}

@@ -23,13 +23,13 @@ type newTmpfs struct {
 	note     *modeNote
 }
 
-// tmpfs mounts t on a target, which is open as fd.
-func (c *compiler) tmpfs(t newTmpfs, target place, fd plan.Cell) {
+// mountTmpfs mounts t on a target, which is open as fd.
+func (c *compiler) mountTmpfs(t newTmpfs, target place, fd plan.Cell) {
 	top := c.detachedTmpfs("mount", t.values, attributesOf(t.options.Flags, 0).set)
 	c.fill(top, fd, target.path, t.options, t.note)
 	c.attach(top, fd, "mount tmpfs on "+target.path)
-	c.attributes(top, target.path, t.options)
-	c.closeLater(t.i, top, target.path, t.readonly)
+	c.setMountAttributes(top, target.path, t.options)
+	c.closeOrDelay(t.i, top, target.path, t.readonly)
 	c.close(fd)
 }
 
@@ -38,7 +38,8 @@ var superblockFlags = [...]struct {
 	flag uintptr
 	word string
 }{
-	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"}, {unix.MS_MANDLOCK, "mand"},
+	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"},
+	{unix.MS_MANDLOCK, "mand"},
 }
 
 // maxValue is the longest value that fsconfig(2) accepts.
@@ -81,10 +82,12 @@ func (c *compiler) tmpfsOptions(m *specs.Mount, o spec.MountOptions) (options []
 func (c *compiler) detachedTmpfs(name string, options [][2]string, attributes uint64) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("tmpfs"), b.Cell(name)
-	b.Get("begin a tmpfs", "", plan.Then{}, fs, plan.Fsopen, b.Str("tmpfs"), plan.Int(unix.FSOPEN_CLOEXEC))
+	b.Add(plan.Op{Name: "begin a tmpfs", Out: fs},
+		plan.Fsopen, b.Str("tmpfs"), plan.Int(unix.FSOPEN_CLOEXEC))
 	for _, o := range options {
 		if o[1] == "" {
-			b.Call("set the flag "+o[0], "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str(o[0]), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "set the flag " + o[0]},
+				plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str(o[0]), plan.Int(0), plan.Int(0))
 			continue
 		}
 		name := "set its " + o[0]
@@ -93,8 +96,10 @@ func (c *compiler) detachedTmpfs(name string, options [][2]string, attributes ui
 		}
 		c.fsString(fs, o[0], o[1], name)
 	}
-	b.Call("create the tmpfs", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
-	b.Get("make its mount", "", plan.Then{}, mount, plan.Fsmount, plan.Of(fs), plan.Int(unix.FSMOUNT_CLOEXEC), plan.Int(attributes))
+	b.Add(plan.Op{Name: "create the tmpfs"},
+		plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "make its mount", Out: mount},
+		plan.Fsmount, plan.Of(fs), plan.Int(unix.FSMOUNT_CLOEXEC), plan.Int(attributes))
 	c.close(fs)
 	return mount
 }

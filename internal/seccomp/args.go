@@ -18,7 +18,7 @@ type step struct {
 	knowable bool // the answer is worth remembering
 }
 
-// Targets of a step other than another step.
+// Targets of a step that are not another step.
 const (
 	match = -1 // all conditions hold
 	fail  = -2 // one does not: continue with the next clause

@@ -29,7 +29,8 @@ func dockerProfile(t testing.TB) *specs.LinuxSeccomp {
 	t.Helper()
 	spec := &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: []string{
 		"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
-		"CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"}}}}
+		"CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+		"CAP_AUDIT_WRITE"}}}}
 	p, err := mobyseccomp.GetDefaultProfile(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -37,31 +38,49 @@ func dockerProfile(t testing.TB) *specs.LinuxSeccomp {
 	return p
 }
 
-func TestErrors(t *testing.T) {
-	const rule = `{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s","syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_ERRNO"},`
+func TestInvalidProfiles(t *testing.T) {
+	const rule = `{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s",` +
+		`"syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_ERRNO"},`
 	for _, c := range []struct{ profile, want string }{
 		{`{}`, `linux.seccomp.defaultAction: not set`},
 		{`{"defaultAction":"SCMP_ACT_FOO"}`, `linux.seccomp.defaultAction: unknown action "SCMP_ACT_FOO"`},
-		{`{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/s"}`, `linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}`, `linux.seccomp.defaultErrnoRet: SCMP_ACT_ALLOW returns no errno`},
-		{`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}`, `linux.seccomp.defaultErrnoRet: 4096 is out of range`},
-		{`{"defaultAction":"SCMP_ACT_TRACE","defaultErrnoRet":65536}`, `linux.seccomp.defaultErrnoRet: 65536 is out of range`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86","SCMP_ARCH_VAX"]}`, `linux.seccomp.architectures[1]: unknown architecture "SCMP_ARCH_VAX"`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_S390X"]}`, `linux.seccomp.architectures[0]: SCMP_ARCH_S390X has another byte order`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_LOG","X"]}`, `linux.seccomp.flags[1]: unknown flag "X"`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_NEW_LISTENER"]}`, `linux.seccomp.flags[0]: unknown flag`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}`, `linux.seccomp.listenerMetadata: must not be set without listenerPath`},
-		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_NOTIFY"}]}`, `linux.seccomp.listenerPath: not set`},
+		{`{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/s"}`,
+			`linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as default action`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}`,
+			`linux.seccomp.defaultErrnoRet: SCMP_ACT_ALLOW returns no errno`},
+		{`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}`,
+			`linux.seccomp.defaultErrnoRet: 4096 is out of range`},
+		{`{"defaultAction":"SCMP_ACT_TRACE","defaultErrnoRet":65536}`,
+			`linux.seccomp.defaultErrnoRet: 65536 is out of range`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86","SCMP_ARCH_VAX"]}`,
+			`linux.seccomp.architectures[1]: unknown architecture "SCMP_ARCH_VAX"`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_S390X"]}`,
+			`linux.seccomp.architectures[0]: SCMP_ARCH_S390X has another byte order`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_LOG","X"]}`,
+			`linux.seccomp.flags[1]: unknown flag "X"`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_NEW_LISTENER"]}`,
+			`linux.seccomp.flags[0]: unknown flag`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}`,
+			`linux.seccomp.listenerMetadata: must not be set without listenerPath`},
+		{`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_NOTIFY"}]}`,
+			`linux.seccomp.listenerPath: not set`},
 		{rule + `{"action":"SCMP_ACT_ALLOW"}]}`, `linux.seccomp.syscalls[1].names: must have at least one entry`},
 		{rule + `{"names":["a",""],"action":"SCMP_ACT_ALLOW"}]}`, `linux.seccomp.syscalls[1].names[1]: empty`},
 		{rule + `{"names":["a"]}]}`, `linux.seccomp.syscalls[1].action: not set`},
 		{rule + `{"names":["a"],"action":"ALLOW"}]}`, `linux.seccomp.syscalls[1].action: unknown action "ALLOW"`},
-		{rule + `{"names":["read","write"],"action":"SCMP_ACT_NOTIFY"}]}`, `linux.seccomp.syscalls[1].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall`},
-		{rule + `{"names":["a"],"action":"SCMP_ACT_LOG","errnoRet":1}]}`, `linux.seccomp.syscalls[1].errnoRet: SCMP_ACT_LOG returns no errno`},
-		{rule + `{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":5000}]}`, `linux.seccomp.syscalls[1].errnoRet: 5000 is out of range`},
-		{rule + `{"names":["a"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"op":"SCMP_CMP_EQ"},{"index":6,"op":"SCMP_CMP_EQ"}]}]}`, `linux.seccomp.syscalls[1].args[1].index: 6 is out of range`},
-		{rule + `{"names":["a"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"op":"EQ"}]}]}`, `linux.seccomp.syscalls[1].args[0].op: unknown operator "EQ"`},
-		{rule + `{"names":["a"],"action":"SCMP_ACT_ALLOW","args":[{"index":0}]}]}`, `linux.seccomp.syscalls[1].args[0].op: not set`},
+		{rule + `{"names":["read","write"],"action":"SCMP_ACT_NOTIFY"}]}`,
+			`linux.seccomp.syscalls[1].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall`},
+		{rule + `{"names":["a"],"action":"SCMP_ACT_LOG","errnoRet":1}]}`,
+			`linux.seccomp.syscalls[1].errnoRet: SCMP_ACT_LOG returns no errno`},
+		{rule + `{"names":["a"],"action":"SCMP_ACT_ERRNO","errnoRet":5000}]}`,
+			`linux.seccomp.syscalls[1].errnoRet: 5000 is out of range`},
+		{rule + `{"names":["a"],"action":"SCMP_ACT_ALLOW",` +
+			`"args":[{"index":0,"op":"SCMP_CMP_EQ"},{"index":6,"op":"SCMP_CMP_EQ"}]}]}`,
+			`linux.seccomp.syscalls[1].args[1].index: 6 is out of range`},
+		{rule + `{"names":["a"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"op":"EQ"}]}]}`,
+			`linux.seccomp.syscalls[1].args[0].op: unknown operator "EQ"`},
+		{rule + `{"names":["a"],"action":"SCMP_ACT_ALLOW","args":[{"index":0}]}]}`,
+			`linux.seccomp.syscalls[1].args[0].op: not set`},
 	} {
 		_, err := Compile(parseJSON(t, c.profile), specs.ArchX86_64)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -79,12 +98,13 @@ func TestTooLong(t *testing.T) {
 		p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActErrno,
 			Args: []specs.LinuxSeccompArg{{Index: 0, Value: uint64(i) << 31, Op: specs.OpGreaterEqual}}})
 	}
-	if _, err := Compile(p, specs.ArchX86_64); err == nil || !strings.HasPrefix(err.Error(), "linux.seccomp: the filter has ") {
+	if _, err := Compile(p, specs.ArchX86_64); err == nil || !strings.HasPrefix(err.Error(),
+		"linux.seccomp: the filter has ") {
 		t.Fatal(err)
 	}
 }
 
-func TestFlags(t *testing.T) {
+func TestProgramFlags(t *testing.T) {
 	const (
 		tsync, log, spec, listener, esrch, wait = 1, 2, 4, 8, 16, 32
 		notify                                  = `"listenerPath":"/s","syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_NOTIFY"}],`
@@ -111,7 +131,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestSkipped(t *testing.T) {
+func TestUnknownNamesAreSkipped(t *testing.T) {
 	const profile = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86"],"syscalls":[
 		{"names":["nonsense","read","breakpoint","socketcall","s390_runtime_instr","zzz"],"action":"SCMP_ACT_ERRNO"}]}`
 	p, err := Compile(parseJSON(t, profile), specs.ArchX86_64)
@@ -135,7 +155,7 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-func TestLists(t *testing.T) {
+func TestListedNamesAreSortedAndKnown(t *testing.T) {
 	for _, list := range [][]string{Actions(), Operators(), Archs(), Flags()} {
 		if !sort.StringsAreSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
 			t.Errorf("not sorted: %v", list)
@@ -178,11 +198,11 @@ func TestDisassemble(t *testing.T) {
   14: return ALLOW
   15: return KILL_THREAD
 `
-	if got := Disassemble(p.Filter); got != want {
+	if got := disassemble(p.Filter); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	odd := []unix.SockFilter{{Code: 0x80}, {Code: opLoad, K: 8}, {Code: opAnd, K: 1}, {Code: opRet, K: 0x123}}
-	if got := Disassemble(odd); !strings.Contains(got, "data[8]") || !strings.Contains(got, "code 0x80") {
+	if got := disassemble(odd); !strings.Contains(got, "data[8]") || !strings.Contains(got, "code 0x80") {
 		t.Error(got)
 	}
 }

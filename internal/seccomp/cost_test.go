@@ -6,11 +6,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestCost counts the instructions that calls cost with Docker's profile, and compares with
+// TestInstructionsPerCall counts the instructions that calls cost with Docker's profile, and compares with
 // libseccomp. (If the kernel can prove in advance that a call is allowed regardless of its
 // arguments, it does not run the filter for it; see tree.go. The count is the cost of all other
 // calls, and of all calls on kernels before 5.11.)
-func TestCost(t *testing.T) {
+func TestInstructionsPerCall(t *testing.T) {
 	p := dockerProfile(t)
 	got, err := Compile(p, specs.ArchX86_64)
 	if err != nil {
@@ -19,7 +19,8 @@ func TestCost(t *testing.T) {
 	want, _ := askOracle(t, p, specs.ArchX86_64)
 	t.Logf("length %d, libseccomp %d", len(got.Filter), len(want))
 	sum, sumWant := 0, 0
-	names := []string{"read", "write", "openat", "close", "mmap", "brk", "futex", "execve", "clone", "clone3", "socket", "ioctl", "getpid", "epoll_wait", "personality", "mount", "unshare"}
+	names := []string{"read", "write", "openat", "close", "mmap", "brk", "futex", "execve", "clone", "clone3",
+		"socket", "ioctl", "getpid", "epoll_wait", "personality", "mount", "unshare"}
 	for _, name := range names {
 		d := callData{audit: archNamed(specs.ArchX86_64).audit, nr: uint32(callsX86_64[callID(name, 0)])}
 		_, n := run(got.Filter, &d)

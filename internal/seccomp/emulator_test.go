@@ -42,7 +42,7 @@ func valid(f []unix.SockFilter) error {
 		}
 		for _, to := range next {
 			if to >= len(f) {
-				return fmt.Errorf("%d: goes to %d of %d", pc, to, len(f))
+				return fmt.Errorf("%d: jumps to %d of %d", pc, to, len(f))
 			}
 			reached[to] = true
 		}

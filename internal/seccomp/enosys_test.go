@@ -30,10 +30,16 @@ func TestENOSYS(t *testing.T) {
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `]`, x64, 0x40000209, nosys},
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `]`, x86, 0x1b6, nosys},
 		// A rule that repeats the default action counts, and so does one with conditions.
-		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["faccessat2"],"action":"SCMP_ACT_ERRNO"}]`, x64, 0x1b7, eperm},
-		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["faccessat2"],"action":"SCMP_ACT_ERRNO"}]`, x64, 0x1b8, nosys},
-		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["pidfd_getfd"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]`, x64, 0x1b6, eperm},
-		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["pidfd_getfd"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]`, x64, 0x1b7, nosys},
+		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["faccessat2"],"action":"SCMP_ACT_ERRNO"}]`,
+			x64, 0x1b7, eperm},
+		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["faccessat2"],"action":"SCMP_ACT_ERRNO"}]`,
+			x64, 0x1b8, nosys},
+		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules +
+			`,{"names":["pidfd_getfd"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]`,
+			x64, 0x1b6, eperm},
+		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules +
+			`,{"names":["pidfd_getfd"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]`,
+			x64, 0x1b7, nosys},
 		// The default action decides.
 		{`"defaultAction":"SCMP_ACT_KILL",` + three + rules + `]`, x64, 0x1b6, nosys},
 		{`"defaultAction":"SCMP_ACT_KILL_PROCESS",` + three + rules + `]`, x64, 0x1b6, nosys},
@@ -43,13 +49,17 @@ func TestENOSYS(t *testing.T) {
 		{`"defaultAction":"SCMP_ACT_ALLOW",` + three + rules + `]`, x64, 0x1b6, 0x7fff0000},
 		// Numbers of an architecture that is not in the profile remain fatal.
 		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x64, 0x40000209, 0},
-		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x64, 0xffffffff, eperm},
+		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x64, 0xffffffff,
+			eperm},
 		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x86, 0x1b6, 0},
 		// Unlike runc: without a list, and with ARM's private calls.
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + rules + `]`, x64, 0x1b6, nosys},
-		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_ARM"],` + rules + `,{"names":["set_tls"],"action":"SCMP_ACT_ALLOW"}]`, arm, 0x1b6, nosys},
-		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_ARM"],` + rules + `,{"names":["set_tls"],"action":"SCMP_ACT_ALLOW"}]`, arm, 0xf0005, 0x7fff0000},
-		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_ARM"],` + rules + `,{"names":["set_tls"],"action":"SCMP_ACT_ALLOW"}]`, arm, 0xf0004, eperm},
+		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_ARM"],` + rules +
+			`,{"names":["set_tls"],"action":"SCMP_ACT_ALLOW"}]`, arm, 0x1b6, nosys},
+		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_ARM"],` + rules +
+			`,{"names":["set_tls"],"action":"SCMP_ACT_ALLOW"}]`, arm, 0xf0005, 0x7fff0000},
+		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_ARM"],` + rules +
+			`,{"names":["set_tls"],"action":"SCMP_ACT_ALLOW"}]`, arm, 0xf0004, eperm},
 	} {
 		p, err := Compile(parseJSON(t, `{`+c.profile+`}`), specs.ArchX86_64)
 		if err != nil {

@@ -46,7 +46,7 @@ func FuzzCompile(f *testing.F) {
 			}
 			return
 		}
-		if again, _ := Compile(p, name); Disassemble(again.Filter) != Disassemble(prog.Filter) {
+		if again, _ := Compile(p, name); disassemble(again.Filter) != disassemble(prog.Filter) {
 			t.Fatal("two programs for one profile")
 		}
 		h := fnv.New64()

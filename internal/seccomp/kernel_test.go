@@ -81,7 +81,8 @@ func childFail(err error) {
 // load does the same as the bootstrap. It returns the listener descriptor if Notify is used.
 func load(p *Program) (int, error) {
 	fprog := unix.SockFprog{Len: uint16(len(p.Filter)), Filter: &p.Filter[0]}
-	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags), uintptr(unsafe.Pointer(&fprog)))
+	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags),
+		uintptr(unsafe.Pointer(&fprog)))
 	if errno != 0 {
 		return -1, fmt.Errorf("seccomp: %w", errno)
 	}
@@ -106,11 +107,13 @@ func notifyJob(fd int) {
 	}
 	go func() {
 		var n notif
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); errno != 0 {
+		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV,
+			uintptr(unsafe.Pointer(&n))); errno != 0 {
 			childFail(errno)
 		}
 		r := resp{id: n.id, val: int64(n.nr) + 1000}
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&r))); errno != 0 {
+		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND,
+			uintptr(unsafe.Pointer(&r))); errno != 0 {
 			childFail(errno)
 		}
 	}()
@@ -127,7 +130,8 @@ func runChild(t testing.TB, job, profile string) (out string, state *os.ProcessS
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(b), "seccomp: invalid argument") || strings.Contains(string(b), "seccomp: function not implemented") {
+	if strings.Contains(string(b), "seccomp: invalid argument") || strings.Contains(string(b),
+		"seccomp: function not implemented") {
 		t.Skipf("this kernel refuses the filter: %s", b)
 	}
 	return strings.TrimSpace(string(b)), cmd.ProcessState
@@ -137,7 +141,7 @@ func getppidProfile(action string) string {
 	return `{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s","syscalls":[{"names":["getppid"],` + action + `}]}`
 }
 
-func TestKernel(t *testing.T) {
+func TestFiltersInKernel(t *testing.T) {
 	for _, c := range []struct {
 		job, profile, out string
 		signal            syscall.Signal
@@ -149,23 +153,27 @@ func TestKernel(t *testing.T) {
 		{"getppid", getppidProfile(`"action":"SCMP_ACT_TRACE"`), "true 38", 0}, // no tracer: ENOSYS (seccomp(2))
 		{"getppid", getppidProfile(`"action":"SCMP_ACT_KILL_PROCESS"`), "", syscall.SIGSYS},
 		{"notify", getppidProfile(`"action":"SCMP_ACT_NOTIFY"`), "1000 0", 0},
-		{"getppid", strings.Replace(getppidProfile(`"action":"SCMP_ACT_ERRNO"`), "{", `{"flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_SPEC_ALLOW"],`, 1), "true 1", 0},
-		{"notify", strings.Replace(getppidProfile(`"action":"SCMP_ACT_NOTIFY"`), "{", `{"flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],`, 1), "1000 0", 0},
+		{"getppid", strings.Replace(getppidProfile(`"action":"SCMP_ACT_ERRNO"`), "{",
+			`{"flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_SPEC_ALLOW"],`, 1),
+			"true 1", 0},
+		{"notify", strings.Replace(getppidProfile(`"action":"SCMP_ACT_NOTIFY"`), "{",
+			`{"flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],`, 1), "1000 0", 0},
 		{"personality", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["personality"],"action":"SCMP_ACT_ERRNO","errnoRet":77,
 			"args":[{"index":0,"value":8,"op":"SCMP_CMP_EQ"}]},{"names":["personality"],"action":"SCMP_ACT_ERRNO","errnoRet":78,
 			"args":[{"index":0,"value":4294967296,"valueTwo":4294967296,"op":"SCMP_CMP_MASKED_EQ"}]}]}`, "0 77 78", 0},
 	} {
 		out, state := runChild(t, c.job, c.profile)
 		ws := state.Sys().(syscall.WaitStatus)
-		if out != c.out || ws.Signaled() != (c.signal != 0) || ws.Signaled() && ws.Signal() != c.signal || !ws.Signaled() && ws.ExitStatus() != 0 {
+		if out != c.out || ws.Signaled() != (c.signal != 0) || ws.Signaled() && ws.Signal() != c.signal ||
+			!ws.Signaled() && ws.ExitStatus() != 0 {
 			t.Errorf("%s %s:\n got %q, %v\nwant %q, signal %v", c.job, c.profile, out, state, c.out, c.signal)
 		}
 	}
 }
 
-// TestKernelTakesAll loads the programs of all profiles in TestOracle for this machine: the
+// TestKernelAcceptsAllPrograms loads the programs of all profiles in TestOracle for this machine: the
 // kernel's own check determines which programs are valid.
-func TestKernelTakesAll(t *testing.T) {
+func TestKernelAcceptsAllPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a process for each profile")
 	}
@@ -222,7 +230,8 @@ func TestColdTime(t *testing.T) {
 			sum[i] += v
 		}
 	}
-	t.Logf("Docker's profile, first use in a process, processor time: compile %d µs (best %d), load %d µs (best %d)", sum[0]/n/1000, best[0]/1000, sum[1]/n/1000, best[1]/1000)
+	t.Logf("Docker's profile, first use in a process, processor time: compile %d µs (best %d), load %d µs (best %d)",
+		sum[0]/n/1000, best[0]/1000, sum[1]/n/1000, best[1]/1000)
 	if total := (best[0] + best[1]) / 1000; total > 1500 {
 		t.Errorf("compile and load took %d µs at best, more than 1500", total)
 	}

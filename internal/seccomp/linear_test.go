@@ -11,7 +11,8 @@ import (
 func manyRules(n int, args func(i uint64) []specs.LinuxSeccompArg) *specs.LinuxSeccomp {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
 	for i := range n {
-		p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: []string{"socket"}, Action: specs.ActAllow, Args: args(uint64(i))})
+		p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: []string{"socket"}, Action: specs.ActAllow,
+			Args: args(uint64(i))})
 	}
 	return p
 }
@@ -26,7 +27,8 @@ var ruleShapes = map[string]func(i uint64) []specs.LinuxSeccompArg{
 		return []specs.LinuxSeccompArg{{Value: i<<32 | i, Op: specs.OpEqualTo}}
 	},
 	"wide values and a mask": func(i uint64) []specs.LinuxSeccompArg {
-		return []specs.LinuxSeccompArg{{Value: 6, ValueTwo: 2, Op: specs.OpMaskedEqual}, {Index: 1, Value: i<<32 | i, Op: specs.OpEqualTo}}
+		return []specs.LinuxSeccompArg{{Value: 6, ValueTwo: 2, Op: specs.OpMaskedEqual},
+			{Index: 1, Value: i<<32 | i, Op: specs.OpEqualTo}}
 	},
 	"relations": func(i uint64) []specs.LinuxSeccompArg {
 		return []specs.LinuxSeccompArg{{Index: uint(i % 6), Value: i<<32 | 9, Op: specs.OpGreaterThan}}

@@ -72,7 +72,8 @@ func unknownToOracle(a specs.Arch) bool {
 // askOracle returns libseccomp's program and its error messages.
 func askOracle(t testing.TB, p *specs.LinuxSeccomp, native specs.Arch) ([]unix.SockFilter, string) {
 	t.Helper()
-	ops := map[specs.LinuxSeccompOperator]int{specs.OpNotEqual: 1, specs.OpLessThan: 2, specs.OpLessEqual: 3, specs.OpEqualTo: 4,
+	ops := map[specs.LinuxSeccompOperator]int{specs.OpNotEqual: 1, specs.OpLessThan: 2, specs.OpLessEqual: 3,
+		specs.OpEqualTo:      4,
 		specs.OpGreaterEqual: 5, specs.OpGreaterThan: 6, specs.OpMaskedEqual: 7}
 	var in bytes.Buffer
 	def := actionValue(p.DefaultAction, p.DefaultErrnoRet)
@@ -182,7 +183,8 @@ func TestOracleTables(t *testing.T) {
 				if id >= 0 {
 					got = a.calls[id]
 				}
-				t.Errorf("%s: %s is %d in libseccomp, %d here (which calls that number %q)", a.name, name, nr, got, a.nameOf(nr))
+				t.Errorf("%s: %s is %d in libseccomp, %d here (which calls that number %q)", a.name, name, nr, got,
+					nameOfNumber(a, nr))
 			}
 		}
 	}
@@ -240,7 +242,8 @@ func TestOracle(t *testing.T) {
 					continue // libseccomp does not byte-swap some verdicts for the other byte order
 				}
 				if g != w {
-					t.Fatalf("%+x (%s): %s, libseccomp %s\n%s", d, callNamed(d.audit, d.nr), verdictName(g), verdictName(w), "")
+					t.Fatalf("%+x (%s): %s, libseccomp %s\n%s", d, callNamed(d.audit, d.nr), verdictName(g),
+						verdictName(w), "")
 				}
 			}
 		})

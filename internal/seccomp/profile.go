@@ -61,12 +61,14 @@ const (
 func parse(p *specs.LinuxSeccomp, native specs.Arch) (*profile, error) {
 	prof := &profile{}
 	var err error
-	if prof.defaultRet, err = verdict(p.DefaultAction, p.DefaultErrnoRet, "defaultAction", "defaultErrnoRet"); err != nil {
+	if prof.defaultRet, err = verdict(p.DefaultAction, p.DefaultErrnoRet, "defaultAction",
+		"defaultErrnoRet"); err != nil {
 		return nil, fmt.Errorf("linux.seccomp.%w", err)
 	}
 	if p.DefaultAction == specs.ActNotify {
 		// No agent could answer for the calls that hand over the listener.
-		return nil, fmt.Errorf("linux.seccomp.defaultAction: %s cannot be used as default action: the container would wait for an agent that is not connected yet", specs.ActNotify)
+		return nil, fmt.Errorf("linux.seccomp.defaultAction: %s cannot be used as default action: "+
+			"the container would wait for an agent that is not connected yet", specs.ActNotify)
 	}
 	if prof.archs, err = parseArchs(p.Architectures, native); err != nil {
 		return nil, err
@@ -92,7 +94,8 @@ func checkListener(p *specs.LinuxSeccomp, notify bool) error {
 		return nil
 	}
 	if notify {
-		return fmt.Errorf("linux.seccomp.listenerPath: not set, but a rule has the action %s: the calls would wait for ever", specs.ActNotify)
+		return fmt.Errorf("linux.seccomp.listenerPath: not set, but a rule has the action %s: "+
+			"these calls would wait forever", specs.ActNotify)
 	}
 	if p.ListenerMetadata != "" {
 		return fmt.Errorf("linux.seccomp.listenerMetadata: must not be set without listenerPath")
@@ -145,7 +148,8 @@ func verdict(action specs.LinuxSeccompAction, errnoRet *uint, actionField, errno
 func parseArchs(names []specs.Arch, native specs.Arch) ([]*arch, error) {
 	first := archNamed(native)
 	if first == nil {
-		return nil, fmt.Errorf("linux.seccomp: no seccomp filter can be made for this machine's architecture %q", native)
+		return nil, fmt.Errorf("linux.seccomp: seccomp filters are not supported on this machine's architecture %q",
+			native)
 	}
 	list := []*arch{first}
 next:
@@ -155,7 +159,8 @@ next:
 			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: unknown architecture %q", i, name)
 		}
 		if a.little() != first.little() {
-			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: %s has another byte order than this machine's %s", i, name, native)
+			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: %s has another byte order than this machine's %s",
+				i, name, native)
 		}
 		for _, b := range list {
 			if a == b {
@@ -182,7 +187,8 @@ func parseRule(s *specs.LinuxSyscall, i int) (r rule, err error) {
 		}
 		if name == "write" && s.Action == specs.ActNotify {
 			// The container writes to its parent when the listener can be fetched.
-			return r, fmt.Errorf("names[%d]: %s cannot be used for the write syscall: the agent gets its descriptor only after a write", j, s.Action)
+			return r, fmt.Errorf("names[%d]: %s cannot be used for the write syscall: "+
+				"the agent receives its descriptor only after a write", j, s.Action)
 		}
 	}
 	r.names = s.Names
@@ -305,17 +311,20 @@ func parseFlags(names []specs.LinuxSeccompFlag, notify bool) (uint, error) {
 
 // Actions lists the actions that a profile can name, sorted.
 func Actions() []string {
-	return []string{string(specs.ActAllow), string(specs.ActErrno), string(specs.ActKill), string(specs.ActKillProcess), string(specs.ActKillThread),
+	return []string{string(specs.ActAllow), string(specs.ActErrno), string(specs.ActKill),
+		string(specs.ActKillProcess), string(specs.ActKillThread),
 		string(specs.ActLog), string(specs.ActNotify), string(specs.ActTrace), string(specs.ActTrap)}
 }
 
 // Operators lists the comparisons that a profile can name, sorted.
 func Operators() []string {
-	return []string{string(specs.OpEqualTo), string(specs.OpGreaterEqual), string(specs.OpGreaterThan), string(specs.OpLessEqual),
+	return []string{string(specs.OpEqualTo), string(specs.OpGreaterEqual), string(specs.OpGreaterThan),
+		string(specs.OpLessEqual),
 		string(specs.OpLessThan), string(specs.OpMaskedEqual), string(specs.OpNotEqual)}
 }
 
 // Flags lists the filter flags that a profile can name, sorted.
 func Flags() []string {
-	return []string{string(specs.LinuxSeccompFlagLog), string(specs.LinuxSeccompFlagSpecAllow), string(flagTSYNC), string(specs.LinuxSeccompFlagWaitKillableRecv)}
+	return []string{string(specs.LinuxSeccompFlagLog), string(specs.LinuxSeccompFlagSpecAllow), string(flagTSYNC),
+		string(specs.LinuxSeccompFlagWaitKillableRecv)}
 }

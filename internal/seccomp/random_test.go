@@ -43,15 +43,17 @@ func TestOracleRandom(t *testing.T) {
 // uses the families that libseccomp 2.5.4 compiles without bugs.
 func TestOracleOrder(t *testing.T) {
 	values := []uint64{0, 1, 2, 3, 7, 8, 0xff, 1 << 32, 1<<32 + 1, 7 << 32}
-	families := [][]specs.LinuxSeccompOperator{{specs.OpEqualTo}, {specs.OpEqualTo, specs.OpLessThan}, {specs.OpGreaterThan, specs.OpEqualTo}, {specs.OpNotEqual, specs.OpLessThan}}
+	families := [][]specs.LinuxSeccompOperator{{specs.OpEqualTo}, {specs.OpEqualTo, specs.OpLessThan},
+		{specs.OpGreaterThan, specs.OpEqualTo}, {specs.OpNotEqual, specs.OpLessThan}}
 	r := rand.New(rand.NewPCG(8, 8))
 	for i := range 200 {
 		ops := families[r.IntN(len(families))]
 		p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
 		for j := range 2 {
 			index, v := uint(r.IntN(3)), values[r.IntN(len(values))]
-			p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActErrno, ErrnoRet: ptr(uint(j + 1)),
-				Args: []specs.LinuxSeccompArg{arg(index, ops[j%len(ops)], v)}})
+			p.Syscalls = append(p.Syscalls, specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActErrno,
+				ErrnoRet: ptr(uint(j + 1)),
+				Args:     []specs.LinuxSeccompArg{arg(index, ops[j%len(ops)], v)}})
 		}
 		want, complaints := askOracle(t, p, specs.ArchX86_64)
 		if complaints != "" {
@@ -85,14 +87,15 @@ func TestReference(t *testing.T) {
 func compareReference(t *testing.T, p *specs.LinuxSeccomp, native specs.Arch, f []unix.SockFilter, seed uint64, n int) {
 	t.Helper()
 	if err := valid(f); err != nil {
-		t.Fatalf("%v\n%s", err, Disassemble(f))
+		t.Fatalf("%v\n%s", err, disassemble(f))
 	}
 	s := newSampler(p, native, seed)
 	for range n {
 		d := s.call()
 		got, _ := run(f, &d)
 		if want := reference(p, native, &d, true); got != want {
-			t.Fatalf("%+v\n%+x (%s): %s, want %s\n%s", p.Syscalls, d, callNamed(d.audit, d.nr), verdictName(got), verdictName(want), Disassemble(f))
+			t.Fatalf("%+v\n%+x (%s): %s, want %s\n%s", p.Syscalls, d, callNamed(d.audit, d.nr), verdictName(got),
+				verdictName(want), disassemble(f))
 		}
 	}
 }
@@ -136,7 +139,8 @@ func randomProfile(r *rand.Rand, oneAction bool) *specs.LinuxSeccomp {
 			if r.IntN(20) == 0 {
 				index = 0
 			}
-			s.Args = append(s.Args, specs.LinuxSeccompArg{Index: uint(index % 3), Op: specs.LinuxSeccompOperator(ops[r.IntN(len(ops))]),
+			s.Args = append(s.Args, specs.LinuxSeccompArg{Index: uint(index % 3),
+				Op:    specs.LinuxSeccompOperator(ops[r.IntN(len(ops))]),
 				Value: values[r.IntN(len(values))], ValueTwo: values[r.IntN(len(values))]})
 		}
 		p.Syscalls = append(p.Syscalls, s)

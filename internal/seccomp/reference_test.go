@@ -13,7 +13,8 @@ import (
 
 var actionValues = map[specs.LinuxSeccompAction]uint32{
 	"SCMP_ACT_KILL": 0, "SCMP_ACT_KILL_THREAD": 0, "SCMP_ACT_KILL_PROCESS": 0x80000000, "SCMP_ACT_TRAP": 0x30000,
-	"SCMP_ACT_ERRNO": 0x50000, "SCMP_ACT_TRACE": 0x7ff00000, "SCMP_ACT_ALLOW": 0x7fff0000, "SCMP_ACT_LOG": 0x7ffc0000, "SCMP_ACT_NOTIFY": 0x7fc00000,
+	"SCMP_ACT_ERRNO": 0x50000, "SCMP_ACT_TRACE": 0x7ff00000, "SCMP_ACT_ALLOW": 0x7fff0000, "SCMP_ACT_LOG": 0x7ffc0000,
+	"SCMP_ACT_NOTIFY": 0x7fc00000,
 }
 
 func actionValue(a specs.LinuxSeccompAction, errno *uint) uint32 {
@@ -151,7 +152,8 @@ func reference(p *specs.LinuxSeccomp, native specs.Arch, d *callData, withENOSYS
 	switch {
 	case best != nil:
 		return best.ret
-	case len(clauses) == 0 && withENOSYS && newest >= 0 && int64(d.nr) > newest && refuses(p.DefaultAction) && !(a.private(d.nr) && namesARMPrivate(p, a)):
+	case len(clauses) == 0 && withENOSYS && newest >= 0 && int64(d.nr) > newest && refuses(p.DefaultAction) &&
+		!(a.private(d.nr) && namesARMPrivate(p, a)):
 		return 0x50000 | 38
 	}
 	return def

@@ -71,7 +71,8 @@ func compile(p *specs.LinuxSeccomp, native specs.Arch, o options) (*Program, err
 	}
 	filter := assemble(tables, prof.defaultRet)
 	if len(filter) > maxInstructions {
-		return nil, fmt.Errorf("linux.seccomp: the filter has %d instructions, the kernel takes %d: use fewer rules with args, or fewer architectures",
+		return nil, fmt.Errorf("linux.seccomp: the filter has %d instructions, but the kernel accepts at most %d\n"+
+			"hint: use fewer rules with args, or fewer architectures",
 			len(filter), maxInstructions)
 	}
 	return &Program{Filter: filter, Flags: prof.flags, Notify: prof.notify, Skipped: skipped}, nil

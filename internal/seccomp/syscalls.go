@@ -50,17 +50,6 @@ func callID(name string, hint int) int {
 // KnownCall reports whether any architecture has a system call of this name.
 func KnownCall(name string) bool { return callID(name, 0) >= 0 }
 
-// nameOf returns the name of a number on an architecture, or "". It is for display: it
-// searches the whole table.
-func (a *arch) nameOf(nr uint32) string {
-	for id, n := range a.calls {
-		if n == int32(nr) {
-			return callName(id)
-		}
-	}
-	return ""
-}
-
 // multiplexer returns the older call (an index into callNames) through which a call
 // can also be made, and its first argument (linux/net.h, linux/ipc.h): i386, m68k,
 // mips, ppc, s390 and sh once had a single call for all of sockets and one for System

@@ -13,8 +13,8 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	POPQ  DI
 	RET
 
-// nothing is the handler of signals that the caller ignored.
-TEXT nothing<>(SB), NOSPLIT|NOFRAME, $0
+// noop is the handler of signals that the caller ignored.
+TEXT noop<>(SB), NOSPLIT|NOFRAME, $0
 	RET
 
 TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
@@ -22,12 +22,12 @@ TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
 	SYSCALL
 	INT  $3
 
-// func addresses() (handler, nothing, restorer uintptr)
+// func addresses() (handler, noop, restorer uintptr)
 TEXT ·addresses(SB), NOSPLIT, $0-24
 	LEAQ handler<>(SB), AX
 	MOVQ AX, handler+0(FP)
-	LEAQ nothing<>(SB), AX
-	MOVQ AX, nothing+8(FP)
+	LEAQ noop<>(SB), AX
+	MOVQ AX, noop+8(FP)
 	LEAQ restorer<>(SB), AX
 	MOVQ AX, restorer+16(FP)
 	RET

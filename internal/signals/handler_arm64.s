@@ -14,8 +14,8 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	ADD  $16, RSP
 	RET
 
-// nothing is the handler of signals that the caller ignored.
-TEXT nothing<>(SB), NOSPLIT|NOFRAME, $0
+// noop is the handler of signals that the caller ignored.
+TEXT noop<>(SB), NOSPLIT|NOFRAME, $0
 	RET
 
 TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
@@ -23,12 +23,12 @@ TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
 	SVC
 	BRK
 
-// func addresses() (handler, nothing, restorer uintptr)
+// func addresses() (handler, noop, restorer uintptr)
 TEXT ·addresses(SB), NOSPLIT, $0-24
 	MOVD $handler<>(SB), R0
 	MOVD R0, handler+0(FP)
-	MOVD $nothing<>(SB), R0
-	MOVD R0, nothing+8(FP)
+	MOVD $noop<>(SB), R0
+	MOVD R0, noop+8(FP)
 	MOVD $restorer<>(SB), R0
 	MOVD R0, restorer+16(FP)
 	RET

@@ -23,7 +23,7 @@ var pipe int32
 
 // addresses returns the entry points for the kernel: the handlers, and the return from
 // a handler to the kernel.
-func addresses() (handler, nothing, restorer uintptr)
+func addresses() (handler, noop, restorer uintptr)
 
 // A Queue holds the signals that have arrived and have not been taken yet.
 type Queue struct {
@@ -38,23 +38,23 @@ var Catch = sync.OnceValues(catch)
 
 var caught atomic.Pointer[Queue]
 
-// Caught returns the queue, nil if signals are not caught and have their default
+// Current returns the queue, nil if signals are not caught and have their default
 // effect.
-func Caught() *Queue { return caught.Load() }
+func Current() *Queue { return caught.Load() }
 
 func catch() (*Queue, error) {
 	var fds [2]int
 	// Non-blocking: a handler that waits for room would block its thread.
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("make the pipe for signals: %w", err)
+		return nil, fmt.Errorf("create the pipe for signals: %w", err)
 	}
 	pipe = int32(fds[1])
 	handler, _, restorer := addresses()
-	for s := unix.Signal(1); s <= last; s++ {
-		if !passedOn(s) {
+	for s := unix.Signal(1); s <= maxSignal; s++ {
+		if !isForwarded(s) {
 			continue
 		}
-		if err := handle(s, handler, restorer); err != nil {
+		if err := installHandler(s, handler, restorer); err != nil {
 			return nil, fmt.Errorf("catch %s: %w", unix.SignalName(s), err)
 		}
 	}
@@ -63,7 +63,7 @@ func catch() (*Queue, error) {
 	return q, nil
 }
 
-const last unix.Signal = 64
+const maxSignal unix.Signal = 64
 
 // DefaultInChildren makes programs that this process starts begin with the default
 // action of every signal. execve(2) resets a signal that is caught, but one that is
@@ -73,27 +73,27 @@ const last unix.Signal = 64
 // before the first fork: minirun may still replace itself with a helper program, which
 // must keep ignoring them.
 var DefaultInChildren = sync.OnceFunc(func() {
-	_, nothing, restorer := addresses()
-	for _, s := range leftAlone {
+	_, noop, restorer := addresses()
+	for _, s := range maybeIgnored {
 		var before action
 		if err := sigaction(s, nil, &before); err == nil && before.handler == ignored {
 			// It cannot fail: a signal that cannot be caught cannot be ignored.
-			_ = sigaction(s, &action{nothing, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}, nil)
+			_ = sigaction(s, &action{noop, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}, nil)
 		}
 	}
 })
 
-// leftAlone are the signals that may still be ignored in a Go program: the runtime
+// maybeIgnored are the signals that may still be ignored in a Go program: the runtime
 // catches all others when it starts, whatever they were (os/signal's documentation).
-var leftAlone = [...]unix.Signal{
+var maybeIgnored = [...]unix.Signal{
 	unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
 	32, 33, 34, // used by the C libraries
 }
 
-// passedOn excludes signals that cannot be caught, those that the Go runtime needs
+// isForwarded excludes signals that cannot be caught, those that the Go runtime needs
 // (faults, preemption), and those that concern only this process: its children, its
 // output.
-func passedOn(s unix.Signal) bool {
+func isForwarded(s unix.Signal) bool {
 	switch s {
 	case unix.SIGKILL, unix.SIGSTOP,
 		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGURG,
@@ -120,7 +120,7 @@ const (
 	ignored    = 1 // SIG_IGN
 )
 
-func handle(s unix.Signal, handler, restorer uintptr) error {
+func installHandler(s unix.Signal, handler, restorer uintptr) error {
 	caught := action{handler, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}
 	var before action
 	if err := sigaction(s, &caught, &before); err != nil || before.handler != ignored {
@@ -130,7 +130,8 @@ func handle(s unix.Signal, handler, restorer uintptr) error {
 }
 
 func sigaction(s unix.Signal, now, before *action) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(before)), unsafe.Sizeof(now.mask), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(now)),
+		uintptr(unsafe.Pointer(before)), unsafe.Sizeof(now.mask), 0, 0)
 	if errno != 0 {
 		return errno
 	}
@@ -156,23 +157,23 @@ func (q *Queue) Pending() ([]unix.Signal, error) {
 	}
 }
 
-// AsksToEnd reports whether the queue contains a signal with which a terminal or a
+// HasTermination reports whether the queue contains a signal with which a terminal or a
 // service manager by default terminates a program. The signals stay in the queue.
-func (q *Queue) AsksToEnd() bool {
-	came, err := q.Pending()
+func (q *Queue) HasTermination() bool {
+	arrived, err := q.Pending()
 	if err != nil {
 		return false
 	}
-	asks := false
-	for _, s := range came {
-		asks = asks || Ends(s)
+	found := false
+	for _, s := range arrived {
+		found = found || IsTermination(s)
 		_, _ = unix.Write(int(pipe), []byte{byte(s)}) // there was room for it
 	}
-	return asks
+	return found
 }
 
-// Ends reports whether a signal asks a program to exit.
-func Ends(s unix.Signal) bool {
+// IsTermination reports whether a signal asks a program to exit.
+func IsTermination(s unix.Signal) bool {
 	switch s {
 	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
 		return true

@@ -25,13 +25,13 @@ func next(t *testing.T, q *Queue) []unix.Signal {
 	return nil
 }
 
-func TestEachSignalComes(t *testing.T) {
+func TestEverySignalIsDelivered(t *testing.T) {
 	q, err := Catch()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for s := unix.Signal(1); s <= last; s++ {
-		if !passedOn(s) {
+	for s := unix.Signal(1); s <= maxSignal; s++ {
+		if !isForwarded(s) {
 			continue
 		}
 		if err := unix.Kill(os.Getpid(), s); err == unix.EINVAL && s > 40 {
@@ -49,9 +49,9 @@ func TestEachSignalComes(t *testing.T) {
 	}
 }
 
-// TestSignalsWait: no signal is lost if all numbers are different, even if they are not read and
+// TestSignalsStayQueued: no signal is lost if all numbers are different, even if they are not read and
 // the program keeps all its threads busy.
-func TestSignalsWait(t *testing.T) {
+func TestSignalsStayQueued(t *testing.T) {
 	q, err := Catch()
 	if err != nil {
 		t.Fatal(err)

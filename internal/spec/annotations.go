@@ -45,10 +45,12 @@ func noteCrunAnnotations(p *problems, s *specs.Spec) {
 	for _, k := range sortedKeys(s.Annotations) {
 		instead, ok := unsupported[k]
 		if ok && s.Annotations[k] != "" { // an empty value turns the extension off
-			p.warn(key("annotations", k), "is an extension of crun that has no effect: "+instead)
+			p.Warn(Key("annotations", k), "is an extension of crun that has no effect: "+instead)
 		}
 	}
-	if AnnotationSet(s.Annotations, AnnotationKeepGroups) && s.Process != nil && len(s.Process.User.AdditionalGids) > 0 {
-		p.warn("process.user.additionalGids", "has no effect: the annotation "+AnnotationKeepGroups+" keeps the caller's groups")
+	if AnnotationSet(s.Annotations, AnnotationKeepGroups) && s.Process != nil &&
+		len(s.Process.User.AdditionalGids) > 0 {
+		p.Warn("process.user.additionalGids", "has no effect: the annotation "+AnnotationKeepGroups+
+			" keeps the caller's groups")
 	}
 }

@@ -61,8 +61,8 @@ func TestDefaultGolden(t *testing.T) {
 	}
 }
 
-// TestDefaultIsRuncs: the documents are runc's, except for the version and the name.
-func TestDefaultIsRuncs(t *testing.T) {
+// TestDefaultMatchesRunc: the documents are runc's, except for the version and the name.
+func TestDefaultMatchesRunc(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
 		t.Skip("needs runc")

@@ -20,7 +20,8 @@ func TestCompact(t *testing.T) {
 	odd.Annotations = map[string]string{"b": "<&>\u2028", "a\x01\"\\\n\r\t\x7f": "\xff€"}
 	odd.Process.Args, odd.Process.Env = nil, []string{}
 	odd.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/x"}}}
-	for name, s := range map[string]*specs.Spec{"default": Default(false), "rootless": DefaultRootless(5, 6, true), "docker": docker, "odd": odd, "empty": {}} {
+	for name, s := range map[string]*specs.Spec{"default": Default(false), "rootless": DefaultRootless(5, 6, true),
+		"docker": docker, "odd": odd, "empty": {}} {
 		got, err := Compact(s)
 		if err != nil {
 			t.Fatal(name, err)

@@ -7,9 +7,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/minirun/minirun/internal/spec/spectest"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/spec/spectest"
 )
 
 // FuzzParse: no document makes Parse panic. An accepted document has the same meaning for
@@ -40,11 +41,11 @@ func FuzzParse(f *testing.F) {
 		if err := json.Unmarshal(data, &plain); err != nil || !reflect.DeepEqual(*s, plain) {
 			t.Fatalf("encoding/json reads it differently: %v", err)
 		}
-		again, err := Validate(s)
+		again, err := validate(s)
 		if err != nil {
 			t.Fatalf("valid in Parse, then: %v", err)
 		}
-		if more, _ := Validate(s); !reflect.DeepEqual(again, more) {
+		if more, _ := validate(s); !reflect.DeepEqual(again, more) {
 			t.Fatalf("two validations differ: %v, %v", again, more)
 		}
 		if len(again) > len(warns) {

@@ -61,6 +61,6 @@ func ListMask(list string) unix.CPUSetDynamic {
 // checkList checks a list; what describes its elements in the message.
 func checkList(p *problems, path, list, what string) {
 	if _, ok := ParseList(list); !ok {
-		p.bad(path, "must be a list of "+what+" numbers such as 0-3,7", quote(list))
+		p.Bad(path, "must be a list of "+what+" numbers such as 0-3,7", quote(list))
 	}
 }

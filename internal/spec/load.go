@@ -1,7 +1,7 @@
 // Package spec reads config.json, the description of a container (OCI Runtime
 // Specification, config.md and config-linux.md).
 //
-//	bytes ──decode──▶ *specs.Spec of the right types ──Validate──▶ right values
+//	bytes ──strictjson──▶ *specs.Spec of the right types ──validateSpec──▶ right values
 //
 // The types are those of specs-go, unchanged. Everything that the rest of minirun
 // receives was checked as far as possible without looking at the host, so that an
@@ -9,10 +9,7 @@
 // this package has a side effect.
 //
 //	load.go          reading, and the order of the checks
-//	decode.go        JSON → structs: types, duplicate, required and unknown fields
-//	schema.go        what decode.go knows about the types of specs-go
-//	lex.go           the syntax of JSON
-//	errors.go        problems and warnings with their JSON path
+//	strictjson       JSON → structs: syntax, types, duplicate, required and unknown fields
 //	validate*.go     the values, one file per part of the document
 //	words.go         keywords of config.json → numbers of the kernel
 //	mountoptions.go  the same for mounts[].options
@@ -30,6 +27,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
 // MaxSize limits a document, in bytes. Large ones exist (thousands of mounts make
@@ -132,55 +131,51 @@ func kindOf(m os.FileMode) string {
 
 // Parse decodes and validates config.json.
 func Parse(data []byte) (*specs.Spec, []Warning, error) {
-	p := &problems{}
+	p := newProblems("")
 	s := new(specs.Spec)
-	if decode(p, data, s) {
+	if strictjson.Decode(&p.Problems, data, s) {
 		validateSpec(p, s)
 	}
-	if err := p.err(); err != nil {
-		return nil, p.warns, err
+	if err := p.Err(); err != nil {
+		return nil, p.Warnings, err
 	}
-	return s, p.warns, nil
+	return s, p.Warnings, nil
 }
 
-// ParseProcess decodes and validates a process document.
-func ParseProcess(data []byte) (*specs.Process, []Warning, error) {
-	return parseProcess(data, "process.json")
-}
-
+// parseProcess decodes and validates a process document.
 func parseProcess(data []byte, name string) (*specs.Process, []Warning, error) {
-	p := &problems{file: name}
+	p := newProblems(name)
 	proc := new(specs.Process)
-	if decode(p, data, proc) {
+	if strictjson.Decode(&p.Problems, data, proc) {
 		validateProcess(p, "", proc)
 	}
-	if err := p.err(); err != nil {
-		return nil, p.warns, err
+	if err := p.Err(); err != nil {
+		return nil, p.Warnings, err
 	}
-	return proc, p.warns, nil
+	return proc, p.Warnings, nil
 }
 
 // ParseResources decodes and validates the resources of `update --resources`: the
 // value of linux.resources in config.json, with only the values to change. Errors call
 // the document by name.
 func ParseResources(data []byte, name string) (*specs.LinuxResources, []Warning, error) {
-	p := &problems{file: name, partial: true}
+	p := newPartialProblems(name)
 	r := new(specs.LinuxResources)
-	if decode(p, data, r) {
+	if strictjson.Decode(&p.Problems, data, r) {
 		validateResources(p, "", r)
 	}
-	if err := p.err(); err != nil {
-		return nil, p.warns, err
+	if err := p.Err(); err != nil {
+		return nil, p.Warnings, err
 	}
-	return r, p.warns, nil
+	return r, p.Warnings, nil
 }
 
 // ValidateResources checks resources for an update that do not come from a document,
 // such as those of command-line flags; name is what errors call them.
 func ValidateResources(r *specs.LinuxResources, name string) error {
-	p := &problems{file: name, partial: true}
+	p := newPartialProblems(name)
 	validateResources(p, "", r)
-	return p.err()
+	return p.Err()
 }
 
 // LoadResources reads such a document from a file, or from standard input if path
@@ -199,12 +194,4 @@ func LoadResources(path string) (*specs.LinuxResources, []Warning, error) {
 		return nil, nil, err
 	}
 	return ParseResources(data, path)
-}
-
-// Validate checks the values of a config.json that is already decoded. All
-// problems are reported, joined with errors.Join, in the order of the document.
-func Validate(s *specs.Spec) ([]Warning, error) {
-	p := &problems{}
-	validateSpec(p, s)
-	return p.warns, p.err()
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/spec/spectest"
 )
 
-func TestLoad(t *testing.T) {
+func TestLoadReadsRegularFiles(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		make func(file string) error
@@ -46,7 +46,8 @@ func TestLoad(t *testing.T) {
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "config.json: ")):
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.HasPrefix(err.Error(), "config.json: ")):
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -66,9 +67,9 @@ func TestReadWithoutSize(t *testing.T) {
 	}
 }
 
-func TestProcess(t *testing.T) {
+func TestProcessDocument(t *testing.T) {
 	good := `{"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/", "env": ["A=b"]}`
-	p, warns, err := ParseProcess([]byte(good))
+	p, warns, err := parseProcess([]byte(good), "process.json")
 	if err != nil || len(warns) > 0 || p.Args[0] != "sh" {
 		t.Errorf("%+v, %v, %v", p, warns, err)
 	}
@@ -89,13 +90,14 @@ func TestProcess(t *testing.T) {
 		{`"cwd"`, `"ioPriority": {"class": "x", "priority": 0}, "cwd"`, "ioPriority.class"},
 		{`"cwd"`, `"rlimits": [{"type": "x", "hard": 0, "soft": 0}], "cwd"`, "rlimits[0].type"},
 	} {
-		if _, _, err := ParseProcess([]byte(strings.Replace(good, c.old, c.new, 1))); err == nil || !blames(err, c.path) {
+		if _, _, err := parseProcess([]byte(strings.Replace(good, c.old, c.new, 1)), "process.json"); err == nil ||
+			!blames(err, c.path) {
 			t.Errorf("%s: %v", c.new, err)
 		}
 	}
 }
 
-func TestLayers(t *testing.T) {
+func TestLayersAnnotation(t *testing.T) {
 	layers, err := Layers(map[string]string{AnnotationLayers: `["/a", "b"]`})
 	if err != nil || len(layers) != 2 || layers[0] != "/a" || layers[1] != "b" {
 		t.Errorf("%q, %v", layers, err)

@@ -259,7 +259,8 @@ func (o *MountOptions) special(word string) bool {
 // passed to the file system.
 func MountOptionNames() []string {
 	return []string{
-		"acl", "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec",
+		"acl", "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync",
+		"exec",
 		"idmap", "iversion", "lazytime", "loud", "mand", "noacl", "noatime", "nodev",
 		"nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
 		"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",

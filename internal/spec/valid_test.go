@@ -8,13 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/spec/spectest"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec/spectest"
+	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
-// TestAccepted parses borderline documents that must be accepted. warn is part of their only
+// TestBorderlineDocumentsAreAccepted parses borderline documents that must be accepted. warn is part of their only
 // warning, "" for none.
-func TestAccepted(t *testing.T) {
+func TestBorderlineDocumentsAreAccepted(t *testing.T) {
 	for _, c := range []struct{ path, value, warn string }{
 		{"ociVersion", `"1.0.0-rc5"`, ""},
 		{"ociVersion", `"1.0.2-dev"`, ""},
@@ -148,16 +150,18 @@ func TestOtherSpelling(t *testing.T) {
 // the last one, and so does runc. Two programs that read the document differently would see two
 // different containers. The error names the correct key.
 func TestTwoSpellingsOfAField(t *testing.T) {
-	for _, keys := range []string{`"noNewPrivileges": true, "nonewprivileges": false`, `"nonewprivileges": false, "noNewPrivileges": true`, `"NONEWPRIVILEGES": true, "nonewprivileges": true`} {
+	for _, keys := range []string{`"noNewPrivileges": true, "nonewprivileges": false`,
+		`"nonewprivileges": false, "noNewPrivileges": true`, `"NONEWPRIVILEGES": true, "nonewprivileges": true`} {
 		_, _, err := Parse(bytes.Replace(spectest.Rich(), []byte(`"noNewPrivileges": true`), []byte(keys), 1))
-		if err == nil || !strings.Contains(err.Error(), "must not be given twice: keys that differ only in case are the same field, noNewPrivileges") {
+		if err == nil || !strings.Contains(err.Error(),
+			"must not be given twice: keys that differ only in case are the same field, noNewPrivileges") {
 			t.Errorf("%s: %v", keys, err)
 		}
 	}
 }
 
 // A container without its own namespaces must not change what belongs to the host.
-func TestHostNamespaces(t *testing.T) {
+func TestHostNamespacesAreProtected(t *testing.T) {
 	doc := []byte(`{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/"},
 		"root": {"path": "rootfs"}, "mounts": [{"destination": "/proc", "type": "proc"}]}`)
 	_, warns, err := Parse(doc)
@@ -165,26 +169,31 @@ func TestHostNamespaces(t *testing.T) {
 		t.Errorf("without linux: warnings %v, error %v", warns, err)
 	}
 	_, _, err = Parse(spectest.Edit(doc, "linux", `{"sysctl": {"kernel.domainname": "x"}}`))
-	want := `config.json: linux.sysctl["kernel.domainname"]: needs a uts namespace in linux.namespaces: it would change the host`
+	want := `config.json: linux.sysctl["kernel.domainname"]: ` +
+		`needs a uts namespace in linux.namespaces: it would change the host`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
-// TestMessages checks the text of messages, one of each kind.
-func TestMessages(t *testing.T) {
+// TestMessageTexts checks the text of messages, one of each kind.
+func TestMessageTexts(t *testing.T) {
 	for _, c := range []struct{ path, value, want string }{
 		{"mounts[2].options[0]", `5`, `config.json: mounts[2].options[0]: must be a string, got the number 5`},
 		{"process.terminal", `"yes"`, `config.json: process.terminal: must be true or false, got a string`},
 		{"process.args", `"sh"`, `config.json: process.args: must be an array, got a string`},
 		{"process.user.uid", `-1`, `config.json: process.user.uid: must be an integer from 0 to 4294967295, got -1`},
-		{"process.scheduler.nice", `1.5`, `config.json: process.scheduler.nice: must be an integer from -2147483648 to 2147483647, got 1.5`},
-		{"linux.resources.memory.limit", `1e9`, `config.json: linux.resources.memory.limit: must be an integer of 64 bits, got 1e9`},
+		{"process.scheduler.nice", `1.5`,
+			`config.json: process.scheduler.nice: must be an integer from -2147483648 to 2147483647, got 1.5`},
+		{"linux.resources.memory.limit", `1e9`,
+			`config.json: linux.resources.memory.limit: must be an integer of 64 bits, got 1e9`},
 		{"process.cwd", `"root"`, `config.json: process.cwd: must be an absolute path, got "root"`},
 		{"hooks.poststop[0]", `null`, `config.json: hooks.poststop[0]: must be an object, got null`},
 		{`linux.sysctl["vm.x"]`, `"1"`, `config.json: linux.sysctl["vm.x"]: must be a kernel parameter of a namespace: this one would change the host`},
-		{"hostname", `"` + strings.Repeat("é", 90) + `"`, `config.json: hostname: must not be longer than 64 bytes, got "` + strings.Repeat("é", 40) + `"…`},
-		{"linux.rootfsPropagation", `"x\u0000"`, `config.json: linux.rootfsPropagation: must not contain a NUL byte, got "x\x00"`},
+		{"hostname", `"` + strings.Repeat("é", 90) + `"`,
+			`config.json: hostname: must not be longer than 64 bytes, got "` + strings.Repeat("é", 40) + `"…`},
+		{"linux.rootfsPropagation", `"x\u0000"`,
+			`config.json: linux.rootfsPropagation: must not contain a NUL byte, got "x\x00"`},
 	} {
 		_, _, err := Parse(spectest.Edit(spectest.Rich(), c.path, c.value))
 		if err == nil || err.Error() != c.want {
@@ -213,7 +222,8 @@ func TestAllProblems(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, _, err = Parse(spectest.Edit(spectest.Rich(), "process.args", "["+strings.Repeat("1,", 99)+"1]"))
-	if lines := strings.Split(err.Error(), "\n"); len(lines) != maxReported+1 || lines[maxReported] != "and 80 more" {
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != strictjson.MaxProblems+1 ||
+		lines[strictjson.MaxProblems] != "and 80 more" {
 		t.Errorf("got %d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
 }
@@ -227,13 +237,13 @@ func TestValidateAlone(t *testing.T) {
 	s.Process.Cwd = "/\x00"
 	s.Root.Path = "\x00"
 	s.Annotations = map[string]string{"a\x00": ""}
-	_, err := Validate(s)
+	_, err := validate(s)
 	for _, path := range []string{"process.args[1]", "process.env[2]", "process.cwd", "root.path", "annotations"} {
 		if err == nil || !blames(err, path) {
 			t.Errorf("no error names %s: %v", path, err)
 		}
 	}
-	if _, err := Validate(Default(true)); err != nil {
+	if _, err := validate(Default(true)); err != nil {
 		t.Error(err)
 	}
 }
@@ -242,7 +252,7 @@ func TestValidateAlone(t *testing.T) {
 func TestIDMapWithoutMapping(t *testing.T) {
 	s := Default(false)
 	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Source: "/y", Options: []string{"bind", "idmap"}})
-	if _, err := Validate(s); err == nil || !blames(err, "mounts[7].uidMappings") {
+	if _, err := validate(s); err == nil || !blames(err, "mounts[7].uidMappings") {
 		t.Error(err)
 	}
 }
@@ -293,7 +303,7 @@ func TestLargeDocument(t *testing.T) {
 	}
 	_, warns, err := Parse(spectest.Edit(doc, "process", strings.Replace(
 		`{"args": ["sh"], "cwd": "/", #}`, "#", repeat(`"x#": 0`, 500), 1)))
-	if err != nil || len(warns) != maxWarnings {
+	if err != nil || len(warns) != strictjson.MaxWarnings {
 		t.Errorf("%d warnings, %v", len(warns), err)
 	}
 }
@@ -301,7 +311,8 @@ func TestLargeDocument(t *testing.T) {
 // TestForeignValue: a value of type any, which only the Windows section has, is left to
 // encoding/json.
 func TestForeignValue(t *testing.T) {
-	s, _, err := Parse(spectest.Edit(spectest.Rich(), "windows", `{"layerFolders": ["a"], "credentialSpec": {"a": [1, "b"]}}`))
+	s, _, err := Parse(spectest.Edit(spectest.Rich(), "windows",
+		`{"layerFolders": ["a"], "credentialSpec": {"a": [1, "b"]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
 // minirun's own annotations. Other runtimes ignore them.
@@ -50,16 +52,16 @@ func validateSpec(p *problems, s *specs.Spec) {
 	if s.Process == nil {
 		// The specification requires it only at start. runc and crun refuse to create
 		// without.
-		p.bad("process", "must be given", "")
+		p.Bad("process", "must be given", "")
 	} else {
 		validateProcess(p, "process", s.Process)
 		validateProcessIDs(p, s)
 	}
 	switch {
 	case s.Root == nil:
-		p.bad("root", "must be given", "")
+		p.Bad("root", "must be given", "")
 	case s.Root.Path == "":
-		p.bad("root.path", "must name the directory of the root file system", "")
+		p.Bad("root.path", "must name the directory of the root file system", "")
 	default:
 		checkText(p, "root.path", s.Root.Path)
 	}
@@ -69,7 +71,8 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
 	}
 	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
-		p.warn("mounts", "are made on the host while the container exists, because linux.namespaces has no mount namespace")
+		p.Warn("mounts", "are visible on the host while the container exists, "+
+			"because linux.namespaces has no mount namespace")
 	}
 	if s.Hooks != nil {
 		validateHooks(p, s.Hooks)
@@ -87,17 +90,17 @@ func validateSpec(p *problems, s *specs.Spec) {
 // whatever they use, so a newer one is not an error.
 func validateVersion(p *problems, v string) {
 	if v == "" {
-		p.bad("ociVersion", "must be given", "")
+		p.Bad("ociVersion", "must be given", "")
 		return
 	}
 	major, minor, ok := semver(v)
 	switch {
 	case !ok:
-		p.bad("ociVersion", "must be a semantic version such as "+specs.Version, quote(v))
+		p.Bad("ociVersion", "must be a semantic version such as "+specs.Version, quote(v))
 	case major != 1:
-		p.bad("ociVersion", "must be a version 1 of the specification", quote(v))
+		p.Bad("ociVersion", "must be a version 1 of the specification", quote(v))
 	case minor > specs.VersionMinor:
-		p.warn("ociVersion", v+" is newer than "+specs.Version+", the newest known here")
+		p.Warn("ociVersion", v+" is newer than "+specs.Version+", the newest known here")
 	}
 }
 
@@ -153,11 +156,11 @@ func validateUTSName(p *problems, field, name string, l *specs.Linux) {
 	}
 	const max = 64 // __NEW_UTS_LEN
 	if len(name) > max {
-		p.bad(field, "must not be longer than "+strconv.Itoa(max)+" bytes", quote(name))
+		p.Bad(field, "must not be longer than "+strconv.Itoa(max)+" bytes", quote(name))
 	}
 	checkText(p, field, name)
 	if namespace(l, specs.UTSNamespace) == nil {
-		p.bad(field, "needs a uts namespace in linux.namespaces", "")
+		p.Bad(field, "needs a uts namespace in linux.namespaces", "")
 	}
 }
 
@@ -176,35 +179,36 @@ const maxTimeout = math.MaxInt32
 func validateHookList(p *problems, list string, hooks []specs.Hook) {
 	for i, h := range hooks {
 		if !path.IsAbs(h.Path) {
-			p.bad(at(list, i)+".path", "must be an absolute path", quote(h.Path))
+			p.Bad(at(list, i)+".path", "must be an absolute path", quote(h.Path))
 		}
 		checkText(p, at(list, i)+".path", h.Path)
 		checkStrings(p, at(list, i)+".args", h.Args)
 		checkStrings(p, at(list, i)+".env", h.Env)
 		if h.Timeout != nil && (*h.Timeout <= 0 || *h.Timeout > maxTimeout) {
-			p.bad(at(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout), strconv.Itoa(*h.Timeout))
+			p.Bad(at(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout),
+				strconv.Itoa(*h.Timeout))
 		}
 	}
 }
 
 func validateAnnotations(p *problems, annotations map[string]string) {
 	if _, empty := annotations[""]; empty {
-		p.bad(`annotations[""]`, "must not have an empty key", "")
+		p.Bad(`annotations[""]`, "must not have an empty key", "")
 	}
 	for _, k := range sortedKeys(annotations) {
 		if strings.IndexByte(k, 0) >= 0 || strings.IndexByte(annotations[k], 0) >= 0 {
-			p.bad(key("annotations", k), "must not contain a NUL byte", "")
+			p.Bad(Key("annotations", k), "must not contain a NUL byte", "")
 		}
 	}
 	if _, err := Layers(annotations); err != nil {
-		p.add(err.(*Error))
+		p.Add(err.(*Error))
 	}
 	if upper, ok := annotations[AnnotationUpper]; ok && upper == "" {
-		p.bad(key("annotations", AnnotationUpper), "must name a directory", `""`)
+		p.Bad(Key("annotations", AnnotationUpper), "must name a directory", `""`)
 	}
 	for _, name := range [2]string{AnnotationHooksStdout, AnnotationHooksStderr} {
 		if file, ok := annotations[name]; ok && file == "" {
-			p.bad(key("annotations", name), "must name a file", `""`)
+			p.Bad(Key("annotations", name), "must name a file", `""`)
 		}
 	}
 }
@@ -217,19 +221,19 @@ func Layers(annotations map[string]string) ([]string, error) {
 		return nil, nil
 	}
 	bad := func(want string) ([]string, error) {
-		return nil, &Error{Path: key("annotations", AnnotationLayers), Want: want, Got: quote(text)}
+		return nil, &Error{Path: Key("annotations", AnnotationLayers), Want: want, Got: quote(text)}
 	}
 	var layers []string
 	if json.Unmarshal([]byte(text), &layers) != nil || len(layers) == 0 {
 		return bad(`must be a JSON list of directories such as ["base", "app"]`)
 	}
-	var seen keySet
+	var seen strictjson.KeySet
 	for _, dir := range layers {
 		if dir == "" || strings.IndexByte(dir, 0) >= 0 {
 			return bad("must not have an empty directory or one with a NUL byte")
 		}
 		// An overlay refuses a directory that is already one of its layers (ELOOP).
-		if !seen.add(path.Clean(dir)) {
+		if !seen.Add(path.Clean(dir)) {
 			return bad("must not name a directory twice")
 		}
 	}
@@ -241,19 +245,19 @@ func Layers(annotations map[string]string) ([]string, error) {
 func warnPlatforms(p *problems, s *specs.Spec) {
 	const text = "is for another platform and has no effect on Linux"
 	if s.Solaris != nil {
-		p.warn("solaris", text)
+		p.Warn("solaris", text)
 	}
 	if s.Windows != nil {
-		p.warn("windows", text)
+		p.Warn("windows", text)
 	}
 	if s.VM != nil {
-		p.warn("vm", text)
+		p.Warn("vm", text)
 	}
 	if s.ZOS != nil {
-		p.warn("zos", text)
+		p.Warn("zos", text)
 	}
 	if s.FreeBSD != nil {
-		p.warn("freebsd", text)
+		p.Warn("freebsd", text)
 	}
 }
 
@@ -274,7 +278,7 @@ func namespace(l *specs.Linux, t specs.LinuxNamespaceType) *specs.LinuxNamespace
 // checkText refuses a NUL byte, at which the kernel would truncate the string.
 func checkText(p *problems, path, s string) {
 	if strings.IndexByte(s, 0) >= 0 {
-		p.bad(path, "must not contain a NUL byte", quote(s))
+		p.Bad(path, "must not contain a NUL byte", quote(s))
 	}
 }
 
@@ -283,14 +287,14 @@ func checkText(p *problems, path, s string) {
 func checkPath(p *problems, field, s string) {
 	checkText(p, field, s)
 	if len(s) >= unix.PathMax {
-		p.bad(field, "must be shorter than "+strconv.Itoa(unix.PathMax)+" bytes", quote(s))
+		p.Bad(field, "must be shorter than "+strconv.Itoa(unix.PathMax)+" bytes", quote(s))
 	}
 }
 
 func checkStrings(p *problems, list string, ss []string) {
 	for i, s := range ss {
 		if strings.IndexByte(s, 0) >= 0 {
-			p.bad(at(list, i), "must not contain a NUL byte", quote(s))
+			p.Bad(at(list, i), "must not contain a NUL byte", quote(s))
 		}
 	}
 }
@@ -300,7 +304,7 @@ func checkStrings(p *problems, list string, ss []string) {
 func checkLine(p *problems, path, s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' || s[i] == 0x7f {
-			p.bad(path, "must not contain control characters", quote(s))
+			p.Bad(path, "must not contain control characters", quote(s))
 			return false
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
 func validateLinux(p *problems, s *specs.Spec) {
@@ -26,13 +28,13 @@ func validateLinux(p *problems, s *specs.Spec) {
 		validateSeccomp(p, l.Seccomp)
 	}
 	if _, ok := Propagation(l.RootfsPropagation); !ok {
-		p.bad("linux.rootfsPropagation", "must be shared, slave, private or unbindable", quote(l.RootfsPropagation))
+		p.Bad("linux.rootfsPropagation", "must be shared, slave, private or unbindable", quote(l.RootfsPropagation))
 	}
 	validatePaths(p, "linux.maskedPaths", l.MaskedPaths, l)
 	validatePaths(p, "linux.readonlyPaths", l.ReadonlyPaths, l)
 	if checkLine(p, "linux.mountLabel", l.MountLabel) && strings.ContainsAny(l.MountLabel, `"\`) {
 		// It is put between quotes in the data of mount(2).
-		p.bad("linux.mountLabel", "must not contain quotes or backslashes", quote(l.MountLabel))
+		p.Bad("linux.mountLabel", "must not contain quotes or backslashes", quote(l.MountLabel))
 	}
 	if l.IntelRdt != nil {
 		validateIntelRdt(p, l.IntelRdt)
@@ -42,26 +44,27 @@ func validateLinux(p *problems, s *specs.Spec) {
 	}
 	if l.Personality != nil {
 		if _, ok := Personality(l.Personality.Domain); !ok {
-			p.bad("linux.personality.domain", "must be LINUX or LINUX32", quote(string(l.Personality.Domain)))
+			p.Bad("linux.personality.domain", "must be LINUX or LINUX32", quote(string(l.Personality.Domain)))
 		}
 		for i, f := range l.Personality.Flags {
-			p.bad(at("linux.personality.flags", i), "must not be given: the specification defines no flag", quote(string(f)))
+			p.Bad(at("linux.personality.flags", i), "must not be given: the specification defines no flag",
+				quote(string(f)))
 		}
 	}
 }
 
 func validateNamespaces(p *problems, l *specs.Linux) {
-	var seen keySet
+	var seen strictjson.KeySet
 	for i, ns := range l.Namespaces {
 		prefix := at("linux.namespaces", i)
 		if _, ok := NamespaceFlag(ns.Type); !ok {
-			p.bad(prefix+".type", "must be one of "+strings.Join(NamespaceNames(), ", "), quote(string(ns.Type)))
+			p.Bad(prefix+".type", "must be one of "+strings.Join(NamespaceNames(), ", "), quote(string(ns.Type)))
 		}
-		if !seen.add(string(ns.Type)) {
-			p.bad(prefix+".type", "must not be given twice", quote(string(ns.Type)))
+		if !seen.Add(string(ns.Type)) {
+			p.Bad(prefix+".type", "must not be given twice", quote(string(ns.Type)))
 		}
 		if ns.Path != "" && !path.IsAbs(ns.Path) {
-			p.bad(prefix+".path", "must be an absolute path", quote(ns.Path))
+			p.Bad(prefix+".path", "must be an absolute path", quote(ns.Path))
 		}
 		checkText(p, prefix+".path", ns.Path)
 	}
@@ -80,15 +83,16 @@ func validateUserNamespace(p *problems, l *specs.Linux) {
 		given := len(f.mappings) > 0
 		switch {
 		case ns == nil && given:
-			p.bad(f.path, "needs a user namespace in linux.namespaces", "")
+			p.Bad(f.path, "needs a user namespace in linux.namespaces", "")
 		case ns == nil:
 		case ns.Path != "" && given:
-			p.note(f.path, "cannot change the mapping of the joined user namespace at "+ns.Path+", and must be the same")
+			p.Note(f.path, "cannot change the mapping of the joined user namespace at "+ns.Path+
+				", and must be the same")
 		case ns.Path != "":
 		case !given:
-			p.bad(f.path, "must be given for a new user namespace", "")
+			p.Bad(f.path, "must be given for a new user namespace", "")
 		case !mapped(f.mappings, 0):
-			p.bad(f.path, "must map id 0 of the container", "")
+			p.Bad(f.path, "must map id 0 of the container", "")
 		}
 	}
 }
@@ -98,14 +102,14 @@ func validateTimeOffsets(p *problems, l *specs.Linux) {
 		return
 	}
 	if ns := namespace(l, specs.TimeNamespace); ns == nil || ns.Path != "" {
-		p.bad("linux.timeOffsets", "needs a new time namespace in linux.namespaces", "")
+		p.Bad("linux.timeOffsets", "needs a new time namespace in linux.namespaces", "")
 	}
 	for _, clock := range sortedKeys(l.TimeOffsets) {
 		if clock != "monotonic" && clock != "boottime" {
-			p.bad(key("linux.timeOffsets", clock), "must be for monotonic or boottime", quote(clock))
+			p.Bad(Key("linux.timeOffsets", clock), "must be for monotonic or boottime", quote(clock))
 		}
 		if n := l.TimeOffsets[clock].Nanosecs; n > 999_999_999 {
-			p.bad(key("linux.timeOffsets", clock)+".nanosecs", "must be from 0 to 999999999", utoa(n))
+			p.Bad(Key("linux.timeOffsets", clock)+".nanosecs", "must be from 0 to 999999999", utoa(n))
 		}
 	}
 }
@@ -114,7 +118,7 @@ func validateCgroupsPath(p *problems, s string) {
 	checkLine(p, "linux.cgroupsPath", s)
 	for part := range strings.SplitSeq(s, "/") {
 		if part == ".." {
-			p.bad("linux.cgroupsPath", "must not contain ..", quote(s))
+			p.Bad("linux.cgroupsPath", "must not contain ..", quote(s))
 			return
 		}
 	}
@@ -131,7 +135,7 @@ func validateDevices(p *problems, devices []specs.LinuxDevice) {
 		if !taken {
 			byPath[path.Clean(d.Path)] = i
 		} else if o := &devices[j]; o.Type != d.Type || o.Major != d.Major || o.Minor != d.Minor {
-			p.bad(prefix+".path", "must not be the path of another device, "+at("linux.devices", j), quote(d.Path))
+			p.Bad(prefix+".path", "must not be the path of another device, "+at("linux.devices", j), quote(d.Path))
 		}
 	}
 }
@@ -140,7 +144,7 @@ func validateDevices(p *problems, devices []specs.LinuxDevice) {
 // minor.
 func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
-		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
+		p.Bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
 	}
 	checkPath(p, prefix+".path", d.Path)
 	var format uint32 // S_IFMT of the device
@@ -152,23 +156,23 @@ func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	case "p":
 		format = 0o010000
 	default:
-		p.bad(prefix+".type", "must be c, b, u or p", quote(d.Type))
+		p.Bad(prefix+".type", "must be c, b, u or p", quote(d.Type))
 	}
 	for _, field := range []string{".major", ".minor"} {
-		if d.Type != "p" && p.absent[prefix+field] {
-			p.bad(prefix+field, "must be given, unless type is p", "")
+		if d.Type != "p" && p.Omitted(prefix+field) {
+			p.Bad(prefix+field, "must be given, unless type is p", "")
 		}
 	}
 	if d.Major < 0 || d.Major > 1<<12-1 {
-		p.bad(prefix+".major", "must be from 0 to 4095", itoa(d.Major))
+		p.Bad(prefix+".major", "must be from 0 to 4095", itoa(d.Major))
 	}
 	if d.Minor < 0 || d.Minor > 1<<20-1 {
-		p.bad(prefix+".minor", "must be from 0 to 1048575", itoa(d.Minor))
+		p.Bad(prefix+".minor", "must be from 0 to 1048575", itoa(d.Minor))
 	}
 	if d.FileMode != nil {
 		// Engines take the mode from stat(2), some with the file type bits.
 		if m := uint32(*d.FileMode); m > 0o7777 && (format == 0 || m&^0o7777 != format) {
-			p.bad(prefix+".fileMode", "must be permissions, from 0 to 4095 (octal 7777)", utoa(m))
+			p.Bad(prefix+".fileMode", "must be permissions, from 0 to 4095 (octal 7777)", utoa(m))
 		}
 	}
 	if d.UID != nil {
@@ -184,21 +188,21 @@ func validateNetDevices(p *problems, l *specs.Linux) {
 		return
 	}
 	if namespace(l, specs.NetworkNamespace) == nil {
-		p.bad("linux.netDevices", "needs a network namespace in linux.namespaces", "")
+		p.Bad("linux.netDevices", "needs a network namespace in linux.namespaces", "")
 	}
-	var taken keySet
+	var taken strictjson.KeySet
 	for _, host := range sortedKeys(l.NetDevices) {
-		prefix, name := key("linux.netDevices", host), l.NetDevices[host].Name
+		prefix, name := Key("linux.netDevices", host), l.NetDevices[host].Name
 		if !interfaceName(host) {
-			p.bad(prefix, "must be the name of a network device", quote(host))
+			p.Bad(prefix, "must be the name of a network device", quote(host))
 		}
 		if name == "" {
 			name = host
 		} else if !interfaceName(strings.Replace(name, "%d", "0", 1)) || len(name) > maxInterfaceName {
-			p.bad(prefix+".name", "must be the name of a network device, or one with %d for a number", quote(name))
+			p.Bad(prefix+".name", "must be the name of a network device, or one with %d for a number", quote(name))
 		}
-		if !taken.add(name) && !strings.Contains(name, "%d") {
-			p.bad(prefix+".name", "must not be the name of two devices in the container", quote(name))
+		if !taken.Add(name) && !strings.Contains(name, "%d") {
+			p.Bad(prefix+".name", "must not be the name of two devices in the container", quote(name))
 		}
 	}
 }
@@ -222,33 +226,34 @@ func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
 	for i, s := range paths {
 		switch {
 		case !path.IsAbs(s):
-			p.bad(at(list, i), "must be an absolute path", quote(s))
+			p.Bad(at(list, i), "must be an absolute path", quote(s))
 		case path.Clean(s) == "/" && list == "linux.maskedPaths":
-			p.bad(at(list, i), "must not be the root: the whole container would be hidden", quote(s))
+			p.Bad(at(list, i), "must not be the root: the whole container would be hidden", quote(s))
 		}
 		checkText(p, at(list, i), s)
 	}
 	if len(paths) > 0 && namespace(l, specs.MountNamespace) == nil {
-		p.bad(list, "needs a mount namespace in linux.namespaces", "")
+		p.Bad(list, "needs a mount namespace in linux.namespaces", "")
 	}
 }
 
 func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
 	const prefix = "linux.intelRdt."
 	if r.ClosID != "/" && (r.ClosID == "." || r.ClosID == ".." || strings.Contains(r.ClosID, "/")) {
-		p.bad(prefix+"closID", "must be / or the name of a directory", quote(r.ClosID))
+		p.Bad(prefix+"closID", "must be / or the name of a directory", quote(r.ClosID))
 	}
 	if r.ClosID == "info" || r.ClosID == "mon_groups" || r.ClosID == "mon_data" {
-		p.bad(prefix+"closID", "must not be a name that the kernel uses in resctrl", quote(r.ClosID))
+		p.Bad(prefix+"closID", "must not be a name that the kernel uses in resctrl", quote(r.ClosID))
 	}
 	checkLine(p, prefix+"closID", r.ClosID)
 	checkLine(p, prefix+"l3CacheSchema", r.L3CacheSchema)
-	if checkLine(p, prefix+"memBwSchema", r.MemBwSchema) && r.MemBwSchema != "" && !strings.HasPrefix(r.MemBwSchema, "MB:") {
-		p.bad(prefix+"memBwSchema", "must start with MB:", quote(r.MemBwSchema))
+	if checkLine(p, prefix+"memBwSchema", r.MemBwSchema) && r.MemBwSchema != "" &&
+		!strings.HasPrefix(r.MemBwSchema, "MB:") {
+		p.Bad(prefix+"memBwSchema", "must start with MB:", quote(r.MemBwSchema))
 	}
 	for i, line := range r.Schemata {
 		if checkLine(p, at(prefix+"schemata", i), line) && !strings.Contains(line, ":") {
-			p.bad(at(prefix+"schemata", i), "must be a line of a schemata file such as L3:0=f", quote(line))
+			p.Bad(at(prefix+"schemata", i), "must be a line of a schemata file such as L3:0=f", quote(line))
 		}
 	}
 }
@@ -257,17 +262,17 @@ func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
 func validateMemoryPolicy(p *problems, m *specs.LinuxMemoryPolicy) {
 	const prefix = "linux.memoryPolicy."
 	if _, ok := MemoryPolicyMode(m.Mode); !ok {
-		p.bad(prefix+"mode", "must be a mode of set_mempolicy(2) such as MPOL_BIND", quote(string(m.Mode)))
+		p.Bad(prefix+"mode", "must be a mode of set_mempolicy(2) such as MPOL_BIND", quote(string(m.Mode)))
 		return
 	}
 	noNodes := m.Mode == specs.MpolDefault || m.Mode == specs.MpolLocal
 	switch {
 	case m.Nodes != "" && noNodes:
-		p.bad(prefix+"nodes", "must be empty for "+string(m.Mode), quote(m.Nodes))
+		p.Bad(prefix+"nodes", "must be empty for "+string(m.Mode), quote(m.Nodes))
 	case m.Nodes != "":
 		checkList(p, prefix+"nodes", m.Nodes, "node")
 	case !noNodes && m.Mode != specs.MpolPreferred:
-		p.bad(prefix+"nodes", "must name at least one node for "+string(m.Mode), "")
+		p.Bad(prefix+"nodes", "must name at least one node for "+string(m.Mode), "")
 	}
 	validateMemoryPolicyFlags(p, prefix+"flags", m)
 }
@@ -278,18 +283,19 @@ func validateMemoryPolicyFlags(p *problems, list string, m *specs.LinuxMemoryPol
 		switch f {
 		case specs.MpolFNumaBalancing:
 			if m.Mode != specs.MpolBind && m.Mode != specs.MpolPreferredMany {
-				p.bad(at(list, i), "must not be given for "+string(m.Mode)+", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
+				p.Bad(at(list, i), "must not be given for "+string(m.Mode)+
+					", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
 			}
 		case specs.MpolFStaticNodes, specs.MpolFRelativeNodes:
 			switch {
 			case m.Nodes == "":
-				p.bad(at(list, i), "must not be given without nodes", quote(string(f)))
+				p.Bad(at(list, i), "must not be given without nodes", quote(string(f)))
 			case nodes != "" && nodes != f:
-				p.bad(at(list, i), "must not be combined with "+string(nodes), quote(string(f)))
+				p.Bad(at(list, i), "must not be combined with "+string(nodes), quote(string(f)))
 			}
 			nodes = f
 		default:
-			p.bad(at(list, i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
+			p.Bad(at(list, i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
 // validateProcess checks the process at prefix, "" if it is the whole document.
@@ -22,20 +24,20 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	}
 	validateUser(p, in("user"), &proc.User)
 	if len(proc.Args) == 0 {
-		p.bad(in("args"), "must have at least one entry, the program to run", "")
+		p.Bad(in("args"), "must have at least one entry, the program to run", "")
 	}
 	checkStrings(p, in("args"), proc.Args)
 	if proc.CommandLine != "" {
-		p.warn(in("commandLine"), "is for Windows and has no effect on Linux")
+		p.Warn(in("commandLine"), "is for Windows and has no effect on Linux")
 	}
 	for i, e := range proc.Env {
 		if strings.IndexByte(e, '=') < 1 {
-			p.bad(at(in("env"), i), "must be NAME=value", quote(e))
+			p.Bad(at(in("env"), i), "must be NAME=value", quote(e))
 		}
 	}
 	checkStrings(p, in("env"), proc.Env)
 	if !path.IsAbs(proc.Cwd) {
-		p.bad(in("cwd"), "must be an absolute path", quote(proc.Cwd))
+		p.Bad(in("cwd"), "must be an absolute path", quote(proc.Cwd))
 	}
 	checkPath(p, in("cwd"), proc.Cwd)
 	if proc.Capabilities != nil {
@@ -45,17 +47,18 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	checkLine(p, in("apparmorProfile"), proc.ApparmorProfile)
 	checkLine(p, in("selinuxLabel"), proc.SelinuxLabel)
 	if v := proc.OOMScoreAdj; v != nil && (*v < -1000 || *v > 1000) {
-		p.bad(in("oomScoreAdj"), "must be from -1000 to 1000", itoa(*v))
+		p.Bad(in("oomScoreAdj"), "must be from -1000 to 1000", itoa(*v))
 	}
 	if proc.Scheduler != nil {
 		validateScheduler(p, in("scheduler"), proc.Scheduler)
 	}
 	if io := proc.IOPriority; io != nil {
 		if _, ok := IOPriorityClass(io.Class); !ok {
-			p.bad(in("ioPriority.class"), "must be IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE", quote(string(io.Class)))
+			p.Bad(in("ioPriority.class"), "must be IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE",
+				quote(string(io.Class)))
 		}
 		if io.Priority < 0 || io.Priority > 7 {
-			p.bad(in("ioPriority.priority"), "must be from 0 to 7", itoa(io.Priority))
+			p.Bad(in("ioPriority.priority"), "must be from 0 to 7", itoa(io.Priority))
 		}
 	}
 	if a := proc.ExecCPUAffinity; a != nil {
@@ -70,15 +73,15 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 
 func validateConsoleSize(p *problems, prefix string, proc *specs.Process) {
 	if !proc.Terminal {
-		p.note(prefix, "has no effect without process.terminal")
+		p.Note(prefix, "has no effect without process.terminal")
 		return
 	}
 	const max = math.MaxUint16 // struct winsize has 16 bits for each
 	if h := proc.ConsoleSize.Height; h > max {
-		p.bad(prefix+".height", "must be from 0 to 65535", utoa(h))
+		p.Bad(prefix+".height", "must be from 0 to 65535", utoa(h))
 	}
 	if w := proc.ConsoleSize.Width; w > max {
-		p.bad(prefix+".width", "must be from 0 to 65535", utoa(w))
+		p.Bad(prefix+".width", "must be from 0 to 65535", utoa(w))
 	}
 }
 
@@ -86,20 +89,20 @@ func validateUser(p *problems, prefix string, u *specs.User) {
 	validateID(p, prefix+".uid", u.UID)
 	validateID(p, prefix+".gid", u.GID)
 	if u.Umask != nil && *u.Umask > 0o777 {
-		p.bad(prefix+".umask", "must be from 0 to 511 (octal 777)", utoa(*u.Umask))
+		p.Bad(prefix+".umask", "must be from 0 to 511 (octal 777)", utoa(*u.Umask))
 	}
 	for i, gid := range u.AdditionalGids {
 		validateID(p, at(prefix+".additionalGids", i), gid)
 	}
 	if u.Username != "" {
-		p.warn(prefix+".username", "is for Windows and has no effect on Linux")
+		p.Warn(prefix+".username", "is for Windows and has no effect on Linux")
 	}
 }
 
 // validateID refuses the ID that the kernel treats as "no change" (setresuid(2)).
 func validateID(p *problems, path string, id uint32) {
 	if id == math.MaxUint32 {
-		p.bad(path, "must be from 0 to 4294967294", utoa(id))
+		p.Bad(path, "must be from 0 to 4294967294", utoa(id))
 	}
 }
 
@@ -112,14 +115,14 @@ func validateProcessIDs(p *problems, s *specs.Spec) {
 	}
 	u := &s.Process.User
 	if !mapped(s.Linux.UIDMappings, u.UID) {
-		p.bad("process.user.uid", "must be mapped by linux.uidMappings", utoa(u.UID))
+		p.Bad("process.user.uid", "must be mapped by linux.uidMappings", utoa(u.UID))
 	}
 	if !mapped(s.Linux.GIDMappings, u.GID) {
-		p.bad("process.user.gid", "must be mapped by linux.gidMappings", utoa(u.GID))
+		p.Bad("process.user.gid", "must be mapped by linux.gidMappings", utoa(u.GID))
 	}
 	for i, gid := range u.AdditionalGids {
 		if !mapped(s.Linux.GIDMappings, gid) {
-			p.bad(at("process.user.additionalGids", i), "must be mapped by linux.gidMappings", utoa(gid))
+			p.Bad(at("process.user.additionalGids", i), "must be mapped by linux.gidMappings", utoa(gid))
 		}
 	}
 }
@@ -135,7 +138,7 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	subset := func(set string, names []string, of uint64, why string) {
 		for i, name := range names {
 			if n, known := Capability(name); known && of&(1<<n) == 0 {
-				p.bad(at(prefix+"."+set, i), why, quote(name))
+				p.Bad(at(prefix+"."+set, i), why, quote(name))
 			}
 		}
 	}
@@ -145,7 +148,7 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	for i, name := range c.Ambient {
 		if n, known := Capability(name); known && raisable&(1<<n) == 0 {
 			// runc and crun start such a container without it.
-			p.warn(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
+			p.Warn(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
 		}
 	}
 }
@@ -164,22 +167,22 @@ func warnUnknown(p *problems, list string, names []string) {
 	for i, name := range names {
 		checkText(p, at(list, i), name)
 		if _, ok := Capability(name); !ok {
-			p.warn(at(list, i), quote(name)+" is not a capability known here and is not granted")
+			p.Warn(at(list, i), quote(name)+" is not a capability known here and is not granted")
 		}
 	}
 }
 
 func validateRlimits(p *problems, list string, limits []specs.POSIXRlimit) {
-	var seen keySet
+	var seen strictjson.KeySet
 	for i, r := range limits {
 		if _, ok := Rlimit(r.Type); !ok {
-			p.bad(at(list, i)+".type", "must be a resource of getrlimit(2) such as RLIMIT_NOFILE", quote(r.Type))
+			p.Bad(at(list, i)+".type", "must be a resource of getrlimit(2) such as RLIMIT_NOFILE", quote(r.Type))
 		}
-		if !seen.add(r.Type) {
-			p.bad(at(list, i)+".type", "must not be given twice", quote(r.Type))
+		if !seen.Add(r.Type) {
+			p.Bad(at(list, i)+".type", "must not be given twice", quote(r.Type))
 		}
 		if r.Soft > r.Hard {
-			p.bad(at(list, i)+".soft", "must not be greater than hard, "+utoa(r.Hard), utoa(r.Soft))
+			p.Bad(at(list, i)+".soft", "must not be greater than hard, "+utoa(r.Hard), utoa(r.Soft))
 		}
 	}
 }
@@ -187,25 +190,27 @@ func validateRlimits(p *problems, list string, limits []specs.POSIXRlimit) {
 // validateScheduler applies the rules of sched_setattr(2).
 func validateScheduler(p *problems, prefix string, s *specs.Scheduler) {
 	if _, ok := SchedulerPolicy(s.Policy); !ok {
-		p.bad(prefix+".policy", "must be a policy of sched(7) such as SCHED_OTHER", quote(string(s.Policy)))
+		p.Bad(prefix+".policy", "must be a policy of sched(7) such as SCHED_OTHER", quote(string(s.Policy)))
 		return
 	}
 	if s.Policy == specs.SchedISO {
-		p.bad(prefix+".policy", "must be a policy that Linux implements", quote(string(s.Policy)))
+		p.Bad(prefix+".policy", "must be a policy that Linux implements", quote(string(s.Policy)))
 	}
 	if s.Nice < -20 || s.Nice > 19 {
-		p.bad(prefix+".nice", "must be from -20 to 19", itoa(s.Nice))
+		p.Bad(prefix+".nice", "must be from -20 to 19", itoa(s.Nice))
 	}
 	realtime := s.Policy == specs.SchedFIFO || s.Policy == specs.SchedRR
 	if realtime && (s.Priority < 1 || s.Priority > 99) {
-		p.bad(prefix+".priority", "must be from 1 to 99 for "+string(s.Policy), itoa(s.Priority))
+		p.Bad(prefix+".priority", "must be from 1 to 99 for "+string(s.Policy), itoa(s.Priority))
 	}
 	if !realtime && s.Priority != 0 {
-		p.bad(prefix+".priority", "must be 0 for "+string(s.Policy)+": only SCHED_FIFO and SCHED_RR have one", itoa(s.Priority))
+		p.Bad(prefix+".priority", "must be 0 for "+string(s.Policy)+": only SCHED_FIFO and SCHED_RR have one",
+			itoa(s.Priority))
 	}
 	for i, f := range s.Flags {
 		if _, ok := SchedulerFlag(f); !ok {
-			p.bad(at(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK", quote(string(f)))
+			p.Bad(at(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK",
+				quote(string(f)))
 		}
 	}
 	if s.Policy == specs.SchedDeadline {
@@ -217,7 +222,7 @@ func validateScheduler(p *problems, prefix string, s *specs.Scheduler) {
 		value uint64
 	}{{"runtime", s.Runtime}, {"deadline", s.Deadline}, {"period", s.Period}} {
 		if f.value != 0 {
-			p.bad(prefix+"."+f.name, "must be 0 for "+string(s.Policy)+": only SCHED_DEADLINE has one", utoa(f.value))
+			p.Bad(prefix+"."+f.name, "must be 0 for "+string(s.Policy)+": only SCHED_DEADLINE has one", utoa(f.value))
 		}
 	}
 }
@@ -229,10 +234,11 @@ func validateDeadline(p *problems, prefix string, s *specs.Scheduler) {
 	const limit = 1 << 63
 	switch {
 	case s.Runtime < 1024 || s.Runtime >= limit:
-		p.bad(prefix+".runtime", "must be from 1024 to 9223372036854775807 for SCHED_DEADLINE", utoa(s.Runtime))
+		p.Bad(prefix+".runtime", "must be from 1024 to 9223372036854775807 for SCHED_DEADLINE", utoa(s.Runtime))
 	case s.Deadline < s.Runtime || s.Deadline >= limit:
-		p.bad(prefix+".deadline", "must be from runtime, "+utoa(s.Runtime)+", to 9223372036854775807", utoa(s.Deadline))
+		p.Bad(prefix+".deadline", "must be from runtime, "+utoa(s.Runtime)+", to 9223372036854775807", utoa(s.Deadline))
 	case s.Period != 0 && (s.Period < s.Deadline || s.Period >= limit):
-		p.bad(prefix+".period", "must be 0 or from deadline, "+utoa(s.Deadline)+", to 9223372036854775807", utoa(s.Period))
+		p.Bad(prefix+".period", "must be 0 or from deadline, "+utoa(s.Deadline)+", to 9223372036854775807",
+			utoa(s.Period))
 	}
 }

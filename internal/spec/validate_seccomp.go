@@ -18,12 +18,12 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 		if s.DefaultAction == specs.ActNotify {
 			// The agent would have to answer for the calls that hand over its
 			// listener: read, write, close.
-			p.bad(prefix+"defaultAction", "must not be SCMP_ACT_NOTIFY", "")
+			p.Bad(prefix+"defaultAction", "must not be SCMP_ACT_NOTIFY", "")
 		}
 	}
 	for i, a := range s.Architectures {
 		if !seccompArch(a) {
-			p.bad(at(prefix+"architectures", i), "must be an architecture such as SCMP_ARCH_X86_64", quote(string(a)))
+			p.Bad(at(prefix+"architectures", i), "must be an architecture such as SCMP_ARCH_X86_64", quote(string(a)))
 		}
 	}
 	for i, f := range s.Flags {
@@ -31,7 +31,8 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 		case "SECCOMP_FILTER_FLAG_TSYNC", specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow,
 			specs.LinuxSeccompFlagWaitKillableRecv:
 		default:
-			p.bad(at(prefix+"flags", i), "must be a flag of seccomp(2) such as SECCOMP_FILTER_FLAG_LOG", quote(string(f)))
+			p.Bad(at(prefix+"flags", i), "must be a flag of seccomp(2) such as SECCOMP_FILTER_FLAG_LOG",
+				quote(string(f)))
 		}
 	}
 	for i := range s.Syscalls {
@@ -39,25 +40,25 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 		notify = notify || s.Syscalls[i].Action == specs.ActNotify
 	}
 	if s.ListenerPath != "" && !path.IsAbs(s.ListenerPath) {
-		p.bad(prefix+"listenerPath", "must be an absolute path", quote(s.ListenerPath))
+		p.Bad(prefix+"listenerPath", "must be an absolute path", quote(s.ListenerPath))
 	}
 	checkText(p, prefix+"listenerPath", s.ListenerPath)
 	if notify && s.ListenerPath == "" {
-		p.bad(prefix+"listenerPath", "must be given for SCMP_ACT_NOTIFY", "")
+		p.Bad(prefix+"listenerPath", "must be given for SCMP_ACT_NOTIFY", "")
 	}
 	if s.ListenerMetadata != "" && s.ListenerPath == "" {
-		p.bad(prefix+"listenerMetadata", "must not be given without listenerPath", "")
+		p.Bad(prefix+"listenerMetadata", "must not be given without listenerPath", "")
 	}
 }
 
 func validateSeccompRule(p *problems, prefix string, r *specs.LinuxSyscall) {
 	if len(r.Names) == 0 {
-		p.bad(prefix+".names", "must name at least one system call", "")
+		p.Bad(prefix+".names", "must name at least one system call", "")
 	}
 	for i, name := range r.Names {
 		checkText(p, at(prefix+".names", i), name)
 		if name == "" {
-			p.bad(at(prefix+".names", i), "must be the name of a system call", `""`)
+			p.Bad(at(prefix+".names", i), "must be the name of a system call", `""`)
 		}
 	}
 	if seccompAction(p, prefix+".action", r.Action) {
@@ -65,13 +66,13 @@ func validateSeccompRule(p *problems, prefix string, r *specs.LinuxSyscall) {
 	}
 	for i, a := range r.Args {
 		if a.Index > 5 {
-			p.bad(at(prefix+".args", i)+".index", "must be from 0 to 5", utoa(a.Index))
+			p.Bad(at(prefix+".args", i)+".index", "must be from 0 to 5", utoa(a.Index))
 		}
 		switch a.Op {
 		case specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpEqualTo,
 			specs.OpGreaterEqual, specs.OpGreaterThan, specs.OpMaskedEqual:
 		default:
-			p.bad(at(prefix+".args", i)+".op", "must be a comparison such as SCMP_CMP_EQ", quote(string(a.Op)))
+			p.Bad(at(prefix+".args", i)+".op", "must be a comparison such as SCMP_CMP_EQ", quote(string(a.Op)))
 		}
 	}
 }
@@ -82,7 +83,7 @@ func seccompAction(p *problems, path string, a specs.LinuxSeccompAction) bool {
 		specs.ActErrno, specs.ActTrace, specs.ActAllow, specs.ActLog, specs.ActNotify:
 		return true
 	}
-	p.bad(path, "must be an action such as SCMP_ACT_ERRNO", quote(string(a)))
+	p.Bad(path, "must be an action such as SCMP_ACT_ERRNO", quote(string(a)))
 	return false
 }
 
@@ -92,11 +93,11 @@ func seccompErrno(p *problems, path string, a specs.LinuxSeccompAction, n *uint)
 	switch {
 	case n == nil:
 	case a == specs.ActErrno && *n > 4095:
-		p.bad(path, "must be from 0 to 4095", utoa(*n))
+		p.Bad(path, "must be from 0 to 4095", utoa(*n))
 	case a == specs.ActTrace && *n > 65535:
-		p.bad(path, "must be from 0 to 65535", utoa(*n))
+		p.Bad(path, "must be from 0 to 65535", utoa(*n))
 	case a != specs.ActErrno && a != specs.ActTrace:
-		p.bad(path, "must not be given for "+string(a)+", only for SCMP_ACT_ERRNO and SCMP_ACT_TRACE", utoa(*n))
+		p.Bad(path, "must not be given for "+string(a)+", only for SCMP_ACT_ERRNO and SCMP_ACT_TRACE", utoa(*n))
 	}
 }
 

@@ -70,27 +70,27 @@ func NetworkSysctl(l *specs.Linux) string {
 func validateSysctl(p *problems, s *specs.Spec) {
 	l := s.Linux
 	for _, k := range sortedKeys(l.Sysctl) {
-		at := key("linux.sysctl", k)
+		at := Key("linux.sysctl", k)
 		checkText(p, at, l.Sysctl[k])
 		path, ok := SysctlPath(k)
 		if !ok {
-			p.bad(at, "must be the name of a kernel parameter such as net.ipv4.ip_forward", quote(k))
+			p.Bad(at, "must be the name of a kernel parameter such as net.ipv4.ip_forward", quote(k))
 			continue
 		}
 		if path == "kernel/hostname" {
-			p.bad(at, "must not be given: use hostname", "")
+			p.Bad(at, "must not be given: use hostname", "")
 			continue
 		}
 		if path == "kernel/domainname" && s.Domainname != "" {
-			p.bad(at, "must not be given together with domainname, which sets the same parameter", "")
+			p.Bad(at, "must not be given together with domainname, which sets the same parameter", "")
 			continue
 		}
 		t, ok := sysctlNamespace(path)
 		switch {
 		case !ok:
-			p.bad(at, "must be a kernel parameter of a namespace: this one would change the host", "")
+			p.Bad(at, "must be a kernel parameter of a namespace: this one would change the host", "")
 		case namespace(l, t) == nil:
-			p.bad(at, "needs "+article(t)+" "+string(t)+" namespace in linux.namespaces: it would change the host", "")
+			p.Bad(at, "needs "+article(t)+" "+string(t)+" namespace in linux.namespaces: it would change the host", "")
 		}
 	}
 }

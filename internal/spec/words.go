@@ -249,7 +249,8 @@ func MemoryPolicyMode(m specs.MemoryPolicyModeType) (mode int, ok bool) {
 
 // MemoryPolicyModes lists the known modes.
 func MemoryPolicyModes() []string {
-	return []string{string(specs.MpolDefault), string(specs.MpolBind), string(specs.MpolInterleave), string(specs.MpolWeightedInterleave),
+	return []string{string(specs.MpolDefault), string(specs.MpolBind), string(specs.MpolInterleave),
+		string(specs.MpolWeightedInterleave),
 		string(specs.MpolPreferred), string(specs.MpolPreferredMany), string(specs.MpolLocal)}
 }
 

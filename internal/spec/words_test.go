@@ -20,7 +20,8 @@ func header(t *testing.T, file, pattern string) map[string]int {
 		t.Skipf("needs kernel headers (linux-libc-dev): %v", err)
 	}
 	found := map[string]int{}
-	for _, m := range regexp.MustCompile(`#\s*define\s+(`+pattern+`)\s+(0x[0-9a-fA-F]+|\d+)\b`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`#\s*define\s+(`+pattern+
+		`)\s+(0x[0-9a-fA-F]+|\d+)\b`).FindAllStringSubmatch(string(text), -1) {
 		n, err := strconv.ParseInt(m[2], 0, 64)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +99,8 @@ func TestSchedulerWords(t *testing.T) {
 			t.Errorf("%s is %d, %t; the kernel says %d", name, n, ok, want)
 		}
 	}
-	for name, want := range header(t, "/usr/include/linux/sched.h", `SCHED_FLAG_(?:RESET_ON_FORK|RECLAIM|DL_OVERRUN|KEEP_POLICY|KEEP_PARAMS|UTIL_CLAMP_MIN|UTIL_CLAMP_MAX)`) {
+	for name, want := range header(t, "/usr/include/linux/sched.h",
+		`SCHED_FLAG_(?:RESET_ON_FORK|RECLAIM|DL_OVERRUN|KEEP_POLICY|KEEP_PARAMS|UTIL_CLAMP_MIN|UTIL_CLAMP_MAX)`) {
 		if n, ok := SchedulerFlag(specs.LinuxSchedulerFlag(name)); !ok || n != uint64(want) {
 			t.Errorf("%s is %d, %t; the kernel says %d", name, n, ok, want)
 		}
@@ -117,7 +119,7 @@ func TestSchedulerWords(t *testing.T) {
 	}
 }
 
-func TestOtherWords(t *testing.T) {
+func TestKeywordsOfKernel(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		got  func() (uint64, bool)

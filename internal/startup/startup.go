@@ -7,7 +7,7 @@ package startup
 import "runtime"
 
 func init() {
-	// Samples of allocations would be taken for a profile that nobody reads.
+	// Samples of allocations would be taken for a profile that is never read.
 	runtime.MemProfileRate = 0
 	growStack(false)
 }

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 )
 
 // Patience is how long a systemd job may take. It writes to disks and waits for other
@@ -30,7 +30,7 @@ type Request struct {
 
 	ID          string            `json:"id,omitempty"`          // Start
 	Pid         int               `json:"pid,omitempty"`         // Start, Attach
-	Values      []cgroups.Value   `json:"values,omitempty"`      // Start, Set: the values written to the cgroup
+	Values      []resources.Value `json:"values,omitempty"`      // Start, Set: the values written to the cgroup
 	Annotations map[string]string `json:"annotations,omitempty"` // Start: those of config.json
 	Below       string            `json:"below,omitempty"`       // Attach: a cgroup below the unit's, "/sub"
 }
@@ -56,7 +56,7 @@ func Do(ctx context.Context, r *Request) (string, error) {
 	if r.Limit == 0 {
 		r.Limit = Patience
 	}
-	program, err := find()
+	program, err := findProgram()
 	if err != nil {
 		return "", err
 	}
@@ -67,22 +67,22 @@ func Do(ctx context.Context, r *Request) (string, error) {
 	// Its own timeout should end it first: it knows what it is waiting for.
 	ctx, cancel := context.WithTimeout(ctx, r.Limit+2*time.Second)
 	defer cancel()
-	var out, complaint bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &out, &complaint
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := cmd.Run(); err != nil {
-		if text := strings.TrimSpace(complaint.String()); text != "" {
+		if text := strings.TrimSpace(stderr.String()); text != "" {
 			return "", errors.New(text)
 		}
 		return "", fmt.Errorf("%s: %w", program, err)
 	}
-	return strings.TrimSpace(out.String()), nil
+	return strings.TrimSpace(stdout.String()), nil
 }
 
-// find looks for the program in the directory of this one, as both are installed
+// findProgram looks for the program in the directory of this one, as both are installed
 // together.
-func find() (string, error) {
+func findProgram() (string, error) {
 	self, err := os.Executable()
 	if err == nil {
 		self, err = filepath.EvalSymlinks(self)

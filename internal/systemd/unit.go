@@ -26,9 +26,9 @@ type Unit struct {
 	User  bool   `json:"user,omitempty"` // the user's systemd, not the system's
 }
 
-// Name chooses a container's unit. linux.cgroupsPath is "slice:prefix:name", as for
+// NewUnit returns the unit of a container. linux.cgroupsPath is "slice:prefix:name", as for
 // runc; slice and prefix may be empty, or the whole string.
-func Name(cgroupsPath, id string, user bool) (Unit, error) {
+func NewUnit(cgroupsPath, id string, user bool) (Unit, error) {
 	u := Unit{Slice: "system.slice", User: user}
 	if user {
 		u.Slice = "user.slice"
@@ -44,7 +44,7 @@ func Name(cgroupsPath, id string, user bool) (Unit, error) {
 	if slice != "" {
 		u.Slice = slice
 	}
-	if _, err := expand(u.Slice); err != nil {
+	if _, err := expandSlice(u.Slice); err != nil {
 		return u, err
 	}
 	if strings.HasSuffix(name, ".slice") {
@@ -53,7 +53,7 @@ func Name(cgroupsPath, id string, user bool) (Unit, error) {
 	if prefix != "" {
 		name = prefix + "-" + name
 	}
-	u.Name = escape(name) + ".scope"
+	u.Name = escapeName(name) + ".scope"
 	if len(u.Name) > 255 {
 		return u, fmt.Errorf("%q is longer than the 255 bytes of a unit's name", u.Name)
 	}
@@ -62,13 +62,13 @@ func Name(cgroupsPath, id string, user bool) (Unit, error) {
 
 // Path returns the unit's cgroup below that of its manager.
 func (u *Unit) Path() string {
-	slices, _ := expand(u.Slice) // checked by Name
+	slices, _ := expandSlice(u.Slice) // checked by NewUnit
 	return slices + "/" + u.Name
 }
 
-// expand converts "a-b.slice" to "/a.slice/a-b.slice": a slice's name encodes its path
+// expandSlice converts "a-b.slice" to "/a.slice/a-b.slice": a slice's name encodes its path
 // (systemd.slice(5)). "-.slice" is the root.
-func expand(slice string) (string, error) {
+func expandSlice(slice string) (string, error) {
 	name, ok := strings.CutSuffix(slice, ".slice")
 	if name == "-" && ok {
 		return "", nil
@@ -85,9 +85,9 @@ func expand(slice string) (string, error) {
 	return path, nil
 }
 
-// escape escapes characters that a unit's name cannot contain, as systemd-escape(1)
+// escapeName escapes characters that a unit's name cannot contain, as systemd-escape(1)
 // does.
-func escape(name string) string {
+func escapeName(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
 		ch := name[i]

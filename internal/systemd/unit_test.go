@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestName(t *testing.T) {
+func TestUnitOfCgroupsPath(t *testing.T) {
 	for _, c := range []struct {
 		cgroupsPath, id string
 		user            bool
@@ -31,7 +31,7 @@ func TestName(t *testing.T) {
 		{"a.slice:b:c.slice", "box", false, "cannot have processes"},
 		{"a.slice:b:" + strings.Repeat("c", 250), "box", false, "255"},
 	} {
-		u, err := Name(c.cgroupsPath, c.id, c.user)
+		u, err := NewUnit(c.cgroupsPath, c.id, c.user)
 		if got := u.Path(); err == nil && got != c.path {
 			t.Errorf("%q, %s: %s, want %s", c.cgroupsPath, c.id, got, c.path)
 		}

@@ -1,7 +1,8 @@
-// Package tartest builds tar archives for fuzz tests. A fuzzer that mutates the bytes of an archive
-// nearly always breaks a header's checksum, and then only tests the parser. With this package, it
-// mutates the bytes of a list of entries instead. Their names and links consist of few words, so
-// that entries interact: a file below a link, or a whiteout of a directory in the same layer.
+// Package tartest builds tar archives for tests. [Archive] writes well-formed ones; the rest is for fuzz
+// tests. A fuzzer that mutates the bytes of an archive nearly always breaks a header's checksum, and then
+// only tests the parser. With this package, it mutates the bytes of a list of entries instead. Their
+// names and links consist of few words, so that entries interact: a file below a link, or a whiteout of a
+// directory in the same layer.
 //
 //	data ──Entries──▶ entries ──Encode──▶ archive
 //	     ◀──Data────

@@ -7,9 +7,9 @@ type change struct {
 	line planLine
 }
 
-// differing returns the shortest list of lines to remove and to add. Two lines are
+// diffLines returns the shortest list of lines to remove and to add. Two lines are
 // equal if their texts are.
-func differing(a, b []planLine) (out []change) {
+func diffLines(a, b []planLine) (out []change) {
 	numbers := map[string]int{}
 	number := func(lines []planLine) []int {
 		out := make([]int, len(lines))

@@ -36,7 +36,8 @@ func randomLines(r *rand.Rand, words int) []planLine {
 func apply(a, b []planLine, changes []change) (ok bool) {
 	i, j := 0, 0
 	for _, c := range changes {
-		for i < len(a) && j < len(b) && a[i].text == b[j].text && !(c.sign == '-' && a[i] == c.line || c.sign == '+' && b[j] == c.line) {
+		for i < len(a) && j < len(b) && a[i].text == b[j].text && !(c.sign == '-' && a[i] == c.line || c.sign == '+' &&
+			b[j] == c.line) {
 			i, j = i+1, j+1
 		}
 		switch {
@@ -66,7 +67,7 @@ func TestDifferenceIsShortest(t *testing.T) {
 		for i := range b {
 			b[i].source = "b" + strconv.Itoa(i)
 		}
-		changes := differing(a, b)
+		changes := diffLines(a, b)
 		if want := shortest(a, b); len(changes) != want {
 			t.Fatalf("%v and %v: %d changes, want %d: %v", a, b, len(changes), want, changes)
 		}
@@ -89,7 +90,7 @@ func TestDifferenceOfLargePlans(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	changes := differing(a, b)
+	changes := diffLines(a, b)
 	runtime.ReadMemStats(&after)
 	if len(changes) != 2*lines/100 {
 		t.Errorf("%d changes", len(changes))

@@ -26,69 +26,86 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container container/wait debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext container/features container/control container/record container/criu container/child container/exec",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/executor build/remotecache build/source cmdline ctxio debuglog image image/imagetools image/store image/layer image/overlay image/transfer inspect namespaces regularfile retry spec termtext",
-	"internal/engine":            "atomicfile container container/control container/diagnose container/record image namespaces spec",
-	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext",
-	"internal/build/solver":      "build/dockerfile build/export build/graph build/filecopy build/progress build/executor build/remotecache build/source build/sshagent build/contenthash image image/store image/overlay namespaces regularfile retry",
+	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/layer image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns",
+	"internal/build/diskusage":   "formatter image/store termtext",
+	"internal/build/history":     "build/progress build/records build/source formatter termtext",
+	"internal/build/metadata":    "build build/attest build/progress",
+	"internal/build/options":     "build/devices build/graph",
+	"internal/cni":               "",
+	"internal/formatter":         "termtext",
+	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
+	"internal/image/listing":     "formatter image image/layer image/store inspect termtext",
+	"internal/userns":            "namespaces",
+	"internal/fileattr":          "",
+	"internal/flock":             "ctxio",
+	"internal/keyvalue":          "",
+	"internal/engine":            "atomicfile container container/control container/diagnose container/record fileattr flock image namespaces spec",
+	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
+	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
-	"internal/build/executor":    "build/devices build/graph build/sshagent image image/store image/overlay linkwalk namespaces ownthread regularfile spec",
+	"internal/build/executor":    "build/devices build/graph build/sshagent fileattr flock image image/overlay image/store linkwalk namespaces ownthread regularfile spec",
 	"internal/build/filecopy":    "build/contenthash compression ctxio image/layer namespaces regularfile",
-	"internal/build/source":      "build/sshagent build/contenthash compression ctxio image/layer outbound regularfile retry",
-	"internal/build/export":      "atomicfile build/attest ctxio image image/store image/layer image/overlay image/transfer namespaces",
-	"internal/build/remotecache": "build/export build/progress ctxio image image/store image/transfer retry",
+	"internal/build/source":      "build/contenthash build/sshagent compression ctxio dirsize flock image/layer outbound regularfile retry",
+	"internal/build/export":      "atomicfile build/attest ctxio flock image image/layer image/overlay image/store image/transfer keyvalue namespaces",
+	"internal/dirsize":           "",
+	"internal/build/remotecache": "build/export build/progress ctxio image image/store image/transfer retry flock keyvalue",
 	"internal/build/lint":        "build/dockerfile image/imageconfig termtext",
 	"internal/build/explain":     "build/graph image/layer",
-	"internal/build/attest":      "regularfile",
-	"internal/build/records":     "build/progress image image/store",
+	"internal/build/attest":      "regularfile keyvalue",
+	"internal/build/records":     "build/progress image image/store flock",
 	"internal/build/progress":    "termtext",
 	"internal/build/graph":       "",
 	"internal/build/sshagent":    "",
-	"internal/build/devices":     "",
+	"internal/build/devices":     "keyvalue",
 	"internal/build/contenthash": "build/graph ctxio regularfile",
-	"internal/image":             "ctxio namespaces regularfile spec",
+	"internal/image":             "namespaces regularfile spec flock",
 	"internal/image/imageconfig": "",
 	"internal/image/layer":       "compression image linkwalk namespaces regularfile",
 	"internal/image/imagetools":  "image image/transfer retry termtext",
 	"internal/image/overlay":     "overlay ownthread",
-	"internal/image/store":       "compression ctxio image image/layer namespaces",
+	"internal/image/store":       "compression ctxio image image/layer namespaces dirsize flock",
 	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
 	"internal/compare":           "inspect regularfile spec",
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
-	"internal/doctor":            "cgroups spec",
+	"internal/doctor":            "cgroups/host spec",
 
-	"internal/container":           "bootstrap cgroups container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
-	"internal/container/child":     "atomicfile bootstrap cgroups container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec",
+	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
+	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec",
 	"internal/container/compile":   "handshake namespaces plan process rootfs seccomp spec",
-	"internal/container/control":   "cgroups container/hostfacts container/record container/wait debuglog resctrl systemd",
+	"internal/container/control":   "cgroups/group cgroups/host cgroups/resources cgroups/stats container/hostfacts container/record container/wait debuglog resctrl systemd",
 	"internal/container/copyup":    "regularfile spec",
-	"internal/container/criu":      "atomicfile bootstrap cgroups container/compile container/hostfacts container/notify container/record container/terminal container/wait namespaces ownthread rootfs signals spec",
+	"internal/container/criu":      "atomicfile bootstrap cgroups/group cgroups/host container/compile container/hostfacts container/notify container/record container/terminal container/wait namespaces ownthread rootfs signals spec",
 	"internal/container/diagnose":  "namespaces plan process regularfile",
-	"internal/container/exec":      "bootstrap cgroups container/child container/compile container/diagnose container/hostfacts container/record container/terminal container/wait debuglog handshake namespaces plan process signals spec systemd",
+	"internal/container/exec":      "bootstrap cgroups/group cgroups/host container/child container/compile container/diagnose container/hostfacts container/record container/terminal container/wait debuglog handshake namespaces plan process signals spec systemd",
 	"internal/container/features":  "seccomp spec",
 	"internal/container/hooks":     "atomicfile bootstrap handshake plan process signals spec",
-	"internal/container/hostfacts": "cgroups container/compile container/hooks container/terminal namespaces overlay process rootfs spec",
+	"internal/container/hostfacts": "cgroups/group cgroups/host container/compile container/hooks container/terminal namespaces overlay process rootfs spec",
 	"internal/container/notify":    "container/wait",
 	"internal/container/observer":  "plan",
 	"internal/container/openfiles": "bootstrap container/diagnose namespaces ownthread plan",
-	"internal/container/record":    "bootstrap cgroups container/wait debuglog namespaces netdevice resctrl spec systemd",
+	"internal/container/record":    "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec systemd",
 	"internal/container/terminal":  "bootstrap container/wait namespaces stdio",
 	"internal/container/wait":      "signals",
-
-	"internal/atomicfile":      "",
-	"internal/bootstrap":       "plan signals",
-	"internal/systemd":         "cgroups",
-	"internal/systemd/manager": "cgroups spec systemd",
-	"internal/cgroups":         "debuglog spec",
-	"internal/cgroups/metrics": "",
-	"internal/namespaces":      "handshake plan spec",
-	"internal/rootfs":          "handshake linkwalk namespaces overlay plan spec",
-	"internal/process":         "handshake namespaces plan seccomp spec",
+	"internal/atomicfile":          "",
+	"internal/bootstrap":           "plan signals",
+	"internal/systemd":             "cgroups cgroups/resources",
+	"internal/systemd/manager":     "cgroups cgroups/resources spec systemd",
+	"internal/cgroups":             "debuglog", // documentation and the tests that need a kernel
+	"internal/cgroups/stats":       "cgroups/cgroupfs cgroups/group spec",
+	"internal/cgroups/resources":   "cgroups/cgroupfs cgroups/devices cgroups/group cgroups/host debuglog spec",
+	"internal/cgroups/group":       "cgroups/cgroupfs cgroups/host debuglog",
+	"internal/cgroups/devices":     "",
+	"internal/cgroups/host":        "",
+	"internal/cgroups/cgroupfs":    "debuglog",
+	"internal/namespaces":          "handshake plan spec",
+	"internal/rootfs":              "handshake linkwalk namespaces overlay plan spec",
+	"internal/process":             "handshake namespaces plan seccomp spec",
 
 	"internal/cmdline":     "",
 	"internal/ctxio":       "",
@@ -100,32 +117,34 @@ var arrows = map[string]string{
 	"internal/overlay":     "",
 	"internal/compression": "",
 
-	"internal/handshake":     "plan",
-	"internal/plan":          "termtext",
-	"internal/netdevice":     "ownthread spec",
-	"internal/regularfile":   "",
-	"internal/resctrl":       "",
-	"internal/retry":         "ctxio",
-	"internal/seccomp":       "",
-	"internal/seccomp/gen":   "",
-	"internal/signals":       "",
-	"internal/spec":          "",
-	"internal/startup":       "",
-	"internal/stdio":         "",
-	"internal/spec/spectest": "spec",
-	"internal/tartest":       "", // used only by tests
+	"internal/handshake":       "plan",
+	"internal/plan":            "termtext",
+	"internal/netdevice":       "ownthread spec",
+	"internal/regularfile":     "",
+	"internal/resctrl":         "",
+	"internal/retry":           "ctxio",
+	"internal/seccomp":         "",
+	"internal/seccomp/gen":     "",
+	"internal/signals":         "",
+	"internal/spec":            "spec/strictjson",
+	"internal/startup":         "",
+	"internal/stdio":           "",
+	"internal/spec/spectest":   "", // used only by tests
+	"internal/spec/strictjson": "",
+	"internal/tartest":         "", // used only by tests
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
+	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34, "systemd": 40, "image/imagetools": 15,
-	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70,
+	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
@@ -161,21 +180,21 @@ func goList(t *testing.T, args ...string) []goPackage {
 	}
 }
 
-// TestArrows: packages import only what arrows allows, and all of it is used.
-func TestArrows(t *testing.T) {
+// TestImportsAreAllowed: packages import only what arrows allows, and all of it is used.
+func TestImportsAreAllowed(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range goList(t, "./cmd/...", "./internal/...") {
 		from := strings.TrimPrefix(p.ImportPath, module+"/")
 		allowed, ok := arrows[from]
 		if !ok {
-			t.Errorf("%s is new: give it a line in arrows (tests/architecture) that says whom it may import", from)
+			t.Errorf("%s is new: add a line to arrows (tests/architecture) with the packages that it may import", from)
 			continue
 		}
 		seen[from] = true
 		for _, to := range p.Imports {
 			to, ours := strings.CutPrefix(to, module+"/internal/")
 			if ours && !slices.Contains(strings.Fields(allowed), to) {
-				t.Errorf("%s imports internal/%s, which arrows does not allow: move what it needs down, or hand it in from above", from, to)
+				t.Errorf("%s imports internal/%s, which arrows does not allow: move the code that it needs to a lower package, or let the caller pass it", from, to)
 			}
 		}
 	}
@@ -186,8 +205,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestArrowsPointDown: the table itself has no import that points up.
-func TestArrowsPointDown(t *testing.T) {
+// TestAllowedImportsPointDown: the table itself has no import that points up.
+func TestAllowedImportsPointDown(t *testing.T) {
 	floor := func(path string) int {
 		path = strings.TrimPrefix(path, "internal/")
 		n, ok := level[path]
@@ -196,14 +215,14 @@ func TestArrowsPointDown(t *testing.T) {
 			n, ok = level[first]
 		}
 		if !ok {
-			t.Errorf("%s has no level", path)
+			t.Errorf("%s has no entry in level", path)
 		}
 		return n
 	}
 	for from, list := range arrows {
 		for _, to := range strings.Fields(list) {
 			if floor(to) <= floor(from) && !strings.HasPrefix(from, "internal/"+to+"/") {
-				t.Errorf("the arrow from %s to %s does not lead down", from, to)
+				t.Errorf("arrows allows %s to import %s, which is not on a lower level", from, to)
 			}
 		}
 	}
@@ -227,7 +246,7 @@ func TestLinkedPackages(t *testing.T) {
 			continue
 		}
 		if strings.TrimSpace(reason) == "" {
-			t.Errorf("%s: %s has no reason behind a #", linkedFile, name)
+			t.Errorf("%s: %s has no reason after a #", linkedFile, name)
 		}
 		listed[name] = true
 	}
@@ -239,15 +258,15 @@ func TestLinkedPackages(t *testing.T) {
 		}
 		linked[p.ImportPath] = true
 		if !listed[p.ImportPath] {
-			t.Errorf(`cmd/minirun now links %[1]s. If it is worth its cost, add it to tests/architecture/%[2]s with the reason. Measure first:
-	make bench-start                                     the start before and after
-	GODEBUG=inittrace=1 bin/minirun --version            what its initialisation takes
-	go list -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/minirun | grep %[1]s     who pulls it in`, p.ImportPath, linkedFile)
+			t.Errorf(`cmd/minirun now links %[1]s. If it is worth the cost, add it to tests/architecture/%[2]s with a reason. Measure first:
+	make bench-start                                     the time of a start, before and after
+	GODEBUG=inittrace=1 bin/minirun --version            the time of its initialisation
+	go list -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/minirun | grep %[1]s     which packages import it`, p.ImportPath, linkedFile)
 		}
 	}
 	for name := range listed {
 		if !linked[name] {
-			t.Errorf("%s lists %s, which is not linked any more: remove the line", linkedFile, name)
+			t.Errorf("%s lists %s, which is no longer linked: remove the line", linkedFile, name)
 		}
 	}
 }
@@ -262,11 +281,11 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
-// TestLookupsAreRepeated: openat2(2) fails with EAGAIN while anything on the machine is renamed, so
+// TestOpenat2IsRetried: openat2(2) fails with EAGAIN while anything on the machine is renamed, so
 // it is called in only one place, which retries.
-func TestLookupsAreRepeated(t *testing.T) {
+func TestOpenat2IsRetried(t *testing.T) {
 	forEachFile(t, func(path, text string) {
-		if strings.Contains(text, "unix.Openat2(") && !strings.HasSuffix(path, "internal/regularfile/regularfile.go") && !strings.HasSuffix(path, "internal/doctor/doctor.go") {
+		if strings.Contains(text, "unix.Openat2(") && !strings.HasSuffix(path, "internal/regularfile/regularfile.go") && !strings.HasSuffix(path, "internal/doctor/kernel.go") {
 			t.Errorf("%s: use regularfile.Openat2", path)
 		}
 	})
@@ -292,9 +311,9 @@ func forEachFile(t *testing.T, do func(path, text string)) {
 	}
 }
 
-// TestTablesAreClean: a file that prints a table prints its cells through termtext, so that no name
+// TestTablesEscapeControlCharacters: a file that prints a table prints its cells through termtext, so that no name
 // in an image can send control sequences to the terminal.
-func TestTablesAreClean(t *testing.T) {
+func TestTablesEscapeControlCharacters(t *testing.T) {
 	tables := 0
 	forEachFile(t, func(path, text string) {
 		if !strings.Contains(text, `"text/tabwriter"`) {
@@ -306,11 +325,11 @@ func TestTablesAreClean(t *testing.T) {
 				t.Errorf("%s:%d: use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
 			}
 			if strings.Contains(line, "termtext.Fprintln") && strings.Contains(line, `\t`) {
-				t.Errorf("%s:%d: tabs of an argument are escaped, use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
+				t.Errorf("%s:%d: termtext.Fprintln escapes the tabs of its arguments, use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
 			}
 		}
 	})
 	if tables < 5 {
-		t.Errorf("%d files with tables", tables)
+		t.Errorf("only %d files print tables: is the search still right?", tables)
 	}
 }

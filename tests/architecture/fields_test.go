@@ -52,8 +52,8 @@ var (
 	file   = regexp.MustCompile(`^(cmd|internal|tests|docs)/`)
 )
 
-// beside completes a name with the longest path that it shares with first.
-func beside(known []string, first, name string) string {
+// fullName completes a name with the longest path that it shares with first.
+func fullName(known []string, first, name string) string {
 	for parent := first; parent != ""; {
 		parent = parent[:max(0, strings.LastIndexByte(parent, '.'))]
 		if full := parent + "." + name; slices.Contains(known, full) {
@@ -79,11 +79,11 @@ func TestEveryFieldHasARow(t *testing.T) {
 		}
 		columns := strings.Split(line, "|")
 		if len(columns) != 6 {
-			t.Errorf("a row of %d columns, want 4: %s", len(columns)-2, line)
+			t.Errorf("docs/architecture.md: a row has %d columns, want 4: %s", len(columns)-2, line)
 			continue
 		}
 		if strings.HasPrefix(line, "| `linux.") && strings.Contains(columns[2], "refused") {
-			t.Errorf("a field of Linux is refused: %s", line)
+			t.Errorf("docs/architecture.md: a field for Linux must not be refused: %s", line)
 		}
 		first := ""
 		for i, m := range quoted.FindAllStringSubmatch(columns[1], -1) {
@@ -91,10 +91,10 @@ func TestEveryFieldHasARow(t *testing.T) {
 			if i == 0 {
 				first = name
 			} else {
-				name = beside(known, first, name)
+				name = fullName(known, first, name)
 			}
 			if !slices.Contains(known, name) {
-				t.Errorf("docs/architecture.md has a row for %s, which is no field of config.json", name)
+				t.Errorf("docs/architecture.md has a row for %s, which is not a field of config.json", name)
 			}
 			rows[name] = true
 		}
@@ -111,7 +111,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 	}
 	for _, name := range known {
 		if !rows[name] {
-			t.Errorf("docs/architecture.md has no row for %s: where is it handled?", name)
+			t.Errorf("docs/architecture.md has no row for %s: add one with the file that handles it", name)
 		}
 	}
 }

@@ -26,8 +26,8 @@ type advisoryRow struct {
 	cells    []string // first column, mechanism, minirun's answer, tests
 }
 
-// TestSecurityTable checks the form of docs/security.md and that each test it names exists.
-func TestSecurityTable(t *testing.T) {
+// TestSecurityTableNamesTests checks the form of docs/security.md and that each test it names exists.
+func TestSecurityTableNamesTests(t *testing.T) {
 	text, err := os.ReadFile(securityPage)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestSecurityTable(t *testing.T) {
 		}
 	}
 	if numbered < 100 {
-		t.Fatalf("%d rows with advisories: the page cannot be read", numbered)
+		t.Fatalf("only %d rows with advisories were found in the page", numbered)
 	}
 	seen := map[string]int{}
 	exists := testNames(t)
@@ -78,11 +78,11 @@ func advisoryRows(t *testing.T, text string) (rows []advisoryRow) {
 		case !inTable:
 			inTable, numbered = true, cells[0] == "Advisory"
 			if len(cells) != 4 || cells[3] != "Test" || !numbered && cells[0] != "Class" {
-				t.Errorf("line %d: a table with the columns %q", i+1, cells)
+				t.Errorf("line %d: unknown columns of a table: %q", i+1, cells)
 			}
 		case strings.HasPrefix(cells[0], "---"):
 		case len(cells) != 4 || slices.Contains(cells, ""):
-			t.Errorf("line %d: %d cells, or an empty one: a | in a cell is not supported", i+1, len(cells))
+			t.Errorf("line %d: %d cells, or an empty cell: a | inside a cell is not supported", i+1, len(cells))
 		default:
 			rows = append(rows, advisoryRow{i + 1, numbered, cells})
 		}
@@ -108,7 +108,7 @@ func checkNumbers(t *testing.T, r advisoryRow, seen map[string]int) {
 			t.Errorf("line %d: %q is not the number of an advisory", r.line, id)
 		}
 		if before, twice := seen[id]; twice {
-			t.Errorf("line %d: %s is in line %d already", r.line, id, before)
+			t.Errorf("line %d: %s is already in line %d", r.line, id, before)
 		}
 		seen[id] = r.line
 	}
@@ -124,7 +124,7 @@ func checkTests(t *testing.T, r advisoryRow, exists func(*testing.T, int, string
 	for name := range strings.SplitSeq(r.cells[3], ", ") {
 		plain := strings.Trim(name, "`")
 		if name != "`"+plain+"`" {
-			t.Errorf("line %d: %s is neither `package Test` nor not applicable", r.line, name)
+			t.Errorf("line %d: %s must be `package Test` or \"not applicable\"", r.line, name)
 			continue
 		}
 		exists(t, r.line, plain)

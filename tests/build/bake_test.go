@@ -2,12 +2,8 @@ package build
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,134 +11,6 @@ import (
 
 	"github.com/minirun/minirun/tests/testbundle"
 )
-
-// newBakeStore is newStore with minirun-bake.
-func newBakeStore(t testing.TB) *store {
-	t.Helper()
-	testbundle.NeedBake(t)
-	return newStore(t)
-}
-
-// bakeCommand runs minirun build bake in a directory.
-func (s *store) bakeCommand(dir string, args ...string) *exec.Cmd {
-	cmd := s.Command(append([]string{"build", "bake"}, args...)...)
-	cmd.Dir = dir
-	return cmd
-}
-
-// bake runs minirun build bake, which must succeed, and returns its standard output and standard
-// error.
-func (s *store) bake(dir string, args ...string) (stdout, stderr string) {
-	s.t.Helper()
-	stdout, stderr, err := s.tryBake(dir, args...)
-	if err != nil {
-		s.t.Fatalf("minirun build bake %s: %v: %s%s", strings.Join(args, " "), err, stdout, stderr)
-	}
-	return stdout, stderr
-}
-
-func (s *store) tryBake(dir string, args ...string) (stdout, stderr string, err error) {
-	cmd := s.bakeCommand(dir, args...)
-	var out, messages strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &messages
-	err = cmd.Run()
-	return out.String(), messages.String(), err
-}
-
-// rejected runs minirun build bake and expects it to fail with these messages.
-func (s *store) rejected(dir string, messages []string, args ...string) {
-	s.t.Helper()
-	stdout, stderr, err := s.tryBake(dir, args...)
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		s.t.Errorf("minirun build bake %s: %v, want status 1: %s%s", strings.Join(args, " "), err, stdout, stderr)
-	}
-	for _, m := range messages {
-		if !strings.Contains(stderr, m) {
-			s.t.Errorf("minirun build bake %s: does not say %q: %s", strings.Join(args, " "), m, stderr)
-		}
-	}
-}
-
-// content returns the contents of files in an image.
-func (s *store) content(image string, files ...string) string {
-	s.t.Helper()
-	return s.do(append([]string{"run", "--rm", image, "cat"}, files...)...)
-}
-
-// TestBakePrint: --print prints the same as docker buildx bake --print for the same files: functions,
-// matrices, inheritance, typed variables, override files, null attributes, compose files, --set and
-// all fields of a target. If BUILDX is set to the path of a buildx v0.38.2 binary, the expected
-// output is regenerated with it.
-func TestBakePrint(t *testing.T) {
-	s := newBakeStore(t)
-	dirs, err := filepath.Glob("bake/*")
-	if err != nil || len(dirs) == 0 {
-		t.Fatalf("there is no case: %v", err)
-	}
-	for _, dir := range dirs {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			golden := filepath.Join(dir, "print.json")
-			args := append([]string{"--print"}, optionalLines(t, filepath.Join(dir, "args"))...)
-			environment := append(os.Environ(), optionalLines(t, filepath.Join(dir, "env"))...)
-			if buildx := os.Getenv("BUILDX"); buildx != "" {
-				cmd := exec.Command(buildx, append([]string{"bake"}, args...)...)
-				cmd.Dir, cmd.Env, cmd.Stderr = dir, environment, os.Stderr
-				text, err := cmd.Output()
-				if err = errors.Join(err, os.WriteFile(golden, text, 0o644)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			cmd := s.bakeCommand(dir, args...)
-			cmd.Env = environment
-			got, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if g, w := printed(t, got), printed(t, want); g != w {
-				t.Errorf("printed is\n%s\nwant\n%s", g, w)
-			}
-		})
-	}
-}
-
-// printed returns the output of --print with the members of groups sorted: for a matrix with several
-// axes their order differs from run to run, in buildx too.
-func printed(t *testing.T, text []byte) string {
-	t.Helper()
-	var p struct {
-		Group map[string]struct {
-			Targets []string `json:"targets"`
-		} `json:"group"`
-		Target map[string]any `json:"target"`
-	}
-	err := json.Unmarshal(text, &p)
-	for _, g := range p.Group {
-		slices.Sort(g.Targets)
-	}
-	out, failed := json.MarshalIndent(p, "", "  ")
-	if err = errors.Join(err, failed); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	return string(out)
-}
-
-// optionalLines returns the lines of a file, or none if the file does not exist.
-func optionalLines(t *testing.T, file string) []string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Split(strings.TrimSpace(string(text)), "\n")
-}
 
 const bakeHCL = `
 variable "TAG" { default = "latest" }
@@ -191,9 +59,9 @@ func bakeDir(t *testing.T, name, definition string) string {
 	}, "")
 }
 
-// TestBakeHCL: each target is a build. A target that another one needs is built first and passed to
+// TestBakeBuildsTargetsInOrder: each target is a build. A target that another one needs is built first and passed to
 // it without a name; a target that has an output and is also needed by another is delivered to both.
-func TestBakeHCL(t *testing.T) {
+func TestBakeBuildsTargetsInOrder(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", bakeHCL)
 	_, stderr := s.bake(dir, "--metadata-file", "metadata.json", "--var", "TAG=1")
@@ -205,7 +73,7 @@ func TestBakeHCL(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(dir, "out/f")); err != nil || string(got) != "more\n" {
 		t.Errorf("out/f is %q: %v", got, err)
 	}
-	if strings.Contains(s.do("images"), "never") {
+	if strings.Contains(s.Do("images"), "never") {
 		t.Error("a target that is only needed by others has a name in the store")
 	}
 	for _, step := range []string{"[app-one internal] load build definition", "[common 2/2] RUN echo", "[files] exporting to local"} {
@@ -230,58 +98,8 @@ func TestBakeHCL(t *testing.T) {
 	s.bake(dir, "lone", "--set", "lone.pull=true", "--progress", "quiet")
 }
 
-// TestBakeJSONAndCompose: the other two languages, with files that are found by their default names.
-func TestBakeJSONAndCompose(t *testing.T) {
-	s := newBakeStore(t)
-	dir := bakeDir(t, "docker-bake.json", `{
-  "variable": {"V": {"default": "json"}},
-  "target": {
-    "default": {"context": "src", "contexts": {"below": "target:below", "extra": "more"}, "args": {"V": "${V}"}, "tags": ["of-json"]},
-    "below": {"dockerfile": "Base", "context": "src"}
-  }
-}`)
-	s.bake(dir)
-	if got := s.content("of-json", "/greeting", "/v"); got != "default\njson" {
-		t.Errorf("of-json has %q", got)
-	}
-	dir = bakeDir(t, "compose.yaml", `
-services:
-  below:
-    build:
-      context: src
-      dockerfile: Base
-      args: {GREETING: "${WORD:-hello}"}
-  web:
-    image: of-compose
-    build:
-      context: src
-      additional_contexts: {below: "service:below", extra: ./more}
-      args: {V: compose}
-      shm_size: 10m
-      x-bake: {tags: [of-compose:1, of-compose:2]}
-`)
-	cmd := s.bakeCommand(dir, "web")
-	cmd.Env = append(os.Environ(), "WORD=bonjour")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	for _, name := range []string{"of-compose:1", "of-compose:2"} {
-		if got := s.content(name, "/greeting", "/v"); got != "bonjour default\ncompose" {
-			t.Errorf("%s has %q", name, got)
-		}
-	}
-	stdout, _ := s.bake(dir, "--list", "type=targets,format=json")
-	var listed []struct {
-		Name  string
-		Group bool
-	}
-	if err := json.Unmarshal([]byte(stdout), &listed); err != nil || len(listed) != 3 || !listed[1].Group || listed[2].Name != "web" {
-		t.Errorf("listed are %s: %v", stdout, err)
-	}
-}
-
-// TestBakePlatforms: a target that is needed for several platforms is built for all of them.
-func TestBakePlatforms(t *testing.T) {
+// TestBakeBuildsEveryPlatformThatIsNeeded: a target that is needed for several platforms is built for all of them.
+func TestBakeBuildsEveryPlatformThatIsNeeded(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 target "default" {
@@ -301,74 +119,9 @@ target "below" { dockerfile-inline = "FROM scratch\nCOPY more/f /f\n" }
 	}
 }
 
-// TestBakeRejects: options that have no effect here, and access that the user has not allowed, are
-// rejected.
-func TestBakeRejects(t *testing.T) {
-	s := newBakeStore(t)
-	dir := bakeDir(t, "docker-bake.hcl", `
-variable "PORT" {
-  default = 80
-  validation {
-    condition     = PORT < 100
-    error_message = "PORT must be below 100."
-  }
-}
-target "default" { dockerfile-inline = "FROM base\n" }
-target "policy" { policy = [{ filename = "x.rego" }] }
-target "outside" { context = ".." }
-target "network" {
-  dockerfile-inline = "FROM base\n"
-  network           = "host"
-}
-target "insecure" {
-  dockerfile-inline = "FROM base\n"
-  entitlements      = ["security.insecure"]
-}
-target "archive" {
-  dockerfile-inline = "FROM base\n"
-  output            = ["type=tar"]
-}
-target "archive2" { inherits = ["archive"] }
-target "loop" { contexts = { a = "target:loop2" } }
-target "loop2" { contexts = { a = "target:loop" } }
-target "context" { context = "target:default" }
-target "stdin" { context = "-" }
-`)
-	for _, c := range []struct {
-		args     string
-		messages []string
-	}{
-		{"policy", []string{"target policy: policy: "}},
-		{"outside", []string{"Read access to path ..", "--allow=fs.read=.."}},
-		{"outside --allow fs.read=more", []string{"--allow=fs.read=.."}},
-		{"network", []string{"--allow=network.host"}},
-		{"insecure", []string{"--allow=security.insecure"}},
-		{"archive archive2", []string{"targets archive, archive2: standard output"}},
-		{"loop", []string{"infinite loop"}},
-		{"context", []string{"target context: context: target:default"}},
-		{"stdin", []string{"stdin"}},
-		{"nothing", []string{"failed to find target nothing"}},
-		{"--var PORT=200", []string{"PORT must be below 100.", ">>> "}},
-		{"--set default.nothing=1", []string{"unknown key: nothing"}},
-		{"--call nothing", []string{"call: nothing: must be build, check, outline or targets"}},
-		{"--jobs defer-output", []string{"--jobs defer-output"}},
-		{"--builder other", []string{"--builder other"}},
-		{"--policy x", []string{"--policy x"}},
-		{"--nothing", []string{"unknown flag: --nothing", "hint: minirun build bake --help"}},
-		{"--list nothing", []string{"--list nothing"}},
-		{"--progress tty archive default", []string{"--progress tty"}},
-		{"-f missing.hcl", []string{"missing.hcl"}},
-		{"https://example.com/repository.git", []string{"remote definitions are not read"}},
-	} {
-		s.rejected(dir, c.messages, strings.Fields(c.args)...)
-	}
-	s.rejected(t.TempDir(), []string{"no file of targets here", "./bake"})
-	s.bake(dir, "network", "--allow", "network.host")
-}
-
-// TestBakeFailure: after a failure no more builds are started, unless --jobs allows it, and a target
+// TestBakeStopsAfterFailure: after a failure no more builds are started, unless --jobs allows it, and a target
 // that needs a failed target is never built.
-func TestBakeFailure(t *testing.T) {
+func TestBakeStopsAfterFailure(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 group "default" { targets = ["bad", "slow", "needs", "good"] }
@@ -399,9 +152,9 @@ target "good" {
 	}
 }
 
-// TestBakeSignals: a signal ends the builds, which clean up; if bake itself is killed, the builds die
+// TestBakeSignalEndsAllBuilds: a signal ends the builds, which clean up; if bake itself is killed, the builds die
 // with it.
-func TestBakeSignals(t *testing.T) {
+func TestBakeSignalEndsAllBuilds(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 group "default" { targets = ["a", "b"] }
@@ -438,9 +191,9 @@ target "b" { dockerfile-inline = "FROM base\nRUN echo running too; sleep 51\n" }
 	// The store and its bundle check that no process or mount is left.
 }
 
-// TestBakeCalls: --check and --call examine each Dockerfile and build nothing, not even the targets
+// TestBakeCheckBuildsNothing: --check and --call examine each Dockerfile and build nothing, not even the targets
 // that a target needs.
-func TestBakeCalls(t *testing.T) {
+func TestBakeCheckBuildsNothing(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 group "default" { targets = ["fine", "faulty"] }
@@ -469,8 +222,8 @@ target "below" { dockerfile-inline = "FROM base\nRUN exit 1\n" }
 	}
 }
 
-// TestBakeRootless: bake works for an unprivileged user.
-func TestBakeRootless(t *testing.T) {
+// TestBakeAsUnprivilegedUser: bake works for an unprivileged user.
+func TestBakeAsUnprivilegedUser(t *testing.T) {
 	testbundle.NeedBake(t)
 	u := testbundle.NewUnprivileged(t)
 	testbundle.CopyFile(t, filepath.Join(filepath.Dir(testbundle.Binary), "minirun-bake"), filepath.Join(u.Home, "minirun-bake"), 0o755)

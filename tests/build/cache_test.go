@@ -121,14 +121,14 @@ var changes = map[string]rebuild{
 	"--build-context":    {dockerfile: "FROM base\nCOPY --from=c x /x\n", before: []string{"--build-context=c=d"}, change: "mkdir e; echo new > e/x", after: []string{"--build-context=c=e"}, want: []string{"COPY --from=c x /x"}},
 }
 
-// TestChanges: exactly the expected steps run again after a change.
-func TestChanges(t *testing.T) {
+// TestChangeRebuildsOnlyAffectedSteps: exactly the expected steps run again after a change.
+func TestChangeRebuildsOnlyAffectedSteps(t *testing.T) {
 	s := newStore(t)
 	for _, b := range []struct{ name, line string }{{"users", "new:x:5:5::/:/bin/sh"}, {"others", "new:x:6:6::/:/bin/sh"}} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo '" + b.line + "' >> /etc/passwd\nFROM scratch\nCOPY --from=0 / /\n"}, "")
-		s.do("build", "-q", "-t", b.name, dir)
-		_ = os.RemoveAll(filepath.Join(s.dir, "build", "cache"))
-		if err := os.Mkdir(filepath.Join(s.dir, "build", "cache"), 0o700); err != nil {
+		s.Do("build", "-q", "-t", b.name, dir)
+		_ = os.RemoveAll(filepath.Join(s.StoreDir, "build", "cache"))
+		if err := os.Mkdir(filepath.Join(s.StoreDir, "build", "cache"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := s.fork(fork)
-			s.t = t
+			s.T = t
 			files := map[string]string{"Dockerfile": c.dockerfile, "a": "1\n", "b": "2\n", "d/x": "3\n"}
 			for name, text := range c.files {
 				files[name] = text
@@ -221,12 +221,12 @@ func (w *watch) opened() map[string]int {
 	}
 }
 
-// TestUnchanged: a build of an unchanged context starts no container and opens no file of the
+// TestUnchangedContextIsNotRead: a build of an unchanged context starts no container and opens no file of the
 // context; if one file has changed, the build opens only that file.
 //
 // This is observed from outside: inotify reports which files are opened. The binary minirun is one of
 // them: it is opened once when the test executes it, and once more for each container.
-func TestUnchanged(t *testing.T) {
+func TestUnchangedContextIsNotRead(t *testing.T) {
 	s := newStore(t)
 	files := map[string]string{"Dockerfile": "FROM base\nCOPY . /all\nRUN true\nRUN --mount=target=/m cat /m/f1 > /f\n", ".dockerignore": "Dockerfile\nignored"}
 	for n := range 20 {

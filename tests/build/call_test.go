@@ -27,8 +27,8 @@ func callFamilies(t testing.TB) []string {
 
 var callMethods = []string{"outline", "targets"}
 
-// TestCall compares what build --call prints with what BuildKit prints.
-func TestCall(t *testing.T) {
+// TestCallPrintsWhatBuildKitPrints compares what build --call prints with what BuildKit prints.
+func TestCallPrintsWhatBuildKitPrints(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
 	for _, family := range callFamilies(t) {
@@ -113,7 +113,7 @@ func TestCallJSON(t *testing.T) {
 		"targets": `{"targets":[{"name":"one","default":true,"description":"is first","base":"base","platform":"$BUILDPLATFORM",` + at(4) + `}],"sources":[` + string(source) + `]}`,
 	} {
 		var got, wanted any
-		if err := json.Unmarshal([]byte(s.do("build", "--call="+method+",format=json", dir)), &got); err != nil {
+		if err := json.Unmarshal([]byte(s.Do("build", "--call="+method+",format=json", dir)), &got); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal([]byte(want), &wanted); err != nil {
@@ -123,13 +123,13 @@ func TestCallJSON(t *testing.T) {
 			t.Errorf("%s: got\n%v\nwant\n%v", method, got, wanted)
 		}
 	}
-	if got := s.do("build", "--call=subrequests.describe", dir); !strings.HasPrefix(got, "NAME                 VERSION DESCRIPTION\noutline              1.0.0   ") {
+	if got := s.Do("build", "--call=subrequests.describe", dir); !strings.HasPrefix(got, "NAME                 VERSION DESCRIPTION\noutline              1.0.0   ") {
 		t.Errorf("subrequests.describe: %s", got)
 	}
 }
 
-// TestCallOptions: unsupported requests are rejected, and flags without effect are named.
-func TestCallOptions(t *testing.T) {
+// TestCallRejectsUnsupportedRequests: unsupported requests are rejected, and flags without effect are named.
+func TestCallRejectsUnsupportedRequests(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG INSIDE\n"}, "")
 	for _, c := range [][2]string{
@@ -145,16 +145,16 @@ func TestCallOptions(t *testing.T) {
 			t.Errorf("no %q in %s", want, r.Stderr)
 		}
 	}
-	if got := s.do("build", "--call=lint", dir); got != "Check complete, no warnings found." {
+	if got := s.Do("build", "--call=lint", dir); got != "Check complete, no warnings found." {
 		t.Errorf("--call=lint: %s", got)
 	}
 	served := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG FROM_URL\n"}, "")
 	server := httptest.NewServer(http.FileServer(http.Dir(served)))
 	defer server.Close()
 	for _, args := range [][]string{{server.URL + "/Dockerfile"}, {"-f", server.URL + "/Dockerfile", dir}} {
-		if got := s.do(append([]string{"build", "--call=outline"}, args...)...); !strings.Contains(got, "FROM_URL") {
+		if got := s.Do(append([]string{"build", "--call=outline"}, args...)...); !strings.Contains(got, "FROM_URL") {
 			t.Errorf("%q: %s", args, got)
 		}
-		s.do(append([]string{"build", "--check"}, args...)...)
+		s.Do(append([]string{"build", "--check"}, args...)...)
 	}
 }

@@ -1,7 +1,7 @@
 package build
 
 import (
-	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -66,36 +66,32 @@ func minirunBuilds(t *testing.T, s *store, shelf *shelf, d *dockerfile) (lines [
 	return lines, failure
 }
 
-// shown returns lines without the addresses that differ from run to run.
+// shown returns lines without the addresses that differ from run to run, and with runs of one letter
+// counted.
 func shown(lines []string, plain func(string) string) []string {
 	for i := range lines {
-		lines[i] = plain(lines[i])
+		lines[i] = countRuns(plain(lines[i]))
 	}
 	return lines
 }
 
-// pictures reads the recorded pictures of a family.
-func pictures(t testing.TB, dir, family string) map[string][]string {
-	t.Helper()
-	text, err := os.ReadFile(pictureFile(dir, family))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string][]string{}
-	name := ""
-	for line := range bytes.Lines(text) {
-		plain := strings.TrimSuffix(string(line), "\n")
-		if n, ok := strings.CutPrefix(plain, "=== "); ok {
-			name = n
-			continue
+// countRuns replaces a long run of one letter with the letter and a number: "{x × 20000}".
+func countRuns(line string) string {
+	const long = 200
+	var out strings.Builder
+	for i := 0; i < len(line); {
+		end := i + 1
+		for end < len(line) && line[end] == line[i] {
+			end++
 		}
-		out[name] = append(out[name], plain)
+		if end-i > long {
+			fmt.Fprintf(&out, "{%c × %d}", line[i], end-i)
+		} else {
+			out.WriteString(line[i:end])
+		}
+		i = end
 	}
-	return out
-}
-
-func pictureFile(dir, family string) string {
-	return filepath.Join(dir, filepath.Base(family))
+	return out.String()
 }
 
 func testbundleRoot(t testing.TB) {

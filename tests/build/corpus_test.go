@@ -59,8 +59,8 @@ func corpus(t testing.TB, family string) (out []*dockerfile) {
 	return out
 }
 
-// TestNames: every Dockerfile of the corpus has a unique name.
-func TestNames(t *testing.T) {
+// TestCorpusNamesAreUnique: every Dockerfile of the corpus has a unique name.
+func TestCorpusNamesAreUnique(t *testing.T) {
 	in := map[string]string{}
 	for _, family := range families(t) {
 		for _, d := range corpus(t, family) {

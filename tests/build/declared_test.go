@@ -81,7 +81,7 @@ func (d *declarations) check(t *testing.T) {
 func compare(t *testing.T, name string, got, want []string, known ...*declarations) {
 	t.Helper()
 	if len(want) == 0 || len(got) == 0 {
-		t.Fatal("there is no picture of it: see README.md")
+		t.Fatal("it has no recorded picture: see README.md")
 	}
 	for _, line := range diff(got, want) {
 		if !slices.ContainsFunc(known, func(d *declarations) bool { return d.has(name, line) }) {

@@ -37,9 +37,9 @@ devices:
 	return dir
 }
 
-// TestRunDevice: RUN --device provides what the host's CDI specs describe, if --allow permits it. Its
+// TestRunDeviceGetsWhatCDIDescribes: RUN --device provides what the host's CDI specs describe, if --allow permits it. Its
 // variables override those of the image, and nothing of it ends up in the layer.
-func TestRunDevice(t *testing.T) {
+func TestRunDeviceGetsWhatCDIDescribes(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
 	host := contextDir(t, map[string]string{"file": "of the host\n"}, "")
@@ -77,10 +77,10 @@ func TestRunDeviceRejected(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		{"--device=vendor1.com/device=foo", nil, "device vendor1.com/device=foo is requested by the build but not allowed: give --allow device=vendor1.com/device=foo"},
+		{"--device=vendor1.com/device=foo", nil, "device vendor1.com/device=foo is requested by the build but not allowed\nhint: use --allow device=vendor1.com/device=foo"},
 		{"--device=vendor1.com/device=foo", []string{"--allow", "device=vendor1.com/device=node"}, "not allowed"},
 		{"--device=vendor1.com/device=*", []string{"--allow", "device=vendor1.com/device=foo"}, "device vendor1.com/device=node is requested"},
-		{"--device=vendor1.com/none,required", []string{"--allow", "device"}, `required device "vendor1.com/none" is not registered: there are vendor1.com/device=foo`},
+		{"--device=vendor1.com/none,required", []string{"--allow", "device"}, `required device "vendor1.com/none" is not registered: the devices are vendor1.com/device=foo`},
 		{"--device=a,b=c", nil, "unexpected key 'b'"},
 	} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo first\nRUN " + c.run + " :\n"}, "")
@@ -91,5 +91,5 @@ func TestRunDeviceRejected(t *testing.T) {
 		}
 	}
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --device=vendor1.com/device=foo :\n"}, "")
-	s.do("build", "--check", dir)
+	s.Do("build", "--check", dir)
 }

@@ -46,7 +46,7 @@ func TestDifferential(t *testing.T) {
 			}
 		})
 		reference.prune(t) // remove what the builders keep of each case
-		both.store.do("prune", "--build")
+		both.store.Do("prune", "--build")
 	}
 	failed := uint64(both.failed.Load())
 	t.Logf("%d cases from MINIRUN_SEED=%d on; %d failed with both", count, first, failed)
@@ -326,8 +326,8 @@ func leaveOut[T any](list *[]T, holds func() bool) (changed bool) {
 	return changed
 }
 
-// TestMinimise: the result cannot be made smaller, and removing each part has been tried.
-func TestMinimise(t *testing.T) {
+// TestMinimiseKeepsOnlyNeededParts: the result cannot be made smaller, and removing each part has been tried.
+func TestMinimiseKeepsOnlyNeededParts(t *testing.T) {
 	c := &generated{lines: strings.Fields("a b c d e"), context: []entry{{"f", "f"}, {"g", "g"}}, ignore: strings.Fields("i"), args: strings.Fields("j k")}
 	got := minimise(c, func(c *generated) bool {
 		return slices.Contains(c.lines, "b") && slices.Contains(c.lines, "e") && slices.Contains(c.args, "k")
@@ -337,9 +337,9 @@ func TestMinimise(t *testing.T) {
 	}
 }
 
-// TestGenerate prints MINIRUN_BUILDS cases for the family random of the corpus, starting with the
+// TestPrintRandomDockerfiles prints MINIRUN_BUILDS cases for the family random of the corpus, starting with the
 // seed MINIRUN_SEED.
-func TestGenerate(t *testing.T) {
+func TestPrintRandomDockerfiles(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("MINIRUN_SEED"), 10, 64)
 	for seed := first; seed < first+uint64(builds(t)); seed++ {
 		c := generate(fmt.Sprint("random-", seed), seed)

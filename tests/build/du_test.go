@@ -22,11 +22,11 @@ type used struct {
 }
 
 func (s *store) du(flags ...string) (out []used) {
-	s.t.Helper()
-	for line := range strings.Lines(s.do(append([]string{"build", "du", "--format", "json"}, flags...)...)) {
+	s.T.Helper()
+	for line := range strings.Lines(s.Do(append([]string{"build", "du", "--format", "json"}, flags...)...)) {
 		var u used
 		if err := json.Unmarshal([]byte(line), &u); err != nil {
-			s.t.Fatalf("%v: %s", err, line)
+			s.T.Fatalf("%v: %s", err, line)
 		}
 		out = append(out, u)
 	}
@@ -49,9 +49,9 @@ RUN --mount=type=cache,target=/c dd if=/dev/zero of=/c/cached bs=1024 count=100;
 COPY --from=one /bin/sh /copied
 `
 
-// TestDiskUsage: each layer of a step is listed once, with its size, the layer below it and whether
+// TestDiskUsageListsEachLayerOnce: each layer of a step is listed once, with its size, the layer below it and whether
 // an image uses it; cache mounts and fetched files are listed too.
-func TestDiskUsage(t *testing.T) {
+func TestDiskUsageListsEachLayerOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")
 	fetched := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nADD http://SERVER/r.git#main /\nADD http://SERVER/file /\n", "SERVED/file": "content"},
@@ -60,8 +60,8 @@ func TestDiskUsage(t *testing.T) {
 	if got := s.du(); len(got) != 0 {
 		t.Errorf("before the first build: %+v", got)
 	}
-	s.do("build", "-t", "app", dir)
-	s.do("build", "--output", "type=cacheonly", fetched)
+	s.Do("build", "-t", "app", dir)
+	s.Do("build", "--output", "type=cacheonly", fetched)
 	all := s.du()
 	big, small, copied, mount := findUsed(all, "RUN dd"), findUsed(all, "RUN --mount"), findUsed(all, "COPY"), findUsed(all, "cache mount /c")
 	if big.Size != "1048576" || big.Shared || big.Mutable || !big.Reclaimable || big.Type != "regular" || len(big.Parents) != 1 || time.Since(big.LastUsedAt) > time.Hour {
@@ -81,17 +81,17 @@ func TestDiskUsage(t *testing.T) {
 	if n := len(s.du("--filter", "type=regular")); n != 5 {
 		t.Errorf("%d layers", n)
 	}
-	if got := s.do("build", "du", "--filter", "description~=^RUN dd", "--format", "{{.ID}} {{.Size}}"); got != big.ID+" 1.049MB" {
+	if got := s.Do("build", "du", "--filter", "description~=^RUN dd", "--format", "{{.ID}} {{.Size}}"); got != big.ID+" 1.049MB" {
 		t.Error(got)
 	}
-	if got := s.do("build", "du", "--verbose", "--filter", "id="+small.ID); !strings.HasPrefix(got, "ID:           "+small.ID+"\nParents:\n - ") || !strings.Contains(got, "Shared:       true\nSize:         2.048kB\n") {
+	if got := s.Do("build", "du", "--verbose", "--filter", "id="+small.ID); !strings.HasPrefix(got, "ID:           "+small.ID+"\nParents:\n - ") || !strings.Contains(got, "Shared:       true\nSize:         2.048kB\n") {
 		t.Error(got)
 	}
-	table := s.do("build", "du")
+	table := s.Do("build", "du")
 	if !strings.HasPrefix(table, "ID ") || !strings.Contains(table, small.ID+"    true          2.048kB*") || !strings.Contains(table, "\nReclaimable:   ") {
 		t.Error(table)
 	}
-	for args, want := range map[string]string{"--foo": "-foo", "--filter foo=1": "of until", "--builder x": "one builder", "x": "unexpected argument", "--format {{.UsageCount}}": "UsageCount"} {
+	for args, want := range map[string]string{"--foo": "-foo", "--filter foo=1": "keys are until", "--builder x": "only builder", "x": "unexpected argument", "--format {{.UsageCount}}": "UsageCount"} {
 		if r := s.Minirun(append([]string{"build", "du"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%s: status %d: %s, want %s", args, r.Status, r.Stderr, want)
 		}
@@ -126,17 +126,17 @@ func TestDiskUsageOfRunningStep(t *testing.T) {
 	}
 }
 
-// TestBuildPrune: the entries selected by the filters and limits are removed, layers of images stay,
+// TestPruneKeepsLayersOfImages: the entries selected by the filters and limits are removed, layers of images stay,
 // and removed layers are built again when needed.
-func TestBuildPrune(t *testing.T) {
+func TestPruneKeepsLayersOfImages(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")
-	s.do("build", "-t", "app", dir)
+	s.Do("build", "-t", "app", dir)
 	before := len(s.du())
-	if got := s.do("build", "prune", "--filter", "until=1h"); got != "Total: 0B" || len(s.du()) != before {
-		t.Errorf("what was used is removed: %s", got)
+	if got := s.Do("build", "prune", "--filter", "until=1h"); got != "Total: 0B" || len(s.du()) != before {
+		t.Errorf("a used entry was removed: %s", got)
 	}
-	files, err := filepath.Glob(filepath.Join(s.dir, "build", "cache", "*"))
+	files, err := filepath.Glob(filepath.Join(s.StoreDir, "build", "cache", "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%q, %v", files, err)
 	}
@@ -148,20 +148,20 @@ func TestBuildPrune(t *testing.T) {
 			}
 		}
 	}
-	if got := s.do("build", "prune", "-f", "--filter", "until=24h"); !strings.HasSuffix(got, "Total: 1.049MB") || findUsed(s.du(), "RUN dd").ID != "" {
+	if got := s.Do("build", "prune", "-f", "--filter", "until=24h"); !strings.HasSuffix(got, "Total: 1.049MB") || findUsed(s.du(), "RUN dd").ID != "" {
 		t.Error(got)
 	}
 	if b := s.builds(dir, "-t", "app"); !slices.ContainsFunc(b.ran, func(step string) bool { return strings.Contains(step, "RUN dd") }) {
 		t.Errorf("%+v", b)
 	}
-	if got := s.do("build", "prune", "--max-used-space", "1gb"); got != "Total: 0B" {
+	if got := s.Do("build", "prune", "--max-used-space", "1gb"); got != "Total: 0B" {
 		t.Error(got)
 	}
-	s.do("build", "prune", "--filter", "type=exec.cachemount")
-	if left, err := os.ReadDir(filepath.Join(s.dir, "build", "cache-mounts")); err != nil || len(left) != 0 {
+	s.Do("build", "prune", "--filter", "type=exec.cachemount")
+	if left, err := os.ReadDir(filepath.Join(s.StoreDir, "build", "cache-mounts")); err != nil || len(left) != 0 {
 		t.Errorf("%v, %v", left, err)
 	}
-	s.do("build", "prune", "--verbose", "--max-used-space", "900kb")
+	s.Do("build", "prune", "--verbose", "--max-used-space", "900kb")
 	total := 0
 	for _, u := range s.du() {
 		var n int
@@ -173,19 +173,19 @@ func TestBuildPrune(t *testing.T) {
 	if total > 900<<10 {
 		t.Errorf("%d bytes are left", total)
 	}
-	s.do("build", "prune")
+	s.Do("build", "prune")
 	if got := s.du("--filter", "type!=internal"); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
-	s.do("build", "prune", "--all")
+	s.Do("build", "prune", "--all")
 	if got := s.du(); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
-	s.do("store", "check")
-	if got := s.do("run", "--rm", "app", "ls", "/small"); got != "/small" {
+	s.Check()
+	if got := s.Do("run", "--rm", "app", "ls", "/small"); got != "/small" {
 		t.Error(got)
 	}
-	for args, want := range map[string]string{"--max-used-space much": "must be a size", "--keep-storage 1gb": "-keep-storage", "--filter x": "of until"} {
+	for args, want := range map[string]string{"--max-used-space much": "must be a size", "--keep-storage 1gb": "-keep-storage", "--filter x": "keys are until"} {
 		if r := s.Minirun(append([]string{"build", "prune"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%s: status %d: %s, want %s", args, r.Status, r.Stderr, want)
 		}

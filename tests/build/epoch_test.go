@@ -75,10 +75,10 @@ func TestEpochSources(t *testing.T) {
 	}
 }
 
-// TestSyntaxWarning: a frontend named by "# syntax=" is not run, and the build prints a warning.
-func TestSyntaxWarning(t *testing.T) {
+// TestSyntaxFrontendIsNotRun: a frontend named by "# syntax=" is not run, and the build prints a warning.
+func TestSyntaxFrontendIsNotRun(t *testing.T) {
 	s := newStore(t)
-	const warning = "Dockerfile:1: # syntax=example.org/other:1: this frontend is not run"
+	const warning = "Dockerfile:1: # syntax=example.org/other:1 is ignored"
 	for text, want := range map[string]bool{"# syntax=example.org/other:1\nFROM scratch\nCOPY Dockerfile /\n": true, "# syntax=docker/dockerfile:1\nFROM scratch\nCOPY Dockerfile /\n": false} {
 		dir := contextDir(t, map[string]string{"Dockerfile": text}, "")
 		for _, args := range [][]string{{"build", "-o", "type=cacheonly", dir}, {"build", "--check", dir}} {
@@ -117,10 +117,10 @@ func TestRewrittenTimestamp(t *testing.T) {
 	}
 }
 
-// TestEpochOfOutput: source-date-epoch= sets the time of one output. The files' times are those of
+// TestOutputHasTimeOfEpoch: source-date-epoch= sets the time of one output. The files' times are those of
 // this output; the time of the image comes from the build argument if there is one. The expected
 // values are BuildKit's.
-func TestEpochOfOutput(t *testing.T) {
+func TestOutputHasTimeOfEpoch(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\nLABEL a=b\n", "f": "1"}, "touch -d 2022-01-01T00:00:00Z f; touch -d 2022-01-02T00:00:00Z Dockerfile")
 	const own, output, argument = "2022-01-01T00:00:00Z", "2020-09-13T12:26:40Z", "2017-07-14T02:40:00Z"
@@ -170,5 +170,5 @@ func TestEpochOfOutput(t *testing.T) {
 	for _, value := range []string{"x", "1.5", "context", "99999999999999"} {
 		s.Minirun("build", "-o", "type=oci,source-date-epoch="+value+",dest="+filepath.Join(t.TempDir(), "out"), dir).Fails(t, "source-date-epoch="+value+": must be seconds since 1970")
 	}
-	s.Minirun("build", "-o", "type=cacheonly,source-date-epoch=1", dir).Fails(t, "source-date-epoch: is for type=")
+	s.Minirun("build", "-o", "type=cacheonly,source-date-epoch=1", dir).Fails(t, "source-date-epoch is only for type=")
 }

@@ -33,32 +33,32 @@ ENTRYPOINT ["cat"]
 CMD ["/main.js"]
 `
 
-// TestExplain: the explanation of a build after one of its files has changed.
-func TestExplain(t *testing.T) {
+// TestExplainAfterChangedFile: the explanation of a build after one of its files has changed.
+func TestExplainAfterChangedFile(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": explained, "package.json": "{}", "src/main.js": "1\n", "src/other.js": "1\n"}, "")
-	s.do("build", "-t", "x", dir)
+	s.Do("build", "-t", "x", dir)
 	change(t, dir, "src/main.js", "two\n")
-	text := s.do("build", "-t", "x", "--explain", "text", dir)
+	text := s.Do("build", "-t", "x", "--explain", "text", dir)
 	for _, want := range []string{
-		`(?m)^runner for linux/\w+ in \d+\.\ds: 2 of 3 stages needed\. The image has 1 layer of its base and 2 layers made here, of 14B; 5 layers of \d+B stayed behind$`,
+		`(?m)^runner for linux/\w+: built in \d+\.\ds, 2 of 3 stages needed\nThe image has 1 layer from its base and 2 layers built here \(14B\); 5 other layers \(\d+B\) not in the image$`,
 		`(?m)^  image docker.io/library/base|^  image base +──▶ builder  FROM \(line 1\)$`,
 		`(?m)^  builder +──▶ runner +COPY --from /app/modules \(line 13\)$`,
-		`(?m)^stage builder: needed by COPY --from of runner \(lines 13, 14\): its layers stay behind, the image has only what is copied$`,
-		`(?m)^stage unused: not needed: from the target, no FROM, COPY --from or mount leads here$`,
-		`(?m)^stage runner: it is the target: its layers are the image's$`,
-		`ARG VERSION=1\n +neither a layer nor metadata: the image stays as it is\n`,
-		`WORKDIR /app\n +layer: 0B, 1 added\n +and changes WorkingDir: /app\n +cached: neither it nor what comes before it has changed\n`,
-		`COPY package.json ./\n +layer: 2B, 1 added\n +largest: /app/package.json 2B\n +cached: it reads the same files as before\n`,
-		`RUN echo installed > modules\n +layer: 10B, 1 added\n.*\n +cached: neither`,
-		`COPY src src\n +layer: 6B, 3 added\n +largest: /app/src/main.js 4B, /app/src/other.js 2B\n +built in \d+\.\ds: something it depends on has changed\n +src/main.js: changed\n`,
-		`RUN cp src/main.js built.js\n.*\n.*\n +built in \d+\.\ds: the step before has made something else\n`,
-		`COPY --from=builder /app/modules /modules\n.*\n.*\n +cached: it reads the same files as before, although the steps that made them ran again\n`,
-		`COPY --from=builder /app/built.js /main.js\n.*\n.*\n +built in \d+\.\ds: something it depends on has changed\n +app/built.js: changed\n`,
-		`ENV MODE=fast\n +metadata only: changes Env MODE: fast\n`,
-		`CMD        \["/main.js"\]\n  argv       \["cat", "/main.js"\]\n  as root in /, stopped by SIGTERM\n`,
-		`Exec form: the program is process 1 itself, and gets the signals\.`,
+		`(?m)^stage builder: needed by COPY --from in runner \(lines 13, 14\); its layers are not in the image$`,
+		`(?m)^stage unused: not needed: the target does not use it with FROM, COPY --from or RUN --mount$`,
+		`(?m)^stage runner: the target; its layers are in the image$`,
+		`ARG VERSION=1\n +no layer, no metadata: the image does not change\n`,
+		`WORKDIR /app\n +layer: 0B, 1 added\n +metadata: set WorkingDir to /app\n +cached: the instruction and its inputs are unchanged\n`,
+		`COPY package.json ./\n +layer: 2B, 1 added\n +largest: /app/package.json 2B\n +cached: the files that it reads are unchanged\n`,
+		`RUN echo installed > modules\n +layer: 10B, 1 added\n.*\n +cached: the instruction`,
+		`COPY src src\n +layer: 6B, 3 added\n +largest: /app/src/main.js 4B, /app/src/other.js 2B\n +built in \d+\.\ds: an input changed\n +src/main.js: changed\n`,
+		`RUN cp src/main.js built.js\n.*\n.*\n +built in \d+\.\ds: the previous step's result changed\n`,
+		`COPY --from=builder /app/modules /modules\n.*\n.*\n +cached: the files that it reads are unchanged, although the steps that created them ran again\n`,
+		`COPY --from=builder /app/built.js /main.js\n.*\n.*\n +built in \d+\.\ds: an input changed\n +app/built.js: changed\n`,
+		`ENV MODE=fast\n +metadata only: set Env MODE to fast\n`,
+		`CMD        \["/main.js"\]\n  argv       \["cat", "/main.js"\]\n  user root, working directory /, stop signal SIGTERM\n`,
+		`Exec form: the program is process 1 and receives the signals\.`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text + "\n") {
 			t.Errorf("it does not say %s:\n%s", want, text)
@@ -67,13 +67,13 @@ func TestExplain(t *testing.T) {
 	if strings.Contains(text, "\x1b") {
 		t.Errorf("colours in a pipe: %q", text)
 	}
-	if got := s.do("run", "--rm", "--name", testbundle.Prefix+"x", "x"); got != "two" {
+	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"x", "x"); got != "two" {
 		t.Errorf("it runs something else: %q", got)
 	}
 }
 
-// TestExplainFormats: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
-func TestExplainFormats(t *testing.T) {
+// TestExplainFormatsHaveTheSameFacts: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
+func TestExplainFormatsHaveTheSameFacts(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": explained, "package.json": "{}", "src/main.js": "1\n"}, "")
@@ -91,7 +91,7 @@ func TestExplainFormats(t *testing.T) {
 		}
 		Start struct{ Argv []string }
 	}
-	if err := json.Unmarshal([]byte(s.do("build", "--explain", "json", dir)), &d); err != nil {
+	if err := json.Unmarshal([]byte(s.Do("build", "--explain", "json", dir)), &d); err != nil {
 		t.Fatal(err)
 	}
 	if d.Target != "runner" || d.Image.Base != 1 || d.Image.Layers != 2 || len(d.Stages) != 3 || strings.Join(d.Start.Argv, " ") != "cat /main.js" {
@@ -111,12 +111,12 @@ func TestExplainFormats(t *testing.T) {
 	}
 	drawing := wellFormed(t, s, dir, "x.svg")
 	page := wellFormed(t, s, dir, "x.html")
-	for _, want := range []string{">builder<", ">runner<", ">unused<", "RUN cp src/main.js", "layer cached", "its layers stay behind"} {
+	for _, want := range []string{">builder<", ">runner<", ">unused<", "RUN cp src/main.js", "layer cached", "; not in the image"} {
 		if !strings.Contains(drawing, want) {
 			t.Errorf("the drawing has no %s", want)
 		}
 	}
-	for _, want := range []string{"<svg", "stayed behind", "metadata only: changes Entrypoint", "cached: neither it nor what comes before it has changed"} {
+	for _, want := range []string{"<svg", "not in the image", "metadata only: set Entrypoint", "cached: the instruction and its inputs are unchanged"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %s", want)
 		}
@@ -129,7 +129,7 @@ func TestExplainFormats(t *testing.T) {
 	s.Minirun("build", "--explain", "x.pdf", dir).Fails(t, "--explain", "text, json, or the name of a file that ends with .svg or .html")
 	cmd := s.onTerminal(p, "FROM base\nRUN true\n", "--explain", "text")
 	p.Expect("\x1b[1mstage-0 for linux/")
-	p.Expect("what runs")
+	p.Expect("what the container runs")
 	if got := status(t, cmd); got != 0 {
 		t.Errorf("status %d", got)
 	}
@@ -139,7 +139,7 @@ func TestExplainFormats(t *testing.T) {
 func wellFormed(t *testing.T, s *store, dir, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
-	s.do("build", "--explain", file, dir)
+	s.Do("build", "--explain", file, dir)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

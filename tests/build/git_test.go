@@ -26,9 +26,9 @@ func gitServer(t *testing.T, files map[string]string, script string) (url string
 	return "http://" + string(address)
 }
 
-// TestGitContexts: the URL forms for the build's own context and for others, with both object
+// TestGitContextURLForms: the URL forms for the build's own context and for others, with both object
 // formats, and one repository in several places of the same build.
-func TestGitContexts(t *testing.T) {
+func TestGitContextURLForms(t *testing.T) {
 	s := newStore(t)
 	for _, format := range []string{"sha1", "sha256"} {
 		if out, err := exec.Command("git", "init", "-q", "--object-format="+format, t.TempDir()).CombinedOutput(); err != nil {
@@ -72,7 +72,7 @@ func TestGitContexts(t *testing.T) {
 			}
 		}
 		s.Minirun("build", url+"/r.git?ref=v1#dev").Fails(t, "two values for the ref: dev and v1")
-		s.Minirun("build", "--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=x", url+"/r.git").Fails(t, "must be true or false")
+		s.Minirun("build", "--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=x", url+"/r.git").Fails(t, "is not true or false")
 	}
 }
 

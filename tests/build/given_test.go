@@ -16,12 +16,12 @@ const copiesAll = "FROM scratch\nCOPY . /x/\n"
 
 // outputNames builds and returns the names of the files below /x in the result.
 func (s *store) outputNames(args ...string) []string {
-	s.t.Helper()
-	out := filepath.Join(s.t.TempDir(), "out")
+	s.T.Helper()
+	out := filepath.Join(s.T.TempDir(), "out")
 	s.build(append([]string{"-o", out}, args...)...)
 	entries, err := os.ReadDir(filepath.Join(out, "x"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -58,8 +58,8 @@ func TestDockerfileLowerCase(t *testing.T) {
 	}
 }
 
-// TestDockerfileDescriptor: -f <(command) in a shell names a file descriptor.
-func TestDockerfileDescriptor(t *testing.T) {
+// TestDockerfileFromDescriptor: -f <(command) in a shell names a file descriptor.
+func TestDockerfileFromDescriptor(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"f": ""}, "")
 	for _, name := range []string{"/dev/fd/3", "/proc/self/fd/3"} {
@@ -80,9 +80,9 @@ func TestDockerfileDescriptor(t *testing.T) {
 	}
 }
 
-// TestContextURL: a URL may be an archive with a Dockerfile, or a Dockerfile, which is then the only
+// TestContextFromURL: a URL may be an archive with a Dockerfile, or a Dockerfile, which is then the only
 // file of the context. -f may be a URL too.
-func TestContextURL(t *testing.T) {
+func TestContextFromURL(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"served/df": copiesAll, "served/text": "hello\n", "c/Dockerfile": copiesAll, "c/f": "1", "from": "FROM scratch\nCOPY --from=t . /x/\n"}, "tar -C c -czf served/c.tgz .")
 	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "served"))))
@@ -147,9 +147,9 @@ func TestOutputAddsToLayout(t *testing.T) {
 		t.Errorf("the index has %q after %q", got, ab)
 	}
 	checkOnly(t, layout, "blobs", "index.json", "manifest.json", "oci-layout", "other")
-	s.do("load", "-i", layout)
+	s.Do("load", "-i", layout)
 	for _, name := range []string{"a", "b"} {
-		s.do("images", "-q", name)
+		s.Do("images", "-q", name)
 	}
 	outside := t.TempDir()
 	hostile := t.TempDir()
@@ -161,6 +161,6 @@ func TestOutputAddsToLayout(t *testing.T) {
 	checkOnly(t, hostile, "blobs")
 	broken := t.TempDir()
 	write(filepath.Join(broken, "index.json"), "{")
-	s.Minirun("build", "-o", "type=oci,tar=false,dest="+broken, dir).Fails(t, "index.json, to which the image is to be added")
+	s.Minirun("build", "-o", "type=oci,tar=false,dest="+broken, dir).Fails(t, "read the existing index.json")
 	checkOnly(t, broken, "index.json")
 }

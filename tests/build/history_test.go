@@ -43,18 +43,18 @@ type inspected struct {
 }
 
 func (s *store) inspected(ref ...string) (out inspected) {
-	s.t.Helper()
-	text := s.do(append([]string{"build", "history", "inspect", "--format", "json"}, ref...)...)
+	s.T.Helper()
+	text := s.Do(append([]string{"build", "history", "inspect", "--format", "json"}, ref...)...)
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
-		s.t.Fatalf("%v: %s", err, text)
+		s.T.Fatalf("%v: %s", err, text)
 	}
 	return out
 }
 
 // history returns the names and statuses of the builds.
 func (s *store) history(flags ...string) string {
-	s.t.Helper()
-	return strings.ReplaceAll(s.do(append([]string{"build", "history", "ls", "--format", "{{.Name}} {{.Status}}"}, flags...)...), "\n", ", ")
+	s.T.Helper()
+	return strings.ReplaceAll(s.Do(append([]string{"build", "history", "ls", "--format", "{{.Name}} {{.Status}}"}, flags...)...), "\n", ", ")
 }
 
 // TestHistoryOfBuilds: a record has the options of the build, each step and whether it was cached,
@@ -69,8 +69,8 @@ func TestHistoryOfBuilds(t *testing.T) {
 		t.Errorf("before the first build: %s", got)
 	}
 	flags := []string{"build", "--target", "one", "--build-arg", "V=2", "--label", "l=m", "--no-cache-filter", "none", "-t", "app"}
-	s.do(append(flags, dir)...)
-	s.do(append(flags, dir)...)
+	s.Do(append(flags, dir)...)
+	s.Do(append(flags, dir)...)
 	if r := s.Minirun("build", "-f", dir+"/bad", dir); r.Status != 1 {
 		t.Fatalf("status %d: %s", r.Status, r.Stderr)
 	}
@@ -85,7 +85,7 @@ func TestHistoryOfBuilds(t *testing.T) {
 
 	first, cached := s.inspected("^2"), s.inspected("^1")
 	if first.Name != "context (one)" || first.Context != dir || first.Dockerfile != "Dockerfile" || first.Target != "one" || len(first.Platform) != 1 || first.Error != nil ||
-		fmt.Sprint(first.BuildArgs) != "[{V 2}]" || len(first.Materials) != 1 || first.Image == nil || first.Image.ID != s.do("images", "-q", "--no-trunc", "app") {
+		fmt.Sprint(first.BuildArgs) != "[{V 2}]" || len(first.Materials) != 1 || first.Image == nil || first.Image.ID != s.Do("images", "-q", "--no-trunc", "app") {
 		t.Errorf("%+v", first)
 	}
 	if first.NumTotalSteps != 6 || first.NumCompletedSteps != 6 || first.NumCachedSteps != 1 || cached.NumCachedSteps != 3 || first.Ref == cached.Ref {
@@ -99,23 +99,23 @@ func TestHistoryOfBuilds(t *testing.T) {
 		!strings.Contains(strings.Join(bad.Error.Logs, "\n"), "can't open '/nothing'") || bad.Dockerfile != "bad" || bad.Steps[3].Status != "failed" {
 		t.Errorf("%+v", bad)
 	}
-	people := s.do("build", "history", "inspect", bad.Ref[:20])
+	people := s.Do("build", "history", "inspect", bad.Ref[:20])
 	for _, want := range []string{"Build Steps:    3/4 (25% cached)", "Status:         Error", "can't open '/nothing'", "history logs " + bad.Ref} {
 		if !strings.Contains(people, want) {
 			t.Errorf("%s is not in %s", want, people)
 		}
 	}
-	if got := s.do("build", "history", "inspect", "^1", "--format", "{{.Name}} {{.NumTotalSteps}}"); got != "context (one) 6" {
+	if got := s.Do("build", "history", "inspect", "^1", "--format", "{{.Name}} {{.NumTotalSteps}}"); got != "context (one) 6" {
 		t.Error(got)
 	}
 
-	log := s.do("build", "history", "logs", first.Ref)
+	log := s.Do("build", "history", "logs", first.Ref)
 	for _, want := range []string{"] RUN echo said 2", " said 2\n", "naming to docker.io/library/app:latest done"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%s is not in %s", want, log)
 		}
 	}
-	if raw := s.do("build", "history", "logs", first.Ref, "--progress", "rawjson"); !strings.Contains(raw, `"vertexes":[{`) || !strings.Contains(raw, `"inputs":["sha256:`) {
+	if raw := s.Do("build", "history", "logs", first.Ref, "--progress", "rawjson"); !strings.Contains(raw, `"vertexes":[{`) || !strings.Contains(raw, `"inputs":["sha256:`) {
 		t.Errorf("not as docker buildx has it: %s", raw)
 	}
 	s.exportsHistory(first.Ref, log)
@@ -123,16 +123,16 @@ func TestHistoryOfBuilds(t *testing.T) {
 }
 
 func (s *store) exportsHistory(ref, log string) {
-	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "x.tar")
-	s.do("build", "history", "export", "--all", "-o", file)
+	s.T.Helper()
+	file := filepath.Join(s.T.TempDir(), "x.tar")
+	s.Do("build", "history", "export", "--all", "-o", file)
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
-		s.t.Errorf("%v, %v", info.Mode(), err)
+		s.T.Errorf("%v, %v", info.Mode(), err)
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer f.Close()
 	var names []string
@@ -142,37 +142,37 @@ func (s *store) exportsHistory(ref, log string) {
 			break
 		}
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		names = append(names, h.Name)
 		if text, err := io.ReadAll(r); h.Name == ref+"/log.txt" && (err != nil || strings.TrimSpace(string(text)) != log) {
-			s.t.Errorf("%s, %v", text, err)
+			s.T.Errorf("%s, %v", text, err)
 		}
 	}
 	if len(names) != 9 || !slices.Contains(names, ref+"/build.json") {
-		s.t.Errorf("%q", names)
+		s.T.Errorf("%q", names)
 	}
 }
 
 func (s *store) removesHistory(middle string) {
-	s.t.Helper()
-	if got := s.do("build", "history", "rm", "^1"); got != middle {
-		s.t.Errorf("removed %s, not %s", got, middle)
+	s.T.Helper()
+	if got := s.Do("build", "history", "rm", "^1"); got != middle {
+		s.T.Errorf("removed %s, not %s", got, middle)
 	}
 	if got := s.history(); got != "context/bad Error, context (one) Completed" {
-		s.t.Error(got)
+		s.T.Error(got)
 	}
-	s.do("build", "history", "rm", "--all")
+	s.Do("build", "history", "rm", "--all")
 	if got := s.history(); got != "" {
-		s.t.Error(got)
+		s.T.Error(got)
 	}
 	for args, want := range map[string]string{
-		"inspect": "no such build", "logs ^1": "no such build", "rm": "missing argument", "open": "build history open: is not offered", "trace": "is not offered", "import": "is not offered",
-		"inspect attachment": "not offered", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "no such build", "ls --filter repository=x": "not recorded",
-		"ls --builder other": "there is one builder", "sl": `unknown subcommand "sl"`,
+		"inspect": "build not found", "logs ^1": "build not found", "rm": "missing argument", "open": "build history open: is not offered", "trace": "is not offered", "import": "is not offered",
+		"inspect attachment": "not offered", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "build not found", "ls --filter repository=x": "not recorded",
+		"ls --builder other": "the only builder is default", "sl": `unknown subcommand "sl"`,
 	} {
 		if r := s.Minirun(append([]string{"build", "history"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
-			s.t.Errorf("%s: status %d: %s, want %s", args, r.Status, r.Stderr, want)
+			s.T.Errorf("%s: status %d: %s, want %s", args, r.Status, r.Stderr, want)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestHistoryOfInterruptedBuilds(t *testing.T) {
 		if got := s.history(); !strings.HasPrefix(got, "context Running") {
 			t.Error(got)
 		}
-		if r := s.Minirun("build", "history", "rm", "^0"); r.Status != 1 || !strings.Contains(r.Stderr, "it is running") {
+		if r := s.Minirun("build", "history", "rm", "^0"); r.Status != 1 || !strings.Contains(r.Stderr, "the build is running") {
 			t.Errorf("%d %s", r.Status, r.Stderr)
 		}
 		if err := syscall.Kill(-cmd.Process.Pid, signal); err != nil {
@@ -208,7 +208,7 @@ func TestHistoryOfInterruptedBuilds(t *testing.T) {
 		if i.NumCompletedSteps != 3 || i.Steps[3].Status != strings.ToLower(want) {
 			t.Errorf("after %v: %+v", signal, i)
 		}
-		s.do("build", "history", "rm", "^0")
+		s.Do("build", "history", "rm", "^0")
 	}
 }
 
@@ -217,11 +217,11 @@ func TestHistoryOfInterruptedBuilds(t *testing.T) {
 func TestHistoryHasNoSecrets(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=secret,id=s wc -c < /run/secrets/s", "s": "hunter2"}, "")
-	s.do("build", "--secret", "id=s,src="+dir+"/s", "--build-context", "other="+dir, dir)
+	s.Do("build", "--secret", "id=s,src="+dir+"/s", "--build-context", "other="+dir, dir)
 	if r := s.Minirun("build", "https://me:hunter2@127.0.0.1:1/x.tar"); r.Status != 1 {
 		t.Error(r.Stderr)
 	}
-	files, err := filepath.Glob(filepath.Join(s.dir, "build/history/*"))
+	files, err := filepath.Glob(filepath.Join(s.StoreDir, "build/history/*"))
 	if err != nil || len(files) != 2 {
 		t.Fatalf("%q, %v", files, err)
 	}
@@ -234,7 +234,7 @@ func TestHistoryHasNoSecrets(t *testing.T) {
 			t.Errorf("%v, %v", info.Mode(), err)
 		}
 	}
-	if info, err := os.Stat(filepath.Join(s.dir, "build/history")); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(filepath.Join(s.StoreDir, "build/history")); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }
@@ -254,12 +254,12 @@ func TestHistoryIsBounded(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	s.do("build", "-q", "--target", "0", dir)
+	s.Do("build", "-q", "--target", "0", dir)
 	if got := s.history(); got != "context (0) Completed, context Completed, context Completed, context Completed" {
 		t.Error(got)
 	}
 	s.Env = append(s.Env, "MINIRUN_BUILD_HISTORY=0")
-	s.do("build", "-q", dir)
+	s.Do("build", "-q", dir)
 	s.Env = append(s.Env, "MINIRUN_BUILD_HISTORY=")
 	if got := s.history(); strings.Count(got, "(0)") != 1 || !strings.HasPrefix(got, "context (0)") {
 		t.Error(got)
@@ -270,9 +270,9 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestHistoryIsPrintedClean: a program's output and a Dockerfile cannot send control sequences to the
+// TestHistoryEscapesControlCharacters: a program's output and a Dockerfile cannot send control sequences to the
 // terminal of a user who views the history.
-func TestHistoryIsPrintedClean(t *testing.T) {
+func TestHistoryEscapesControlCharacters(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN printf '\\033]0;owned\\007\\n'; exit 3 # \x1b[31m\n"}, "")
 	s.Minirun("build", "--build-arg", "A=\x1b[2J", dir)

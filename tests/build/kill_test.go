@@ -2,9 +2,7 @@ package build
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,19 +15,6 @@ import (
 
 	"github.com/minirun/minirun/tests/testbundle"
 )
-
-// kills returns how many builds TestKill kills; MINIRUN_KILLS overrides it.
-func kills(t *testing.T) int {
-	t.Helper()
-	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	return 60
-}
 
 const killed = `FROM base AS one
 COPY f /f
@@ -45,10 +30,10 @@ COPY --link --from=other /other /seen /
 RUN cat /one /two /other /seen > /all
 `
 
-// TestKill kills builds at random moments. Afterwards none of their processes run and none of their
+// TestKilledBuildsLeaveConsistentStore kills builds at random moments. Afterwards none of their processes run and none of their
 // mounts remain, the store is consistent, each step that had finished is cached, and the next build
 // produces the right files and leaves nothing of the killed one.
-func TestKill(t *testing.T) {
+func TestKilledBuildsLeaveConsistentStore(t *testing.T) {
 	s := newStore(t)
 	watched := testbundle.Mounts("self")
 	dir := contextDir(t, map[string]string{"Dockerfile": killed, "f": "first\n", "s": "secret\n"}, "")
@@ -57,7 +42,7 @@ func TestKill(t *testing.T) {
 	longest := time.Duration(0)
 	ended, cached, complete := 0, 0, 0
 	who := map[string]int{}
-	for n := range kills(t) {
+	for n := range testbundle.Kills(t) {
 		text := fmt.Sprint(n, "\n")
 		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -69,7 +54,7 @@ func TestKill(t *testing.T) {
 		}
 		who[k.who]++
 		k.nothingRuns(watched)
-		k.consistent()
+		k.Check()
 		next := time.Now()
 		b := s.builds(dir, k.flags()...)
 		longest = max(longest/2, time.Since(next)) // the machine is not always equally fast
@@ -87,8 +72,8 @@ func TestKill(t *testing.T) {
 			t.Fatalf("kill %d of %s after %v", n, k.who, k.after)
 		}
 	}
-	t.Logf("%d builds killed (%v), %d were complete; %d steps had ended, %d are cached; %v", kills(t), who, complete, ended, cached, time.Since(whole).Round(time.Second))
-	if ended < kills(t)/2 || complete > kills(t)/2 {
+	t.Logf("%d builds killed (%v), %d were complete; %d steps had ended, %d are cached; %v", testbundle.Kills(t), who, complete, ended, cached, time.Since(whole).Round(time.Second))
+	if ended < testbundle.Kills(t)/2 || complete > testbundle.Kills(t)/2 {
 		t.Errorf("%d steps had ended, %d builds were complete: this shows nothing", ended, complete)
 	}
 }
@@ -114,24 +99,20 @@ func (k *kill) flags() []string {
 
 // start starts a build and kills it.
 func (k *kill) start() {
-	k.t.Helper()
+	k.T.Helper()
 	cmd := k.Command(append(append([]string{"build", "--progress", "rawjson"}, k.flags()...), k.dir)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := os.CreateTemp(k.t.TempDir(), "progress")
+	out, err := os.CreateTemp(k.T.TempDir(), "progress")
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	cmd.Stderr = out
 	begun := time.Now()
-	if err := cmd.Start(); err != nil {
-		k.t.Fatal(err)
-	}
-	k.after = rand.N(k.longest)
-	time.Sleep(k.after)
+	testbundle.StartGroup(k.T, cmd)
+	k.after = testbundle.WaitRandomly(k.longest)
 	switch k.n % 3 {
 	case 0:
 		k.who = "the process group"
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		testbundle.KillGroup(cmd)
 	case 1:
 		k.who = "the builder alone"
 		_ = cmd.Process.Kill()
@@ -140,19 +121,19 @@ func (k *kill) start() {
 		for _, pid := range children(cmd.Process.Pid) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		time.Sleep(rand.N(5 * time.Millisecond))
+		testbundle.WaitRandomly(5 * time.Millisecond)
 		_ = cmd.Process.Kill()
 	}
 	k.complete = cmd.Wait() == nil
 	text, err := os.ReadFile(out.Name())
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
-	k.done.read(k.t, string(text))
+	k.done.read(k.T, string(text))
 	k.records = k.newRecords(begun)
-	names, err := os.ReadDir(filepath.Join(k.store.dir, "build", "run"))
+	names, err := os.ReadDir(filepath.Join(k.store.StoreDir, "build", "run"))
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	for _, e := range names {
 		k.cgroups = append(k.cgroups, e.Name())
@@ -176,7 +157,7 @@ func children(pid int) (out []int) {
 // nothingRuns waits until this process has no descendants: as it is a subreaper, orphans would become
 // its children. It also checks that the mounts are the same as before.
 func (k *kill) nothingRuns(mounts []string) {
-	k.t.Helper()
+	k.T.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		testbundle.Reap()
 		left := children(os.Getpid())
@@ -185,19 +166,19 @@ func (k *kill) nothingRuns(mounts []string) {
 		}
 		if time.Now().After(end) {
 			out, _ := exec.Command("ps", "-ef").Output()
-			k.t.Errorf("processes %v run on:\n%s", left, out)
+			k.T.Errorf("processes %v run on:\n%s", left, out)
 			break
 		}
 	}
 	if now := testbundle.Mounts("self"); !slices.Equal(now, mounts) {
-		k.t.Errorf("mounts: %q, before: %q", now, mounts)
+		k.T.Errorf("mounts: %q, before: %q", now, mounts)
 	}
 }
 
 // ended returns the steps that had finished: those reported by progress, and those that have a
 // record, because progress is reported slightly late.
 func (k *kill) ended(next *built) []string {
-	k.t.Helper()
+	k.T.Helper()
 	out := slices.Clone(k.done.ran)
 	for _, name := range append(slices.Clone(next.ran), next.cached...) {
 		if !slices.Contains(out, name) && slices.ContainsFunc(k.records, func(text string) bool { return strings.HasSuffix(name, text) }) {
@@ -209,17 +190,17 @@ func (k *kill) ended(next *built) []string {
 
 // newRecords returns the instructions with a record that is newer than a given time.
 func (k *kill) newRecords(since time.Time) (out []string) {
-	k.t.Helper()
-	list, err := filepath.Glob(filepath.Join(k.store.dir, "build", "cache", "*.json"))
+	k.T.Helper()
+	list, err := filepath.Glob(filepath.Join(k.store.StoreDir, "build", "cache", "*.json"))
 	if err != nil {
-		k.t.Fatal(err)
+		k.T.Fatal(err)
 	}
 	for _, path := range list {
 		var r struct {
 			Text string
 			Made time.Time
 		}
-		read(k.t, path, &r)
+		read(k.T, path, &r)
 		if r.Made.After(since) {
 			out = append(out, r.Text)
 		}
@@ -227,55 +208,43 @@ func (k *kill) newRecords(since time.Time) (out []string) {
 	return out
 }
 
-func (k *kill) consistent() {
-	k.t.Helper()
-	r := k.Minirun("store", "check", "--format", "json")
-	var report struct{ Wrong []string }
-	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
-		k.t.Fatal(err, r.Stdout, r.Stderr)
-	}
-	if r.Status != 0 || len(report.Wrong) > 0 {
-		k.t.Errorf("status %d: %q %s", r.Status, report.Wrong, r.Stderr)
-	}
-}
-
 // rightFiles checks the files of the image.
 func (k *kill) rightFiles(one string) {
-	k.t.Helper()
+	k.T.Helper()
 	f := one[2:] // after the secret's size
 	got := k.Minirun("layers", "image")
 	if got.Status != 0 {
-		k.t.Errorf("layers: %s", got.Stderr)
+		k.T.Errorf("layers: %s", got.Stderr)
 	}
-	out := filepath.Join(k.t.TempDir(), "out")
+	out := filepath.Join(k.T.TempDir(), "out")
 	k.builds(k.dir, append(k.flags(), "-o", out)...)
 	if text, err := os.ReadFile(filepath.Join(out, "all")); err != nil || string(text) != one+"two\n"+f+one {
-		k.t.Errorf("/all is %q, %v", text, err)
+		k.T.Errorf("/all is %q, %v", text, err)
 	}
 	if _, err := os.Stat(filepath.Join(out, "gone")); err == nil {
-		k.t.Error("what was written to a mount is in the image")
+		k.T.Error("what was written to a mount is in the image")
 	}
 }
 
 // nothingLeft checks the store and the cgroups after the next build.
 func (k *kill) nothingLeft() {
-	k.t.Helper()
+	k.T.Helper()
 	for _, name := range []string{"tmp", "build/run"} {
-		entries, err := os.ReadDir(filepath.Join(k.store.dir, name))
+		entries, err := os.ReadDir(filepath.Join(k.store.StoreDir, name))
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
 		for _, e := range entries {
-			k.t.Errorf("left: %s/%s", name, e.Name())
+			k.T.Errorf("left: %s/%s", name, e.Name())
 		}
 	}
 	if len(k.cgroups) == 0 {
 		return
 	}
-	for _, dir := range cgroupsOf(k.t) {
+	for _, dir := range cgroupsOf(k.T) {
 		for _, id := range k.cgroups {
 			if strings.Contains(filepath.Base(dir), id) {
-				k.t.Errorf("left: the cgroup %s", dir)
+				k.T.Errorf("left: the cgroup %s", dir)
 			}
 		}
 	}
@@ -299,9 +268,9 @@ func cgroupsOf(t testing.TB) (out []string) {
 	return out
 }
 
-// TestKillStep: if the minirun process of a step is killed, the build fails with a message that says
+// TestKilledStepFailsTheBuild: if the minirun process of a step is killed, the build fails with a message that says
 // so, and nothing of the step is left.
-func TestKillStep(t *testing.T) {
+func TestKilledStepFailsTheBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN (sleep 1000 &); echo there; sleep 1000\n"}, "")
 	cmd := s.Command("build", "--progress", "plain", dir)

@@ -2,13 +2,11 @@ package build
 
 import (
 	"archive/tar"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -18,8 +16,6 @@ import (
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
-
-	"github.com/minirun/minirun/internal/image/layer"
 )
 
 // layerPicture describes the image in an OCI archive as picture does, but from the contents of its
@@ -142,30 +138,22 @@ func readLayer(t *testing.T, d digest.Digest, blob string) (out []layerEntry) {
 	if known, ok := layersRead.Load(d); ok {
 		return known.([]layerEntry)
 	}
-	f, err := os.Open(blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := layer.NewReader(context.Background(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	for archive := tar.NewReader(r); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
+	withLayer(t, blob, func(r io.Reader) error {
+		for archive := tar.NewReader(r); ; {
+			h, err := archive.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			content, err := io.ReadAll(archive)
+			if err != nil {
+				return err
+			}
+			out = append(out, entryOf(h, content))
 		}
-		var content []byte
-		if err == nil {
-			content, err = io.ReadAll(archive)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, entryOf(h, content))
-	}
+	})
 	if len(out) > 200 {
 		layersRead.Store(d, out)
 	}

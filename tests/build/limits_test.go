@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestLimitsOfRun: --ulimit and --shm-size apply to every RUN, and are part of its cache key.
-func TestLimitsOfRun(t *testing.T) {
+// TestRunLimits: --ulimit and --shm-size apply to every RUN, and are part of its cache key.
+func TestRunLimits(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN ulimit -n; ulimit -Hn; ulimit -c; grep -o 'size=[0-9]*k' /proc/mounts | tail -1; grep /dev/shm /proc/mounts\n"}, "")
 	out := s.builds(dir, "--progress", "plain", "--ulimit", "nofile=1:2", "--ulimit", "nofile=100:200", "--ulimit", "core=-1", "--shm-size", "1m", "--builder", "default")
@@ -20,15 +20,15 @@ func TestLimitsOfRun(t *testing.T) {
 	for _, c := range [][2]string{
 		{"--ulimit=nofile=3:2", "soft limit"}, {"--ulimit=none=3", `"none=3"`}, {"--ulimit=nofile=-2", "-1"}, {"--ulimit=nofile", `"nofile"`},
 		{"--resource=memory", "KEY=VALUE"}, {"--resource=memory=x", `"x" must be a size`}, {"--resource=memory=-1", "size"}, {"--resource=gpu=1", `"gpu" is unknown`},
-		{"--resource=cpu-quota=0", "above zero"}, {"--shm-size=0", "above zero"}, {"--shm-size=x", `"x"`}, {"--builder=other", "one builder"},
+		{"--resource=cpu-quota=0", "above zero"}, {"--shm-size=0", "above zero"}, {"--shm-size=x", `"x"`}, {"--builder=other", "only builder"},
 	} {
 		s.Minirun("build", c[0], dir).Fails(t, strings.SplitN(c[0], "=", 2)[0], c[1])
 	}
 }
 
-// TestResourcesOfRun: --resource and --cgroup-parent apply to every RUN, including those with
+// TestRunResources: --resource and --cgroup-parent apply to every RUN, including those with
 // --security=insecure, and are not part of the cache key. No cgroup is left.
-func TestResourcesOfRun(t *testing.T) {
+func TestRunResources(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
 	read := "RUN f=/sys/fs/cgroup/memory/memory.limit_in_bytes; [ -e $f ] || f=/sys/fs/cgroup/memory.max; cat $f; cat /proc/self/cgroup\n"

@@ -58,7 +58,7 @@ func TestLint(t *testing.T) {
 		}
 	}
 	for _, rule := range buildkitRules {
-		if !used[rule] && rule != linter.RuleInvalidBaseImagePlatform.Name { // covered by TestLintPlatform
+		if !used[rule] && rule != linter.RuleInvalidBaseImagePlatform.Name { // covered by TestLintFindsBaseOfOtherPlatform
 			t.Errorf("no Dockerfile in lint/ violates %s", rule)
 		}
 	}
@@ -220,9 +220,9 @@ func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
 	return sortedFindings(findings)
 }
 
-// TestLintBuild: a build reports the same warnings as BuildKit's: for stages that the target does not
+// TestBuildPrintsLintWarnings: a build reports the same warnings as BuildKit's: for stages that the target does not
 // need, only the findings for their FROM lines.
-func TestLintBuild(t *testing.T) {
+func TestBuildPrintsLintWarnings(t *testing.T) {
 	s := newStore(t)
 	for text, want := range map[string]string{
 		"FROM scratch AS Foo\nENV TOKEN=$a\nCMD x\nFROM configured\nENV b=$b c=$BASE_VAR\n": " - StageNameCasing: Stage name 'Foo' should be lowercase (line 1)\n" +
@@ -240,9 +240,9 @@ func TestLintBuild(t *testing.T) {
 	}
 }
 
-// TestLintPlatform: InvalidBaseImagePlatform for an image that the store has only for another
+// TestLintFindsBaseOfOtherPlatform: InvalidBaseImagePlatform for an image that the store has only for another
 // platform.
-func TestLintPlatform(t *testing.T) {
+func TestLintFindsBaseOfOtherPlatform(t *testing.T) {
 	s := newStore(t)
 	d := &dockerfile{name: "platform", args: []string{"--platform=linux/arm64"}, files: map[string]string{"Dockerfile": "FROM base\nFROM --platform=$BUILDPLATFORM base\n"}}
 	got, failure := s.lint(t, d)

@@ -6,6 +6,8 @@
 //	ssh_test.go      --ssh: keys and agents, for RUN and for git
 //	served_test.go   what ADD fetches: files and git repositories, on loopback
 //	picture_test.go  an image as text: files, configuration, history
+//	pictures_test.go recorded pictures, stored as differences
+//	result_test.go   the result of --output: archives and directories
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit generated
 //	declared_test.go declared differences, each with a reason
 //	oracle_test.go   generates golden/ with BuildKit (README.md explains how)
@@ -23,15 +25,15 @@
 //	why_test.go      reasons for cache misses in --explain; fetched files; power loss
 //	random_test.go   random edits: builds with the cache against builds without
 //	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: how they are generated;
-//	                 layers_test.go: what is compared
+//	                 layers_test.go: the comparison
 //	kill_test.go     builds that are killed
 //	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach
 //	options_test.go  flags that are rejected, or have no effect; limits_test.go: limits of RUN
 //	devices_test.go  RUN --device
-//	output_test.go   --output, --annotation, attestations, and the metadata of a result
+//	output_*test.go  --output, --annotation, attestations, and the metadata of a result
 //	platform_test.go several platforms, base images with an index, emulators
-//	bake_test.go     build bake: its targets, and what it prints for bake/
+//	bake_*test.go    build bake: its targets, and what it prints for bake/
 //	reproducible_test.go the same bytes from two builds
 package build
 
@@ -60,36 +62,35 @@ func TestMain(m *testing.M) {
 }
 
 // A store is minirun with a separate store for the test.
-type store struct {
-	*testbundle.Bundle
-	t   testing.TB
-	dir string
-}
+type store struct{ *testbundle.Store }
 
-// newStore returns a store with the images base, configured and onbuild.
+// newStore returns a store with the images base, configured and onbuild: a copy of one that is created
+// once.
 func newStore(t testing.TB) *store {
 	t.Helper()
-	b := testbundle.New(t)
-	s := &store{b, t, filepath.Join(b.Host, "store")}
-	b.Global = append(b.Global, "--store", s.dir)
-	for _, i := range baseImages {
-		args := []string{"import"}
-		for _, c := range i.changes {
-			args = append(args, "--change", c)
+	s := &store{testbundle.NewStore(t)}
+	first := testbundle.Shared(t, "store", func(path string) {
+		for _, i := range baseImages {
+			args := []string{"import"}
+			for _, c := range i.changes {
+				args = append(args, "--change", c)
+			}
+			s.Do(append(args, baseArchive(t), i.name)...)
 		}
-		s.do(append(args, baseArchive(t), i.name)...)
+		copyTree(t, s.StoreDir, path)
+	})
+	if _, err := os.Stat(s.StoreDir); err != nil {
+		copyTree(t, first, s.StoreDir)
 	}
 	return s
 }
 
-// do runs minirun, which must succeed, and returns its output.
-func (s *store) do(args ...string) string {
-	s.t.Helper()
-	r := s.Minirun(args...)
-	if r.Status != 0 {
-		s.t.Fatalf("minirun %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
+// copyTree copies a directory with all attributes.
+func copyTree(t testing.TB, from, to string) {
+	t.Helper()
+	if text, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copy %s: %v: %s", from, err, text)
 	}
-	return strings.TrimSpace(r.Stdout)
 }
 
 var baseImages = []struct {
@@ -127,7 +128,6 @@ func baseArchive(t testing.TB) string {
 	if err != nil {
 		t.Skip("busybox is not installed: apt install busybox-static")
 	}
-	dir := filepath.Join(t.TempDir(), "base")
 	script := `set -e
 mkdir -p "$1/bin" "$1/etc" "$1/tmp" "$1/root" "$1/home/app"
 cp "$2" "$1/bin/busybox"
@@ -136,11 +136,14 @@ printf 'root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\napp:x
 printf 'root:x:0:\nwww-data:x:33:\napp:x:1000:\n' > "$1/etc/group"
 chmod 1777 "$1/tmp"; chown 1000:1000 "$1/home/app"
 find "$1" -exec touch -h -d 2020-01-01T00:00:00Z {} +
-tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .`
-	if out, err := exec.Command("sh", "-c", script, "sh", dir, busybox).CombinedOutput(); err != nil {
-		t.Fatalf("make the base: %v: %s", err, out)
-	}
-	return dir + ".tar"
+tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .
+rm -r "$1"`
+	return testbundle.Shared(t, "base.tar", func(path string) {
+		dir := strings.TrimSuffix(path, ".tar")
+		if out, err := exec.Command("sh", "-c", script, "sh", dir, busybox).CombinedOutput(); err != nil {
+			t.Fatalf("create the base: %v: %s", err, out)
+		}
+	})
 }
 
 // contextDir creates a directory of files that all have the same time, except those that the script

@@ -18,17 +18,17 @@ func TestOptionsRejected(t *testing.T) {
 		{"--network bridge", "--network bridge: must be default, host or none"},
 		{"--network container:x", "must be default, host or none"},
 		{"--allow frob", "--allow frob: must be network.host, security.insecure or device"},
-		{"--allow device=a,b=c", `"b=c" is unknown`},
+		{"--allow device=a,b=c", `unknown option "b=c"`},
 		{"--allow buildx.local.delete", "mode=delete"},
 		{"--no-cache --no-cache-filter x", "--no-cache-filter has no effect"},
 		{"--add-host a", `--add-host "a"`},
 		{"--add-host a:1", "numeric address"},
 		{"--add-host a:10.0.0.1,b", `--add-host "b"`},
 		{"--label =x", `--label "=x"`},
-		{"--secret type=socket,id=x", "type=socket: must be file or env"},
+		{"--secret type=socket,id=x", "type=socket is not file or env"},
 		{"--progress loud", "must be auto, tty, plain, quiet, none or rawjson"},
-		{"--builder other", "one builder"},
-		{"--cache-to type=gha", "minirun knows local"},
+		{"--builder other", "only builder"},
+		{"--cache-to type=gha", `unknown type "gha"`},
 		{"--cache-from type=s3,region=r,bucket=b", "type"},
 		{"--invoke on-error", "invoke"},
 		{"--pull=always", "pull"},
@@ -63,8 +63,8 @@ func TestOptionsWithoutEffect(t *testing.T) {
 	}
 }
 
-// TestOptionsOfSteps: comma-separated lists, host names, and labels without values.
-func TestOptionsOfSteps(t *testing.T) {
+// TestOptionsApplyToSteps: comma-separated lists, host names, and labels without values.
+func TestOptionsApplyToSteps(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base AS a\nRUN echo a > /a\nFROM base AS b\nRUN echo b > /b; cat /etc/hosts\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n"}, "")
 	hosts := []string{"--add-host", "one:10.0.0.1,two=[2001:db8::1]", "--add-host", "here:host-gateway"}
@@ -75,7 +75,7 @@ func TestOptionsOfSteps(t *testing.T) {
 		}
 	}
 	archive := filepath.Join(t.TempDir(), "x.tar")
-	s.do("save", "-q", "-o", archive, "x")
+	s.Do("save", "-q", "-o", archive, "x")
 	image := openResult(t, archive)
 	if got := image.config(image.manifest("")).Config.Labels; len(got) != 2 || got["k"] != "v" {
 		t.Errorf("labels: %q", got)

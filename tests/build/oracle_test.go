@@ -36,23 +36,22 @@ func layouts(t *testing.T) map[string]string {
 	out := map[string]string{}
 	for _, i := range baseImages {
 		out[i.name] = filepath.Join(t.TempDir(), i.name)
-		s.do("save", "--quiet", "--dir", out[i.name], i.name)
+		s.Do("save", "--quiet", "--dir", out[i.name], i.name)
 	}
 	return out
 }
 
-// paint writes the pictures of all Dockerfiles to files.
+// paint writes the pictures of all Dockerfiles to files, as differences.
 func paint(t *testing.T, dir string, build func(*dockerfile) []string) {
 	t.Helper()
-	only := regexp.MustCompile(os.Getenv("MINIRUN_FAMILY"))
+	only, bases := regexp.MustCompile(os.Getenv("MINIRUN_FAMILY")), basesOf(t, dir)
 	for _, family := range families(t) {
 		if !only.MatchString(family) {
 			continue
 		}
 		var out strings.Builder
 		for _, d := range corpus(t, family) {
-			out.WriteString("=== " + d.name + "\n")
-			for _, l := range build(d) {
+			for _, l := range storedPicture(d.name, build(d), bases(d.name, family)) {
 				out.WriteString(l + "\n")
 			}
 		}

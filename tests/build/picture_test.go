@@ -112,17 +112,26 @@ func unpack(t testing.TB, blob, to string, parents []string) {
 	if err := os.Mkdir(to, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	withLayer(t, blob, func(r io.Reader) error {
+		_, err := layer.Apply(context.Background(), to, r, layer.Options{Parents: slices.Clone(parents)})
+		return err
+	})
+}
+
+// withLayer calls read with the uncompressed archive of a layer.
+func withLayer(t testing.TB, blob string, read func(io.Reader) error) {
+	t.Helper()
 	f, err := os.Open(blob)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	r, err := layer.NewReader(context.Background(), f)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		defer r.Close()
+		err = read(r)
 	}
-	defer r.Close()
-	if _, err := layer.Apply(context.Background(), to, r, layer.Options{Parents: slices.Clone(parents)}); err != nil {
+	if err != nil {
 		t.Fatalf("%s: %v", blob, err)
 	}
 }

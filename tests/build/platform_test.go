@@ -22,17 +22,17 @@ var here, there = "linux/" + runtime.GOARCH, map[bool]string{true: "linux/arm64"
 // twoPlatforms creates an image for both platforms, with an index: its file /arch names the platform;
 // the one for this machine has a shell.
 func (s *store) twoPlatforms(name string) {
-	s.t.Helper()
-	dir := contextDir(s.t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nADD base.tar /\nCOPY $TARGETARCH /arch\n", "amd64": "amd64\n", "arm64": "arm64\n"}, "cp "+baseArchive(s.t)+" base.tar")
+	s.T.Helper()
+	dir := contextDir(s.T, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nADD base.tar /\nCOPY $TARGETARCH /arch\n", "amd64": "amd64\n", "arm64": "arm64\n"}, "cp "+baseArchive(s.T)+" base.tar")
 	s.build("--platform", here+","+there, "-t", name, dir)
 }
 
 // platforms builds for both platforms and returns the result.
 func (s *store) platforms(dir string, args ...string) (*result, string) {
-	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "out.tar")
+	s.T.Helper()
+	file := filepath.Join(s.T.TempDir(), "out.tar")
 	said := s.build(append(args, "--platform", here+","+there, "-o", "type=oci,dest="+file, dir)...)
-	return openResult(s.t, file), said
+	return openResult(s.T, file), said
 }
 
 // file returns the contents of a file in a layer, or "" if the layer does not have it.
@@ -48,9 +48,9 @@ func (r *result) file(platform, name string) string {
 	return ""
 }
 
-// TestPlatforms: every platform has a separate base and separate arguments; steps that do not depend
+// TestEachPlatformHasItsOwnBase: every platform has a separate base and separate arguments; steps that do not depend
 // on the result's platform are built for this machine.
-func TestPlatforms(t *testing.T) {
+func TestEachPlatformHasItsOwnBase(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM both AS cross
@@ -82,21 +82,21 @@ COPY --from=both /arch /copied
 		}
 	}
 	s.build("--platform", here+","+there, "-t", "result", dir)
-	if got := s.do("run", "--rm", "result", "cat", "/copied"); got != runtime.GOARCH {
+	if got := s.Do("run", "--rm", "result", "cat", "/copied"); got != runtime.GOARCH {
 		t.Errorf("run has taken the image for %s", got)
 	}
 }
 
-// TestPlatformMissing: the error names the available platforms, and is reported before anything is
+// TestMissingPlatformErrorNamesAvailableOnes: the error names the available platforms, and is reported before anything is
 // built.
-func TestPlatformMissing(t *testing.T) {
+func TestMissingPlatformErrorNamesAvailableOnes(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
 	t.Setenv("XDG_CONFIG_HOME", unreachable(t))
 	for name, has := range map[string]string{"both": here + ", " + there, "base": here} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base AS a\nRUN true\nFROM " + name + "\nCOPY --from=a /bin/sh /sh\n"}, "")
 		r := s.Minirun("build", "--progress", "plain", "--platform", here+",linux/s390x", dir)
-		r.Fails(t, name+" for linux/s390x: the store has it for "+has)
+		r.Fails(t, name+" is in the store for "+has+", not for linux/s390x")
 		if strings.Contains(r.Stderr, "RUN true\n#") {
 			t.Errorf("%s: something was built: %s", name, r.Stderr)
 		}
@@ -117,9 +117,9 @@ func unreachable(t *testing.T) string {
 	return dir
 }
 
-// TestPlatformStages: a stage that two platforms share runs once, with --no-cache too; a stage that
+// TestSharedStageRunsOnce: a stage that two platforms share runs once, with --no-cache too; a stage that
 // depends on the platform runs for each.
-func TestPlatformStages(t *testing.T) {
+func TestSharedStageRunsOnce(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM base AS shared
@@ -153,8 +153,8 @@ COPY --from=own /bin/busybox /own
 	}
 }
 
-// TestPlatformsAtOnce: the RUN of one platform continues only after that of the other has started.
-func TestPlatformsAtOnce(t *testing.T) {
+// TestPlatformsAreBuiltConcurrently: the RUN of one platform continues only after that of the other has started.
+func TestPlatformsAreBuiltConcurrently(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM base AS meet
 ARG TARGETARCH
@@ -165,9 +165,9 @@ COPY --from=meet /bin/busybox /
 	s.platforms(dir)
 }
 
-// TestPlatformLike: a processor that runs more than one architecture prefers its native one, whatever
+// TestNativePlatformIsPreferred: a processor that runs more than one architecture prefers its native one, whatever
 // the order in the index.
-func TestPlatformLike(t *testing.T) {
+func TestNativePlatformIsPreferred(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("this machine runs one architecture")
 	}
@@ -176,7 +176,7 @@ func TestPlatformLike(t *testing.T) {
 	for i, order := range []string{"linux/amd64,linux/386", "linux/386,linux/amd64"} {
 		s.build("--platform", order, "-t", "like", dir)
 		to := filepath.Join(t.TempDir(), "to")
-		s.do("unpack", "like", to)
+		s.Do("unpack", "like", to)
 		if text, err := os.ReadFile(filepath.Join(to, "arch")); string(text) != "amd64" {
 			t.Errorf("of %s: %s, %v", order, text, err)
 		}
@@ -188,29 +188,29 @@ func TestPlatformLike(t *testing.T) {
 	}
 }
 
-// TestPlatformFailure: a step that fails for one platform stops the other one, and the error is that
+// TestFailureOfOnePlatformStopsTheOther: a step that fails for one platform stops the other one, and the error is that
 // of the step.
-func TestPlatformFailure(t *testing.T) {
+func TestFailureOfOnePlatformStopsTheOther(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base\nARG TARGETARCH\nRUN if [ $TARGETARCH = arm64 ]; then exit 7; fi; sleep 30\n"}, "")
 	r := s.Minirun("build", "--progress", "plain", "--platform", "linux/amd64,linux/arm64", "-t", "failed", dir)
 	r.Fails(t, "exit code: 7", ">>> RUN if")
-	if out := s.do("images", "-q", "failed"); out != "" {
+	if out := s.Do("images", "-q", "failed"); out != "" {
 		t.Errorf("there is an image %s", out)
 	}
-	s.do("store", "check")
+	s.Check()
 }
 
-// TestPlatformPull: base images are pulled from an index in a registry, one platform at a time, and
+// TestBaseIsPulledForEachPlatform: base images are pulled from an index in a registry, one platform at a time, and
 // the image that had the name before is kept.
-func TestPlatformPull(t *testing.T) {
+func TestBaseIsPulledForEachPlatform(t *testing.T) {
 	host := testbundle.Registry(t)
 	from := newStore(t)
 	name := host + "/both:1"
 	from.twoPlatforms(name)
-	from.do("push", "-q", name)
+	from.Do("push", "-q", name)
 	s := newStore(t)
-	s.do("pull", "-q", name) // as users do: for this machine only
+	s.Do("pull", "-q", name) // as users do: for this machine only
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY Dockerfile /\n"}, "")
 	for range 2 { // the second time the registry gets no request
 		s.build("--platform", there, "-t", "other", dir)
@@ -220,21 +220,21 @@ func TestPlatformPull(t *testing.T) {
 				t.Errorf("%s: the base is for %s", p, got)
 			}
 		}
-		if got := s.do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH {
+		if got := s.Do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH {
 			t.Errorf("run takes the image for %s", got)
 		}
 	}
-	s.do("store", "check")
+	s.Check()
 	only := newStore(t)
 	only.build("--platform", there, "-t", "other", dir)
-	only.Minirun("push", name, host+"/elsewhere:1").Fails(t, "the image for "+here+" was not fetched", "pull --all-platforms")
-	if got := only.do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH { // pulled now
+	only.Minirun("push", name, host+"/elsewhere:1").Fails(t, "the image for "+here+" in its index was not pulled", "pull --all-platforms")
+	if got := only.Do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH { // pulled now
 		t.Errorf("run takes the image for %s", got)
 	}
 	missing := s.Minirun("build", "--platform", "linux/riscv64", dir)
-	missing.Fails(t, name+" for linux/riscv64: the store has it for ", here, there)
+	missing.Fails(t, name+" is in the store for ", here, there, "not for linux/riscv64")
 	missing = newStore(t).Minirun("build", "--platform", "linux/riscv64", dir)
-	missing.Fails(t, "has no image for linux/riscv64, but for ", here, there)
+	missing.Fails(t, "no image for linux/riscv64 (available: ", here, there)
 }
 
 // TestPlatformOfBaseAlone: an image that its registry has for a single platform is also used as the
@@ -243,8 +243,8 @@ func TestPlatformOfBaseAlone(t *testing.T) {
 	host := testbundle.Registry(t)
 	name := host + "/alone:1"
 	from := newStore(t)
-	from.do("tag", "base", name)
-	from.do("push", "-q", name)
+	from.Do("tag", "base", name)
+	from.Do("push", "-q", name)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY Dockerfile /\nRUN true\n"}, "")
 	r := s.Minirun("build", "--progress", "plain", "--platform", there, "-t", "other", dir)
@@ -254,9 +254,9 @@ func TestPlatformOfBaseAlone(t *testing.T) {
 	}
 }
 
-// TestPlatformVersions: platforms that differ only in the OS version are distinct, and the version of
+// TestPlatformsDifferByOSVersion: platforms that differ only in the OS version are distinct, and the version of
 // a base image is preserved.
-func TestPlatformVersions(t *testing.T) {
+func TestPlatformsDifferByOSVersion(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETPLATFORM\nCOPY <<E /is\n$TARGETPLATFORM\nE\n"}, "")
 	out := t.TempDir()
@@ -284,7 +284,7 @@ func TestPlatformWithoutEmulation(t *testing.T) {
 	s := newStore(t)
 	dir := foreignContext(t)
 	r := s.Minirun("build", "--progress", "plain", "--platform", there, dir)
-	r.Fails(t, ">>> RUN hello", "exec format error", "no QEMU user emulation for "+there, "apt-get install qemu-user-static binfmt-support")
+	r.Fails(t, ">>> RUN hello", "exec format error", "no QEMU user emulation for "+there, "hint: on Debian", "apt-get install qemu-user-static binfmt-support")
 }
 
 // foreignContext returns a context with a shell for the other platform, which prints its arguments.
@@ -311,10 +311,10 @@ var emulators = map[string]struct{ program, rule string }{
 	"linux/amd64": {"/usr/bin/qemu-x86_64-static", `:qemu-x86_64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00:\xff\xff\xff\xff\xff\xfe\xfe\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-x86_64-static:F`},
 }
 
-// TestPlatformEmulated: RUN executes a program for another machine, with QEMU. The kernel's table of
+// TestRunWithEmulator: RUN executes a program for another machine, with QEMU. The kernel's table of
 // emulators belongs to a user namespace (since Linux 6.7), so the test creates one and does not
 // change the machine's own table.
-func TestPlatformEmulated(t *testing.T) {
+func TestRunWithEmulator(t *testing.T) {
 	e := emulators[there]
 	if _, err := os.Stat(e.program); err != nil {
 		t.Skip("needs qemu-user-static: ", err)

@@ -31,19 +31,19 @@ var looksUp = regexp.MustCompile(`^\[internal\] load (build definition|metadata|
 
 // try builds a directory, and returns which steps ran. The build may fail.
 func (s *store) try(dir string, flags ...string) *built {
-	s.t.Helper()
-	r := testbundle.Finish(s.t, s.Command(append(append([]string{"build", "--progress", "rawjson"}, flags...), dir)...))
+	s.T.Helper()
+	r := testbundle.Finish(s.T, s.Command(append(append([]string{"build", "--progress", "rawjson"}, flags...), dir)...))
 	b := &built{Result: r}
-	b.read(s.t, r.Stderr)
+	b.read(s.T, r.Stderr)
 	return b
 }
 
 // builds builds a directory, which must succeed.
 func (s *store) builds(dir string, flags ...string) *built {
-	s.t.Helper()
+	s.T.Helper()
 	b := s.try(dir, flags...)
 	if b.Status != 0 {
-		s.t.Fatalf("build %q: status %d: %s", flags, b.Status, b.Stderr)
+		s.T.Fatalf("build %q: status %d: %s", flags, b.Status, b.Stderr)
 	}
 	return b
 }
@@ -186,16 +186,14 @@ func TestProgressRawJSON(t *testing.T) {
 
 // fork copies a store, which must not be in use.
 func (s *store) fork(name string) *store {
-	s.t.Helper()
-	out := *s
-	out.dir = s.dir + "-" + name
-	b := *s.Bundle
-	b.Global = append(slices.Clone(s.Global[:len(s.Global)-1]), out.dir)
-	out.Bundle = &b
-	if text, err := exec.Command("cp", "-a", s.dir, out.dir).CombinedOutput(); err != nil {
-		s.t.Fatalf("copy the store: %v: %s", err, text)
-	}
-	return &out
+	s.T.Helper()
+	inner, bundle := *s.Store, *s.Bundle
+	out := &store{&inner}
+	out.StoreDir = s.StoreDir + "-" + name
+	bundle.Global = append(slices.Clone(s.Global[:len(s.Global)-1]), out.StoreDir)
+	out.Bundle = &bundle
+	copyTree(s.T, s.StoreDir, out.StoreDir)
+	return out
 }
 
 // shell runs a script in a directory.

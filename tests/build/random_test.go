@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// builds returns how many edits TestRandom makes; MINIRUN_BUILDS overrides it.
+// builds returns how many edits TestCacheGivesSameImageAfterRandomEdits makes; MINIRUN_BUILDS overrides it.
 func builds(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("MINIRUN_BUILDS"); text != "" {
@@ -24,10 +24,10 @@ func builds(t *testing.T) int {
 	return 25
 }
 
-// TestRandom: after each of a random sequence of edits, a build with the cache of all previous builds
+// TestCacheGivesSameImageAfterRandomEdits: after each of a random sequence of edits, a build with the cache of all previous builds
 // produces the same image as a build without a cache, in a separate store. Either both fail or
 // neither does.
-func TestRandom(t *testing.T) {
+func TestCacheGivesSameImageAfterRandomEdits(t *testing.T) {
 	testbundleRoot(t)
 	seed := rand.Uint64()
 	if text := os.Getenv("MINIRUN_SEED"); text != "" {

@@ -104,15 +104,15 @@ func twoStores(t *testing.T) [2]*store {
 	t.Helper()
 	first, second := newStore(t), newStore(t)
 	file := filepath.Join(t.TempDir(), "base.tar")
-	first.do("save", "-q", "-o", file, "base")
-	second.do("rmi", "base")
-	second.do("load", "-q", file)
+	first.Do("save", "-q", "-o", file, "base")
+	second.Do("rmi", "base")
+	second.Do("load", "-q", file)
 	return [2]*store{first, second}
 }
 
-// TestSameBytes: two builds, in two stores, at two times, from files that differ in their times,
+// TestBuildsAreReproducible: two builds, in two stores, at two times, from files that differ in their times,
 // produce the same archive. Their attestations are identical too.
-func TestSameBytes(t *testing.T) {
+func TestBuildsAreReproducible(t *testing.T) {
 	stores := twoStores(t)
 	dirs := [2]string{reproducibleContext(t, false, time.Unix(epoch+1000, 0)), reproducibleContext(t, true, time.Unix(epoch+500000, 0))}
 	for _, c := range []struct {
@@ -205,10 +205,10 @@ func TestEpochWithoutRewrite(t *testing.T) {
 			t.Errorf("layer %d has a file of %v", i, time.Unix(got, 0).UTC())
 		}
 	}
-	if got := s.do("run", "--rm", "rewritten", "stat", "-c", "%Y", "/all/new"); got != fmt.Sprint(epoch) {
+	if got := s.Do("run", "--rm", "rewritten", "stat", "-c", "%Y", "/all/new"); got != fmt.Sprint(epoch) {
 		t.Errorf("in a container the file is of %s", got)
 	}
-	s.do("store", "check")
+	s.Check()
 }
 
 // youngest returns the time of a layer's most recent file.
@@ -220,16 +220,16 @@ func youngest(t *testing.T, r *result, d oci.Descriptor) (latest int64) {
 	return latest
 }
 
-// TestSameImage: an unchanged build produces the same image, without SOURCE_DATE_EPOCH.
-func TestSameImage(t *testing.T) {
+// TestUnchangedBuildGivesSameImage: an unchanged build produces the same image, without SOURCE_DATE_EPOCH.
+func TestUnchangedBuildGivesSameImage(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nENV A=1\nRUN echo hello > /f\nCMD [\"sh\"]\n"}, "")
-	first := s.do("build", "-q", "-t", "same", dir)
+	first := s.Do("build", "-q", "-t", "same", dir)
 	time.Sleep(20 * time.Millisecond)
-	if second := s.do("build", "-q", dir); second != first {
+	if second := s.Do("build", "-q", dir); second != first {
 		t.Errorf("first %s, then %s", first, second)
 	}
-	if third := s.do("build", "-q", "--no-cache", dir); third == first {
+	if third := s.Do("build", "-q", "--no-cache", dir); third == first {
 		t.Error("the test cannot fail: with --no-cache it is the same, too")
 	}
 }

@@ -2,9 +2,10 @@ package build
 
 import (
 	"archive/tar"
-	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 // The primary group must also be one of the supplementary groups of RUN (CVE-2022-36109,
@@ -27,16 +28,8 @@ RUN sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status
 func TestNumbersOutOfRange(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	archive := func(h tar.Header) string {
-		var out bytes.Buffer
-		w := tar.NewWriter(&out)
 		h.Name, h.Mode, h.Format = "f", 0o4755, tar.FormatGNU
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
+		return string(tartest.Archive(t, old, h))
 	}
 	files := map[string]string{
 		"passwd": "root:x:0:0::/:\nbits32:x:4294967296:4294967296::/:\ntext:x:root:0::/:\nshort:x\n", "f": "f",

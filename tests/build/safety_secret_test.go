@@ -21,9 +21,9 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestSecrets: a secret is visible only to the step that mounts it: it is not in the store, during
+// TestSecretIsVisibleOnlyToItsStep: a secret is visible only to the step that mounts it: it is not in the store, during
 // the step or afterwards, nor in the output or the result.
-func TestSecrets(t *testing.T) {
+func TestSecretIsVisibleOnlyToItsStep(t *testing.T) {
 	s := newStore(t)
 	secret, variable := "secret-"+rand.Text(), "variable-"+rand.Text()
 	t.Setenv("MY_SECRET", variable)
@@ -63,10 +63,10 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	first := build("--progress", "rawjson")
 	first.Exit(t, 0)
 	silent("rawjson", first)
-	nowhere("after a build", s.dir)
+	nowhere("after a build", s.StoreDir)
 
 	// While a step has the secrets.
-	meet, err := filepath.Glob(filepath.Join(s.dir, "build", "cache-mounts", "*", "fs"))
+	meet, err := filepath.Glob(filepath.Join(s.StoreDir, "build", "cache-mounts", "*", "fs"))
 	if err != nil || len(meet) != 1 {
 		t.Fatal(meet, err)
 	}
@@ -74,7 +74,7 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	done := make(chan testbundle.Result)
 	go func() { done <- build("--no-cache", "--progress", "plain", "--explain", "text") }()
 	waitFor(t, "the step", func() bool { _, err := os.Stat(filepath.Join(meet[0], "there")); return err == nil })
-	nowhere("during a step", s.dir)
+	nowhere("during a step", s.StoreDir)
 	nowhere("during a step", s.Root)
 	shell(t, meet[0], "touch go")
 	second := <-done
@@ -118,7 +118,7 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	}
 	flags = append(flags[2:], "--build-arg", "A="+variable)
 	build("--progress", "plain").Exit(t, 0)
-	if found := holding(t, s.dir, variable); len(found) < 2 {
+	if found := holding(t, s.StoreDir, variable); len(found) < 2 {
 		t.Errorf("an argument is only in %q: the check sees nothing", found)
 	}
 }
@@ -132,7 +132,7 @@ func TestSecretsAreNotKeys(t *testing.T) {
 	for i, name := range []string{"one", "two"} {
 		other := s.fork(name)
 		other.builds(dir, "--secret", "id=f,src="+filepath.Join(dir, name))
-		list, err := os.ReadDir(filepath.Join(other.dir, "build", "cache"))
+		list, err := os.ReadDir(filepath.Join(other.StoreDir, "build", "cache"))
 		if err != nil || len(list) == 0 {
 			t.Fatal(list, err)
 		}

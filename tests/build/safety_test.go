@@ -1,7 +1,6 @@
 package build
 
 import (
-	"archive/tar"
 	"bytes"
 	"io/fs"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/tartest"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -147,8 +147,8 @@ func holding(t testing.TB, dir, text string) (out []string) {
 	return out
 }
 
-// TestContextEscapes: nothing outside a context is read, wherever its symbolic links lead.
-func TestContextEscapes(t *testing.T) {
+// TestContextLinksCannotEscape: nothing outside a context is read, wherever its symbolic links lead.
+func TestContextLinksCannotEscape(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	// The check detects what is read.
 	if b, out := o.build("FROM scratch\nCOPY f /\n", "cp OUT/secret f"); b.Status != 0 || !o.leaked(b, out) {
@@ -223,13 +223,7 @@ func TestDockerfileElsewhere(t *testing.T) {
 		t.Error(b.Stderr)
 	}
 	for name, link := range map[string]string{"absolute": filepath.Join(o.dir, "Dockerfile"), "up": "../../../../../../../../../.." + filepath.Join(o.dir, "Dockerfile")} {
-		var archive bytes.Buffer
-		w := tar.NewWriter(&archive)
-		if err := w.WriteHeader(&tar.Header{Name: "Dockerfile", Typeflag: tar.TypeSymlink, Linkname: link}); err != nil {
-			t.Fatal(err)
-		}
-		w.Close()
-		o.store.Stdin = archive.String()
+		o.store.Stdin = string(tartest.Archive(t, old, tartest.Symlink("Dockerfile", link)))
 		if b, _ := o.builds("-"); b.Status == 0 || !strings.Contains(b.Stderr, "no such file") {
 			t.Errorf("%s: status %d: %s", name, b.Status, b.Stderr)
 		}
@@ -237,8 +231,8 @@ func TestDockerfileElsewhere(t *testing.T) {
 	}
 }
 
-// TestContextRace: directories of a context are replaced with symbolic links while it is read.
-func TestContextRace(t *testing.T) {
+// TestContextDirectoriesReplacedByLinks: directories of a context are replaced with symbolic links while it is read.
+func TestContextDirectoriesReplacedByLinks(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY d /x\n"}, "mkdir d; echo inside > d/secret; for i in $(seq 200); do echo $i > d/$i; done; ln -s "+o.dir+" link")
 	stop, stopped := make(chan bool), make(chan bool)

@@ -1,10 +1,7 @@
 package build
 
 import (
-	"archive/tar"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/remotecache"
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 // spoil rewrites the document of a cache, as any process with write access could.
@@ -43,9 +41,9 @@ func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[s
 	write(t, filepath.Join(dir, "index.json"), index)
 }
 
-// TestCacheDamaged: with a corrupt or forged cache, a build produces the same files as without it,
+// TestDamagedCacheIsNotUsed: with a corrupt or forged cache, a build produces the same files as without it,
 // and a warning.
-func TestCacheDamaged(t *testing.T) {
+func TestDamagedCacheIsNotUsed(t *testing.T) {
 	here, s, dir := freshStore(t), freshStore(t), twoStagesDir(t)
 	whole := filepath.Join(t.TempDir(), "whole")
 	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+whole)
@@ -79,7 +77,7 @@ func TestCacheDamaged(t *testing.T) {
 			if err := os.WriteFile(path, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, "does not have this digest", []string{"[stage-2 3/5]"}},
+		}, "does not match its digest", []string{"[stage-2 3/5]"}},
 		{"a layer is missing", func(t *testing.T, dir string) {
 			if err := os.Remove(blob(dir, *layerOf("RUN cat /proc/sys/kernel/random/uuid > /app"))); err != nil {
 				t.Fatal(err)
@@ -98,7 +96,7 @@ func TestCacheDamaged(t *testing.T) {
 			spoil(t, dir, func(_ *oci.Manifest, d map[string]any) {
 				record(d, "COPY --from=builder")["layer"] = record(d, "COPY --from=other")["layer"]
 			})
-		}, "does not have this digest", []string{"[stage-2 3/5]"}},
+		}, "does not match its digest", []string{"[stage-2 3/5]"}},
 		{"a layer that leaves its directory", func(t *testing.T, dir string) {
 			spoil(t, dir, func(m *oci.Manifest, d map[string]any) {
 				desc := oci.Descriptor{MediaType: oci.MediaTypeImageLayer, Digest: diffID, Size: int64(len(hostile))}
@@ -112,7 +110,7 @@ func TestCacheDamaged(t *testing.T) {
 		}, "refused", []string{"[stage-2 3/5]"}},
 		{"a layer that is not the manifest's", func(t *testing.T, dir string) {
 			spoil(t, dir, func(m *oci.Manifest, _ map[string]any) { m.Layers = m.Layers[1:] })
-		}, "is not one of the manifest's", nil},
+		}, "is not in the manifest", nil},
 		{"a digest that is a path", func(t *testing.T, dir string) {
 			spoil(t, dir, func(_ *oci.Manifest, d map[string]any) {
 				record(d, "COPY f")["result"] = "sha256:../../../../etc/passwd"
@@ -120,17 +118,17 @@ func TestCacheDamaged(t *testing.T) {
 		}, "sha256", nil},
 		{"a later version", func(t *testing.T, dir string) {
 			spoil(t, dir, func(_ *oci.Manifest, d map[string]any) { d["version"] = 2 })
-		}, "is of a version that this minirun does not know", nil},
+		}, "unsupported version of the cache format", nil},
 		{"a later media type", func(t *testing.T, dir string) {
 			spoil(t, dir, func(m *oci.Manifest, _ map[string]any) {
 				m.Config.MediaType = "application/vnd.minirun.build.cache.v9+json"
 			})
-		}, "is of a version that this minirun does not know", nil},
+		}, "unsupported version of the cache format", nil},
 		{"another builder's", func(t *testing.T, dir string) {
 			spoil(t, dir, func(m *oci.Manifest, _ map[string]any) {
 				m.Config.MediaType = "application/vnd.buildkit.cacheconfig.v0"
 			})
-		}, "has no build cache of minirun's", nil},
+		}, "no build cache of minirun", nil},
 		{"index.json is cut", func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, "index.json"), []byte(`{"manifests":[`), 0o644); err != nil {
 				t.Fatal(err)
@@ -150,7 +148,7 @@ func TestCacheDamaged(t *testing.T) {
 				t.Fatal(err, string(out))
 			}
 			c.spoil(t, cache)
-			s.t = t
+			s.T = t
 			got := s.rebuild(dir, "--cache-from", "type=local,src="+cache)
 			made := c.made
 			if made == nil {
@@ -162,15 +160,15 @@ func TestCacheDamaged(t *testing.T) {
 				}
 			}
 			if c.made != nil && len(got.made) > 2*len(c.made) {
-				t.Errorf("made %q, for want of %q", got.made, c.made)
+				t.Errorf("ran the steps %q, want %q", got.made, c.made)
 			}
 			if !strings.Contains(got.warnings, "--cache-from") || !strings.Contains(got.warnings, c.warns) {
-				t.Errorf("it warns of %q, not of %q", got.warnings, c.warns)
+				t.Errorf("the warnings are %q, want %q", got.warnings, c.warns)
 			}
 			if got := s.files("app/out", "app/g"); !slices.Equal(got, []string{"one", "two"}) {
 				t.Errorf("the files are %q", got)
 			}
-			s.do("store", "check")
+			s.Check()
 			s.clear()
 		})
 	}
@@ -179,17 +177,12 @@ func TestCacheDamaged(t *testing.T) {
 // hostileLayer is an archive with a file whose path leads outside.
 func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "../../../escaped", Mode: 0o644})
-	if err := errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes(), digest.FromBytes(out.Bytes())
+	out := tartest.Archive(t, old, tartest.File("../../../escaped", ""))
+	return out, digest.FromBytes(out)
 }
 
-// TestCacheRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
-func TestCacheRepaired(t *testing.T) {
+// TestDamagedCacheIsRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
+func TestDamagedCacheIsRepaired(t *testing.T) {
 	s, dir := freshStore(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")
 	s.rebuild(dir, "--cache-to", "type=local,dest="+cache)

@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestCacheRegistry: a cache in a registry, where other tools copy it.
-func TestCacheRegistry(t *testing.T) {
+// TestCacheInRegistry: a cache in a registry, where other tools copy it.
+func TestCacheInRegistry(t *testing.T) {
 	host := testbundle.Registry(t)
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, name := twoStagesDir(t), host+"/team/app:cache"
@@ -37,7 +37,7 @@ func TestCacheRegistry(t *testing.T) {
 	}
 	got = third.rebuild(dir, "--cache-from", "type=local,src="+lossy, "--cache-to", "type=registry,mode=max,ref="+host+"/team/lossy:cache")
 	want(t, "made", got.made)
-	if !strings.Contains(got.warnings, "the step is not exported") {
+	if !strings.Contains(got.warnings, "is not exported") {
 		t.Errorf("it warns of %q", got.warnings)
 	}
 	third.clear()
@@ -59,13 +59,13 @@ func TestCacheRegistry(t *testing.T) {
 	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=registry,ref="+host+"/elsewhere/app:x").made)
 }
 
-// TestCacheInline: the records are stored in the image: through a registry, in an archive, in an
+// TestCacheInImage: the records are stored in the image: through a registry, in an archive, in an
 // index of several platforms.
-func TestCacheInline(t *testing.T) {
+func TestCacheInImage(t *testing.T) {
 	host := testbundle.Registry(t)
 	here, dir := freshStore(t), twoStagesDir(t)
 	here.rebuild(dir, "-t", host+"/app:1", "--push", "--cache-to", "type=inline")
-	here.do("tag", host+"/app:1", "app")
+	here.Do("tag", host+"/app:1", "app")
 	random := here.files("app/random")
 	rest := []string{"[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]"}
 
@@ -76,7 +76,7 @@ func TestCacheInline(t *testing.T) {
 	}
 
 	layout := filepath.Join(t.TempDir(), "layout")
-	here.do("save", "-q", "-o", layout+".tar", "app")
+	here.Do("save", "-q", "-o", layout+".tar", "app")
 	if err := os.Mkdir(layout, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +84,13 @@ func TestCacheInline(t *testing.T) {
 	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=local,src="+layout).made, rest...)
 
 	loads := freshStore(t)
-	loads.do("load", "-q", layout+".tar")
-	loads.do("tag", "app", "nowhere.invalid/app:loaded")
+	loads.Do("load", "-q", layout+".tar")
+	loads.Do("tag", "app", "nowhere.invalid/app:loaded")
 	want(t, "made", loads.rebuild(dir, "--cache-from", "nowhere.invalid/app:loaded").made, rest...)
 
 	without := freshStore(t)
 	without.rebuild(dir, "-t", host+"/plain:1", "--push")
-	if got := without.rebuild(dir, "--cache-from", host+"/plain:1"); !strings.Contains(got.warnings, "without --cache-to type=inline") {
+	if got := without.rebuild(dir, "--cache-from", host+"/plain:1"); !strings.Contains(got.warnings, "build it with --cache-to type=inline") {
 		t.Errorf("it warns of %q", got.warnings)
 	}
 

@@ -38,18 +38,16 @@ func twoStagesDir(t testing.TB) string {
 // freshStore returns a store that has the image base.
 func freshStore(t testing.TB) *store {
 	t.Helper()
-	b := testbundle.New(t)
-	s := &store{b, t, filepath.Join(b.Host, "store")}
-	b.Global = append(b.Global, "--store", s.dir)
-	s.do("import", baseArchive(t), "base")
+	s := &store{testbundle.NewStore(t)}
+	s.Do("import", baseArchive(t), "base")
 	return s
 }
 
 // clear removes everything except base.
 func (s *store) clear() {
-	s.t.Helper()
-	s.do("rmi", "app")
-	s.do("prune", "--build")
+	s.T.Helper()
+	s.Do("rmi", "app")
+	s.Do("prune", "--build")
 }
 
 // A run is a successful build, as reported by its progress.
@@ -64,14 +62,14 @@ var progressLine = regexp.MustCompile(`^#(\d+) (.*)$`)
 
 // rebuild builds a context and names the image app.
 func (s *store) rebuild(dir string, flags ...string) run {
-	s.t.Helper()
+	s.T.Helper()
 	args := append([]string{"build", "--progress", "plain"}, flags...)
 	if !slices.Contains(flags, "-t") {
 		args = append(args, "-t", "app")
 	}
 	r := s.Minirun(append(args, dir)...)
 	if r.Status != 0 {
-		s.t.Fatalf("build %q: status %d: %s", flags, r.Status, r.Stderr)
+		s.T.Fatalf("build %q: status %d: %s", flags, r.Status, r.Stderr)
 	}
 	var out run
 	names := map[string]string{}
@@ -105,13 +103,13 @@ func (s *store) rebuild(dir string, flags ...string) run {
 
 // files returns the files of the image app that are not from the base.
 func (s *store) files(names ...string) (out []string) {
-	s.t.Helper()
-	dir := filepath.Join(s.t.TempDir(), "image")
-	s.do("unpack", "app", dir)
+	s.T.Helper()
+	dir := filepath.Join(s.T.TempDir(), "image")
+	s.Do("unpack", "app", dir)
 	for _, n := range names {
 		text, err := os.ReadFile(filepath.Join(dir, n))
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		out = append(out, strings.TrimSpace(string(text)))
 	}
@@ -121,7 +119,7 @@ func (s *store) files(names ...string) (out []string) {
 // has returns how many of a manifest's layers are in the store.
 func (s *store) has(layers []oci.Descriptor) (n int) {
 	for _, l := range layers {
-		if _, err := os.Stat(blob(s.dir, l)); err == nil {
+		if _, err := os.Stat(blob(s.StoreDir, l)); err == nil {
 			n++
 		}
 	}
@@ -163,10 +161,10 @@ func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []remotecac
 	return m, nil
 }
 
-// TestCacheDirectory: a store that has never built anything gets everything from a directory,
+// TestCacheInDirectory: a store that has never built anything gets everything from a directory,
 // including results that a program produced at random; nothing but the records is fetched for layers
 // that no step needs. Path, owner and age of the context do not matter.
-func TestCacheDirectory(t *testing.T) {
+func TestCacheInDirectory(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
 	want(t, "made at first", here.rebuild(twoStagesDir(t), "--cache-to", "type=local,mode=max,dest="+cache).made,
@@ -194,17 +192,17 @@ func TestCacheDirectory(t *testing.T) {
 	// The stages' layers were not fetched from the directory, so their steps run, and the files
 	// copied from them are examined again. They are the same as before, so the last RUN does not run.
 	want(t, "made without the directory", got.made, "[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]", "[stage-2 3/5]", "[stage-2 4/5]")
-	there.do("store", "check")
+	there.Check()
 	there.clear()
-	there.do("store", "check")
-	if list, err := os.ReadDir(filepath.Join(there.dir, "layers")); err != nil || len(list) != 1 {
+	there.Check()
+	if list, err := os.ReadDir(filepath.Join(there.StoreDir, "layers")); err != nil || len(list) != 1 {
 		t.Errorf("%d layers are left, base has 1: %v", len(list), err)
 	}
 	want(t, "made behind a prune", there.rebuild(dir, "--cache-from", "type=local,src="+cache).made)
 }
 
-// TestCacheMode: mode min has only the steps of the result's own layers.
-func TestCacheMode(t *testing.T) {
+// TestCacheModeMinHasOnlyResultLayers: mode min has only the steps of the result's own layers.
+func TestCacheModeMinHasOnlyResultLayers(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
 	here.rebuild(dir, "--cache-to", "type=local,dest="+cache)
@@ -220,9 +218,9 @@ func TestCacheMode(t *testing.T) {
 	}
 }
 
-// TestCacheChange: everything that does not depend on a changed file is taken from the cache,
+// TestCacheServesUnaffectedSteps: everything that does not depend on a changed file is taken from the cache,
 // including the files needed by a step that runs again.
-func TestCacheChange(t *testing.T) {
+func TestCacheServesUnaffectedSteps(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
 	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+cache)
@@ -237,9 +235,9 @@ func TestCacheChange(t *testing.T) {
 	}
 }
 
-// TestCacheTwice: several builds use the same directory, with a tag for each, or with one cache
+// TestBuildsShareOneCacheDirectory: several builds use the same directory, with a tag for each, or with one cache
 // replacing another.
-func TestCacheTwice(t *testing.T) {
+func TestBuildsShareOneCacheDirectory(t *testing.T) {
 	s := freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
 	first, second := twoStagesDir(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN cat /proc/sys/kernel/random/uuid > /random\n", "f": "f"}, "")
@@ -298,7 +296,7 @@ func TestCacheTwice(t *testing.T) {
 	read(t, filepath.Join(layout, "index.json"), &index)
 	index.Manifests[0].Annotations = map[string]string{oci.AnnotationRefName: "latest"}
 	write(t, filepath.Join(layout, "index.json"), index)
-	if r := s.Minirun("build", "-q", "--cache-to", "type=local,dest="+layout, second); r.Status == 0 || !strings.Contains(r.Stderr, "something else under the tag latest") {
+	if r := s.Minirun("build", "-q", "--cache-to", "type=local,dest="+layout, second); r.Status == 0 || !strings.Contains(r.Stderr, "the tag latest is not a build cache") {
 		t.Errorf("an image was overwritten: %d %s", r.Status, r.Stderr)
 	}
 }
@@ -314,9 +312,9 @@ func write(t testing.TB, path string, what any) {
 	}
 }
 
-// TestCacheAgain: what was imported is exported again, including layers that were not needed; if a
+// TestImportedCacheIsExportedAgain: what was imported is exported again, including layers that were not needed; if a
 // layer is lost, its step is left out.
-func TestCacheAgain(t *testing.T) {
+func TestImportedCacheIsExportedAgain(t *testing.T) {
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, one, two := twoStagesDir(t), filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
 	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+one)
@@ -327,7 +325,7 @@ func TestCacheAgain(t *testing.T) {
 	}
 	got := second.rebuild(dir, "--cache-from", "type=local,src="+one, "--cache-to", "type=local,mode=max,dest="+two)
 	want(t, "made", got.made)
-	if !strings.Contains(got.warnings, `the layer of "RUN cat /g`) {
+	if !strings.Contains(got.warnings, `the step "RUN cat /g`) {
 		t.Errorf("the lost layer is not told of: %q", got.warnings)
 	}
 	again, _ := cacheOf(t, two, "latest")
@@ -340,11 +338,11 @@ func TestCacheAgain(t *testing.T) {
 	}
 }
 
-// TestCacheLinked: a layer of COPY --link is the same on every base image; the steps on top of it are
+// TestLinkedLayerIsSharedBetweenBases: a layer of COPY --link is the same on every base image; the steps on top of it are
 // not. A user name is looked up in the base image.
-func TestCacheLinked(t *testing.T) {
+func TestLinkedLayerIsSharedBetweenBases(t *testing.T) {
 	s := freshStore(t)
-	s.do("import", "--change", "LABEL x=y", otherBase(t), "otherbase")
+	s.Do("import", "--change", "LABEL x=y", otherBase(t), "otherbase")
 	for flag, owners := range map[string][]string{"": {"0", "0", "0"}, "--chown=app": {"1000", "4321", "1000"}} {
 		for i, base := range []string{"base", "otherbase", "base"} {
 			dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + base + "\nCOPY --link " + flag + " f /f\nRUN stat -c %u /f > /owner; cat /etc/which > /which || echo base > /which\n", "f": "f"}, "")

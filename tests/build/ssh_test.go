@@ -91,9 +91,9 @@ func newKeys(t *testing.T) (ed, ec key) {
 	return newKey(t, one, ""), newKey(t, two, "")
 }
 
-// TestSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and those of
+// TestRunMountsSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and those of
 // an agent. The step can sign with them, but cannot change the agent.
-func TestSSHKeys(t *testing.T) {
+func TestRunMountsSSHKeys(t *testing.T) {
 	s := newStore(t)
 	self, err := os.Executable()
 	if err != nil {
@@ -152,7 +152,7 @@ func TestSSHKeys(t *testing.T) {
 	}
 }
 
-func TestSSHMistakes(t *testing.T) {
+func TestMessagesForSSHMistakes(t *testing.T) {
 	s := newStore(t)
 	ed, ec := newKeys(t)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -167,15 +167,15 @@ func TestSSHMistakes(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "")
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}, "")
 	for flags, want := range map[string]string{
-		"default=" + secret.path:                      "private key " + secret.path + ": it is encrypted, and a build cannot ask for its passphrase\nhint: ssh-add " + secret.path,
-		"default=" + public:                           "it is a public key",
+		"default=" + secret.path:                      "private key " + secret.path + ": the key is encrypted, and a build cannot ask for the passphrase\nhint: run ssh-add " + secret.path,
+		"default=" + public:                           "contains a public key",
 		"default=" + dir + "/Dockerfile":              "no key found",
 		"default=" + dir:                              "is a directory",
 		"default=" + dir + "/none":                    "no such file",
 		"default=" + ed.path + ",":                    "a path is empty",
-		"default=" + ed.path + ",raw=true":            "raw=true is for a socket",
+		"default=" + ed.path + ",raw=true":            "raw=true needs a socket",
 		"default":                                     "SSH_AUTH_SOCK is not set",
-		"default=" + ed.path + " default=" + ec.path:  "default is given twice",
+		"default=" + ed.path + " default=" + ec.path:  "default is given twice\nhint: separate the keys",
 		"default=" + ed.path + "," + dir + "/nothing": "no such file",
 	} {
 		args := []string{"build", "-o", "type=cacheonly", dir}

@@ -11,7 +11,7 @@ import (
 func TestRunOpensStdout(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nUSER 65534\nRUN echo out >/dev/stdout; echo err >/dev/stderr; test -t 0 -o -t 1 -o -t 2 && exit 1; true\n"}, "")
-	s.do("build", "-q", "--no-cache", "-t", "opened", dir)
+	s.Do("build", "-q", "--no-cache", "-t", "opened", dir)
 }
 
 // TestBuildWithoutReader: a build whose progress output is closed continues to its end; otherwise it

@@ -17,8 +17,8 @@ import (
 
 // onTerminal starts a build of a Dockerfile on a terminal created by the test.
 func (s *store) onTerminal(p *testbundle.Pty, dockerfile string, flags ...string) *exec.Cmd {
-	s.t.Helper()
-	dir := contextDir(s.t, map[string]string{"Dockerfile": dockerfile}, "")
+	s.T.Helper()
+	dir := contextDir(s.T, map[string]string{"Dockerfile": dockerfile}, "")
 	cmd := s.Command(append(append([]string{"build"}, flags...), dir)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	cmd.Env = append(cmd.Env, "CI=", "BUILDKIT_PROGRESS=", "NO_COLOR=", "TERM=xterm")
@@ -35,21 +35,21 @@ func status(t *testing.T, cmd *exec.Cmd) int {
 
 // clean checks that a build has left nothing of its steps.
 func (s *store) clean() {
-	s.t.Helper()
+	s.T.Helper()
 	for _, dir := range []string{"tmp", "build/run"} {
-		entries, err := os.ReadDir(filepath.Join(s.dir, dir))
+		entries, err := os.ReadDir(filepath.Join(s.StoreDir, dir))
 		if err != nil && !os.IsNotExist(err) {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		for _, e := range entries {
-			s.t.Errorf("left: %s/%s", dir, e.Name())
+			s.T.Errorf("left: %s/%s", dir, e.Name())
 		}
 	}
 }
 
-// TestDebug: after a RUN fails, the user gets a shell with its files, environment and directory;
+// TestDebugShellHasTheFailedStepsState: after a RUN fails, the user gets a shell with its files, environment and directory;
 // afterwards the build ends with the error of the RUN, and the terminal is as before.
-func TestDebug(t *testing.T) {
+func TestDebugShellHasTheFailedStepsState(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	before := p.Termios()
@@ -80,9 +80,9 @@ func TestDebugNeedsTerminal(t *testing.T) {
 	}
 }
 
-// TestLive: on a terminal, steps are drawn in place, no row is wider than the terminal, and a log has
+// TestProgressIsDrawnInPlaceOnTerminal: on a terminal, steps are drawn in place, no row is wider than the terminal, and a log has
 // none of this.
-func TestLive(t *testing.T) {
+func TestProgressIsDrawnInPlaceOnTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	if err := p.Master.Resize(console.WinSize{Height: 20, Width: 40}); err != nil {
@@ -107,8 +107,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestPlain: the output is a log if it does not go to a terminal: in a pipe, and if CI is set.
-func TestPlain(t *testing.T) {
+// TestProgressIsLogWithoutTerminal: the output is a log if it does not go to a terminal: in a pipe, and if CI is set.
+func TestProgressIsLogWithoutTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo said\n"}, "")
@@ -148,9 +148,9 @@ $`)
 	}
 }
 
-// TestInterrupt: SIGINT ends all containers, nothing is left, and the exit status is that of a
+// TestInterruptEndsAllContainers: SIGINT ends all containers, nothing is left, and the exit status is that of a
 // program killed by the signal.
-func TestInterrupt(t *testing.T) {
+func TestInterruptEndsAllContainers(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	before := p.Termios()
@@ -161,7 +161,7 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Expect("CANCELED [")
-	p.Expect("minirun: canceled: interrupt")
+	p.Expect("minirun: canceled by a signal: interrupt")
 	if got := status(t, cmd); got != 128+int(syscall.SIGINT) {
 		t.Errorf("status %d", got)
 	}
@@ -171,21 +171,21 @@ func TestInterrupt(t *testing.T) {
 	s.clean()
 }
 
-// TestArguments: flags may follow the context; without a context the usage is printed; if the
+// TestFlagsMayFollowTheContext: flags may follow the context; without a context the usage is printed; if the
 // Dockerfile is missing, the error suggests a file with another name.
-func TestArguments(t *testing.T) {
+func TestFlagsMayFollowTheContext(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nARG A\nRUN echo $A > /a\n"}, "")
-	s.do("build", dir, "-t", "behind", "--build-arg", "A=given")
-	if got := s.do("run", "--rm", "--name", testbundle.Prefix+"behind", "behind", "cat", "/a"); got != "given" {
+	s.Do("build", dir, "-t", "behind", "--build-arg", "A=given")
+	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"behind", "behind", "cat", "/a"); got != "given" {
 		t.Errorf("A is %q", got)
 	}
-	s.Minirun("build").Fails(t, "needs one argument", "Usage:  minirun build [OPTIONS] PATH | URL | -")
-	s.Minirun("build", dir, dir).Fails(t, "needs one argument", "there are 2")
+	s.Minirun("build").Fails(t, "expected one argument", "Usage:  minirun build [OPTIONS] PATH | URL | -")
+	s.Minirun("build", dir, dir).Fails(t, "expected one argument", "but got 2")
 	s.Minirun("build", dir, "--tagg", "x").Fails(t, "tagg")
 	other := contextDir(t, map[string]string{"Containerfile": "FROM base\n"}, "")
 	s.Minirun("build", other).Fails(t, "Dockerfile", "there is "+other+"/Containerfile", "-f "+other+"/Containerfile")
-	s.Minirun("build", contextDir(t, map[string]string{"x": ""}, "")).Fails(t, "Dockerfile", "no such file", "-f names another")
+	s.Minirun("build", contextDir(t, map[string]string{"x": ""}, "")).Fails(t, "Dockerfile", "no such file", "hint: use -f FILE")
 	s.Minirun("build", filepath.Join(dir, "nowhere")).Fails(t, "nowhere", "no such file")
 }

@@ -17,7 +17,7 @@ import (
 
 // reasons returns what --explain prints about every step that was not cached.
 func (s *store) reasons(dir string, flags ...string) (out []string) {
-	s.t.Helper()
+	s.T.Helper()
 	b := s.builds(dir, append(flags, "--explain", "json")...)
 	var document struct {
 		Stages []struct {
@@ -29,7 +29,7 @@ func (s *store) reasons(dir string, flags ...string) (out []string) {
 		}
 	}
 	if err := json.Unmarshal([]byte(b.Stdout), &document); err != nil {
-		s.t.Fatalf("%v: %s", err, b.Stdout)
+		s.T.Fatalf("%v: %s", err, b.Stdout)
 	}
 	for _, stage := range document.Stages {
 		for _, i := range stage.Instructions {
@@ -41,8 +41,8 @@ func (s *store) reasons(dir string, flags ...string) (out []string) {
 	return out
 }
 
-// TestWhy: the explanation of a step that is built again names what has changed.
-func TestWhy(t *testing.T) {
+// TestExplainNamesReasonForMiss: the explanation of a step that is built again names what has changed.
+func TestExplainNamesReasonForMiss(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM base AS one
 COPY d /d
@@ -52,37 +52,37 @@ FROM base
 COPY --from=one /d /e
 RUN --mount=target=/m,source=a cat /m
 `, "a": "1", "d/x": "1", "d/y": "1", "e/f": "2"}, "")
-	const files, before = "something it depends on has changed: ", "the step before has made something else: "
+	const files, before = "an input changed: ", "the previous step's result changed: "
 	for _, c := range []struct {
 		name, change string
 		flags        []string
 		want         []string
 	}{
 		{"the first time", "true", nil, []string{
-			"COPY d /d: it is built for the first time: ", "RUN cat /d/*: it is built for the first time: ",
-			"COPY --from=one /d /e: it is built for the first time: ", "RUN --mount=type=bind,source=a,target=/m cat /m: it is built for the first time: "}},
+			"COPY d /d: no earlier build has this step: ", "RUN cat /d/*: no earlier build has this step: ",
+			"COPY --from=one /d /e: no earlier build has this step: ", "RUN --mount=type=bind,source=a,target=/m cat /m: no earlier build has this step: "}},
 		{"nothing", "true", nil, nil},
 		{"three files", "echo 2 > d/x; rm d/y; echo > d/z", nil, []string{
-			"COPY d /d: " + files + "d/x: changed; d/z: new; d/y: gone", "RUN cat /d/*: " + before,
-			"COPY --from=one /d /e: " + files + "d/x: changed; d/z: new; d/y: gone", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
+			"COPY d /d: " + files + "d/x: changed; d/z: added; d/y: removed", "RUN cat /d/*: " + before,
+			"COPY --from=one /d /e: " + files + "d/x: changed; d/z: added; d/y: removed", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
 		{"a mode, after a build from the cache", "true", nil, nil},
 		{"a mode", "chmod 700 d/x", nil, []string{
 			"COPY d /d: " + files + "d/x: changed", "RUN cat /d/*: " + before,
 			"COPY --from=one /d /e: " + files + "d/x: changed", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
 		{"what is mounted", "echo 2 > a", nil, []string{"RUN --mount=type=bind,source=a,target=/m cat /m: " + files + "a: changed"}},
 		{"an argument", "true", []string{"--build-arg", "X=2"}, []string{"RUN cat /d/*: " + files + "variable X: 1 → 2"}},
-		{"the instruction", "sed -i 's/cat .d/ls \\/d/' Dockerfile", []string{"--build-arg", "X=2"}, []string{"RUN ls /d/*: the instruction is another one: it was RUN cat /d/*: "}},
+		{"the instruction", "sed -i 's/cat .d/ls \\/d/' Dockerfile", []string{"--build-arg", "X=2"}, []string{"RUN ls /d/*: the instruction changed; it was RUN cat /d/*: "}},
 		{"a step between", "sed -i 's/^ARG/RUN echo between > between\\nARG/' Dockerfile", []string{"--build-arg", "X=2"}, []string{
-			"RUN echo between > between: it is built for the first time: ", "RUN ls /d/*: " + before}},
+			"RUN echo between > between: no earlier build has this step: ", "RUN ls /d/*: " + before}},
 		{"metadata between", "sed -i 's/^COPY/LABEL a=b\\nCOPY/' Dockerfile", []string{"--build-arg", "X=2"}, nil},
 		{"--no-cache-filter", "true", []string{"--build-arg", "X=2", "--no-cache-filter=one"}, []string{
 			"COPY d /d: --no-cache: ", "RUN echo between > between: --no-cache: ", "RUN ls /d/*: --no-cache: "}},
-		{"its layer is gone", "rm -r " + s.dir + "/build/cache; mkdir " + s.dir + "/build/cache; rm -r d; mkdir d; echo > d/new", []string{"--build-arg", "X=2"}, []string{
-			"COPY d /d: " + files + "d/new: new; d/x: gone; d/z: gone", "RUN echo between > between: " + before, "RUN ls /d/*: " + before,
-			"COPY --from=one /d /e: " + files + "d/new: new; d/x: gone; d/z: gone", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
-		{"its record is gone", "rm -r " + s.dir + "/build/cache; mkdir " + s.dir + "/build/cache", []string{"--build-arg", "X=2"}, []string{
-			"COPY d /d: its layer is no longer there: ", "RUN echo between > between: its layer is no longer there: ", "RUN ls /d/*: " + before,
-			"COPY --from=one /d /e: its layer is no longer there: ", "RUN --mount=type=bind,source=a,target=/m cat /m: its layer is no longer there: "}},
+		{"its layer is gone", "rm -r " + s.StoreDir + "/build/cache; mkdir " + s.StoreDir + "/build/cache; rm -r d; mkdir d; echo > d/new", []string{"--build-arg", "X=2"}, []string{
+			"COPY d /d: " + files + "d/new: added; d/x: removed; d/z: removed", "RUN echo between > between: " + before, "RUN ls /d/*: " + before,
+			"COPY --from=one /d /e: " + files + "d/new: added; d/x: removed; d/z: removed", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
+		{"its record is gone", "rm -r " + s.StoreDir + "/build/cache; mkdir " + s.StoreDir + "/build/cache", []string{"--build-arg", "X=2"}, []string{
+			"COPY d /d: its cached layer is missing: ", "RUN echo between > between: its cached layer is missing: ", "RUN ls /d/*: " + before,
+			"COPY --from=one /d /e: its cached layer is missing: ", "RUN --mount=type=bind,source=a,target=/m cat /m: its cached layer is missing: "}},
 	} {
 		shell(t, dir, c.change)
 		if got := s.reasons(dir, c.flags...); !slices.Equal(got, c.want) {
@@ -91,8 +91,8 @@ RUN --mount=target=/m,source=a cat /m
 	}
 }
 
-// TestFetched: ADD of a URL and of a repository, which are checked for changes in every build.
-func TestFetched(t *testing.T) {
+// TestFetchedSourcesAreCheckedForChanges: ADD of a URL and of a repository, which are checked for changes in every build.
+func TestFetchedSourcesAreCheckedForChanges(t *testing.T) {
 	s := newStore(t)
 	var mutex sync.Mutex
 	content, tag, name, sent := "1", `"a"`, "", 0
@@ -178,8 +178,8 @@ git -c user.name=n -c user.email=e commit -q --allow-empty -m `+message+`; git p
 	}
 }
 
-// TestTogether: two concurrent builds of the same Dockerfile run each step once.
-func TestTogether(t *testing.T) {
+// TestConcurrentBuildsRunEachStepOnce: two concurrent builds of the same Dockerfile run each step once.
+func TestConcurrentBuildsRunEachStepOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=cache,target=/c echo x >> /c/log; sleep 0.3\nRUN --mount=type=cache,target=/c echo y >> /c/log\n"}, "")
 	var wait sync.WaitGroup
@@ -195,7 +195,7 @@ func TestTogether(t *testing.T) {
 		}
 		ran += len(b.ran)
 	}
-	log, err := filepath.Glob(filepath.Join(s.dir, "build", "cache-mounts", "*", "fs", "log"))
+	log, err := filepath.Glob(filepath.Join(s.StoreDir, "build", "cache-mounts", "*", "fs", "log"))
 	if err != nil || len(log) != 1 {
 		t.Fatal(log, err)
 	}
@@ -204,16 +204,16 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestPowerLoss: a layer that was not on the disk when the machine lost power is built again; a layer
+// TestLayerLostInPowerFailureIsRebuilt: a layer that was not on the disk when the machine lost power is built again; a layer
 // that was on the disk is not. The test does not stop a machine: it removes what would be lost, and
 // marks the layers as created in a different boot.
-func TestPowerLoss(t *testing.T) {
+func TestLayerLostInPowerFailureIsRebuilt(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY a /a\nRUN cat /a > /b\n", "a": "content\n"}, "")
 	steps := []string{"COPY a /a", "RUN cat /a > /b"}
 	lose := func(damage string) {
 		t.Helper()
-		shell(t, s.dir, `for l in layers/*/layer.json; do sed -i 's/"boot":"[^"]*"/"boot":"another"/' $l; done
+		shell(t, s.StoreDir, `for l in layers/*/layer.json; do sed -i 's/"boot":"[^"]*"/"boot":"another"/' $l; done
 [ ! -e build/synced ] || sed -i 's/^[^ ]*/another/' build/synced
 `+damage)
 	}
@@ -231,7 +231,7 @@ func TestPowerLoss(t *testing.T) {
 		}
 	}
 	good("first", steps)
-	if _, err := os.Stat(filepath.Join(s.dir, "build", "synced")); err == nil {
+	if _, err := os.Stat(filepath.Join(s.StoreDir, "build", "synced")); err == nil {
 		t.Error("a build without an image has synced")
 	}
 	good("cached", nil)

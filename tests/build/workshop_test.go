@@ -15,7 +15,7 @@ import (
 func TestWorkshopNginx(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
-	s.do("import", testbundle.DebianNginx(t), "made")
+	s.Do("import", testbundle.DebianNginx(t), "made")
 	s.image("debian:bookworm", "FROM made\nRUN dpkg --purge $(dpkg-query -W -f '${Package}\\n' '*nginx*') && rm -rf /etc/apt/sources.list* && echo 'deb [trusted=yes] file:/debs ./' > /etc/apt/sources.list\n")
 	s.image("web", `FROM debian:bookworm
 RUN apt-get update && apt-get install -y nginx
@@ -25,30 +25,30 @@ HEALTHCHECK --interval=300ms --timeout=5s --retries=2 CMD curl -fsS http://127.0
 CMD ["sh", "-c", "nginx && exec sleep 1000"]
 `, "index.html", "built by minirun\n")
 	id := testbundle.Prefix + "web"
-	s.do("run", "-d", "--name", id, "web")
+	s.Do("run", "-d", "--name", id, "web")
 	defer s.Minirun("rm", "-f", id)
 	health := func(want string) {
 		t.Helper()
 		testbundle.Await(t, want, func() bool { return strings.Contains(s.Minirun("ps").Stdout, "("+want) })
 	}
 	health("healthy")
-	if got := s.do("exec", id, "curl", "-fsS", "http://127.0.0.1/"); got != "built by minirun" {
+	if got := s.Do("exec", id, "curl", "-fsS", "http://127.0.0.1/"); got != "built by minirun" {
 		t.Errorf("the page is %q", got)
 	}
-	s.do("exec", id, "nginx", "-s", "stop")
+	s.Do("exec", id, "nginx", "-s", "stop")
 	health("unhealthy")
-	s.do("exec", id, "nginx")
+	s.Do("exec", id, "nginx")
 	health("healthy")
 }
 
 // image builds an image without a network; files alternates names and contents.
 func (s *store) image(name, dockerfile string, files ...string) {
-	s.t.Helper()
+	s.T.Helper()
 	context := map[string]string{"Dockerfile": dockerfile}
 	for i := 0; i < len(files); i += 2 {
 		context[files[i]] = files[i+1]
 	}
-	s.do("build", "--network", "none", "--tag", name, contextDir(s.t, context, ""))
+	s.Do("build", "--network", "none", "--tag", name, contextDir(s.T, context, ""))
 }
 
 // nodeDockerfile is the workshop's. The three paths of COPY --from should be in the builder's
@@ -87,7 +87,7 @@ NPM
 	s.correctsNode(map[string]string{
 		"package.json": `{"name": "app", "version": "1.0.0"}`, "src/server.js": ". ./node_modules/greet/index.js\ncat package.json\n",
 	})
-	if got := s.do("run", "--rm", "--name", testbundle.Prefix+"app", "app"); !strings.HasPrefix(got, "hello from greet\n{") {
+	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"app", "app"); !strings.HasPrefix(got, "hello from greet\n{") {
 		t.Errorf("it prints %q", got)
 	}
 }
@@ -99,7 +99,7 @@ func TestWorkshopNodeBig(t *testing.T) {
 	}
 	testbundle.Need(t)
 	s := newStore(t)
-	s.do("import", testbundle.Debian(t, "npm", "nodejs,npm"), "made")
+	s.Do("import", testbundle.Debian(t, "npm", "nodejs,npm"), "made")
 	// A package that npm can install without a registry.
 	s.image("node:16", "FROM made\nWORKDIR /opt/greet\nCOPY package.json index.js ./\nRUN npm pack --pack-destination /opt\nWORKDIR /\n",
 		"package.json", `{"name": "greet", "version": "1.0.0", "main": "index.js"}`, "index.js", "module.exports = () => 'hello from greet'\n")
@@ -133,21 +133,21 @@ require('http').createServer((request, response) => response.end(greet() + ' at 
 // correctsNode builds the workshop's Dockerfile, which fails, and then a version in which the wrong
 // lines are replaced with the suggested ones, as the image app.
 func (s *store) correctsNode(files map[string]string) {
-	s.t.Helper()
-	dir := contextDir(s.t, files, "")
+	s.T.Helper()
+	dir := contextDir(s.T, files, "")
 	write := func(text string) {
 		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 	write(nodeDockerfile)
 	r := s.Minirun("build", "--network", "none", "--tag", "app", dir)
-	r.Fails(s.t, `"/dist": not found in stage builder`, "paths in --from begin at the root of stage builder, not at its WORKDIR /app", "   9 | >>> COPY --from=builder dist ./")
+	r.Fails(s.T, `"/dist" not found in stage builder`, "paths in --from begin at the root of stage builder, not at its WORKDIR /app", "   9 | >>> COPY --from=builder dist ./")
 	_, offered, _ := strings.Cut(r.Stderr, "Write instead:\n")
 	right := regexp.MustCompile(`(?m)^    (COPY .*)$`).FindAllStringSubmatch(offered, -1)
 	wrong := regexp.MustCompile(`(?m)^COPY --from=.*$`)
 	if len(right) != len(wrong.FindAllString(nodeDockerfile, -1)) {
-		s.t.Fatalf("offered are %q", right)
+		s.T.Fatalf("offered are %q", right)
 	}
 	write(wrong.ReplaceAllStringFunc(nodeDockerfile, func(string) string {
 		line := right[0][1]
@@ -155,8 +155,8 @@ func (s *store) correctsNode(files map[string]string) {
 		return line
 	}))
 	r = s.Minirun("build", "--network", "none", "--tag", "app", dir)
-	r.Exit(s.t, 0)
+	r.Exit(s.T, 0)
 	if !regexp.MustCompile(`(?m)RUN npm install\n#\d+ CACHED$`).MatchString(r.Stderr) {
-		s.t.Errorf("npm install has run again:\n%s", r.Stderr)
+		s.T.Errorf("npm install has run again:\n%s", r.Stderr)
 	}
 }

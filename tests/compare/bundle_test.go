@@ -13,9 +13,10 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/minirun/minirun/tests/testrootfs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testrootfs"
 )
 
 type bundle struct {

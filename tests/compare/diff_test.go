@@ -145,7 +145,7 @@ func apart(s, other string) string {
 	return s[max(0, i-20):min(len(s), i+80)]
 }
 
-func TestDiff(t *testing.T) {
+func TestDiffOfProbeOutput(t *testing.T) {
 	runc := Fields{"same": "1", "in.caps": "a", "only.runc": "x", "in.mount./proc.options": "rw"}
 	it := Fields{"same": "1", "in.caps": "b", "only.it": "y", "in.mount./proc.options": "ro"}
 	declared := []allowed{
@@ -166,7 +166,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-func TestGlob(t *testing.T) {
+func TestGlobMatchesFieldPaths(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string
 		want          bool
@@ -180,7 +180,7 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-func TestMountinfo(t *testing.T) {
+func TestMountinfoIsNormalised(t *testing.T) {
 	rt := &ociRuntime{name: "test", hostPID: "self"}
 	n := &normaliser{rt: rt, replacer: strings.NewReplacer("/b", "$BUNDLE")}
 	text := "10 1 0:5 /b/rootfs / ro,relatime shared:12 master:3 - ext4 /dev/x rw\n11 10 0:6 / /proc rw - proc proc rw\n12 11 0:6 /sys /proc ro - proc proc rw\n"

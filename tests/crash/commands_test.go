@@ -62,7 +62,7 @@ func TestRandomCommands(t *testing.T) {
 			before = h.Snapshot()
 		}
 	}
-	t.Logf("%d commands; how often which exit status: %v; which command: %v", total, statuses, verbs)
+	t.Logf("%d commands; number of each exit status: %v, of each command: %v", total, statuses, verbs)
 }
 
 // commandBundles returns bundles of every kind, including one whose program ends at once and one that

@@ -49,9 +49,9 @@ func inherited(random *rand.Rand, open *os.File, n int) (files []*os.File, prese
 	return files, preserved
 }
 
-// TestDescriptors gives minirun random sets of descriptors: programs get 0 to 2 and the open ones of
+// TestRandomDescriptorsAreNotInherited gives minirun random sets of descriptors: programs get 0 to 2 and the open ones of
 // --preserve-fds, hooks get only 0 to 2.
-func TestDescriptors(t *testing.T) {
+func TestRandomDescriptorsAreNotInherited(t *testing.T) {
 	h := newHost(t)
 	log := filepath.Join(h.Host, "log")
 	testbundle.AddMount(specs.Mount{Destination: "/host", Source: h.Host, Options: []string{"bind"}})(h.Spec)
@@ -76,7 +76,7 @@ func TestDescriptors(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("open were\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("the open descriptors are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 		if err := os.Remove(log); err != nil {
 			t.Fatal(err)

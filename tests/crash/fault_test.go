@@ -134,7 +134,7 @@ func (h *host) faults(v *verb, state string, whole, init bool, n int) {
 		h.judge(&t, f, where, what, status, text, state, whole)
 		h.gone(what)
 	}
-	h.t.Logf("%s: %d calls failed (%d more did not come, or cannot fail so): %d times it succeeded, %d times it failed cleanly, %d times Go's runtime gave up; %d leaks, delete --force at most %v, %v in all",
+	h.t.Logf("%s: %d calls failed (%d more were not reached, or cannot fail in this way): the command succeeded %d times and failed cleanly %d times, Go's runtime gave up %d times; %d leaks, delete --force at most %v, %v in all",
 		v.name, t.injected, t.missed, t.good, t.failed, t.runtime, h.leaks, h.slow.Round(time.Millisecond/10), time.Since(begin).Round(time.Second/10))
 	h.list("succeeded in spite of", t.survived)
 	h.list("failed because of", t.interrupted)
@@ -172,7 +172,7 @@ func (h *host) judge(t *tally, f fault, where, what string, status unix.WaitStat
 			t.interrupted[kind]++
 		}
 		if !strings.Contains(text, "minirun: ") || len(strings.TrimSpace(text)) < 20 {
-			h.t.Errorf("%s: exit status %d without a message that says anything: %q", what, status.ExitStatus(), text)
+			h.t.Errorf("%s: exit status %d without a useful message: %q", what, status.ExitStatus(), text)
 		}
 		if whole {
 			h.clean(what + ", before delete --force (" + strings.TrimSpace(text) + ")")
@@ -203,7 +203,7 @@ func (h *host) expect(what, state string) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestFailedSystemCallLeavesNothing(t *testing.T) {
 	for _, f := range faulty {
 		t.Run(f.verb, func(t *testing.T) {
 			h, v := newHost(t), verbCalled(f.verb)
@@ -215,7 +215,7 @@ func TestFaults(t *testing.T) {
 
 // Faults in the init's steps too: if one fails, the set-up must end with an error that has the
 // reason.
-func TestFaultsOfInit(t *testing.T) {
+func TestFailedSystemCallOfInitLeavesNothing(t *testing.T) {
 	for _, f := range faulty[:2] {
 		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 8) })
 	}

@@ -167,7 +167,7 @@ func (h *host) clean(what string) {
 			h.leaks++
 			h.t.Errorf("%s: left behind:\n\t%s", what, strings.Join(left, "\n\t"))
 			if h.leaks >= 10 {
-				h.t.Fatal("and so on")
+				h.t.Fatal("too many failures")
 			}
 			h.before = h.things()
 			return

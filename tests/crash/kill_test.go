@@ -33,7 +33,7 @@ func (h *host) killAt(v *verb, n int, init bool) (where string, boundaries int) 
 		return tracer.Verdict{Kill: true}
 	}, h.words(v.args)...)
 	if where == "" && (!outcome.Status.Exited() || outcome.Status.ExitStatus() != 0) {
-		h.t.Errorf("%s, not killed, traced: %v: %s", v.name, describe(outcome.Status), text)
+		h.t.Errorf("%s, traced but not killed: %v: %s", v.name, describe(outcome.Status), text)
 	}
 	return where, boundaries
 }
@@ -53,7 +53,7 @@ func describe(s unix.WaitStatus) string {
 }
 
 // each tries every boundary, or about the given number of them. The command does not make exactly the
-// same calls each time, so "every" means: until the command has ended before the boundary three times
+// same calls each time, so "every" means: until the command ended before the boundary three times
 // in a row.
 func (h *host) each(v *verb, amount int, try func(n int) (reached bool, boundaries int)) (total int) {
 	h.t.Helper()
@@ -88,7 +88,7 @@ func (h *host) eachBoundary(v *verb, init bool, amount int) {
 		}
 		return where != "", boundaries
 	})
-	h.t.Logf("%s: %d boundaries, killed at %d, %d leaks, delete --force at most %v, %v in all",
+	h.t.Logf("%s: %d boundaries, killed at %d, %d leaks, delete --force at most %v, %v in total",
 		v.name, total, killed, h.leaks, h.slow.Round(time.Millisecond/10), time.Since(begin).Round(time.Second/10))
 }
 
@@ -131,9 +131,9 @@ func TestKillAtBoundariesOfInit(t *testing.T) {
 	}
 }
 
-// TestKillInit kills the init instead: minirun must report the failure, and create must leave
+// TestKilledInitIsReported kills the init instead: minirun must report the failure, and create must leave
 // nothing.
-func TestKillInit(t *testing.T) {
+func TestKilledInitIsReported(t *testing.T) {
 	for _, name := range []string{"run detached", "create", "exec"} {
 		v := verbCalled(name)
 		t.Run("default/"+v.name, func(t *testing.T) {
@@ -181,6 +181,6 @@ func (h *host) eachDeath(v *verb, amount int) {
 		h.gone(what)
 		return where != "", boundaries
 	})
-	h.t.Logf("%s: init killed at %d boundaries, %d of them too late for minirun to fail; %d leaks, %v in all",
+	h.t.Logf("%s: init killed at %d boundaries, %d of them too late for minirun to fail; %d leaks, %v in total",
 		v.name, killed, good, h.leaks, time.Since(begin).Round(time.Second/10))
 }

@@ -58,7 +58,7 @@ func TestKillKeepsNetworkDevices(t *testing.T) {
 		killed++
 	}
 	if killed < 10 || created == 0 {
-		t.Errorf("killed at %d boundaries; created, and not returned, %d times", killed, created)
+		t.Errorf("killed at %d boundaries; %d times after the container was created and before the device was returned", killed, created)
 	}
 	t.Logf("killed at %d boundaries, %d of them after the container was created", killed, created)
 }
@@ -82,7 +82,7 @@ func (h *host) killAtCall(v *verb, n int, calls ...uint64) (where string) {
 		return tracer.Verdict{Kill: true}
 	}, h.words(v.args)...)
 	if where == "" && (!outcome.Status.Exited() || outcome.Status.ExitStatus() != 0) {
-		h.t.Errorf("%s, not killed, traced: %v: %s", v.name, describe(outcome.Status), text)
+		h.t.Errorf("%s, traced but not killed: %v: %s", v.name, describe(outcome.Status), text)
 	}
 	return where
 }

@@ -10,9 +10,9 @@ import (
 // foreground is `run` that waits for its container: if it is killed, the container continues to run.
 var foreground = verb{"run", nil, []string{"run", "ID", "BUNDLE"}}
 
-// TestRandomKills kills minirun at random times: also between system calls, and while several threads
+// TestKillsAtRandomTimesLeaveNothing kills minirun at random times: also between system calls, and while several threads
 // are running, which the tracer never tests.
-func TestRandomKills(t *testing.T) {
+func TestKillsAtRandomTimesLeaveNothing(t *testing.T) {
 	hosts := []*host{newHost(t)}
 	for _, k := range kinds {
 		hosts = append(hosts, newHost(t, k.change...))
@@ -67,7 +67,7 @@ func (h *host) killAfter(v *verb, after time.Duration) bool {
 	}
 	status, exited := cmd.ProcessState.ExitCode(), cmd.ProcessState.Exited()
 	if exited && status != 0 {
-		h.t.Errorf("%s, not killed: exit status %d: %s", v.name, status, h.text())
+		h.t.Errorf("%s, which was not killed: exit status %d: %s", v.name, status, h.text())
 	}
 	return !exited
 }

@@ -58,9 +58,9 @@ func parallel(n int, do func(i int)) {
 	group.Wait()
 }
 
-// TestManyContainers creates many containers concurrently, so that all are alive at the same time,
+// TestManyContainersAtOnce creates many containers concurrently, so that all are alive at the same time,
 // starts them all and deletes them all.
-func TestManyContainers(t *testing.T) {
+func TestManyContainersAtOnce(t *testing.T) {
 	h := newHost(t)
 	h.Spec.Linux.CgroupsPath = "" // derived from the ID
 	h.Write()
@@ -95,9 +95,9 @@ func TestManyContainers(t *testing.T) {
 	h.clean("after all were deleted")
 }
 
-// TestCycles repeats the life of a container many times: afterwards the mounts, cgroups and processes
+// TestManyLifeCyclesLeaveNothing repeats the life of a container many times: afterwards the mounts, cgroups and processes
 // of the machine are the same as before.
-func TestCycles(t *testing.T) {
+func TestManyLifeCyclesLeaveNothing(t *testing.T) {
 	h := newHost(t, testbundle.Args("true"))
 	begin, n := time.Now(), amount(30, 10000)
 	baseline := h.counts()
@@ -163,7 +163,7 @@ func TestExecAgainstDelete(t *testing.T) {
 		group.Wait()
 		h.clean("after exec against delete")
 	}
-	t.Logf("%d times exec against delete; how often which exit status: %v", total, results)
+	t.Logf("%d times exec against delete; number of each exit status: %v", total, results)
 }
 
 // execEnd returns what is wrong with the way in which an exec of "exit 7" ended.

@@ -29,7 +29,7 @@ var soakTime, _ = time.ParseDuration(os.Getenv("MINIRUN_SOAK"))
 //	MINIRUN_SOAK=1h MINIRUN_SOAK_COMMANDS=20000 go test -count=1 -v -timeout 2h -run TestSoak ./tests/crash
 func TestSoak(t *testing.T) {
 	if soakTime == 0 {
-		t.Skip("takes as long as MINIRUN_SOAK says, such as 1h")
+		t.Skip("set MINIRUN_SOAK to the time that it may take, such as 1h")
 	}
 	total := 20000
 	if n, err := strconv.Atoi(os.Getenv("MINIRUN_SOAK_COMMANDS")); err == nil {
@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 		time.Sleep(time.Until(begin.Add(soakTime * time.Duration(done) / time.Duration(total))))
 	}
 	readings = append(readings, s.read(done, time.Since(begin)))
-	t.Logf("%d commands in %v; how often each: %v\n%s", done, time.Since(begin).Round(time.Second), s.counts, readingsTable(readings))
+	t.Logf("%d commands in %v; number of each: %v\n%s", done, time.Since(begin).Round(time.Second), s.counts, readingsTable(readings))
 	// The first interval is a warm-up: it creates directories for locks and threads of monitors.
 	for _, grown := range readings[len(readings)-1].growth(readings[1], total) {
 		t.Error(grown)

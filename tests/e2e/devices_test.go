@@ -50,7 +50,7 @@ func TestDevices(t *testing.T) {
 
 // Without a mount on /dev the devices are created in the image's own directory, and existing files
 // with their names are replaced.
-func TestTakenNames(t *testing.T) {
+func TestDeviceNamesTakenByTheImage(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh(statDevices), func(s *specs.Spec) {
 		var kept []specs.Mount
 		for _, m := range s.Mounts {
@@ -116,7 +116,7 @@ func TestRequestedDevicesInUserNamespace(t *testing.T) {
 }
 
 // If the whole of the host's /dev is bind-mounted, it is not changed.
-func TestBoundDev(t *testing.T) {
+func TestBindMountedDevIsNotChanged(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("ls -d /dev/mem /dev/null >/dev/null && echo host"), func(s *specs.Spec) {
 		s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}, {Destination: "/dev", Source: "/dev", Options: []string{"rbind", "rprivate"}}}
 	})

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the output in docs/see-it.md anew
 // The output in docs/see-it.md is what the commands print, except for numbers and column widths.
 //
 //	go test ./tests/e2e -run Docs -update
-func TestDocs(t *testing.T) {
+func TestDocsShowRealOutput(t *testing.T) {
 	testbundle.Need(t)
 	if _, err := exec.LookPath("runc"); err != nil {
 		t.Skip("needs runc: apt-get install runc")

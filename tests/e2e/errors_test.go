@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestClassicMistakes: the message names the place in config.json and explains the cause in words.
-func TestClassicMistakes(t *testing.T) {
+// TestMessagesForClassicMistakes: the message names the place in config.json and explains the cause in words.
+func TestMessagesForClassicMistakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*testbundle.Bundle)
@@ -115,7 +115,7 @@ func args(a ...string) func(*testbundle.Bundle) {
 	return func(b *testbundle.Bundle) { b.Spec.Process.Args = a }
 }
 
-func TestDamagedConfig(t *testing.T) {
+func TestIncompleteConfigIsAnError(t *testing.T) {
 	b := testbundle.New(t)
 	r := b.Minirun("run", b.ID, b.Dir)
 	r.Fails(t, "config.json")
@@ -129,7 +129,7 @@ func TestDamagedConfig(t *testing.T) {
 
 // Every document that internal/spec must reject is rejected before the program does anything, and the
 // message names the place.
-func TestMalformed(t *testing.T) {
+func TestMalformedConfigIsRejected(t *testing.T) {
 	b := testbundle.New(t)
 	before := b.Snapshot()
 	cases := spectest.Malformed()

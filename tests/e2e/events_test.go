@@ -14,7 +14,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/stats"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -45,7 +46,7 @@ func TestEventsStats(t *testing.T) {
 	if strings.Count(r.Stdout, "\n") != 1 || !strings.HasPrefix(r.Stdout, `{"type":"stats","id":"`+b.ID+`","data":{"cpu":{"usage":{"total":`) {
 		t.Errorf("%s", r.Stdout)
 	}
-	var event struct{ Data cgroups.Stats }
+	var event struct{ Data stats.Stats }
 	if err := json.Unmarshal([]byte(r.Stdout), &event); err != nil {
 		t.Fatal(err)
 	}
@@ -76,16 +77,16 @@ func TestStatsAsRunc(t *testing.T) {
 	runc.run(t, "pause", runc.bundle.ID)
 	defer runc.run(t, "resume", runc.bundle.ID)
 	theirs := runc.run(t, "events", "--stats", runc.bundle.ID)
-	stats, err := cgroups.Open(paths).Stats()
+	sample, err := stats.Read(group.Open(paths))
 	if err != nil {
 		t.Fatal(err)
 	}
 	v2 := onV2(t)
 	if !v2 {
 		// runc ignores the v2 tree of a hybrid host.
-		stats.Hugetlb = map[string]cgroups.HugetlbStats{}
+		sample.Hugetlb = map[string]stats.HugetlbStats{}
 	}
-	text, err := json.Marshal(control.Event{Type: "stats", ID: runc.bundle.ID, Data: &control.Stats{Stats: *stats}})
+	text, err := json.Marshal(control.Event{Type: "stats", ID: runc.bundle.ID, Data: &control.Stats{Stats: *sample}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +170,8 @@ func TestEventsInterval(t *testing.T) {
 	}
 }
 
-// TestEventsOOM: each OOM kill of a process is reported, also if it ends the container.
-func TestEventsOOM(t *testing.T) {
+// TestEventsReportEachOOMKill: each OOM kill of a process is reported, also if it ends the container.
+func TestEventsReportEachOOMKill(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("while ! [ -e /tmp/go ]; do sleep 0.01; done; tail /dev/zero; sleep 0.2; exec tail /dev/zero"), testbundle.Writable)
 	limit := int64(16 << 20)
 	b.Spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit, Swap: &limit}
@@ -194,6 +195,6 @@ func TestEventsOOM(t *testing.T) {
 	}
 	testbundle.Reap()
 	if oom < 2 {
-		t.Errorf("%d times out of memory was told, want 2", oom)
+		t.Errorf("out of memory was reported %d times, want 2", oom)
 	}
 }

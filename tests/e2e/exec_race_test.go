@@ -20,7 +20,7 @@ import (
 )
 
 // Signals sent to minirun are forwarded to the process, and when the process ends, minirun ends.
-func TestExecSignals(t *testing.T) {
+func TestExecForwardsSignals(t *testing.T) {
 	b, _ := up(t)
 	cmd := b.Command("exec", b.ID, "probe", "hold", "7")
 	out, err := cmd.StdoutPipe()
@@ -80,7 +80,7 @@ func TestExecRacesDelete(t *testing.T) {
 }
 
 // If the minirun process of an exec is killed, delete finds everything that it leaves.
-func TestExecKilled(t *testing.T) {
+func TestDeleteFindsWhatKilledExecLeaves(t *testing.T) {
 	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, without(specs.PIDNamespace)} {
 		b, _ := up(t, change)
 		for i := range 40 {

@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -38,7 +38,7 @@ func TestExecPreserveFDs(t *testing.T) {
 
 // If standard input is the host's /dev/null, the device does not change, whatever root in the
 // container does to it.
-func TestExecNull(t *testing.T) {
+func TestExecDoesNotChangeHostNull(t *testing.T) {
 	b, _ := up(t, testbundle.Can("CAP_FOWNER", "CAP_CHOWN", "CAP_DAC_OVERRIDE"))
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -89,16 +89,16 @@ func TestExecDetach(t *testing.T) {
 // onV2 reports whether the host has only cgroup v2.
 func onV2(t *testing.T) bool {
 	t.Helper()
-	h, err := cgroups.Detect()
+	h, err := host.Detect()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.Mode == cgroups.V2
+	return h.IsV2Only()
 }
 
 // --cgroup moves the process to a cgroup below the container's cgroup, in all hierarchies or in some
 // of them.
-func TestExecCgroup(t *testing.T) {
+func TestExecInCgroupBelowContainers(t *testing.T) {
 	b, pid := up(t)
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

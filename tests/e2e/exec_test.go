@@ -46,7 +46,7 @@ func in(b *testbundle.Bundle, script string, flags ...string) testbundle.Result 
 
 // A process of exec is in all namespaces and cgroups and has the root directory of the container's
 // first process, whichever of these are shared with the host.
-func TestExecJoins(t *testing.T) {
+func TestExecJoinsAllNamespaces(t *testing.T) {
 	cgroupns := with(specs.CgroupNamespace, "")
 	timens := func(s *specs.Spec) {
 		with(specs.TimeNamespace, "")(s)

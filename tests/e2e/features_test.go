@@ -10,7 +10,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestFeatures(t *testing.T) {
+func TestFeaturesIncludeThoseOfRunc(t *testing.T) {
 	b := testbundle.New(t)
 	r := b.Minirun("features")
 	r.Exit(t, 0)

@@ -25,9 +25,9 @@ func report(file, name string) specs.Hook {
 	return shellHook(fmt.Sprintf(`{ echo "%s"; readlink /proc/self/ns/mnt; cat; echo; echo end; } >> %s`, name, file))
 }
 
-// TestHookMoments: each kind of hook runs once, in order, in its namespaces, with the state that the
+// TestHooksRunInOrderInTheirNamespaces: each kind of hook runs once, in order, in its namespaces, with the state that the
 // specification requires.
-func TestHookMoments(t *testing.T) {
+func TestHooksRunInOrderInTheirNamespaces(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo program >> /host/log; echo end >> /host/log"))
 	log := filepath.Join(b.Host, "log")
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
@@ -99,7 +99,7 @@ func TestHookMoments(t *testing.T) {
 
 // createContainer sees the host's files (it runs before pivot_root), and startContainer sees the
 // container's.
-func TestHookRoots(t *testing.T) {
+func TestHooksSeeTheirRoot(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("cat /tmp/*"), testbundle.Writable)
 	marker := filepath.Join(b.Host, "marker")
 	if err := os.WriteFile(marker, nil, 0o644); err != nil {
@@ -136,7 +136,7 @@ func TestHookEnvironment(t *testing.T) {
 }
 
 // The working directory of a hook that runs on the host is the bundle, as in runc.
-func TestHookDirectory(t *testing.T) {
+func TestHookRunsInTheBundle(t *testing.T) {
 	b := testbundle.New(t)
 	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{shellHook("pwd > " + b.Host + "/pwd")}}
 	b.Run().Exit(t, 0)
@@ -147,7 +147,7 @@ func TestHookDirectory(t *testing.T) {
 
 // A hook that fails stops the container, and its output is in the message; later hooks do not run. A
 // failure of poststop is only a warning.
-func TestHookFailures(t *testing.T) {
+func TestFailedHookStopsTheContainer(t *testing.T) {
 	set := func(h *specs.Hooks, kind string, hooks ...specs.Hook) {
 		switch kind {
 		case "prestart":

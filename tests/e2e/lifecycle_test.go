@@ -216,7 +216,7 @@ func TestForceDeleteWhileCreating(t *testing.T) {
 }
 
 // If the create process is killed, its container dies with it.
-func TestKilledCreator(t *testing.T) {
+func TestContainerDiesWithKilledCreate(t *testing.T) {
 	b, sign := hanging(t, func(all *specs.Hooks, h specs.Hook) { all.CreateRuntime = []specs.Hook{h} }, false)
 	b.Write()
 	cmd := b.Command("create", "--bundle", b.Dir, b.ID)
@@ -232,7 +232,7 @@ func TestKilledCreator(t *testing.T) {
 	testbundle.Reap()
 }
 
-func TestKill(t *testing.T) {
+func TestKillSendsEachSignal(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh(`trap "echo usr1 >> /host/log" USR1; trap "echo rt >> /host/log" 40; trap "echo term >> /host/log" TERM; echo ready > /host/log; while :; do sleep 0.02; done`))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
 	log := filepath.Join(b.Host, "log")
@@ -265,7 +265,7 @@ func TestKill(t *testing.T) {
 }
 
 // Without a separate PID namespace, the end of the first process does not end the others.
-func TestKillAll(t *testing.T) {
+func TestKillAllSignalsEveryProcess(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("sleep 1000 & sleep 1000 & echo started > /host/log; wait"), without(specs.PIDNamespace))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
 	createBundle(t, b)
@@ -308,7 +308,7 @@ func TestCreatedProcessIsSmall(t *testing.T) {
 }
 
 // Many concurrent starts of one container: exactly one succeeds.
-func TestConcurrentStart(t *testing.T) {
+func TestConcurrentStartSucceedsOnce(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	createBundle(t, b)
 	const n = 8

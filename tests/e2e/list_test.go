@@ -162,7 +162,7 @@ func (r *runc) start(t *testing.T, change ...func(*specs.Spec)) (cgroups map[str
 	return state.Cgroups
 }
 
-func TestPS(t *testing.T) {
+func TestPSListsProcesses(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("sleep 1001 & exec sleep 1000"))
 	pid := detached(t, b)
 	var pids []int

@@ -5,13 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -40,70 +38,6 @@ func TestReadonlyRootIsNotTheHosts(t *testing.T) {
 	b := testbundle.New(t)
 	b.Run().Exit(t, 0)
 	b.File("/x", "host", 0o644)
-}
-
-func TestRootfsPropagation(t *testing.T) {
-	for _, c := range []struct{ word, want string }{
-		{"", ""}, {"private", ""}, {"rprivate", ""}, {"slave", ""}, {"rslave", ""},
-		{"unbindable", "unbindable "}, {"shared", "shared "}, {"rshared", "shared "},
-	} {
-		t.Run("word "+c.word, func(t *testing.T) {
-			b := testbundle.New(t, testbundle.Sh(optional("/")), func(s *specs.Spec) { s.Linux.RootfsPropagation = c.word })
-			r := b.Run()
-			r.Exit(t, 0)
-			if got := strings.TrimSpace(strings.ReplaceAll(r.Stdout, "master ", "")); got != strings.TrimSpace(c.want) {
-				t.Errorf("propagation of / is %q, want %q", got, c.want)
-			}
-		})
-	}
-}
-
-// propagationOf prints the optional fields of the root and of /mnt.
-var propagationOf = optional("/") + ";" + optional("/mnt")
-
-// On a host with shared mounts, which is systemd's default: docs/mounts.md has the same table. A root
-// with slave propagation receives what the host mounts below root.path, and propagates nothing to the
-// host.
-func TestRootfsPropagationOnSharedMounts(t *testing.T) {
-	for _, c := range []struct{ word, root, bind, fromHost string }{
-		{"", "", "master", ""},
-		{"slave", "master", "shared", "seen"}, {"rslave", "master", "master", "seen"},
-		{"private", "", "shared", ""}, {"rprivate", "", "", ""},
-		{"shared", "shared", "shared", ""}, {"rshared", "shared", "shared", ""},
-		{"unbindable", "unbindable", "shared", ""}, {"runbindable", "unbindable", "unbindable", ""},
-	} {
-		t.Run("word "+c.word, func(t *testing.T) {
-			b := testbundle.New(t, testbundle.Sh(propagationOf+"; exec sleep 1000"), func(s *specs.Spec) {
-				s.Linux.RootfsPropagation = c.word
-				s.Linux.ReadonlyPaths = []string{"/etc"} // a clone of a mount that may be unbindable
-			})
-			shareMount(t, b.Path("/"))
-			shareMount(t, b.Host)
-			addMount(specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
-			b.Spec.Process.Args[2] = strings.Replace(b.Spec.Process.Args[2], "; exec", "; echo up; exec", 1)
-			createBundle(t, b)
-			if err := unix.Mount("tmpfs", b.Path("/opt"), "tmpfs", 0, ""); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = unix.Unmount(b.Path("/opt"), unix.MNT_DETACH) })
-			b.Minirun("start", b.ID).Exit(t, 0)
-			b.Minirun("exec", b.ID, "sh", "-c", propagationOf+"; grep -q ' /opt ' /proc/self/mountinfo && echo seen; true").
-				Prints(t, strings.TrimRight(c.root+" \n"+c.bind+" \n"+c.fromHost, " \n"))
-			b.Minirun("delete", "--force", b.ID).Exit(t, 0)
-		})
-	}
-}
-
-// shareMount turns a directory into a shared mount.
-func shareMount(t *testing.T, dir string) {
-	t.Helper()
-	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestNoPivot(t *testing.T) {
@@ -211,99 +145,6 @@ func hostDirectory(t *testing.T, b *testbundle.Bundle) {
 	if err := os.WriteFile(filepath.Join(sub, "below"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// idmap without mappings uses those of a joined user namespace.
-func TestIDMapOfJoinedUserNamespace(t *testing.T) {
-	b := testbundle.New(t, testbundle.Sh("stat -c %u:%g /mnt/file /mnt/sub/below"))
-	hostDirectory(t, b)
-	path := fmt.Sprintf("/proc/%d/ns/user", holder(t, unix.CLONE_NEWUSER).Process.Pid)
-	with(specs.UserNamespace, path)(b.Spec)
-	for _, c := range []struct{ word, want string }{{"idmap", "0:0\n65534:65534"}, {"ridmap", "0:0\n0:0"}} {
-		b.Spec.Mounts = append(spec.Default(false).Mounts, specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind", c.word}})
-		b.Run().Prints(t, c.want)
-	}
-	same := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 300000, Size: 65536}}
-	b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = same, same
-	b.Run().Exit(t, 0)
-	b.Spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 300001, Size: 65536}}
-	b.Run().Fails(t, "linux.gidMappings", "0 300000 65536", "0 300001 65536")
-	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/touch", Args: []string{"touch", filepath.Join(b.Host, "ran")}}}}
-	b.Run().Fails(t, "linux.gidMappings")
-	if _, err := os.Stat(filepath.Join(b.Host, "ran")); err == nil {
-		t.Error("a hook ran for a container with wrong mappings")
-	}
-}
-
-// idmap without mappings uses those of the user namespace: the container's root owns the files of the
-// host's root, and the files that it creates are owned by the host's root.
-func TestIDMapOfUserNamespace(t *testing.T) {
-	b := testbundle.New(t, userns, testbundle.Sh("stat -c %u:%g /mnt/file; touch /mnt/made"))
-	if err := os.WriteFile(filepath.Join(b.Host, "file"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	addMount(specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"bind", "idmap"}})(b.Spec)
-	b.Run().Prints(t, "0:0")
-	info, err := os.Stat(filepath.Join(b.Host, "made"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if st := info.Sys().(*syscall.Stat_t); st.Uid != 0 || st.Gid != 0 {
-		t.Errorf("on the host it is %d:%d's", st.Uid, st.Gid)
-	}
-}
-
-// A bind source that only the host's root can reach.
-func TestBindFromPrivateDirectory(t *testing.T) {
-	b := testbundle.New(t, userns, testbundle.Sh("cat /mnt/file"))
-	private := filepath.Join(b.Host, "private")
-	if err := os.MkdirAll(filepath.Join(private, "d"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(private, "d/file"), []byte("reached\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(private, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	addMount(specs.Mount{Destination: "/mnt", Source: filepath.Join(private, "d"), Options: []string{"bind", "ro"}})(b.Spec)
-	b.Run().Prints(t, "reached")
-}
-
-// With rslave a mount that the host makes later appears inside; mounts made in the container never
-// appear on the host.
-func TestMountPropagatesInward(t *testing.T) {
-	b := testbundle.New(t, testbundle.Sh("echo up; i=0; while [ ! -e /mnt/later/file ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i+1)); done; cat /mnt/later/file"))
-	later := filepath.Join(b.Host, "later")
-	if err := os.Mkdir(later, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	addMount(specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind", "rslave"}})(b.Spec)
-	b.Write()
-	cmd := b.Command("run", b.ID, b.Dir)
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 3)
-	if _, err := out.Read(buf); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("tmpfs", later, "tmpfs", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Unmount(later, unix.MNT_DETACH) }()
-	if err := os.WriteFile(filepath.Join(later, "file"), []byte("seen"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if n, _ := out.Read(buf); string(buf[:n]) != "see" {
-		t.Errorf("inside: %q", buf[:n])
-	}
-	_, _ = out.Read(buf)
-	_ = cmd.Wait()
 }
 
 // TestMountThroughLinkWhileRenaming: the kernel refuses to resolve .. in a symbolic link of the image

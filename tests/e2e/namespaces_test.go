@@ -31,7 +31,7 @@ const showNamespaces = "for n in pid net ipc uts mnt user cgroup time; do readli
 
 // A namespace of each kind is new if and only if config.json requests it, and a time namespace is
 // also entered, not only created.
-func TestNewNamespaces(t *testing.T) {
+func TestNamespacesAreNewOnlyOnRequest(t *testing.T) {
 	host := map[string]string{}
 	for _, k := range kinds {
 		host[k.proc] = testbundle.Namespace("self", k.proc)
@@ -79,7 +79,7 @@ func TestNewNamespaces(t *testing.T) {
 func kindName(proc string) string { return proc }
 
 // The host's names do not change.
-func TestHostname(t *testing.T) {
+func TestHostnameOfHostIsUnchanged(t *testing.T) {
 	before, _ := os.Hostname()
 	b := testbundle.New(t, testbundle.Sh("hostname; cat /proc/sys/kernel/domainname"), func(s *specs.Spec) {
 		s.Hostname, s.Domainname = "inside", "example.org"
@@ -237,7 +237,7 @@ func TestJoinByPath(t *testing.T) {
 }
 
 // The container joins all namespaces of another one, as in a pod.
-func TestJoinContainer(t *testing.T) {
+func TestJoinAllNamespacesOfAnotherContainer(t *testing.T) {
 	first := testbundle.New(t, userns, testbundle.Sh("echo up; exec sleep 1000"), func(s *specs.Spec) { s.Hostname = "pod" })
 	pid, _ := first.Background(t)
 	second := testbundle.New(t, testbundle.Sh("hostname; cat /proc/self/uid_map; ps | grep -c 'sleep 100[0]'"), func(s *specs.Spec) { s.Hostname = "" })

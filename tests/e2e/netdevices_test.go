@@ -221,7 +221,7 @@ func TestNetDeviceReturns(t *testing.T) {
 		"renamed by a hook":     {[]func(*specs.Spec){netDevices("v0", "c0"), renaming}, "exit status 3"},
 		"in a joined namespace": {[]func(*specs.Spec){netDevices("v0", "x0"), failing("createRuntime")}, "exit status 3"},
 		"by another name":       {[]func(*specs.Spec){netDevices("a0", ""), failing("createRuntime")}, "exit status 3"},
-		"twice":                 {[]func(*specs.Spec){netDevices("a0", "c0", "v0", "c1")}, "linux.netDevices.v0: v0 is the device of linux.netDevices.a0 already"},
+		"twice":                 {[]func(*specs.Spec){netDevices("a0", "c0", "v0", "c1")}, "linux.netDevices.v0: v0 is already listed as linux.netDevices.a0"},
 		"taken where it joins":  {[]func(*specs.Spec){netDevices("v1", "x0", "v0", "c0")}, `already has a device named "c0"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -109,9 +109,9 @@ func (m *manager) touch(b *testbundle.Bundle, name string) {
 	}
 }
 
-// TestNotifyRun: run forwards readiness once, and no other message of the program; later messages do
+// TestRunForwardsReadinessOnce: run forwards readiness once, and no other message of the program; later messages do
 // not block the program.
-func TestNotifyRun(t *testing.T) {
+func TestRunForwardsReadinessOnce(t *testing.T) {
 	b, m := notifyBundle(t, "i=0; while [ $i -lt 40 ]; do probe notify WATCHDOG=1 STOPPING=1 READY=1; i=$((i+1)); done; "+
 		"[ $NOTIFY_SOCKET = /run/notify/notify.sock ] && touch /run/notify/x 2>/dev/null || exit 7")
 	pidFile := filepath.Join(b.Host, "pid")
@@ -130,9 +130,9 @@ func TestNotifyRun(t *testing.T) {
 	m.wants(string(pid))
 }
 
-// TestNotifyDetached: run --detach and start return when the program is ready and systemd has
+// TestDetachedRunWaitsForReadiness: run --detach and start return when the program is ready and systemd has
 // processed the message.
-func TestNotifyDetached(t *testing.T) {
+func TestDetachedRunWaitsForReadiness(t *testing.T) {
 	for _, verb := range []string{"run", "start"} {
 		t.Run(verb, func(t *testing.T) {
 			b, m := notifyBundle(t, "exec sleep 1000")
@@ -184,8 +184,8 @@ func TestNotifyEndsWithContainer(t *testing.T) {
 	testbundle.Reap()
 }
 
-// TestNotifyOfStartAlone: the container has no socket on which to report readiness.
-func TestNotifyOfStartAlone(t *testing.T) {
+// TestStartNeedsNotifySocketOfCreate: the container has no socket on which to report readiness.
+func TestStartNeedsNotifySocketOfCreate(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.Write()
 	quiet(t, b.Command("create", b.ID, b.Dir))

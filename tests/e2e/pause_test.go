@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestPause(t *testing.T) {
+func TestPauseAndResume(t *testing.T) {
 	// It records that it is running in a file that the test can see.
 	b := testbundle.New(t, testbundle.Sh("while :; do echo x >> /tmp/ticks; sleep 0.01; done"), testbundle.Writable)
 	detached(t, b)

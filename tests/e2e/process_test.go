@@ -21,8 +21,8 @@ func status(names string) func(*specs.Spec) {
 
 func ptr[T any](v T) *T { return &v }
 
-// TestProcess runs one program for each property of process, and compares what the program sees.
-func TestProcess(t *testing.T) {
+// TestProcessProperties runs one program for each property of process, and compares what the program sees.
+func TestProcessProperties(t *testing.T) {
 	type changes = []func(*specs.Spec)
 	for _, c := range []struct {
 		name   string
@@ -159,7 +159,7 @@ func created(t *testing.T, b *testbundle.Bundle) {
 }
 
 // A cwd that only the process's user may enter.
-func TestPrivateHome(t *testing.T) {
+func TestWorkingDirectoryOfUserAlone(t *testing.T) {
 	b := testbundle.New(t, user(1000, 1000), testbundle.Args("pwd"), func(s *specs.Spec) { s.Process.Cwd = "/home/user" })
 	if err := os.Chmod(b.Path("/home/user"), 0o700); err != nil {
 		t.Fatal(err)

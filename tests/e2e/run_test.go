@@ -185,7 +185,7 @@ func TestDeleteStopped(t *testing.T) {
 	b.Minirun("delete", b.ID).Exit(t, 0)
 }
 
-func TestKeep(t *testing.T) {
+func TestKeepLeavesTheContainer(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("exit 3"))
 	b.Run("--keep").Exit(t, 3)
 	if _, err := os.Stat(filepath.Join(b.State(), "state.json")); err != nil {

@@ -41,7 +41,7 @@ func scoped(t *testing.T, mutate ...func(*specs.Spec)) (*testbundle.Bundle, func
 	}
 }
 
-func TestSystemd(t *testing.T) {
+func TestSystemdCreatesScope(t *testing.T) {
 	b, show := scoped(t, func(s *specs.Spec) {
 		limit, pids, quota, period := int64(64<<20), int64(50), int64(12345), uint64(100000)
 		s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit}
@@ -97,7 +97,7 @@ func TestSystemdExplain(t *testing.T) {
 	b, _ := scoped(t, memory(64<<20), testbundle.Args("true"))
 	r := b.Run("--explain")
 	r.Exit(t, 0)
-	has(t, r.Stderr, "have systemd create minirun-"+b.ID+".scope", "asked 67108864; the file says 67108864")
+	has(t, r.Stderr, "have systemd create minirun-"+b.ID+".scope", "wrote 67108864; the file contains 67108864")
 }
 
 // The root of the cgroup namespace is the scope, and the process is PID 1 in it.
@@ -194,7 +194,7 @@ func stopBus(t *testing.T) (goOn func()) {
 	return func() { signal("-CONT") }
 }
 
-func TestSystemdLate(t *testing.T) {
+func TestSystemdAnswersLate(t *testing.T) {
 	b, _ := scoped(t)
 	goOn := stopBus(t)
 	time.AfterFunc(2*time.Second, goOn)
@@ -215,7 +215,7 @@ func TestSystemdLate(t *testing.T) {
 }
 
 // A signal ends a command that waits for systemd.
-func TestSystemdInterrupted(t *testing.T) {
+func TestSignalEndsWaitForSystemd(t *testing.T) {
 	b, _ := scoped(t)
 	b.Write()
 	goOn := stopBus(t)
@@ -233,7 +233,7 @@ func TestSystemdInterrupted(t *testing.T) {
 	}
 }
 
-func TestSystemdNever(t *testing.T) {
+func TestSystemdNeverAnswers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for half a minute")
 	}

@@ -50,9 +50,9 @@ func chownTree(t *testing.T, dir string, uid, gid int) {
 	}
 }
 
-// TestDanglingTargets: a mount target that is a dangling symbolic link is created where the link
+// TestDanglingTargetIsCreatedBelowRoot: a mount target that is a dangling symbolic link is created where the link
 // leads, below the root, in every kind of container. It is owned by the container's root.
-func TestDanglingTargets(t *testing.T) {
+func TestDanglingTargetIsCreatedBelowRoot(t *testing.T) {
 	const want = "text\ntext\n1777"
 	made := map[string]os.FileMode{
 		"/run/systemd": os.ModeDir | 0o755, "/run/systemd/resolve/stub-resolv.conf": 0o644,
@@ -133,8 +133,8 @@ func TestLinksOfTargetsAreFollowedInMounts(t *testing.T) {
 	b.Run().Prints(t, "text\ntext\n750\n/real/sys/kernel")
 }
 
-// TestRefusedTargets: the error names the mount and the problem.
-func TestRefusedTargets(t *testing.T) {
+// TestRefusedTargetsAreNamed: the error names the mount and the problem.
+func TestRefusedTargetsAreNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		link, destination, kind, want string
 	}{
@@ -208,9 +208,9 @@ func TestLinkOptions(t *testing.T) {
 	}
 }
 
-// TestMissingSource: with a user namespace too, the error names the source; an earlier mount may
+// TestMissingSourceIsNamed: with a user namespace too, the error names the source; an earlier mount may
 // create the source.
-func TestMissingSource(t *testing.T) {
+func TestMissingSourceIsNamed(t *testing.T) {
 	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, testbundle.UserNS} {
 		b := testbundle.New(t, testbundle.Sh("ls /again"), change, testbundle.AddMount(specs.Mount{Destination: "/mnt/new/dir", Type: "tmpfs", Source: "tmpfs"}))
 		chownTree(t, b.Path("/"), 100000, 200000)

@@ -15,7 +15,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -168,20 +169,20 @@ func TestCgroupThreadedNeighbours(t *testing.T) {
 // A cgroup that has other cgroups below it is not used, and those stay.
 func TestCgroupOfOthers(t *testing.T) {
 	testbundle.Need(t)
-	h, err := cgroups.Detect()
+	h, err := host.Detect()
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := testbundle.New(t, testbundle.Args("true"))
 	top := "/minirun-others-" + strconv.Itoa(os.Getpid())
 	b.Spec.Linux.CgroupsPath = top
-	other := h.Group(top + "/inner")
+	other := group.New(h, top+"/inner")
 	if err := other.Create(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = h.Group(top).Delete(time.Second) }()
+	defer func() { _ = group.New(h, top).Delete(time.Second) }()
 	cmd := exec.Command("sleep", "1000")
-	if err := errors.Join(cmd.Start(), other.Add(cmd.Process.Pid)); err != nil {
+	if err := errors.Join(cmd.Start(), other.AddProcess(cmd.Process.Pid)); err != nil {
 		t.Fatal(err)
 	}
 	b.Run().Fails(t, "not empty", strconv.Itoa(cmd.Process.Pid))

@@ -10,9 +10,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestVersionAsEnginesParseIt: Docker parses the text after the last "version" in a line, and the
+// TestEnginesCanParseVersion: Docker parses the text after the last "version" in a line, and the
 // rest of the line that begins with "commit:"; Podman shows everything.
-func TestVersionAsEnginesParseIt(t *testing.T) {
+func TestEnginesCanParseVersion(t *testing.T) {
 	testbundle.Need(t)
 	b := testbundle.New(t)
 	text := b.Minirun("--version").Stdout
@@ -39,9 +39,9 @@ func TestVersionAsEnginesParseIt(t *testing.T) {
 	b.Minirun("checkpoint", "--help").Exit(t, 0)
 }
 
-// TestDebugMessages: --debug prints what every command that changes a container does, on standard
+// TestDebugPrintsActions: --debug prints what every command that changes a container does, on standard
 // error or to --log; without it nothing is printed.
-func TestDebugMessages(t *testing.T) {
+func TestDebugPrintsActions(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.Write()
 	for _, format := range []string{"text", "json"} {

@@ -81,7 +81,7 @@ func TestPidFileReplacesWhatIsPlanted(t *testing.T) {
 	}
 	entries, _ := os.ReadDir(b.Host)
 	if len(entries) != 1 {
-		t.Errorf("left beside it: %v", entries)
+		t.Errorf("left next to it: %v", entries)
 	}
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 }

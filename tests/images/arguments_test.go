@@ -16,15 +16,15 @@ import (
 func TestArgumentsOfTheProgramReachIt(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("arguments")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
 	for _, words := range []string{
 		"--generate-bash-completion", "a --generate-bash-completion", "--help", "-h", "--version", "-v", "help", "run", "-- a", "-- --generate-bash-completion",
 		"--rm --name x", "-it", "--root /", "=", "-", "--",
 	} {
 		args := strings.Fields(words)
 		for verb, flags := range map[string][]string{"run": {"run", "--rm", "--name", name("a"), "busybox"}, "exec": {"exec", id}} {
-			if got := s.do(append(append(flags, "echo"), args...)...); got != words {
+			if got := s.Do(append(append(flags, "echo"), args...)...); got != words {
 				t.Errorf("%s … echo %s: %q", verb, words, got)
 			}
 		}
@@ -54,10 +54,10 @@ func TestWrongUseOfImageCommands(t *testing.T) {
 			t.Errorf("minirun %s: status %d, output %q, error %q", line, r.Status, r.Stdout, r.Stderr)
 		}
 	}
-	if out := s.do("help", "pull"); !strings.Contains(out, "minirun pull") {
+	if out := s.Do("help", "pull"); !strings.Contains(out, "minirun pull") {
 		t.Errorf("help pull: %q", out)
 	}
-	if out := s.do("images", "busybox", "--quiet"); out != "" {
+	if out := s.Do("images", "busybox", "--quiet"); out != "" {
 		t.Errorf("images NAME --quiet in an empty store: %q", out)
 	}
 }
@@ -87,10 +87,10 @@ func TestDetachedRunTakesFlags(t *testing.T) {
 		}
 	}()
 	id := name("detached")
-	s.do("run", "-d", "--name", id, "--pid-file", "pid", "--pidfd-socket", "pidfd", "--no-new-keyring", "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "--pid-file", "pid", "--pidfd-socket", "pidfd", "--no-new-keyring", "busybox")
+	defer s.Do("rm", "-f", id)
 	var state struct{ Pid int }
-	if err := json.Unmarshal([]byte(s.do("state", id)), &state); err != nil {
+	if err := json.Unmarshal([]byte(s.Do("state", id)), &state); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile("pid"); err != nil || string(text) != strconv.Itoa(state.Pid) {
@@ -122,7 +122,7 @@ func TestFlagsWithoutEffectAreRefused(t *testing.T) {
 			t.Errorf("%s: status %d", flags, r.Status)
 		}
 	}
-	if left := s.do("ps", "-a", "-q"); left != "" {
+	if left := s.Do("ps", "-a", "-q"); left != "" {
 		t.Errorf("left: %s", left)
 	}
 	t.Setenv("NOTIFY_SOCKET", "/none/such/socket")

@@ -65,9 +65,9 @@ func (s start) flags(image string) (out []string) {
 	return append(append(out, image), s.args...)
 }
 
-// TestArgv: minirun executes what Docker would execute, for each combination of ENTRYPOINT and CMD,
+// TestArgumentsAreThoseOfDocker: minirun executes what Docker would execute, for each combination of ENTRYPOINT and CMD,
 // in shell and exec form, with arguments and --entrypoint.
-func TestArgv(t *testing.T) {
+func TestArgumentsAreThoseOfDocker(t *testing.T) {
 	s := newStore(t)
 	docker := startDocker(t, s)
 	y := busybox(t)
@@ -81,7 +81,7 @@ func TestArgv(t *testing.T) {
 		if !ok {
 			image = fmt.Sprintf("argv:%d", n)
 			images[key] = image
-			s.do(append(append([]string{"import"}, c.changes()...), rootfs, image)...)
+			s.Do(append(append([]string{"import"}, c.changes()...), rootfs, image)...)
 			docker(append(append([]string{"import"}, c.changes()...), rootfs, image)...)
 		}
 		want, refused := docker(append([]string{"create"}, c.flags(image)...)...), false
@@ -105,8 +105,8 @@ func TestArgv(t *testing.T) {
 			t.Errorf("%s: status %d: %s", c, r.Status, r.Stderr)
 			continue
 		}
-		s.json(&list, "ps", "-a", "--format", "json")
-		s.do("rm", name("argv"))
+		s.JSON(&list, "ps", "-a", "--format", "json")
+		s.Do("rm", name("argv"))
 		if got := list[0].Command; !slices.Equal(got, dockersArgv(t, want)) {
 			t.Errorf("%s: minirun executes %q, docker %s", c, got, want)
 		}
@@ -114,12 +114,12 @@ func TestArgv(t *testing.T) {
 	t.Logf("%d combinations", len(starts()))
 }
 
-// TestDockerLoads: Docker loads what save writes, with the same ID, and vice versa.
-func TestDockerLoads(t *testing.T) {
+// TestDockerLoadsSavedImage: Docker loads what save writes, with the same ID, and vice versa.
+func TestDockerLoadsSavedImage(t *testing.T) {
 	s := loaded(t, runs("echo", "hello"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"})
 	docker := startDocker(t, s)
 	saved, back := filepath.Join(s.Host, "saved.tar"), filepath.Join(s.Host, "back.tar")
-	s.do("save", "-q", "-o", saved, "busybox")
+	s.Do("save", "-q", "-o", saved, "busybox")
 	if got := docker("load", "-q", "-i", saved); got != "Loaded image: busybox:latest" {
 		t.Fatal(got)
 	}
@@ -131,14 +131,14 @@ func TestDockerLoads(t *testing.T) {
 		t.Fatal(got)
 	}
 	other := newStore(t)
-	other.do("load", "-q", back)
+	other.Do("load", "-q", back)
 	if got := other.images()["docker.io/library/busybox:latest"].ID; got != id {
 		t.Errorf("back from docker it is %s, was %s", got, id)
 	}
-	if got := other.do("run", "--rm", "--name", name("back"), "busybox"); got != "hello" {
+	if got := other.Do("run", "--rm", "--name", name("back"), "busybox"); got != "hello" {
 		t.Errorf("%q", got)
 	}
-	other.check()
+	other.Check()
 }
 
 func dockersArgv(t *testing.T, text string) []string {

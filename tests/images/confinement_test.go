@@ -62,23 +62,23 @@ func TestDefaultConfinement(t *testing.T) {
 		return all
 	}
 	t.Run("run IMAGE", func(t *testing.T) {
-		s.do("run", "-d", "--name", name("confined"), "busybox")
-		defer s.do("rm", "-f", name("confined"))
-		confinement.CompareWithDocker(t, read(filepath.Join(s.dir, "containers", name("confined"), "config.json")), with(confinement.Declared{
+		s.Do("run", "-d", "--name", name("confined"), "busybox")
+		defer s.Do("rm", "-f", name("confined"))
+		confinement.CompareWithDocker(t, read(filepath.Join(s.StoreDir, "containers", name("confined"), "config.json")), with(confinement.Declared{
 			"+sysctl net.ipv4.ip_unprivileged_port_start=0":  "the Docker daemon sets it in each new network namespace",
 			"+sysctl net.ipv4.ping_group_range=0 2147483647": "the Docker daemon sets it in each new network namespace",
 		}))
 	})
 	t.Run("bundle IMAGE", func(t *testing.T) {
 		dir := filepath.Join(s.Host, "bundle")
-		s.do("bundle", "busybox", dir)
+		s.Do("bundle", "busybox", dir)
 		confinement.CompareWithDocker(t, read(filepath.Join(dir, "config.json")), with(confinement.Declared{
 			"-seccomp *": "a profile depends on the kernel, and a bundle may run on another host",
 		}))
 	})
 	t.Run("spec", func(t *testing.T) {
 		dir := t.TempDir()
-		s.do("spec", "--bundle", dir)
+		s.Do("spec", "--bundle", dir)
 		confinement.CompareWithDocker(t, read(filepath.Join(dir, "config.json")), with(ofSpec))
 	})
 }

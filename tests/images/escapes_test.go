@@ -12,9 +12,9 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 )
 
-// TestEscapes: the names of an image's files, commands and labels are printed without control
+// TestImageTextIsPrintedWithoutControlCharacters: the names of an image's files, commands and labels are printed without control
 // characters: no escape sequences, no forged lines, no text that changes direction.
-func TestEscapes(t *testing.T) {
+func TestImageTextIsPrintedWithoutControlCharacters(t *testing.T) {
 	const evil = "x\x1b]0;title\a\x1b[31m\u009b2J\u202egpj\u2066\r\nforged"
 	l, s := newLayout(t), newStore(t)
 	config := runs("sh", "-c", "sleep 100", evil)
@@ -22,11 +22,11 @@ func TestEscapes(t *testing.T) {
 	config.Env = []string{"PATH=/bin", "EVIL=" + evil}
 	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD", "echo", evil}}
 	l.add("evil", config, busybox(t), layer{command: "RUN " + evil, entries: []tar.Header{file("d-"+evil, "1"), dir("dir"), file("dir/\xff\xfe\x1b[2J", "2")}})
-	s.do("load", "-q", l.dir)
+	s.Do("load", "-q", l.dir)
 	id := name("escapes")
-	s.do("run", "-d", "--name", id, "evil")
+	s.Do("run", "-d", "--name", id, "evil")
 	defer s.Minirun("rm", "-f", id)
-	s.do("exec", id, "touch", "/written-"+evil)
+	s.Do("exec", id, "touch", "/written-"+evil)
 	hostile := filepath.Join(s.Host, "hostile.tar")
 	write(t, hostile, string(archive(t, []tar.Header{file("../"+evil, "x")})))
 	for _, args := range [][]string{

@@ -1,133 +1,22 @@
 package images
 
 import (
-	"archive/tar"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	memory "github.com/google/go-containerregistry/pkg/registry"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A front answers some requests in place of a server, like load balancers, gateways and rate limits
-// of registries.
-type front struct {
-	*httptest.Server
-	mutex    sync.Mutex
-	requests []string // METHOD PATH RANGE
-	faults   []fault
-}
-
-// A fault is applied to the first requests that have a method and part of a path.
-type fault struct {
-	method, path string
-	times        int // -1: always
-	with         http.HandlerFunc
-}
-
-func newFront(t testing.TB, behind http.Handler, faults ...fault) *front {
-	t.Helper()
-	f := &front{faults: faults}
-	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if with := f.note(q); with != nil {
-			with(w, q)
-			return
-		}
-		behind.ServeHTTP(w, q)
-	}))
-	t.Cleanup(f.Close)
-	return f
-}
-
-// note records a request, and returns the fault that applies to it.
-func (f *front) note(q *http.Request) http.HandlerFunc {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	f.requests = append(f.requests, q.Method+" "+q.URL.Path+" "+q.Header.Get("Range"))
-	for i := range f.faults {
-		if x := &f.faults[i]; x.times != 0 && (x.method == "" || x.method == q.Method) && strings.Contains(q.URL.Path, x.path) {
-			x.times--
-			return x.with
-		}
-	}
-	return nil
-}
-
-func (f *front) host() string { return strings.TrimPrefix(f.URL, "http://") }
-
-func (f *front) count(text string) int {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	return len(slices.DeleteFunc(slices.Clone(f.requests), func(q string) bool { return !strings.Contains(q, text) }))
-}
-
-// status responds with a status, and headers NAME: VALUE.
-func status(code int, headers ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, q *http.Request) {
-		_, _ = io.Copy(io.Discard, q.Body)
-		for _, h := range headers {
-			name, value, _ := strings.Cut(h, ": ")
-			w.Header().Set(name, value)
-		}
-		w.WriteHeader(code)
-	}
-}
-
-// hangUp closes the connection without a response, after part of the request's body.
-func hangUp(_ http.ResponseWriter, q *http.Request) {
-	_, _ = io.CopyN(io.Discard, q.Body, 1000)
-	panic(http.ErrAbortHandler)
-}
-
-// withoutLengths responds like an HTTP/1.0 server that sends neither lengths nor digests, and that
-// closes the connection after some bytes of a body; -1 for all.
-func withoutLengths(r *registry, limit int) http.HandlerFunc {
-	return func(w http.ResponseWriter, q *http.Request) {
-		q.Header.Del("Range")
-		answer := httptest.NewRecorder()
-		r.serve(answer, q)
-		body := answer.Body.Bytes()
-		if limit >= 0 {
-			body = body[:min(limit, len(body))]
-		}
-		connection, _, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			panic(err)
-		}
-		defer func() { _ = connection.Close() }()
-		fmt.Fprintf(connection, "HTTP/1.0 %d x\r\nContent-Type: %s\r\n\r\n%s", answer.Code, answer.Header().Get("Content-Type"), body)
-	}
-}
-
-// inMemory returns a registry to which images can be pushed.
-func inMemory(options ...memory.Option) http.Handler {
-	return memory.New(append(options, memory.Logger(log.New(io.Discard, "", 0)))...)
-}
-
-// twoLayers creates an image whose second layer is large, and returns that layer's digest.
-func twoLayers(t testing.TB) (l *layout, d oci.Descriptor, config, large string) {
-	t.Helper()
-	l = newLayout(t)
-	d = l.add("app", runs("sh"), layer{entries: []tar.Header{file("small", "small")}}, layer{entries: []tar.Header{file("large", noise(400_000))}})
-	var m oci.Manifest
-	readBlob(t, l, d, &m)
-	return l, d, m.Config.Digest.String(), m.Layers[1].Digest.String()
-}
-
-// TestPullRetries: a pull retries after temporary errors and broken connections, and reports it; but
+// TestPullRetriesTemporaryErrors: a pull retries after temporary errors and broken connections, and reports it; but
 // not forever, and not if the server asks it to wait for a long time.
-func TestPullRetries(t *testing.T) {
+func TestPullRetriesTemporaryErrors(t *testing.T) {
 	l, d, config, large := twoLayers(t)
 	pull := func(t *testing.T, f *front) (*store, string) {
 		t.Helper()
@@ -137,7 +26,7 @@ func TestPullRetries(t *testing.T) {
 		if got := s.images()[f.host()+"/x:app"].Digest; got != d.Digest.String() {
 			t.Errorf("pulled %q", got)
 		}
-		s.check()
+		s.Check()
 		return s, r.Stderr
 	}
 	cut := func(w http.ResponseWriter, q *http.Request) { // after 150,000 bytes
@@ -153,17 +42,19 @@ func TestPullRetries(t *testing.T) {
 	serve := http.HandlerFunc(all.serve)
 
 	t.Run("statuses", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve,
 			fault{"GET", "/manifests/app", 1, status(429, "Retry-After: 1")}, fault{"HEAD", "/manifests/app", 1, status(429)},
 			fault{"GET", config, 1, status(500)}, fault{"GET", large, 1, status(502)}, fault{"GET", large, 1, status(504)}, fault{"GET", d.Digest.String(), 1, status(503)})
 		_, shown := pull(t, f)
-		for _, want := range []string{"429 Too Many Requests: trying again in 1s (try 2 of 6)", "500 Internal Server Error: trying again", "502", "504", "503"} {
+		for _, want := range []string{"429 Too Many Requests: retrying in 1s (try 2 of 6)", "500 Internal Server Error: retrying", "502", "504", "503"} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%q is not shown: %s", want, shown)
 			}
 		}
 	})
 	t.Run("token", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", "/token", 1, status(503)})
 		f.faults = append(f.faults, fault{"GET", "/token", 1, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"token":"granted"}`) }},
 			fault{"GET", "/v2/", 1, status(401, `WWW-Authenticate: Bearer realm="`+f.URL+`/token",service="test"`)})
@@ -173,19 +64,22 @@ func TestPullRetries(t *testing.T) {
 		}
 	})
 	t.Run("cut", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, 1, cut})
 		_, shown := pull(t, f)
 		if f.count(large+" bytes=150000-") != 1 || f.count(large) != 2 {
 			t.Errorf("it did not continue where it was cut: %q", f.requests)
 		}
-		if !strings.Contains(shown, "the connection was cut: trying again") {
+		if !strings.Contains(shown, "the connection was closed: retrying") {
 			t.Errorf("shows %s", shown)
 		}
 	})
 	t.Run("cut before the answer", func(t *testing.T) {
+		testbundle.Parallel(t)
 		pull(t, newFront(t, serve, fault{"GET", large, 1, hangUp}))
 	})
 	t.Run("no ranges", func(t *testing.T) {
+		testbundle.Parallel(t)
 		whole := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			q.Header.Del("Range")
 			all.serve(w, q)
@@ -193,13 +87,15 @@ func TestPullRetries(t *testing.T) {
 		pull(t, newFront(t, whole, fault{"GET", large, 1, cut}))
 	})
 	t.Run("cut without lengths", func(t *testing.T) { // the end of the connection ends the body
+		testbundle.Parallel(t)
 		f := newFront(t, withoutLengths(all, -1), fault{"GET", large, 1, withoutLengths(all, 150_000)}, fault{"GET", "/manifests/", 1, withoutLengths(all, 30)})
 		_, shown := pull(t, f)
-		if f.count(large+" bytes=150000-") != 1 || !strings.Contains(shown, "the connection was cut: trying again") || !strings.Contains(shown, "the manifest ended early: trying again") {
+		if f.count(large+" bytes=150000-") != 1 || !strings.Contains(shown, "the connection was closed: retrying") || !strings.Contains(shown, "the manifest was truncated: retrying") {
 			t.Errorf("%q: shows %s", f.requests, shown)
 		}
 	})
 	t.Run("always cut without lengths", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, -1, withoutLengths(all, 100)})
 		s := newStore(t)
 		s.Minirun("pull", "-q", f.host()+"/x:app").Fails(t, large, "bytes early")
@@ -208,6 +104,7 @@ func TestPullRetries(t *testing.T) {
 		}
 	})
 	t.Run("range refused", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, 1, cut}, fault{"GET", large, 1, status(416)})
 		pull(t, f)
 		if f.count(large) != 3 {
@@ -215,6 +112,7 @@ func TestPullRetries(t *testing.T) {
 		}
 	})
 	t.Run("another range", func(t *testing.T) {
+		testbundle.Parallel(t)
 		other := func(w http.ResponseWriter, q *http.Request) {
 			q.Header.Set("Range", "bytes=10-")
 			all.serve(w, q)
@@ -222,27 +120,30 @@ func TestPullRetries(t *testing.T) {
 		pull(t, newFront(t, serve, fault{"GET", large, 1, cut}, fault{"GET", large, 1, other}))
 	})
 	t.Run("waits too long", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"", "/manifests/", -1, status(429, "Retry-After: 7200")})
-		newStore(t).Minirun("pull", f.host()+"/x:app").Fails(t, "too many requests", "the server asks to wait for 2h0m0s, which is too long")
+		newStore(t).Minirun("pull", f.host()+"/x:app").Fails(t, "too many requests", "the server asks to wait for 2h0m0s")
 		if f.count("GET /v2/x/manifests/") != 1 {
 			t.Errorf("%q", f.requests)
 		}
 	})
 	t.Run("not there", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", large, -1, status(404)})
 		r := newStore(t).Minirun("pull", f.host()+"/x:app")
 		r.Fails(t, "404")
-		if f.count(large) != 1 || strings.Contains(r.Stderr, "trying again") {
+		if f.count(large) != 1 || strings.Contains(r.Stderr, "retrying") {
 			t.Errorf("%q: %s", f.requests, r.Stderr)
 		}
 	})
 	t.Run("build", func(t *testing.T) {
+		testbundle.Parallel(t)
 		f := newFront(t, serve, fault{"GET", "/manifests/app", 1, status(503)}, fault{"HEAD", "/manifests/app", 1, status(503)}, fault{"GET", "/small", 1, status(502)})
 		s := newStore(t)
 		write(t, filepath.Join(s.Host, "context/Dockerfile"), "FROM "+f.host()+"/x:app\nADD "+f.URL+"/v2/x/blobs/"+config+" /small\nADD "+f.URL+"/small /\n")
 		r := s.Minirun("build", "--progress", "plain", filepath.Join(s.Host, "context"))
 		r.Exit(t, 0)
-		for _, want := range []string{"503 Service Unavailable: trying again", "502 Bad Gateway: trying again"} {
+		for _, want := range []string{"503 Service Unavailable: retrying", "502 Bad Gateway: retrying"} {
 			if !strings.Contains(r.Stderr, want) {
 				t.Errorf("%q is not shown: %s", want, r.Stderr)
 			}
@@ -253,6 +154,7 @@ func TestPullRetries(t *testing.T) {
 // TestPullManifestTypes: a manifest is accepted with any Content-Type, because file servers send
 // others; a document that is not a manifest is reported.
 func TestPullManifestTypes(t *testing.T) {
+	testbundle.Parallel(t)
 	l, d, _, _ := twoLayers(t)
 	index := l.document(oci.MediaTypeImageIndex, oci.Index{Manifests: []oci.Descriptor{d}})
 	l.name("index", index)
@@ -279,24 +181,10 @@ func TestPullManifestTypes(t *testing.T) {
 	newStore(t).Minirun("pull", "-q", portal.host()+"/x:app").Fails(t, "not a manifest", "text/html")
 }
 
-// typed replaces the Content-Type of a response.
-type typed struct {
-	http.ResponseWriter
-	contentType string
-}
-
-func (w typed) WriteHeader(code int) {
-	if w.contentType == "" {
-		w.Header()["Content-Type"] = nil
-	} else {
-		w.Header().Set("Content-Type", w.contentType)
-	}
-	w.ResponseWriter.WriteHeader(code)
-}
-
-// TestPullChallenges: of several challenges, in one header or in several, the client selects one that
+// TestPullSelectsSupportedChallenge: of several challenges, in one header or in several, the client selects one that
 // it supports.
-func TestPullChallenges(t *testing.T) {
+func TestPullSelectsSupportedChallenge(t *testing.T) {
+	testbundle.Parallel(t)
 	l, _, _, _ := twoLayers(t)
 	all := newRegistry(t, l)
 	for name, headers := range map[string][]string{
@@ -332,94 +220,6 @@ func TestPullChallenges(t *testing.T) {
 		s.Env = []string{"DOCKER_CONFIG=" + config}
 		if r := s.Minirun("pull", "-q", f.host()+"/x:app"); r.Status != 0 {
 			t.Errorf("%s: %s", name, r.Stderr)
-		}
-	}
-}
-
-// TestPushRetries: a push retries after temporary errors and broken connections, and works without
-// HEAD.
-func TestPushRetries(t *testing.T) {
-	l, d, _, large := twoLayers(t)
-	s := newStore(t)
-	s.do("load", "-q", "--no-unpack", l.dir)
-	push := func(t *testing.T, f *front) string {
-		t.Helper()
-		r := s.Minirun("push", "app", f.host()+"/x:1")
-		r.Exit(t, 0)
-		other := newStore(t)
-		other.do("pull", "-q", "--no-unpack", f.host()+"/x:1")
-		if got := other.images()[f.host()+"/x:1"].Digest; got != d.Digest.String() {
-			t.Errorf("pulled %q", got)
-		}
-		return r.Stderr
-	}
-	t.Run("statuses", func(t *testing.T) {
-		f := newFront(t, inMemory(), fault{"POST", "/uploads/", 1, status(503)}, fault{"PATCH", "/uploads/", 1, status(429)}, fault{"PATCH", "/uploads/", 1, status(500)},
-			fault{"PUT", "/uploads/", 1, status(502)}, fault{"PUT", "/manifests/", 1, status(504)}, fault{"HEAD", "/manifests/", 1, status(503)})
-		shown := push(t, f)
-		for _, want := range []string{"503", "429", "upload: 500", "upload: 502", "504"} {
-			if !strings.Contains(shown, want) {
-				t.Errorf("%q is not shown: %s", want, shown)
-			}
-		}
-	})
-	t.Run("cut", func(t *testing.T) { push(t, newFront(t, inMemory(), fault{"PATCH", "/uploads/", 2, hangUp})) })
-	for _, code := range []int{http.StatusMethodNotAllowed, http.StatusNotImplemented} {
-		t.Run(fmt.Sprintf("HEAD %d", code), func(t *testing.T) {
-			f := newFront(t, inMemory(), fault{"HEAD", "/", -1, status(code)})
-			push(t, f)
-			before := f.count("PATCH ")
-			if push(t, f); before == 0 || f.count("PATCH ") != before || f.count("GET /v2/x/blobs/"+large+" bytes=0-0") == 0 {
-				t.Errorf("it sent again what the registry has: %q", f.requests)
-			}
-		})
-	}
-	t.Run("HEAD without a digest", func(t *testing.T) {
-		f := newFront(t, inMemory(), fault{"HEAD", "/manifests/", -1, status(200, "Content-Type: text/plain")})
-		push(t, f)
-		push(t, f)
-	})
-}
-
-// TestPushReferrers: a manifest with a subject becomes a referrer of it: through the registry's API,
-// or, whatever a registry without this API responds, in the index with the subject's tag
-// (distribution specification, "Pushing Manifests with Subject").
-func TestPushReferrers(t *testing.T) {
-	l, subject, _, _ := twoLayers(t)
-	var m oci.Manifest
-	readBlob(t, l, subject, &m)
-	m.Subject = &subject
-	signature := l.document(oci.MediaTypeImageManifest, m)
-	l.name("signature", signature)
-	for name, c := range map[string]struct {
-		options []memory.Option
-		faults  []fault
-		path    string
-	}{
-		"interface":          {[]memory.Option{memory.WithReferrersSupport(true)}, nil, "referrers/" + subject.Digest.String()},
-		"overloaded":         {[]memory.Option{memory.WithReferrersSupport(true)}, []fault{{"GET", "/referrers/", 1, status(503)}}, "referrers/" + subject.Digest.String()},
-		"no interface":       {nil, nil, "manifests/sha256-" + subject.Digest.Encoded()},
-		"method not allowed": {nil, []fault{{"", "/referrers/", -1, status(405)}}, "manifests/sha256-" + subject.Digest.Encoded()},
-		"not implemented":    {nil, []fault{{"", "/referrers/", -1, status(501)}}, "manifests/sha256-" + subject.Digest.Encoded()},
-		"forbidden":          {nil, []fault{{"", "/referrers/", -1, status(403)}}, "manifests/sha256-" + subject.Digest.Encoded()},
-	} {
-		s := newStore(t)
-		s.do("load", "-q", "--no-unpack", l.dir)
-		f := newFront(t, inMemory(c.options...), c.faults...)
-		s.do("push", "-q", "app", f.host()+"/x:1")
-		if r := s.Minirun("push", "-q", "signature", f.host()+"/x:signature"); r.Status != 0 {
-			t.Errorf("%s: %s", name, r.Stderr)
-			continue
-		}
-		answer, err := http.Get(f.URL + "/v2/x/" + c.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var index oci.Index
-		err = json.NewDecoder(answer.Body).Decode(&index)
-		answer.Body.Close()
-		if err != nil || len(index.Manifests) != 1 || index.Manifests[0].Digest != signature.Digest {
-			t.Errorf("%s: the referrers are %+v, %v", name, index, err)
 		}
 	}
 }

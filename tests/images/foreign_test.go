@@ -15,6 +15,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 const foreignLayer = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
@@ -47,9 +49,10 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-// TestForeignLayers: a layer that is not in the archive or the registry is fetched from the URLs in
+// TestForeignLayersAreFetchedFromTheirURLs: a layer that is not in the archive or the registry is fetched from the URLs in
 // its descriptor, if its media type permits it, without credentials, and its digest is verified.
-func TestForeignLayers(t *testing.T) {
+func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
+	testbundle.Parallel(t)
 	server := newShelf(t)
 	foreign := func(mediaType string, urls ...string) string {
 		i := newSaved(t)
@@ -75,11 +78,11 @@ func TestForeignLayers(t *testing.T) {
 		"the second URL":   {foreignLayer, []string{server.URL + "/none", server.URL + "/layer"}, "", []string{"/none", "/layer"}},
 		"no URL":           {foreignLayer, nil, "find in the archive", nil},
 		"nothing there":    {foreignLayer, []string{server.URL + "/none"}, "404", []string{"/none"}},
-		"other content":    {foreignLayer, []string{server.URL + "/other"}, "does not have this digest", []string{"/other"}},
+		"other content":    {foreignLayer, []string{server.URL + "/other"}, "does not match its digest", []string{"/other"}},
 		"an ordinary type": {oci.MediaTypeImageLayerGzip, []string{server.URL + "/layer"}, "find in the archive", nil},
 		"a file":           {foreignLayer, []string{"file:///etc/passwd"}, "neither https nor http", nil},
 		"metadata":         {foreignLayer, []string{"https://169.254.169.254/latest"}, "refused", nil},
-		"no TLS":           {foreignLayer, []string{"http://192.0.2.1/layer"}, "refused plain HTTP", nil},
+		"no TLS":           {foreignLayer, []string{"http://192.0.2.1/layer"}, "refused to send a request without TLS", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
@@ -93,13 +96,14 @@ func TestForeignLayers(t *testing.T) {
 			if !slices.Equal(server.asked, c.asked) || server.auth {
 				t.Errorf("the server was asked for %q; credentials: %t", server.asked, server.auth)
 			}
-			s.check()
+			s.Check()
 		})
 	}
 }
 
 // TestForeignLayersOfRegistry: the same for pull.
 func TestForeignLayersOfRegistry(t *testing.T) {
+	testbundle.Parallel(t)
 	server := newShelf(t)
 	l := newLayout(t)
 	d := l.image(runs("true"), layer{entries: []tar.Header{file("a", "a")}}, layer{entries: []tar.Header{file("b", "b")}})
@@ -122,11 +126,11 @@ func TestForeignLayersOfRegistry(t *testing.T) {
 	config := filepath.Join(s.Host, "docker")
 	write(t, filepath.Join(config, "config.json"), `{"auths":{"`+r.host()+`":{"auth":"dXNlcjpzZWNyZXQ="}}}`)
 	s.Env = []string{"DOCKER_CONFIG=" + config}
-	s.do("pull", "-q", r.host()+"/x:foreign")
+	s.Do("pull", "-q", r.host()+"/x:foreign")
 	if !slices.Equal(server.asked, []string{"/layer"}) || server.auth {
 		t.Errorf("the server was asked for %q; credentials: %t", server.asked, server.auth)
 	}
-	s.check()
+	s.Check()
 }
 
 // TestOtherPlatform: an image for another platform is loaded and run with a warning, unless the user
@@ -178,17 +182,17 @@ func TestRunWithoutLayers(t *testing.T) {
 	i.plain, i.blobs, i.types = nil, nil, nil
 	path := filepath.Join(s.Host, "archive.tar")
 	write(t, path, i.oci(t))
-	s.do("load", "-q", path)
+	s.Do("load", "-q", path)
 	rootfs := t.TempDir()
 	for _, h := range busybox(t).entries {
 		if h.Name == "bin/busybox" {
 			write(t, filepath.Join(rootfs, "busybox"), h.Linkname)
 		}
 	}
-	if got := s.do("run", "--rm", "--name", name("nothing"), "-v", rootfs+":/mounted:ro", "x:1", "/mounted/busybox", "echo", "hello"); got != "hello" {
+	if got := s.Do("run", "--rm", "--name", name("nothing"), "-v", rootfs+":/mounted:ro", "x:1", "/mounted/busybox", "echo", "hello"); got != "hello" {
 		t.Errorf("%q", got)
 	}
-	s.check()
+	s.Check()
 }
 
 // TestImportOfGitArchive: the output of `git archive` begins with a global header; bzip2 and xz have
@@ -210,21 +214,21 @@ func TestImportOfGitArchive(t *testing.T) {
 	}
 	for _, how := range []string{"plain", "gzip", "bzip2", "xz", "zstd"} {
 		t.Run(how, func(t *testing.T) {
-			s := &store{s.Bundle, t, s.dir}
+			s := &store{&testbundle.Store{Bundle: s.Bundle, T: t, StoreDir: s.StoreDir}}
 			s.Stdin = squeeze(t, how, string(text))
-			s.do("import", "-", "git:"+how)
+			s.Do("import", "-", "git:"+how)
 			s.Stdin = ""
 			out := filepath.Join(t.TempDir(), "out")
-			s.do("unpack", "git:"+how, out)
+			s.Do("unpack", "git:"+how, out)
 			if got := tree(t, out); len(got) != 3 || got["/d/f"] == "" {
 				t.Errorf("%q", got)
 			}
 			saved := filepath.Join(t.TempDir(), "saved.tar")
-			s.do("save", "-q", "-o", saved, "git:"+how)
+			s.Do("save", "-q", "-o", saved, "git:"+how)
 			if _, err := exec.LookPath("skopeo"); err == nil {
 				tool(t, "skopeo", "--insecure-policy", "copy", "-q", "oci-archive:"+saved, "dir:"+t.TempDir()+"/dir")
 			}
 		})
 	}
-	s.check()
+	s.Check()
 }

@@ -29,20 +29,20 @@ func TestPrimaryGroupIsSupplementary(t *testing.T) {
 	config.User = "1000:2000"
 	s := loaded(t, config)
 	id := name("groups")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
-	if got := s.do("exec", id, "sh", "-c", groupsOf); got != "2000" {
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
+	if got := s.Do("exec", id, "sh", "-c", groupsOf); got != "2000" {
 		t.Errorf("the image's user, in exec: groups %q, want 2000", got)
 	}
 	for who, want := range map[string]string{"1000:2000": "2000", "0:7": "7", "7": "0", "user": "50 1000", "user:friends": "50", "": "2000"} {
 		var flags []string
 		if who != "" {
 			flags = []string{"-u", who}
-			if got := s.do("exec", "-u", who, id, "sh", "-c", groupsOf); got != want {
+			if got := s.Do("exec", "-u", who, id, "sh", "-c", groupsOf); got != want {
 				t.Errorf("exec -u %s: groups %q, want %q", who, got, want)
 			}
 		}
-		if got := s.do(slices.Concat([]string{"run", "--rm", "--name", name("g")}, flags, []string{"busybox", "sh", "-c", groupsOf})...); got != want {
+		if got := s.Do(slices.Concat([]string{"run", "--rm", "--name", name("g")}, flags, []string{"busybox", "sh", "-c", groupsOf})...); got != want {
 			t.Errorf("run %q: groups %q, want %q", flags, got, want)
 		}
 	}
@@ -56,8 +56,8 @@ func TestIDsOfTheImageOutOfRange(t *testing.T) {
 	const group = "root:x:0:root\nbits32:x:4294967296:\noutside:x:4294967295:member\n"
 	s := loaded(t, runs("sleep", "1000"), layer{entries: []tar.Header{file("etc/passwd", passwd), file("etc/group", group)}})
 	id := name("ids")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
 	for _, who := range []string{
 		"bits32", "nochange", "bits64", "negative", "text", "short", "group32", "member", "user:bits32", "user:outside",
 		"4294967295", "4294967296", "-1", "1000:4294967295", "1000:4294967296",
@@ -69,7 +69,7 @@ func TestIDsOfTheImageOutOfRange(t *testing.T) {
 			}
 		}
 	}
-	if got := s.do("exec", "-u", "largest", id, "id", "-u"); got != "4294967294" {
+	if got := s.Do("exec", "-u", "largest", id, "id", "-u"); got != "4294967294" {
 		t.Errorf("the largest ID: %s", got)
 	}
 }
@@ -88,14 +88,14 @@ func TestLabelsAreNotOrdersToTheRuntime(t *testing.T) {
 	}
 	s := loaded(t, config)
 	id, dir := name("labels"), filepath.Join(s.Host, "bundle")
-	s.do("run", "-d", "--name", id, "-l", "krun.cpus=user", "busybox")
-	defer s.do("rm", "-f", id)
-	s.do("bundle", "busybox", dir)
+	s.Do("run", "-d", "--name", id, "-l", "krun.cpus=user", "busybox")
+	defer s.Do("rm", "-f", id)
+	s.Do("bundle", "busybox", dir)
 	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, text := range map[string]string{"run": s.do("state", id), "bundle": string(text)} {
+	for what, text := range map[string]string{"run": s.Do("state", id), "bundle": string(text)} {
 		var c struct{ Annotations map[string]string }
 		if err := json.Unmarshal([]byte(text), &c); err != nil {
 			t.Fatal(err)
@@ -121,14 +121,14 @@ func TestHealthcheckWithoutPauseIsRefused(t *testing.T) {
 		config.Healthcheck = &h
 		s := loaded(t, config)
 		s.Minirun("run", "--rm", "--name", name("h"), "busybox").Fails(t, "HEALTHCHECK", what, "hint:")
-		s.do("run", "--rm", "--no-healthcheck", "--name", name("h"), "busybox")
+		s.Do("run", "--rm", "--no-healthcheck", "--name", name("h"), "busybox")
 	}
 	s := loaded(t, runs("true"))
 	for _, flag := range []string{"--health-interval=1ns", "--health-interval=-1s", "--health-timeout=999us", "--health-start-period=-1h", "--health-retries=-1"} {
 		s.Minirun("run", "--rm", "--name", name("h"), "--health-cmd", "true", flag, "busybox").Fails(t, "HEALTHCHECK")
 	}
-	s.do("run", "--rm", "--name", name("h"), "--health-cmd", "true", "--health-interval=1ms", "busybox")
-	if got := s.do("ps", "-a", "-q"); got != "" {
+	s.Do("run", "--rm", "--name", name("h"), "--health-cmd", "true", "--health-interval=1ms", "busybox")
+	if got := s.Do("ps", "-a", "-q"); got != "" {
 		t.Errorf("left: %s", got)
 	}
 }
@@ -140,10 +140,10 @@ func TestHealthcheckIsInTheContainersCgroups(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "cat /proc/self/cgroup >/own; exec sleep 1000"))
 	id := name("cgroup")
 	check := "cat /proc/self/cgroup >/probe.new; mv /probe.new /probe; while :; do sleep 100 & done 2>/dev/null"
-	s.do("run", "-d", "--name", id, "--pids-limit", strconv.Itoa(limit), "--health-cmd", check, "--health-interval", "100ms", "--health-timeout", "1s", "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "--pids-limit", strconv.Itoa(limit), "--health-cmd", check, "--health-interval", "100ms", "--health-timeout", "1s", "busybox")
+	defer s.Do("rm", "-f", id)
 	file := func(name string) string {
-		text, _ := os.ReadFile(filepath.Join(s.dir, "containers", id, "upper", name))
+		text, _ := os.ReadFile(filepath.Join(s.StoreDir, "containers", id, "upper", name))
 		return string(text)
 	}
 	testbundle.Await(t, "the check", func() bool { return file("probe") != "" })
@@ -155,7 +155,7 @@ func TestHealthcheckIsInTheContainersCgroups(t *testing.T) {
 		var got struct {
 			Data struct{ Pids struct{ Current uint64 } }
 		}
-		s.json(&got, "events", "--stats", id)
+		s.JSON(&got, "events", "--stats", id)
 		most = max(most, got.Data.Pids.Current)
 		processes := 0
 		list, _ := filepath.Glob("/proc/[0-9]*/cgroup")
@@ -193,7 +193,7 @@ func TestUnreadableConfigurationIsNotStored(t *testing.T) {
 		if got := s.images(); len(got) > 0 {
 			t.Errorf("created %s: the store has %v", created, got)
 		}
-		s.do("prune")
-		s.check()
+		s.Do("prune")
+		s.Check()
 	}
 }

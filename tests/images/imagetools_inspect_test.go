@@ -9,10 +9,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // TestImagetoolsInspect: the output is the same as that of buildx for these images.
 func TestImagetoolsInspect(t *testing.T) {
+	testbundle.Parallel(t)
 	f := newFront(t, inMemory())
 	i, s := newImages(t, f.host()), newStore(t)
 	attested := i.indexOf(i.amd64, i.about)
@@ -58,7 +61,7 @@ Manifests:
 		{"all", `{{range .Manifest.Manifests}}{{.Platform.Architecture}} {{end}}`, "amd64 arm64 unknown unknown"},
 		{"gamma", `{{.Image.Variant}}`, "v7"},
 	} {
-		if got := s.do("imagetools", "inspect", "--format", c[1], app+":"+c[0]); got != c[2] {
+		if got := s.Do("imagetools", "inspect", "--format", c[1], app+":"+c[0]); got != c[2] {
 			t.Errorf("%s of %s: %q, want %q", c[1], c[0], got, c[2])
 		}
 	}
@@ -75,7 +78,7 @@ Manifests:
 		Manifest oci.Index
 		Image    map[string]oci.Image
 	}
-	if err := json.Unmarshal([]byte(s.do("imagetools", "inspect", "--format", "json", app+":all")), &all); err != nil || all.Name != app+":all" || len(all.Manifest.Manifests) != 4 || len(all.Image) != 2 {
+	if err := json.Unmarshal([]byte(s.Do("imagetools", "inspect", "--format", "json", app+":all")), &all); err != nil || all.Name != app+":all" || len(all.Manifest.Manifests) != 4 || len(all.Image) != 2 {
 		t.Errorf("%v: json: %+v", err, all)
 	}
 }
@@ -84,6 +87,7 @@ Manifests:
 // with it into an index, through the API and through the tag, if they match the registry's
 // descriptors.
 func TestImagetoolsReferrers(t *testing.T) {
+	testbundle.Parallel(t)
 	for name, hasInterface := range map[string]bool{"by the interface": true, "by the tag": false} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t, inMemory())
@@ -105,16 +109,16 @@ func TestImagetoolsReferrers(t *testing.T) {
 				}})
 			}
 			list(i.arm64)
-			got := s.do("imagetools", "create", "--dry-run", f.host()+"/app:beta", f.host()+"/app:gamma")
+			got := s.Do("imagetools", "create", "--dry-run", f.host()+"/app:beta", f.host()+"/app:gamma")
 			if want := indexText(t, oci.MediaTypeImageIndex, nil, i.arm64, i.armv7, about); got != string(want) {
 				t.Errorf("made %s, want %s", got, want)
 			}
-			s.do("imagetools", "create", "-t", f.host()+"/new", "--progress=none", f.host()+"/app:beta", f.host()+"/app:gamma")
-			if got := s.do("imagetools", "inspect", "--format", `{{(index .Provenance "linux/arm64").SLSA.builder}}`, f.host()+"/new"); got != "arm64" {
+			s.Do("imagetools", "create", "-t", f.host()+"/new", "--progress=none", f.host()+"/app:beta", f.host()+"/app:gamma")
+			if got := s.Do("imagetools", "inspect", "--format", `{{(index .Provenance "linux/arm64").SLSA.builder}}`, f.host()+"/new"); got != "arm64" {
 				t.Errorf("the attestation was not copied: %q", got)
 			}
 			list(i.armv7) // the attestation of another image
-			s.Minirun("imagetools", "create", "--dry-run", f.host()+"/app:gamma").Fails(t, "which it is not")
+			s.Minirun("imagetools", "create", "--dry-run", f.host()+"/app:gamma").Fails(t, "does not refer to")
 		})
 	}
 }
@@ -122,6 +126,7 @@ func TestImagetoolsReferrers(t *testing.T) {
 // TestImagetoolsHostileRegistries: invalid responses are errors, and the tag is not written;
 // temporary errors are retried.
 func TestImagetoolsHostileRegistries(t *testing.T) {
+	testbundle.Parallel(t)
 	l := newLayout(t)
 	big := l.platformImage(oci.Platform{OS: "linux", Architecture: "amd64"}, false, layer{entries: nil}, layer{entries: append(busybox(t).entries, file("noise", noise(300_000)))})
 	l.name("app", big)
@@ -152,7 +157,7 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 		return to, r.Status, r.Stderr
 	}
 	from := newRegistry(t, l)
-	for tag, want := range map[string]string{"both": "ambiguous", "old": "schema 1", "deep": "indexes deep", "many": "600 manifests", "huge": "bytes", "missing": "404"} {
+	for tag, want := range map[string]string{"both": "ambiguous", "old": "schema 1", "deep": "levels deep", "many": "600 manifests", "huge": "bytes", "missing": "404"} {
 		to, status, text := create(from.host() + "/x:" + tag)
 		if status == 0 || !strings.Contains(text, want) || to.count("PUT /v2/new/manifests/1") > 0 {
 			t.Errorf("%s: status %d, want an error with %q: %s", tag, status, want, text)
@@ -162,7 +167,7 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 		from := newRegistry(t, l)
 		from.spoil = spoilt
 		to, status, text := create(from.host() + "/x@" + big.Digest.String())
-		if status == 0 || !strings.Contains(text, "does not have this digest") || to.count("PUT /v2/new/manifests") > 0 || to.count("PUT /v2/new/blobs") > 0 && spoilt == big.Digest.String() {
+		if status == 0 || !strings.Contains(text, "does not match its digest") || to.count("PUT /v2/new/manifests") > 0 || to.count("PUT /v2/new/blobs") > 0 && spoilt == big.Digest.String() {
 			t.Errorf("%s: status %d: %s", name, status, text)
 		}
 	}
@@ -173,10 +178,10 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 	refusing := newFront(t, inMemory(), fault{"PUT", "/manifests/1", -1, status(403)})
 	s.Minirun("imagetools", "create", "-t", refusing.host()+"/new:1", "--progress=none", from.host()+"/x:app").Fails(t, "403")
 	s.Minirun("imagetools", "inspect", from.host()+"/x:huge").Fails(t, "bytes")
-	s.Minirun("imagetools", "inspect", "--format", "{{.Image}}", from.host()+"/x:deep").Fails(t, "indexes deep")
+	s.Minirun("imagetools", "inspect", "--format", "{{.Image}}", from.host()+"/x:deep").Fails(t, "levels deep")
 	colours := l.indexOf(oci.Descriptor{MediaType: big.MediaType, Digest: big.Digest, Size: big.Size, Platform: big.Platform, Annotations: map[string]string{"a": "\x1b[31mred"}})
 	l.name("colours", colours)
-	if got := s.do("imagetools", "inspect", from.host()+"/x:colours"); strings.Contains(got, "\x1b") {
+	if got := s.Do("imagetools", "inspect", from.host()+"/x:colours"); strings.Contains(got, "\x1b") {
 		t.Errorf("an annotation reaches the terminal: %q", got)
 	}
 }

@@ -185,6 +185,7 @@ func newImages(t testing.TB, host string) *someImages {
 // TestImagetoolsCreate: the new image has the same document, hence the same digest, that buildx
 // creates from these sources, and skopeo finds it with everything that it refers to.
 func TestImagetoolsCreate(t *testing.T) {
+	testbundle.Parallel(t)
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
 	i := newImages(t, host)
@@ -239,7 +240,7 @@ func TestImagetoolsCreate(t *testing.T) {
 		if dry.Exit(t, 0); dry.Stdout != string(c.want)+"\n" {
 			t.Errorf("%s: prints %s\nwant %s", c.args, dry.Stdout, c.want)
 		}
-		got := s.do(append(words, "--progress=none")...)
+		got := s.Do(append(words, "--progress=none")...)
 		if want := repository + ":new " + digest.FromBytes(c.want).String(); got != want {
 			t.Errorf("%s: %q, want %q", c.args, got, want)
 		}
@@ -252,6 +253,7 @@ func TestImagetoolsCreate(t *testing.T) {
 
 // TestImagetoolsTags: several tags, what --append adds to, and --metadata-file.
 func TestImagetoolsTags(t *testing.T) {
+	testbundle.Parallel(t)
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
 	i, s := newImages(t, host), newStore(t)
@@ -280,22 +282,23 @@ func TestImagetoolsTags(t *testing.T) {
 	if err != nil || meta.Descriptor.Digest != i.index.Digest || meta.Descriptor.Size != i.index.Size || meta.Name != a+","+b {
 		t.Errorf("%v: metadata %s", err, text)
 	}
-	s.do("imagetools", "create", "--append", "-t", a+":1", "--progress=none", host+"/other:armv7")
+	s.Do("imagetools", "create", "--append", "-t", a+":1", "--progress=none", host+"/other:armv7")
 	if got, want := raw(t, a+":1"), indexText(t, oci.MediaTypeImageIndex, nil, i.amd64, i.arm64, i.about, i.armv7); got != string(want) {
 		t.Errorf("appended: %s", got)
 	}
-	s.do("pull", "-q", "--no-unpack", "--platform", "linux/arm/v7", a+":1")
-	s.do("pull", "-q", "--no-unpack", "--all-platforms", b)
-	layoutSource := "oci-layout://" + s.dir + ":" + b + ":latest" // an image in the store
-	s.do("imagetools", "create", "-t", host+"/from/store", "--progress=none", layoutSource)
+	s.Do("pull", "-q", "--no-unpack", "--platform", "linux/arm/v7", a+":1")
+	s.Do("pull", "-q", "--no-unpack", "--all-platforms", b)
+	layoutSource := "oci-layout://" + s.StoreDir + ":" + b + ":latest" // an image in the store
+	s.Do("imagetools", "create", "-t", host+"/from/store", "--progress=none", layoutSource)
 	if got := raw(t, host+"/from/store"); got != string(i.read(i.index)) {
 		t.Errorf("from the store: %s", got)
 	}
-	s.check()
+	s.Check()
 }
 
 // TestImagetoolsRejects: mistakes are errors, and nothing is written.
 func TestImagetoolsRejects(t *testing.T) {
+	testbundle.Parallel(t)
 	f := newFront(t, inMemory())
 	i, s := newImages(t, f.host()), newStore(t)
 	app := f.host() + "/app"
@@ -312,7 +315,7 @@ func TestImagetoolsRejects(t *testing.T) {
 		"APP:alpha":                "--tag",
 		"-t NEW --append":          "no source is given",
 		"--append --dry-run APP:x": "--append",
-		"-t NEW@" + i.amd64.Digest.String() + " APP:alpha": "not as a digest",
+		"-t NEW@" + i.amd64.Digest.String() + " APP:alpha": "not a digest",
 		"-t NEW APP:nosuch":             "no such tag",
 		"-t NEW --append APP:alpha":     "no such tag",
 		"-t NEW Upper":                  "lower case",
@@ -327,8 +330,8 @@ func TestImagetoolsRejects(t *testing.T) {
 		"-t APP:n {\"digest\":\"" + i.amd64.Digest.String() + "\",\"mediaType\":\"x\"}": "its media type is",
 		"--dry-run " + i.amd64.Digest.String():                                          "REPOSITORY@sha256",
 		"-t NEW APP:alpha " + i.amd64.Digest.String():                                   "2 repositories",
-		"-t NEW -p linux/s390x APP:multi":                                               "no manifest is for",
-		"-t NEW -p linux/arm64 --prefer-index=false APP:alpha":                          "no manifest is for",
+		"-t NEW -p linux/s390x APP:multi":                                               "no manifest matches",
+		"-t NEW -p linux/arm64 --prefer-index=false APP:alpha":                          "no manifest matches",
 		"-t NEW -p a/b/c/d APP:alpha":                                                   "--platform",
 		"-t NEW --annotation a=b APP:alpha":                                             "index:a=b",
 		"-t NEW --annotation manifest:a=b APP:alpha":                                    "index:a=b",
@@ -356,6 +359,7 @@ func TestImagetoolsRejects(t *testing.T) {
 // TestImagetoolsCopies: within a registry blobs are mounted, with a token for both repositories; to a
 // different registry they are sent once.
 func TestImagetoolsCopies(t *testing.T) {
+	testbundle.Parallel(t)
 	behind := testbundle.Registry(t)
 	newImages(t, behind)
 	target, err := url.Parse("http://" + behind)
@@ -377,7 +381,7 @@ func TestImagetoolsCopies(t *testing.T) {
 		}
 	}))
 	s := newStore(t)
-	s.do("imagetools", "create", "-t", f.host()+"/new:1", "--progress=none", f.host()+"/app:multi", f.host()+"/other:armv7")
+	s.Do("imagetools", "create", "-t", f.host()+"/new:1", "--progress=none", f.host()+"/app:multi", f.host()+"/other:armv7")
 	if f.count("PATCH ") > 0 || f.count("POST /v2/new/blobs/uploads/") == 0 {
 		t.Errorf("the blobs were not mounted: %q", f.requests)
 	}
@@ -385,12 +389,12 @@ func TestImagetoolsCopies(t *testing.T) {
 		t.Errorf("the token's scopes: %q", scopes)
 	}
 	other := newFront(t, inMemory())
-	s.do("imagetools", "create", "-t", other.host()+"/new:1", "-t", other.host()+"/new:2", "--progress=none", f.host()+"/new:1")
+	s.Do("imagetools", "create", "-t", other.host()+"/new:1", "-t", other.host()+"/new:2", "--progress=none", f.host()+"/new:1")
 	sent := other.count("PATCH ")
 	if sent == 0 || sent != other.count("PUT /v2/new/blobs/uploads/") {
 		t.Errorf("%d blobs were sent: %q", sent, other.requests)
 	}
-	s.do("imagetools", "create", "-t", other.host()+"/new:3", "--progress=none", f.host()+"/new:1")
+	s.Do("imagetools", "create", "-t", other.host()+"/new:3", "--progress=none", f.host()+"/new:1")
 	if other.count("PATCH ") != sent {
 		t.Error("blobs that were there have been sent again")
 	}

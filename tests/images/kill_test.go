@@ -2,13 +2,11 @@ package images
 
 import (
 	"archive/tar"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,23 +18,10 @@ import (
 // longest is the maximum time that the commands here take.
 const longest = 80 * time.Millisecond
 
-// kills returns how many commands TestKill kills; MINIRUN_KILLS overrides it.
-func kills(t *testing.T) int {
-	t.Helper()
-	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	return 60
-}
-
-// TestKill kills pull, load, unpack, import, rmi and prune at random times, two at once: the store is
+// TestKilledCommandsLeaveConsistentStore kills pull, load, unpack, import, rmi and prune at random times, two at once: the store is
 // always consistent, images that had been reported as stored are still there, and the killed command
 // succeeds the next time.
-func TestKill(t *testing.T) {
+func TestKilledCommandsLeaveConsistentStore(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	var many []tar.Header
 	for n := range 400 {
@@ -48,27 +33,24 @@ func TestKill(t *testing.T) {
 	r := newRegistry(t, l)
 	rootfs := filepath.Join(s.Host, "rootfs.tar")
 	write(t, rootfs, string(archive(t, many)))
-	s.do("load", "-q", "--name", "kept", l.dir) // the layout's last image, two
-	s.do("run", "--name", name("kept"), "kept", "true")
+	s.Do("load", "-q", "--name", "kept", l.dir) // the layout's last image, two
+	s.Do("run", "--name", name("kept"), "kept", "true")
 	commands := [][]string{
 		{"pull", "-q", r.host() + "/x:one"}, {"pull", "-q", r.host() + "/x:two"}, {"load", "-q", l.dir}, {"import", rootfs, "imported"},
 		{"unpack", "kept"}, {"prune"}, {"prune", "--all"}, {"rmi", "two"}, {"pull", "-q", "--no-unpack", r.host() + "/z:one"}, {"unpack", r.host() + "/z:one"}, {"tag", "kept", "also"},
 	}
 	killed, rubbish := 0, 0
-	for n := range kills(t) {
+	for n := range testbundle.Kills(t) {
 		var running []*exec.Cmd
 		for range 1 + n%2 {
 			c := commands[rand.IntN(len(commands))]
 			cmd := s.Command(c...)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			testbundle.StartGroup(t, cmd)
 			running = append(running, cmd)
 		}
-		time.Sleep(rand.N(longest))
+		testbundle.WaitRandomly(longest)
 		for _, cmd := range running {
-			if syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil {
+			if testbundle.KillGroup(cmd) {
 				killed++
 			}
 			_ = cmd.Wait()
@@ -82,14 +64,14 @@ func TestKill(t *testing.T) {
 	// Now all of them succeed.
 	for _, c := range commands {
 		if c[0] != "rmi" {
-			s.do(c...)
+			s.Do(c...)
 		}
-		s.check()
+		s.Check()
 	}
-	s.do("rm", name("kept"))
-	s.do("prune", "--all")
+	s.Do("rm", name("kept"))
+	s.Do("prune", "--all")
 	for _, dir := range []string{"blobs/sha256", "layers", "unpacked", "tmp", "locks"} {
-		if files, err := os.ReadDir(filepath.Join(s.dir, dir)); err != nil || len(files) != 0 {
+		if files, err := os.ReadDir(filepath.Join(s.StoreDir, dir)); err != nil || len(files) != 0 {
 			t.Errorf("%s has %d files left, %v", dir, len(files), err)
 		}
 	}
@@ -98,25 +80,17 @@ func TestKill(t *testing.T) {
 // consistent checks the store, and that the image of the container that is kept still exists.
 func consistent(t *testing.T, s *store) (rubbish int) {
 	t.Helper()
-	r := s.Minirun("store", "check", "--format", "json")
-	var report struct{ Rubbish, Wrong []string }
-	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
-		t.Fatal(err, r.Stdout, r.Stderr)
-	}
-	if r.Status != 0 || len(report.Wrong) > 0 {
-		t.Errorf("status %d: %q %s", r.Status, report.Wrong, r.Stderr)
+	if len(s.Check()) > 0 {
+		rubbish = 1
 	}
 	if got := s.Minirun("layers", name("kept"), "/bin/busybox"); got.Status != 0 {
 		t.Errorf("the container has lost its layers: %s", got.Stderr)
 	}
-	if len(report.Rubbish) > 0 {
-		return 1
-	}
-	return 0
+	return rubbish
 }
 
-// TestTogether: eight concurrent commands need the same image; it is fetched once.
-func TestTogether(t *testing.T) {
+// TestConcurrentPullFetchesOnce: eight concurrent commands need the same image; it is fetched once.
+func TestConcurrentPullFetchesOnce(t *testing.T) {
 	l := newLayout(t)
 	l.add("app", runs("sh"), busybox(t), layer{entries: []tar.Header{file("big", noise(1<<20))}})
 	s, r := newStore(t), newRegistry(t, l)
@@ -138,26 +112,23 @@ func TestTogether(t *testing.T) {
 	if n := r.count("/blobs/"); n != 3 {
 		t.Errorf("%d blobs were fetched, not 3: %q", n, r.requests)
 	}
-	s.check()
+	s.Check()
 }
 
-// TestKillRun kills `run` in the foreground and in the background with its monitor at random times:
+// TestKilledRunLeavesNothingAfterRemove kills `run` in the foreground and in the background with its monitor at random times:
 // after `rm --force` nothing is left.
-func TestKillRun(t *testing.T) {
+func TestKilledRunLeavesNothingAfterRemove(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("k")
-	for n := range kills(t) / 3 {
+	for n := range testbundle.Kills(t) / 3 {
 		args := []string{"run", "--name", id, "--health-cmd", "true", "--health-interval", "10ms", "busybox"}
 		if n%2 == 0 {
 			args = append([]string{"run", "-d"}, args[1:]...)
 		}
 		cmd := s.Command(args...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(rand.N(40 * time.Millisecond))
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		testbundle.StartGroup(t, cmd)
+		testbundle.WaitRandomly(40 * time.Millisecond)
+		testbundle.KillGroup(cmd)
 		_ = cmd.Wait()
 		if n%4 == 0 {
 			_ = exec.Command("pkill", "-KILL", "-f", "monitor "+id+"$").Run()
@@ -179,31 +150,31 @@ func TestKillRun(t *testing.T) {
 			}
 		}
 		_ = exec.Command(testbundle.Binary, "--root", s.Root, "delete", "--force", id).Run()
-		if files, err := os.ReadDir(filepath.Join(s.dir, "containers")); err != nil || len(files) != 0 {
+		if files, err := os.ReadDir(filepath.Join(s.StoreDir, "containers")); err != nil || len(files) != 0 {
 			t.Fatalf("kill %d of %q: left: %v, %v", n, args, files, err)
 		}
 	}
-	s.check()
+	s.Check()
 }
 
-// TestMonitorKilled: a container whose monitor is killed continues to run, and can be removed.
-func TestMonitorKilled(t *testing.T) {
+// TestContainerOutlivesKilledMonitor: a container whose monitor is killed continues to run, and can be removed.
+func TestContainerOutlivesKilledMonitor(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("m")
-	s.do("run", "-d", "--name", id, "busybox")
+	s.Do("run", "-d", "--name", id, "busybox")
 	if err := exec.Command("pkill", "-KILL", "-f", "monitor "+id+"$").Run(); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.do("exec", id, "echo", "alive"); got != "alive" {
+	if got := s.Do("exec", id, "echo", "alive"); got != "alive" {
 		t.Errorf("%q", got)
 	}
 	s.Minirun("rm", id).Fails(t, "runs")
-	s.do("stop", "-t", "0", id)
-	if got := s.do("ps", "-a"); !strings.Contains(got, id) {
+	s.Do("stop", "-t", "0", id)
+	if got := s.Do("ps", "-a"); !strings.Contains(got, id) {
 		t.Errorf("ps -a: %s", got)
 	}
-	s.do("rm", id)
-	s.check()
+	s.Do("rm", id)
+	s.Check()
 }
 
 // TestRemoveBeforeCreated: `rm --force` of a container that its monitor has not created yet kills the
@@ -211,9 +182,9 @@ func TestMonitorKilled(t *testing.T) {
 func TestRemoveBeforeCreated(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("early")
-	s.do("run", "-d", "--name", id, "busybox")
-	s.do("stop", "-t", "0", id)
-	dir := filepath.Join(s.dir, "containers", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	s.Do("stop", "-t", "0", id)
+	dir := filepath.Join(s.StoreDir, "containers", id)
 	attended, err := os.Open(filepath.Join(dir, "attended")) // as a monitor
 	if err != nil {
 		t.Fatal(err)
@@ -248,5 +219,5 @@ func TestRemoveBeforeCreated(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the container's directory is left: %v", err)
 	}
-	s.check()
+	s.Check()
 }

@@ -5,7 +5,8 @@
 //	main_test.go       a separate store for the test
 //	make_test.go       images created by the tests
 //	trees_test.go      comparison of directories
-//	transfer_test.go   pull, push, load, save
+//	transfer_test.go   pull, push, load, save; load_test.go: old formats; names_test.go: tag, rmi and prune
+//	flaky_test.go      pulls from registries that fail; push_test.go: pushes to them; front_test.go: such a registry
 //	unpack_test.go     layers → files, compared with umoci
 //	run_test.go        run IMAGE and the commands for its containers
 //	argv_test.go       ENTRYPOINT and CMD, as in Docker
@@ -16,54 +17,36 @@
 package images
 
 import (
-	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
+func TestMain(m *testing.M) {
+	// Parallel tests here wait for registries and pipes, not for a processor. -parallel overrides it.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	testbundle.MainWithImages(m)
+}
 
 // A store is minirun with a separate store of images for the test.
-type store struct {
-	*testbundle.Bundle
-	t   testing.TB
-	dir string
-}
+type store struct{ *testbundle.Store }
 
 func newStore(t testing.TB) *store {
 	t.Helper()
-	b := testbundle.New(t)
-	s := &store{b, t, filepath.Join(b.Host, "store")}
-	b.Global = append(b.Global, "--store", s.dir)
-	return s
-}
-
-// do runs minirun, which must succeed, and returns its output.
-func (s *store) do(args ...string) string {
-	s.t.Helper()
-	r := s.Minirun(args...)
-	if r.Status != 0 {
-		s.t.Fatalf("minirun %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
-	}
-	return strings.TrimSpace(r.Stdout)
-}
-
-// check checks that the store is consistent.
-func (s *store) check() {
-	s.t.Helper()
-	s.do("store", "check")
+	return &store{testbundle.NewStore(t)}
 }
 
 // images returns the output of `images`, by name.
 func (s *store) images() map[string]listed {
-	s.t.Helper()
+	s.T.Helper()
 	var list []listed
-	s.json(&list, "images", "--format", "json")
+	s.JSON(&list, "images", "--format", "json")
 	out := map[string]listed{}
 	for _, l := range list {
 		out[l.Name] = l
@@ -75,13 +58,6 @@ type listed struct {
 	Name, ID, Digest string
 	Layers           int
 	Unpacked         bool
-}
-
-func (s *store) json(into any, args ...string) {
-	s.t.Helper()
-	if err := json.Unmarshal([]byte(s.do(args...)), into); err != nil {
-		s.t.Fatal(err)
-	}
 }
 
 // need skips the test if a program is missing.

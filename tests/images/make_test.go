@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,6 +18,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/tartest"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -31,14 +31,8 @@ type layer struct {
 
 var when = time.Unix(1700000000, 0)
 
-func file(name, content string) tar.Header { return tar.Header{Name: name, Linkname: content} }
-func dir(name string) tar.Header           { return tar.Header{Name: name, Typeflag: tar.TypeDir} }
-func link(name, to string) tar.Header {
-	return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
-}
-func hard(name, to string) tar.Header {
-	return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
-}
+// Short names for the headers of an archive.
+var file, dir, link, hard = tartest.File, tartest.Dir, tartest.Symlink, tartest.Hardlink
 
 // with returns a modified header.
 func with(h tar.Header, change func(*tar.Header)) tar.Header {
@@ -48,40 +42,7 @@ func with(h tar.Header, change func(*tar.Header)) tar.Header {
 
 func archive(t testing.TB, headers []tar.Header) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, h := range headers {
-		content := ""
-		if h.Typeflag == 0 {
-			content, h.Linkname, h.Typeflag = h.Linkname, "", tar.TypeReg
-			h.Size = int64(len(content))
-		}
-		if h.Mode == 0 {
-			h.Mode = 0o644
-			if h.Typeflag == tar.TypeDir {
-				h.Mode = 0o755
-			}
-		}
-		if h.ModTime.IsZero() {
-			h.ModTime = when
-		}
-		if h.Format == 0 {
-			h.Format = tar.FormatPAX
-		}
-		if h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer accepts only the records
-			h = tar.Header{Typeflag: h.Typeflag, PAXRecords: h.PAXRecords}
-		}
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatalf("%+v: %v", h, err)
-		}
-		if _, err := io.WriteString(w, content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return tartest.Archive(t, when, headers...)
 }
 
 // layout is an OCI image layout written by a test.
@@ -233,7 +194,7 @@ func loaded(t testing.TB, config docker.DockerOCIImageConfig, more ...layer) *st
 	s := newStore(t)
 	l := newLayout(t)
 	l.add("busybox", config, append([]layer{busybox(t)}, more...)...)
-	s.do("load", "-q", l.dir)
+	s.Do("load", "-q", l.dir)
 	return s
 }
 

@@ -9,12 +9,12 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestNginx: Debian with nginx serves pages in a separate network namespace: on the host's network,
+// TestNginxServesPages: Debian with nginx serves pages in a separate network namespace: on the host's network,
 // and on a bridge with a published port.
-func TestNginx(t *testing.T) {
+func TestNginxServesPages(t *testing.T) {
 	s := newStore(t)
 	rootfs := testbundle.DebianNginx(t)
-	s.do("import", "-c", `CMD ["nginx", "-g", "daemon off;"]`, "-c", "HEALTHCHECK --interval=300ms CMD curl -fsS http://127.0.0.1/", rootfs, "nginx")
+	s.Do("import", "-c", `CMD ["nginx", "-g", "daemon off;"]`, "-c", "HEALTHCHECK --interval=300ms CMD curl -fsS http://127.0.0.1/", rootfs, "nginx")
 	for _, c := range []struct {
 		name, url, need string
 		flags           []string
@@ -52,7 +52,7 @@ func TestNginx(t *testing.T) {
 			}
 		})
 	}
-	s.check()
+	s.Check()
 }
 
 // TestDebianAsUmoci: real root file systems are unpacked in the same way as by umoci.
@@ -70,16 +70,16 @@ func TestDebianAsUmoci(t *testing.T) {
 			default:
 				rootfs = testbundle.Debian(t, kind, "nodejs")
 			}
-			s.do("import", rootfs, kind)
+			s.Do("import", rootfs, kind)
 			l := filepath.Join(s.Host, kind)
-			s.do("save", "-q", "--dir", l, kind)
+			s.Do("save", "-q", "--dir", l, kind)
 			// In a directory that other users cannot enter the root keeps its mode.
 			if err := os.Chmod(s.Host, 0o700); err != nil {
 				t.Fatal(err)
 			}
 			ours, theirs := l+".ours", l+".theirs"
 			tool(t, "umoci", "unpack", "--image", l+":docker.io/library/"+kind+":latest", theirs)
-			s.do("unpack", kind, ours)
+			s.Do("unpack", kind, ours)
 			a, b := tree(t, ours), tree(t, filepath.Join(theirs, "rootfs"))
 			t.Logf("%d files", len(a))
 			same(t, "minirun, umoci", a, b, never)

@@ -127,11 +127,11 @@ var forbidden = []string{
 	"http://" + privateAddress, "https://" + privateAddress, "http://" + metadata, "https://" + metadata,
 }
 
-// TestRegistrySends: a public registry cannot redirect minirun to loopback, into the private network,
+// TestRegistryCannotRedirectInward: a public registry cannot redirect minirun to loopback, into the private network,
 // to a metadata server or to a server without TLS: neither by the redirect of a blob or manifest, nor
 // by its token server, nor by the location of an upload. Another public server may serve blobs, and
 // gets no credentials.
-func TestRegistrySends(t *testing.T) {
+func TestRegistryCannotRedirectInward(t *testing.T) {
 	n := newNetwork(t)
 	l := newLayout(t)
 	d := l.add("app", runs("sh"), layer{entries: []tar.Header{file("f", "content")}})
@@ -177,7 +177,7 @@ func TestRegistrySends(t *testing.T) {
 	ref := publicAddress + "/x:app"
 
 	full := client()
-	full.do("pull", "-q", "--no-unpack", ref)
+	full.Do("pull", "-q", "--no-unpack", ref)
 	for _, kind = range []string{"blobs", "manifests", "token", "upload"} {
 		for _, target = range forbidden {
 			if kind == "upload" && target != "http://"+otherPublic && target != "https://localhost" && target != "http://"+metadata {
@@ -209,7 +209,7 @@ func TestRegistrySends(t *testing.T) {
 		}
 	}
 	kind, target = "blobs", "https://"+otherPublic
-	client().do("pull", "-q", "--no-unpack", ref)
+	client().Do("pull", "-q", "--no-unpack", ref)
 	there := n.requests("https " + otherPublic)
 	if len(there) == 0 {
 		t.Error("no blob came from the other server")
@@ -247,7 +247,7 @@ func TestPrivateRegistryWithoutTLS(t *testing.T) {
 		t.Errorf("sent without TLS: %q", sent)
 	}
 	write(t, filepath.Join(home, "minirun/registries.json"), fmt.Sprintf(`{"insecure":[%q]}`, privateAddress))
-	s.do("pull", "-q", "--no-unpack", ref)
+	s.Do("pull", "-q", "--no-unpack", ref)
 }
 
 // TestPrivateRegistryWithTLS: a registry in the private network may redirect to another server there,
@@ -294,9 +294,9 @@ func TestPrivateRegistryWithTLS(t *testing.T) {
 	}
 }
 
-// TestAddSends: the server of a file that ADD fetches can redirect minirun only to the addresses to
+// TestFileServerCannotRedirectInward: the server of a file that ADD fetches can redirect minirun only to the addresses to
 // which a registry can.
-func TestAddSends(t *testing.T) {
+func TestFileServerCannotRedirectInward(t *testing.T) {
 	n := newNetwork(t)
 	var target string
 	trap := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "secret of the network") }

@@ -48,14 +48,14 @@ func TestUnpackedIsPrivate(t *testing.T) {
 	at := openDirectory(t)
 	write(t, filepath.Join(s.Host, "context/Dockerfile"), "FROM busybox\n")
 
-	s.do("unpack", "busybox", filepath.Join(at, "unpacked"))
-	s.do("bundle", "busybox", filepath.Join(at, "bundle"))
-	s.do("build", "-q", "-o", "type=local,dest="+filepath.Join(at, "built"), filepath.Join(s.Host, "context"))
+	s.Do("unpack", "busybox", filepath.Join(at, "unpacked"))
+	s.Do("bundle", "busybox", filepath.Join(at, "bundle"))
+	s.Do("build", "-q", "-o", "type=local,dest="+filepath.Join(at, "built"), filepath.Join(s.Host, "context"))
 	existing := filepath.Join(at, "existing")
 	if err := os.Mkdir(existing, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.do("bundle", "busybox", existing)
+	s.Do("bundle", "busybox", existing)
 	for _, path := range []string{"unpacked/suid", "bundle/rootfs/suid", "built/suid", "existing/rootfs/suid"} {
 		if othersReach(t, filepath.Join(at, path)) {
 			t.Errorf("other users reach %s", path)
@@ -70,7 +70,7 @@ func TestUnpackedIsPrivate(t *testing.T) {
 	if err := os.Mkdir(closed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s.do("unpack", "busybox", filepath.Join(closed, "root"))
+	s.Do("unpack", "busybox", filepath.Join(closed, "root"))
 	for path, want := range map[string]os.FileMode{"closed/root": 0o755, "bundle/rootfs": 0o755, "bundle": 0o700, "unpacked": 0o700} {
 		if info, err := os.Stat(filepath.Join(at, path)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v, want %o", path, info.Mode(), err, want)
@@ -92,7 +92,7 @@ func TestUnpackedInHomeIsPrivate(t *testing.T) {
 	if err := os.Chown(home, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	s.do("unpack", "busybox", filepath.Join(home, "root"))
+	s.Do("unpack", "busybox", filepath.Join(home, "root"))
 	if othersReach(t, filepath.Join(home, "root/suid")) {
 		t.Error("the owner of the home directory reaches the image's set-user-ID program")
 	}

@@ -77,14 +77,14 @@ func TestProgramsOfTheHostGetNothingOfTheImage(t *testing.T) {
 
 	// The caller's own environment and PATH.
 	minirun := func(args ...string) testbundle.Result {
-		cmd := exec.Command(filepath.Join(dir, "minirun"), append([]string{"--root", s.Root, "--store", s.dir}, args...)...)
+		cmd := exec.Command(filepath.Join(dir, "minirun"), append([]string{"--root", s.Root, "--store", s.StoreDir}, args...)...)
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "DOCKER_CONFIG="+docker)
 		cmd.Dir = context
 		return testbundle.Finish(t, cmd)
 	}
 	id := name("programs")
 	minirun("run", "-d", "--name", id, "--health-cmd", "sleep 0.2", "--health-interval", "50ms", "busybox").Exit(t, 0)
-	defer s.do("rm", "-f", id)
+	defer s.Do("rm", "-f", id)
 	minirun("exec", id, "true").Exit(t, 0)
 	monitors := processesOf(t, filepath.Join(dir, "minirun"))
 	if len(monitors) == 0 {

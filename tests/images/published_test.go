@@ -26,13 +26,13 @@ import (
 func TestNumericUserIsNotAName(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"), layer{entries: []tar.Header{file("etc/passwd", "root:x:0:0::/:/bin/sh\n1:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\n")}})
 	id := name("numeric")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
 	for _, user := range []string{"1", "1000"} {
-		if got := s.do("run", "--rm", "--name", name("n"), "-u", user, "busybox", "id", "-u"); got != user {
+		if got := s.Do("run", "--rm", "--name", name("n"), "-u", user, "busybox", "id", "-u"); got != user {
 			t.Errorf("run -u %s: UID %s", user, got)
 		}
-		if got := s.do("exec", "-u", user, id, "id", "-u"); got != user {
+		if got := s.Do("exec", "-u", user, id, "id", "-u"); got != user {
 			t.Errorf("exec -u %s: UID %s", user, got)
 		}
 	}
@@ -43,8 +43,8 @@ func TestNumericUserIsNotAName(t *testing.T) {
 func TestOtherUsersHaveNoCapabilities(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("caps")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
 	const none = "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapAmb:\t0000000000000000"
 	command := []string{"grep", "-E", "Cap(Inh|Prm|Eff|Amb)", "/proc/self/status"}
 	for what, args := range map[string][]string{
@@ -52,7 +52,7 @@ func TestOtherUsersHaveNoCapabilities(t *testing.T) {
 		"run --cap-add": {"run", "--rm", "--name", name("c"), "-u", "1000", "--cap-add", "SYS_ADMIN", "busybox"},
 		"exec":          {"exec", "-u", "1000", id},
 	} {
-		if got := s.do(append(args, command...)...); got != none {
+		if got := s.Do(append(args, command...)...); got != none {
 			t.Errorf("%s: %s", what, got)
 		}
 	}
@@ -178,7 +178,7 @@ func TestDefaultProfileDeniesDangerousCalls(t *testing.T) {
 	s := loaded(t, runs("true"))
 	ask := func(flags ...string) (denied, answered []string) {
 		args := append([]string{"run", "--rm", "--name", name("calls"), "-v", testbundle.Probe + ":/probe:ro"}, flags...)
-		for line := range strings.Lines(s.do(append(args, "busybox", "/probe", "syscalls")...)) {
+		for line := range strings.Lines(s.Do(append(args, "busybox", "/probe", "syscalls")...)) {
 			call, answer, _ := strings.Cut(strings.TrimSpace(line), " ")
 			switch answer {
 			case "EPERM", "ENOSYS":
@@ -213,7 +213,7 @@ func TestHugeDocumentsAreRefused(t *testing.T) {
 			s := newStore(t)
 			l := newLayout(t)
 			change(l)
-			s.Minirun("load", "-q", l.dir).Fails(t, "that are read")
+			s.Minirun("load", "-q", l.dir).Fails(t, "the limit is")
 		})
 	}
 }
@@ -225,13 +225,13 @@ func TestHealthOutputIsBounded(t *testing.T) {
 	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "yes | head -c 20000000"}, Interval: 200 * time.Millisecond, Timeout: 30 * time.Second, Retries: 1}
 	s := loaded(t, config)
 	id := name("loud")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
 	testbundle.Await(t, "a check that ended", func() bool {
 		var list []struct {
 			HealthState struct{ Log []struct{ Output string } }
 		}
-		s.json(&list, "ps", "--format", "json")
+		s.JSON(&list, "ps", "--format", "json")
 		if len(list) != 1 || len(list[0].HealthState.Log) == 0 {
 			return false
 		}

@@ -62,7 +62,7 @@ func TestRandomLayers(t *testing.T) {
 	if refused > count/2 {
 		t.Error("too many stacks are refused: they test little")
 	}
-	c.store.check()
+	c.store.Check()
 }
 
 func environment(t *testing.T, name string, otherwise int) int {

@@ -37,7 +37,7 @@ func roundTripImage(t testing.TB, l *layout) oci.Descriptor {
 func filesOf(t testing.TB, s *store, image string) map[string]string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "rootfs")
-	s.do("unpack", image, out)
+	s.Do("unpack", image, out)
 	return stripTimes(tree(t, out), map[string]bool{"/": true})
 }
 
@@ -54,8 +54,8 @@ type toolRoundTrip struct {
 }
 
 func (r *toolRoundTrip) podman(args ...string) string {
-	r.t.Helper()
-	return tool(r.t, "podman", append([]string{"--root", filepath.Join(r.Host, "podman"), "--runroot", filepath.Join(r.Host, "podman-run"), "--storage-driver", "vfs"}, args...)...)
+	r.T.Helper()
+	return tool(r.T, "podman", append([]string{"--root", filepath.Join(r.Host, "podman"), "--runroot", filepath.Join(r.Host, "podman-run"), "--storage-driver", "vfs"}, args...)...)
 }
 
 const roundTripName = "docker.io/library/app:latest"
@@ -66,17 +66,17 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 	host := testbundle.Registry(t)
 	insecure := []string{"copy", "-q", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false"}
 	skopeo := func(r *toolRoundTrip, from, to string, flags ...string) {
-		r.t.Helper()
-		tool(r.t, "skopeo", append(append(append([]string{}, insecure...), flags...), from, to)...)
+		r.T.Helper()
+		tool(r.T, "skopeo", append(append(append([]string{}, insecure...), flags...), from, to)...)
 	}
 	load := func(r *toolRoundTrip, back *store, from string) string {
-		r.t.Helper()
-		back.do("load", "-q", "--name", "back", from)
+		r.T.Helper()
+		back.Do("load", "-q", "--name", "back", from)
 		return "back"
 	}
 	pull := func(r *toolRoundTrip, back *store, from string) string {
-		r.t.Helper()
-		back.do("pull", "-q", from)
+		r.T.Helper()
+		back.Do("pull", "-q", from)
 		return from
 	}
 	for name, c := range map[string]struct {
@@ -106,26 +106,26 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 			return pull(r, back, r.registry+"/skopeo/docker:x")
 		}},
 		"umoci: another tag": {"umoci", true, true, func(r *toolRoundTrip, back *store) string {
-			tool(r.t, "umoci", "tag", "--image", r.dir+":"+roundTripName, "other")
-			tool(r.t, "umoci", "rm", "--image", r.dir+":"+roundTripName)
-			tool(r.t, "umoci", "gc", "--layout", r.dir)
+			tool(r.T, "umoci", "tag", "--image", r.dir+":"+roundTripName, "other")
+			tool(r.T, "umoci", "rm", "--image", r.dir+":"+roundTripName)
+			tool(r.T, "umoci", "gc", "--layout", r.dir)
 			return load(r, back, r.dir)
 		}},
 		"umoci: another configuration": {"umoci", false, false, func(r *toolRoundTrip, back *store) string {
-			tool(r.t, "umoci", "config", "--image", r.dir+":"+roundTripName, "--config.env", "NEW=x")
+			tool(r.T, "umoci", "config", "--image", r.dir+":"+roundTripName, "--config.env", "NEW=x")
 			return load(r, back, r.dir)
 		}},
 		"umoci: unpacked and packed again": {"umoci", false, false, func(r *toolRoundTrip, back *store) string {
-			tool(r.t, "umoci", "unpack", "--image", r.dir+":"+roundTripName, r.aside)
+			tool(r.T, "umoci", "unpack", "--image", r.dir+":"+roundTripName, r.aside)
 			for _, content := range []string{"2", "1"} { // its original content
 				file := filepath.Join(r.aside, "rootfs/d/one")
-				write(r.t, file, content)
+				write(r.T, file, content)
 				if err := os.Chtimes(file, when, when); err != nil {
-					r.t.Fatal(err)
+					r.T.Fatal(err)
 				}
-				tool(r.t, "umoci", "repack", "--refresh-bundle", "--image", r.dir+":again", r.aside)
+				tool(r.T, "umoci", "repack", "--refresh-bundle", "--image", r.dir+":again", r.aside)
 			}
-			tool(r.t, "umoci", "rm", "--image", r.dir+":"+roundTripName)
+			tool(r.T, "umoci", "rm", "--image", r.dir+":"+roundTripName)
 			return load(r, back, r.dir)
 		}},
 		"podman: an archive of docker save": {"podman", false, true, func(r *toolRoundTrip, back *store) string {
@@ -142,7 +142,7 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 		"podman: a registry": {"podman", false, true, func(r *toolRoundTrip, back *store) string {
 			r.podman("pull", "-q", "--tls-verify=false", r.repository)
 			if got := r.podman("images", "--digests", "--format", "{{.Digest}}"); got != r.image.Digest.String() {
-				r.t.Errorf("podman pulled %s, want %s", got, r.image.Digest)
+				r.T.Errorf("podman pulled %s, want %s", got, r.image.Digest)
 			}
 			r.podman("push", "-q", "--tls-verify=false", r.repository, r.registry+"/podman/app:x")
 			return pull(r, back, r.registry+"/podman/app:x")
@@ -164,7 +164,7 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 				t.Errorf("came back as %+v, was %+v", got, want)
 			}
 			same(t, "minirun, "+c.program, filesOf(t, r.store, "app"), filesOf(t, back, image), never)
-			back.check()
+			back.Check()
 		})
 	}
 }
@@ -180,9 +180,9 @@ func newToolRoundTrip(t *testing.T, host string) *toolRoundTrip {
 		store: s, image: roundTripImage(t, l), archive: filepath.Join(s.Host, "saved.tar"), dir: filepath.Join(s.Host, "saved"),
 		registry: host, repository: host + "/minirun/app:x", aside: filepath.Join(s.Host, "aside"),
 	}
-	s.do("load", "-q", l.dir)
-	s.do("save", "-q", "-o", r.archive, "app")
-	s.do("save", "-q", "--dir", r.dir, "app")
-	s.do("push", "-q", "app", r.repository)
+	s.Do("load", "-q", l.dir)
+	s.Do("save", "-q", "-o", r.archive, "app")
+	s.Do("save", "-q", "--dir", r.dir, "app")
+	s.Do("push", "-q", "app", r.repository)
 	return r
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // hang is a generous limit for something that should take less than a second.
@@ -33,14 +35,15 @@ type stuckPoint struct {
 	brief bool                        // it takes less than a second, so the signal must be sent early
 }
 
-// TestSignals: at whatever point load, pull, import, unpack and build are, SIGTERM ends them, with
+// TestSIGTERMEndsImageCommands: at whatever point load, pull, import, unpack and build are, SIGTERM ends them, with
 // the usual status and nothing left in the store's tmp.
-func TestSignals(t *testing.T) {
+func TestSIGTERMEndsImageCommands(t *testing.T) {
 	bomb := gzipOfZeros(t)
 	for _, p := range append(append(stuckReads(t, bomb), stuckBuilds(bomb)...), stuckStore(t, bomb)...) {
 		t.Run(p.name, func(t *testing.T) {
+			testbundle.Parallel(t)
 			s := newStore(t)
-			s.do("prune") // creates the store
+			s.Do("prune") // creates the store
 			args := p.args(t, s)
 			cmd := s.Command(args...)
 			var out bytes.Buffer
@@ -66,7 +69,7 @@ func TestSignals(t *testing.T) {
 			if status := cmd.ProcessState.ExitCode(); status != 128+int(syscall.SIGTERM) {
 				t.Errorf("status %d: %s", status, &out)
 			}
-			left, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
+			left, err := os.ReadDir(filepath.Join(s.StoreDir, "tmp"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +79,7 @@ func TestSignals(t *testing.T) {
 				}
 			}
 			if !p.held {
-				s.check()
+				s.Check()
 			}
 		})
 	}
@@ -234,7 +237,7 @@ func stuckStore(t *testing.T, bomb string) []stuckPoint {
 	t.Helper()
 	held := func(name string, args ...string) func(*testing.T, *store) []string {
 		return func(t *testing.T, s *store) []string {
-			f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_RDWR|os.O_CREATE, 0o600)
+			f, err := os.OpenFile(filepath.Join(s.StoreDir, name), os.O_RDWR|os.O_CREATE, 0o600)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -262,13 +265,13 @@ func stuckStore(t *testing.T, bomb string) []stuckPoint {
 			m.SchemaVersion = 2
 			m.Layers = []oci.Descriptor{l.blob(oci.MediaTypeImageLayerGzip, text)}
 			l.name("bomb", l.document(oci.MediaTypeImageManifest, m))
-			s.do("load", "-q", "--no-unpack", l.dir)
+			s.Do("load", "-q", "--no-unpack", l.dir)
 			return []string{"unpack", "bomb"}
 		}},
 		{name: "save to a pipe that nobody reads", args: func(t *testing.T, s *store) []string {
 			noise := filepath.Join(s.Host, "noise.tar")
 			write(t, noise, string(archive(t, []tar.Header{file("f", noise1M())})))
-			s.do("import", "--no-unpack", noise, "x")
+			s.Do("import", "--no-unpack", noise, "x")
 			return []string{"save", "-q", "-o", "/dev/fd/0", "x"}
 		}, stdin: fullPipe},
 	}
@@ -301,8 +304,8 @@ func nest(l *layout, depth, times int) oci.Descriptor {
 	return d
 }
 
-// TestNestedIndexes: the depth of nested indexes is limited, and each index is read once.
-func TestNestedIndexes(t *testing.T) {
+// TestNestedIndexesAreLimited: the depth of nested indexes is limited, and each index is read once.
+func TestNestedIndexesAreLimited(t *testing.T) {
 	run := func(s *store, args ...string) (string, error) {
 		cmd := s.Command(args...)
 		timer := time.AfterFunc(hang, func() { _ = cmd.Process.Kill() })
@@ -322,7 +325,7 @@ func TestNestedIndexes(t *testing.T) {
 		if out, err := run(s, "pull", "-q", "--all-platforms", r.host()+"/x:nested"); err == nil || !strings.Contains(out, "deep") {
 			t.Errorf("pull: %v: %s", err, out)
 		}
-		s.check()
+		s.Check()
 	})
 	t.Run("many times", func(t *testing.T) {
 		l, s := newLayout(t), newStore(t)

@@ -25,17 +25,17 @@ func TestSpyOnHealthCheck(t *testing.T) {
 	s := loaded(t, config)
 	for range 5 { // on a busy machine the spy may get no CPU time
 		id := name("spy")
-		s.do("run", "-d", "--name", id, "--cap-add", "SYS_PTRACE", "-v", testbundle.Probe+":/probe:ro", "busybox", "/probe", "seize", "/stop")
+		s.Do("run", "-d", "--name", id, "--cap-add", "SYS_PTRACE", "-v", testbundle.Probe+":/probe:ro", "busybox", "/probe", "seize", "/stop")
 		for done, end := 0, time.Now().Add(time.Duration(checks)*time.Second); done < checks; time.Sleep(50 * time.Millisecond) {
-			done, _ = strconv.Atoi(s.do("exec", id, "sh", "-c", "cat /checks | wc -l"))
+			done, _ = strconv.Atoi(s.Do("exec", id, "sh", "-c", "cat /checks | wc -l"))
 			if time.Now().After(end) {
 				t.Fatalf("only %d health checks", done)
 			}
 		}
-		s.do("exec", id, "touch", "/stop")
-		testbundle.Await(t, "the spy's report", func() bool { return strings.Contains(s.do("logs", id), "stopped in the set-up: ") })
-		report := s.do("logs", id)
-		s.do("rm", "-f", id)
+		s.Do("exec", id, "touch", "/stop")
+		testbundle.Await(t, "the spy's report", func() bool { return strings.Contains(s.Do("logs", id), "stopped in the set-up: ") })
+		report := s.Do("logs", id)
+		s.Do("rm", "-f", id)
 		t.Log(report)
 		for line := range strings.Lines(report) {
 			if !strings.HasPrefix(line, "in the set-up: ") {

@@ -61,8 +61,8 @@ func TestRunLeavesOwner(t *testing.T) {
 // TestDetachedUserOpensStdout: the user of a detached container can open the pipes of its log.
 func TestDetachedUserOpensStdout(t *testing.T) {
 	s := loaded(t, asUser("sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr"))
-	s.do("run", "-d", "--name", name("opens"), "busybox")
-	defer s.do("rm", "-f", name("opens"))
+	s.Do("run", "-d", "--name", name("opens"), "busybox")
+	defer s.Do("rm", "-f", name("opens"))
 	r := s.Minirun("logs", "-f", name("opens"))
 	if r.Stdout != "out\n" || r.Stderr != "err\n" {
 		t.Errorf("the log has %q and %q", r.Stdout, r.Stderr)
@@ -85,5 +85,5 @@ func TestSaveWithoutReader(t *testing.T) {
 	if status := cmd.ProcessState.ExitCode(); status != 128+int(syscall.SIGPIPE) || stderr.Len() > 0 {
 		t.Errorf("exit status %d, %q", status, stderr.String())
 	}
-	s.check()
+	s.Check()
 }

@@ -77,8 +77,8 @@ func nasty() map[string][]layer {
 	return images
 }
 
-// TestUmoci: the root file system is identical to that of umoci unpack.
-func TestUmoci(t *testing.T) {
+// TestUnpackMatchesUmoci: the root file system is identical to that of umoci unpack.
+func TestUnpackMatchesUmoci(t *testing.T) {
 	need(t, "umoci", "umoci")
 	need(t, "skopeo", "skopeo")
 	s := newStore(t)
@@ -93,13 +93,13 @@ func TestUmoci(t *testing.T) {
 		tags[name] = fmt.Sprintf("x%d", len(tags))
 		l.add(tags[name], runs("sh"), layers...)
 	}
-	s.do("load", "-q", l.dir)
+	s.Do("load", "-q", l.dir)
 	for name, tag := range tags {
 		t.Run(name, func(t *testing.T) {
 			compareWithUmoci(t, s, l.dir, tag, images[name])
 		})
 	}
-	s.check()
+	s.Check()
 }
 
 func compareWithUmoci(t *testing.T, s *store, layout, tag string, layers []layer) {
@@ -116,7 +116,7 @@ func compareWithUmoci(t *testing.T, s *store, layout, tag string, layers []layer
 	defer os.RemoveAll(gz)
 	tool(t, "skopeo", "copy", "-q", "--dest-compress", "--dest-compress-format", "gzip", "oci:"+layout+":"+tag, "oci:"+gz+":"+tag)
 	tool(t, "umoci", "unpack", "--image", gz+":"+tag, theirs)
-	s.do("unpack", tag, ours)
+	s.Do("unpack", tag, ours)
 	a, b := tree(t, ours), tree(t, filepath.Join(theirs, "rootfs"))
 	implied := impliedDirs(layers)
 	same(t, "minirun, umoci", stripTimes(a, implied), stripTimes(b, implied), func(string) bool { return false })
@@ -159,9 +159,9 @@ func stripTimes(tree map[string]string, dirs map[string]bool) map[string]string 
 	return tree
 }
 
-// TestManyLayers: overlayfs supports 500 layers, so with more layers the lowest ones form a separate
+// TestMoreLayersThanOverlayfsSupports: overlayfs supports 500 layers, so with more layers the lowest ones form a separate
 // overlay below the other. `layers` used to take time for each pair of layers.
-func TestManyLayers(t *testing.T) {
+func TestMoreLayersThanOverlayfsSupports(t *testing.T) {
 	const count = 600
 	more := []layer{{compression: "plain", entries: []tar.Header{file("first", ""), file("d1", ""), file("d2", "")}}}
 	for n := 2; n < count; n++ {
@@ -172,10 +172,10 @@ func TestManyLayers(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "cat /last; echo; ls /first /d1 /d2 2>/dev/null || true"), more...)
 	s.Minirun("run", "busybox").Prints(t, "599\n/d1\n")
 	s.Minirun("run", "busybox", "sh", "-c", "rm /d1; echo new > /last; ls /; cat /last").Exit(t, 0)
-	if lines := strings.Count(s.do("layers", "busybox"), "\n"); lines < count {
+	if lines := strings.Count(s.Do("layers", "busybox"), "\n"); lines < count {
 		t.Errorf("layers printed %d lines", lines)
 	}
-	s.do("bundle", "busybox", filepath.Join(s.Host, "copy"))
+	s.Do("bundle", "busybox", filepath.Join(s.Host, "copy"))
 	if text, err := os.ReadFile(filepath.Join(s.Host, "copy/rootfs/last")); string(text) != "599" {
 		t.Errorf("the bundle has %q, %v", text, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // An unusual archive is one that tools have written in the last decade, or could write.
@@ -40,32 +42,32 @@ func TestUnusualArchives(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
 			c := cases[name]
-			here := &store{s.Bundle, t, s.dir}
+			here := &store{&testbundle.Store{Bundle: s.Bundle, T: t, StoreDir: s.StoreDir}}
 			image, got := here.loadAndList(c.make(t))
 			want := strings.NewReplacer(nothing, "", " ", " /").Replace("/" + cmp.Or(c.files, filesOfTwoLayers))
 			if names := strings.Join(slices.Sorted(maps.Keys(got))[1:], " "); names != strings.TrimSuffix(want, "/") {
 				t.Errorf("it has %s; want %s", names, want)
 			}
 			if !c.onlyLoad {
-				saveAndLoad(t, here, &store{second.Bundle, t, second.dir}, image, got)
+				saveAndLoad(t, here, &store{&testbundle.Store{Bundle: second.Bundle, T: t, StoreDir: second.StoreDir}}, image, got)
 			}
 		})
 	}
-	s.check()
-	second.check()
+	s.Check()
+	second.Check()
 }
 
 // loadAndList loads an archive, and describes the files of its first image.
 func (s *store) loadAndList(archive string) (image string, files map[string]string) {
-	s.t.Helper()
-	path := filepath.Join(s.t.TempDir(), "archive")
-	write(s.t, path, archive)
-	line, _, _ := strings.Cut(s.do("load", "-q", path), "\n")
+	s.T.Helper()
+	path := filepath.Join(s.T.TempDir(), "archive")
+	write(s.T, path, archive)
+	line, _, _ := strings.Cut(s.Do("load", "-q", path), "\n")
 	image = strings.Fields(line)[0]
 	out := filepath.Join(s.Host, "unpacked")
 	defer os.RemoveAll(out)
-	s.do("unpack", image, out)
-	return image, tree(s.t, out)
+	s.Do("unpack", image, out)
+	return image, tree(s.T, out)
 }
 
 // saveAndLoad saves an image, copies it with skopeo, unpacks it with umoci, and loads it into another
@@ -76,7 +78,7 @@ func saveAndLoad(t *testing.T, s, second *store, image string, want map[string]s
 	need(t, "umoci", "umoci")
 	dir := t.TempDir()
 	saved := filepath.Join(dir, "saved.tar")
-	s.do("save", "-q", "-o", saved, image)
+	s.Do("save", "-q", "-o", saved, image)
 	// umoci 0.4.7 supports only gzip: skopeo recompresses the same archives.
 	tool(t, "skopeo", "--insecure-policy", "copy", "-q", "--dest-compress", "--dest-compress-format", "gzip", "oci-archive:"+saved, "oci:"+dir+"/layout:x")
 	tool(t, "skopeo", "--insecure-policy", "copy", "-q", "docker-archive:"+saved, "dir:"+dir+"/dir")
@@ -84,6 +86,6 @@ func saveAndLoad(t *testing.T, s, second *store, image string, want map[string]s
 	if difference := differences(comparable(want, true), comparable(tree(t, dir+"/umoci/rootfs"), true)); difference != "" {
 		t.Error(difference)
 	}
-	second.do("load", "-q", saved)
-	second.do("load", "-q", dir+"/layout")
+	second.Do("load", "-q", saved)
+	second.Do("load", "-q", dir+"/layout")
 }

@@ -45,7 +45,7 @@ func Debian(t testing.TB, kind, packages string, scripts ...string) string {
 	out, err := exec.Command("mmdebstrap", append(args, "bookworm", aside)...).CombinedOutput()
 	if err != nil {
 		_ = os.Remove(aside)
-		t.Skipf("mmdebstrap makes no Debian here: %v: %s", err, out)
+		t.Skipf("mmdebstrap cannot create a Debian system here: %v: %s", err, out)
 	}
 	if err := os.Rename(aside, path); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func Await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited for %s in vain", what)
+			t.Fatalf("timeout while waiting for %s", what)
 		}
 	}
 }

@@ -12,6 +12,9 @@
 // The test has a separate mount namespace in which everything is shared, as on a host with systemd:
 // if a runtime does not stop the propagation, its mounts leak into this namespace, where the check
 // detects them. Other mounts on the machine are not visible.
+//
+// A [Bundle] is a bundle on disk, a [Store] is a store of images as well. command.go runs minirun with
+// them, rootfs.go makes their files, watch.go finds what they leave, kill.go kills commands.
 package testbundle
 
 import (
@@ -60,7 +63,7 @@ func MainWithImages(m *testing.M) {
 
 func run(m *testing.M) int {
 	if os.Geteuid() != 0 {
-		skip = "needs root: real containers are made"
+		skip = "needs root: it creates real containers"
 		return m.Run()
 	}
 	if os.Getenv(inside) == "" {

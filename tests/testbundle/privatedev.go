@@ -19,7 +19,7 @@ func PrivateDev(t testing.TB) {
 	t.Helper()
 	Need(t)
 	if err := privateDev(); err != nil {
-		t.Skip("the tests get no /dev of their own, and must not endanger the machine's: ", err)
+		t.Skip("a separate /dev could not be set up, and the tests must not damage the machine's: ", err)
 	}
 }
 

@@ -29,7 +29,7 @@ func NewPty(t testing.TB) *Pty {
 	Need(t)
 	master, path, err := console.NewPty()
 	if err != nil {
-		t.Skip("the test gets no pty: ", err)
+		t.Skip("no pty could be opened: ", err)
 	}
 	slave, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -59,11 +59,11 @@ func (p *Pty) Expect(text string) string {
 		select {
 		case b, ok := <-p.lines:
 			if !ok {
-				p.t.Fatalf("the terminal is closed; no %q in %q", text, p.output.String())
+				p.t.Fatalf("the terminal was closed; %q is missing in %q", text, p.output.String())
 			}
 			p.output.Write(b)
 		case <-timeout:
-			p.t.Fatalf("no %q in %q", text, p.output.String())
+			p.t.Fatalf("%q is missing in %q", text, p.output.String())
 		}
 	}
 	before, rest, _ := strings.Cut(p.output.String(), text)

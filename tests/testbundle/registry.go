@@ -42,6 +42,6 @@ func Registry(t *testing.T) (host string) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("docker-registry does not answer")
+	t.Fatal("docker-registry does not respond")
 	return ""
 }

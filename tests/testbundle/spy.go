@@ -60,6 +60,6 @@ func SpiedOn(t testing.TB) int {
 	if testing.Short() {
 		n = 10
 	}
-	t.Logf("%d processes for each spy (MINIRUN_SPY says how many)", n)
+	t.Logf("%d processes for each spy (set MINIRUN_SPY to change the number)", n)
 	return n
 }

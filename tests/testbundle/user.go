@@ -83,6 +83,6 @@ func subordinateUser(t testing.TB) (name string, uid int) {
 			}
 		}
 	}
-	t.Skip("needs a user with a range in /etc/subuid, such as adduser makes")
+	t.Skip("needs a user with a range in /etc/subuid, such as adduser creates")
 	return "", 0
 }

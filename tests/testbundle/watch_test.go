@@ -26,7 +26,7 @@ func TestWatchSeesLeaks(t *testing.T) {
 			found = found || strings.HasPrefix(l, kind)
 		}
 		if !found || len(leaks) != 1 {
-			t.Errorf("want one leak of a %s, got %v", kind, leaks)
+			t.Errorf("got the leaks %[2]v, want one %[1]s", kind, leaks)
 		}
 	}
 	if err := unix.Mount("tmpfs", b.Host, "tmpfs", 0, ""); err != nil {
@@ -43,7 +43,7 @@ func TestWatchSeesLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else {
-		t.Log("no cgroup could be made to be seen")
+		t.Log("no cgroup could be created, so its detection was not tested")
 	}
 
 	// A grandchild whose parent has exited.
@@ -77,9 +77,45 @@ func TestWatchSeesPropagation(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if leaks := b.LeaksSince(before); len(leaks) != 1 || !strings.Contains(leaks[0], b.Host) {
-		t.Errorf("the check sees %v", leaks)
+		t.Errorf("the check found %v", leaks)
 	}
 	if err := unix.Unmount(b.Host, 0); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestParallelSeesLeaks: what parallel tests leave is found when the last one ends, and what belongs to
+// one bundle is found at once.
+func TestParallelSeesLeaks(t *testing.T) {
+	if os.Getenv("MINIRUN_TEST_LEAK") == "" {
+		testbundle.Need(t)
+		for _, leak := range []string{"process", "state"} {
+			cmd := exec.Command("/proc/self/exe", "-test.run", "^TestParallelSeesLeaks$")
+			cmd.Env = append(os.Environ(), "MINIRUN_TEST_LEAK="+leak)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), ": "+leak) || !strings.Contains(string(out), "left behind") {
+				t.Errorf("%s: %v: %s", leak, err, out)
+			}
+		}
+		return
+	}
+	for _, name := range []string{"first", "second"} {
+		t.Run(name, func(t *testing.T) {
+			testbundle.Parallel(t)
+			b := testbundle.New(t)
+			if name == "second" {
+				return
+			}
+			switch os.Getenv("MINIRUN_TEST_LEAK") {
+			case "process":
+				if err := exec.Command("sh", "-c", "sleep 30 >/dev/null 2>&1 &").Run(); err != nil {
+					t.Fatal(err)
+				}
+			case "state":
+				if err := os.Mkdir(b.State(), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }

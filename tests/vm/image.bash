@@ -1,16 +1,16 @@
-# image.bash: what a virtual machine is made of, from Debian's packages, kept in a cache that is made once.
+# image.bash: builds the parts of a virtual machine from Debian's packages, once, and keeps them in a cache.
 #
 #	need_packages  qemu, virtiofsd, busybox, mmdebstrap, on the host
 #	make_kernel    the kernel package, unpacked: $kernel, $modules
 #	make_initramfs busybox, some modules and init: $initramfs
-#	make_image     a Debian with systemd, as a directory: $image
+#	make_image     Debian with systemd, as a directory: $image
 #	accelerated    whether KVM works
 
 cache=${MINIRUN_VM_CACHE:-${XDG_CACHE_HOME:-/root/.cache}/minirun-vm}
 virtiofsd=/usr/lib/qemu/virtiofsd
 packages='kmod e2fsprogs qemu-system-x86 qemu-system-common busybox-static cpio mmdebstrap'
 
-# What the modules of the initramfs depend on is found with modprobe's own list. In the order in which they are loaded.
+# The dependencies of the initramfs's modules are found with modprobe's own list. The modules are in loading order.
 wanted_modules='virtio_pci virtio_console virtio_rng virtio_blk ext4 fuse virtiofs overlay'
 
 need_packages() {
@@ -18,29 +18,29 @@ need_packages() {
 	for name in qemu-system-x86_64 mkfs.ext4 busybox cpio depmod mmdebstrap; do command -v $name >/dev/null || missing="$missing $name"; done
 	[ -e $virtiofsd ] || missing="$missing virtiofsd"
 	[ -n "$missing" ] || return 0
-	[ -n "$1" ] || die "missing:$missing. apt-get install $packages, or give --install"
+	[ -n "$1" ] || die "missing:$missing. apt-get install $packages, or use --install"
 	# shellcheck disable=SC2086 # a list of names
 	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >&2 ||
 		die "apt-get could not install$missing"
 }
 
-# The kernel is not installed: the host boots another.
+# The kernel is not installed: the host must not boot it.
 make_kernel() {
 	local package
 	if ! [ -e "$cache/kernel/vmlinuz" ]; then
 		rm -rf "$cache/kernel.new" && mkdir -p "$cache/kernel.new"
 		package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -1)
 		[ -n "$package" ] || { apt-get update -qq >&2; package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -1); }
-		[ -n "$package" ] || die "apt knows no linux-image-cloud-amd64"
+		[ -n "$package" ] || die "apt does not find linux-image-cloud-amd64"
 		(cd "$cache/kernel.new" && apt-get download -qq "$package" 2>/dev/null && dpkg -x "$package"*.deb . && rm ./*.deb &&
-			mv boot/vmlinuz-* vmlinuz && mv boot/config-* config) || die "could not get the kernel package $package"
+			mv boot/vmlinuz-* vmlinuz && mv boot/config-* config) || die "could not download the kernel package $package"
 		rm -rf "$cache/kernel" && mv "$cache/kernel.new" "$cache/kernel"
 	fi
 	kernel=$cache/kernel/vmlinuz
 	modules=$(echo "$cache"/kernel/lib/modules/*)
 }
 
-# module_files NAME...: the files of modules and of all that they depend on, each after what it needs.
+# module_files NAME...: the files of modules and of all their dependencies, each after those it needs.
 module_files() {
 	depmod -b "$cache/kernel" "$(basename "$modules")" 2>/dev/null || true
 	local name
@@ -63,7 +63,7 @@ make_initramfs() {
 		cp "$file" "$tree/modules/"
 		basename "$file" >>"$tree/modules/order"
 	done
-	[ -s "$tree/modules/order" ] || die "the kernel package has no modules $wanted_modules"
+	[ -s "$tree/modules/order" ] || die "the kernel package does not have the modules $wanted_modules"
 	(cd "$tree" && find . | cpio --quiet -o -H newc) >"$initramfs.new"
 	mv "$initramfs.new" "$initramfs"
 	rm -rf "$tree"
@@ -75,15 +75,15 @@ make_image() {
 	image=$cache/image
 	if [ -e "$image/recipe" ] && [ "$(cat "$image/recipe")" = "$image_packages" ]; then return 0; fi
 	rm -rf "$image.new" && mkdir -p "$image.new"
-	echo "making the image: once, a minute" >&2
+	echo "building the image (only once, takes a minute)" >&2
 	mmdebstrap --quiet --variant=minbase --include="$image_packages" bookworm "$image.new" >&2 || die "mmdebstrap failed"
 	chroot "$image.new" useradd --create-home --shell /bin/bash minirun
 	printf '%s\n' "$image_packages" >"$image.new/recipe"
 	rm -rf "$image" && mv "$image.new" "$image"
 }
 
-# accelerated says whether KVM works, which is found out once in each boot of the host: in many virtual machines /dev/kvm is
-# there and no kernel gets far with it. A machine is started that ends in `init` at once.
+# accelerated reports whether KVM works, which is tested once per boot of the host: in many virtual machines /dev/kvm
+# exists, but a kernel hangs with it. The test starts a machine that exits at once in `init`.
 accelerated() {
 	[ -w /dev/kvm ] || return 1
 	local boot

@@ -71,8 +71,9 @@ func Layer(predicateType string, d oci.Descriptor) oci.Descriptor {
 // Manifest returns the manifest with the statements about one image.
 func Manifest(about oci.Descriptor, statements []oci.Descriptor) oci.Manifest {
 	return oci.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, ArtifactType: manifestType,
-		Config: oci.DescriptorEmptyJSON, Layers: statements,
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
+		ArtifactType: manifestType,
+		Config:       oci.DescriptorEmptyJSON, Layers: statements,
 		Subject: &oci.Descriptor{MediaType: about.MediaType, Digest: about.Digest, Size: about.Size},
 	}
 }
@@ -81,6 +82,8 @@ func Manifest(about oci.Descriptor, statements []oci.Descriptor) oci.Manifest {
 // tool takes it for an image.
 func Reference(about, manifest oci.Descriptor) oci.Descriptor {
 	manifest.Platform = &oci.Platform{OS: "unknown", Architecture: "unknown"}
-	manifest.Annotations = map[string]string{referenceType: "attestation-manifest", referenceDigest: about.Digest.String()}
+	manifest.Annotations = map[string]string{
+		referenceType: "attestation-manifest", referenceDigest: about.Digest.String(),
+	}
 	return manifest
 }

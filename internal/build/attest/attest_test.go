@@ -16,6 +16,7 @@ import (
 	"time"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,8 +43,10 @@ var about = []Subject{{Name: ImageURL("app", "1", "linux/amd64"), Digest: map[st
 
 func facts() Facts {
 	return Facts{
-		Version: "1.2", Dockerfile: "Dockerfile", Text: []byte("FROM base\n"), Arguments: map[string]string{"B": "2", "A": "1"}, Labels: map[string]string{"l": "x"}, Target: "final",
-		Secrets: []Secret{{ID: "key"}, {ID: "other", Optional: true}}, SSH: []Secret{{ID: "default", Optional: true}}, Locals: []string{"context"},
+		Version: "1.2", Dockerfile: "Dockerfile", Text: []byte("FROM base\n"),
+		Arguments: map[string]string{"B": "2", "A": "1"}, Labels: map[string]string{"l": "x"}, Target: "final",
+		Secrets: []Secret{{ID: "key"}, {ID: "other", Optional: true}}, SSH: []Secret{{ID: "default", Optional: true}},
+		Locals: []string{"context"},
 		Materials: []Material{
 			{URI: "https://example.org/f", Digest: map[string]string{"sha256": hex}},
 			{URI: ImageURL("base", "latest", "linux/amd64"), Digest: map[string]string{"sha256": hex}},
@@ -51,17 +54,21 @@ func facts() Facts {
 		},
 		Steps: []Step{
 			{Op: map[string]any{"source": map[string]any{"identifier": "docker-image://base"}}, First: 1, Last: 1},
-			{Op: map[string]any{"exec": "…"}, Platform: "linux/arm/v7", Inputs: []int{0}, First: 2, Last: 3}, {Op: map[string]any{}, Inputs: []int{1}},
+			{Op: map[string]any{"exec": "…"}, Platform: "linux/arm/v7", Inputs: []int{0}, First: 2, Last: 3},
+			{Op: map[string]any{}, Inputs: []int{1}},
 		},
-		Builder: "linux/amd64", Platform: "linux/arm64", Invocation: "X", Started: time.Unix(1e9, 0).UTC(), Finished: time.Unix(1e9+60, 0).UTC(),
+		Builder: "linux/amd64", Platform: "linux/arm64", Invocation: "X", Started: time.Unix(1e9, 0).UTC(),
+		Finished: time.Unix(1e9+60, 0).UTC(),
 	}
 }
 
-// TestProvenance: the content of each mode.
-func TestProvenance(t *testing.T) {
+// TestProvenanceMatchesGoldenFiles: the content of each mode.
+func TestProvenanceMatchesGoldenFiles(t *testing.T) {
 	remote := facts()
-	remote.Locals, remote.Context = nil, Material{URI: "https://example.org/r.git#main", Digest: map[string]string{"sha1": hex[:40]}}
-	remote.Invocation, remote.BuilderID, remote.Reproducible, remote.Hermetic = "", "https://ci.example.org/1", true, true
+	remote.Locals, remote.Context = nil, Material{URI: "https://example.org/r.git#main",
+		Digest: map[string]string{"sha1": hex[:40]}}
+	remote.Invocation, remote.BuilderID, remote.Reproducible, remote.Hermetic = "", "https://ci.example.org/1", true,
+		true
 	for name, c := range map[string]struct {
 		f Facts
 		m Mode
@@ -73,7 +80,8 @@ func TestProvenance(t *testing.T) {
 		golden(t, name, text)
 	}
 	for name, p := range map[string]any{
-		"provenance02-min": Provenance02(facts(), Min), "provenance02-max": Provenance02(facts(), Max), "metadata-file": ForMetadataFile(facts(), Min),
+		"provenance02-min": Provenance02(facts(), Min), "provenance02-max": Provenance02(facts(), Max),
+		"metadata-file": ForMetadataFile(facts(), Min),
 	} {
 		text, err := Statement(Provenance02Type, about, p)
 		if err != nil {
@@ -135,38 +143,47 @@ A:x86_64
 o:busybox
 `
 
-// TestSPDX: the databases of two distributions → one document.
-func TestSPDX(t *testing.T) {
-	d := Release([]byte("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID='12'\n# comment\n"))
+// TestSPDXMatchesGoldenFile: the databases of two distributions → one document.
+func TestSPDXMatchesGoldenFile(t *testing.T) {
+	d := ParseOSRelease([]byte("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID='12'\n# comment\n"))
 	i := Inventory{
-		Version: "1.2", Name: "app:1", Digest: "sha256:" + hex, Made: time.Unix(1e9, 0), Distribution: d,
-		Packages: append(Alpine([]byte(installed)), Debian([]byte(status))...),
+		Version: "1.2", Name: "app:1", Digest: "sha256:" + hex, Created: time.Unix(1e9, 0), Distribution: d,
+		Packages: append(ParseAPK([]byte(installed)), ParseDpkg([]byte(status))...),
 	}
 	text, err := Statement(SPDXType, about, SPDX(i))
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "sbom", text)
+	var read struct{ Predicate spdx.Document } // as other programs read it
+	if err := json.Unmarshal(text, &read); err != nil || len(read.Predicate.Packages) != 1+len(i.Packages) {
+		t.Errorf("%d packages, %v", len(read.Predicate.Packages), err)
+	}
 	i.Packages = nil
 	if text, err = json.Marshal(SPDX(i)); err != nil || strings.Count(string(text), "SPDXID") != 2 {
 		t.Errorf("without packages: %s, %v", text, err)
 	}
 }
 
-// TestManifest: the layout is BuildKit's.
-func TestManifest(t *testing.T) {
-	image := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: "sha256:" + hex, Size: 7, Platform: &oci.Platform{OS: "linux", Architecture: "amd64"}, Annotations: map[string]string{"a": "b"}}
+// TestManifestHasBuildKitLayout: the layout is BuildKit's.
+func TestManifestHasBuildKitLayout(t *testing.T) {
+	image := oci.Descriptor{
+		MediaType: oci.MediaTypeImageManifest, Digest: "sha256:" + hex, Size: 7,
+		Platform: &oci.Platform{OS: "linux", Architecture: "amd64"}, Annotations: map[string]string{"a": "b"},
+	}
 	layer := Layer(ProvenanceType, oci.Descriptor{Digest: "sha256:" + hex, Size: 9})
 	m := Manifest(image, []oci.Descriptor{layer})
-	text, err := json.MarshalIndent(map[string]any{"manifest": m, "entry": Reference(image, oci.Descriptor{MediaType: m.MediaType, Digest: "sha256:" + hex, Size: 8})}, "", "  ")
+	text, err := json.MarshalIndent(map[string]any{"manifest": m,
+		"entry": Reference(image, oci.Descriptor{MediaType: m.MediaType, Digest: "sha256:" + hex, Size: 8})}, "",
+		"  ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "manifest", append(text, '\n'))
 }
 
-// TestParse: the flags, and which of them take precedence.
-func TestParse(t *testing.T) {
+// TestParseOptions: the flags, and which of them take precedence.
+func TestParseOptions(t *testing.T) {
 	for _, c := range []struct {
 		attests          []string
 		provenance, sbom string
@@ -175,7 +192,8 @@ func TestParse(t *testing.T) {
 		{nil, "", "", Options{}},
 		{nil, "true", "true", Options{Provenance: Min, SBOM: true}},
 		{nil, "false", "0", Options{}},
-		{nil, "mode=max,builder-id=https://x,reproducible=true", "", Options{Provenance: Max, BuilderID: "https://x", Reproducible: true}},
+		{nil, "mode=max,builder-id=https://x,reproducible=true", "",
+			Options{Provenance: Max, BuilderID: "https://x", Reproducible: true}},
 		{[]string{"type=provenance,mode=max", "type=sbom"}, "", "", Options{Provenance: Max, SBOM: true}},
 		{[]string{"type=provenance,mode=max,version=v1"}, "false", "", Options{}},
 		{nil, "version=v0.2,inline-only=true", "", Options{Provenance: Min, SLSA02: true, InlineOnly: true}},
@@ -185,21 +203,25 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q %q %q: %+v, %v; want %+v", c.attests, c.provenance, c.sbom, got, err, c.want)
 		}
 	}
-	for _, bad := range []string{"type=provenance,mode=mid", "type=provenance,colour=red", "type=sbom,generator=x", "mode=max", "type=provenance,disabled=perhaps", "type=provenance,version=v2", "type=provenance,inline-only=x"} {
+	for _, bad := range []string{"type=provenance,mode=mid", "type=provenance,colour=red", "type=sbom,generator=x",
+		"mode=max", "type=provenance,disabled=perhaps", "type=provenance,version=v2",
+		"type=provenance,inline-only=x"} {
 		if got, err := Parse([]string{bad}, "", ""); err == nil {
 			t.Errorf("%s: %+v", bad, got)
 		}
 	}
 }
 
-// TestInstalled: databases are found below an untrusted root, and nowhere else.
-func TestInstalled(t *testing.T) {
+// TestReadInstalledStaysBelowRoot: databases are found below an untrusted root, and nowhere else.
+func TestReadInstalledStaysBelowRoot(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "outside")
 	root := filepath.Join(dir, "root")
 	for name, text := range map[string]string{
-		"outside": "Package: secret\nVersion: 1\n", "root/usr/lib/os-release": "ID=alpine\nVERSION_ID=3.22\n", "root/usr/lib/apk/db/installed": installed,
-		"root/var/lib/dpkg/status.d/bash": "Package: bash\nVersion: 5\n", "root/var/lib/dpkg/status.d/bash.md5sums": "Package: nothing\n",
+		"outside": "Package: secret\nVersion: 1\n", "root/usr/lib/os-release": "ID=alpine\nVERSION_ID=3.22\n",
+		"root/usr/lib/apk/db/installed":           installed,
+		"root/var/lib/dpkg/status.d/bash":         "Package: bash\nVersion: 5\n",
+		"root/var/lib/dpkg/status.d/bash.md5sums": "Package: nothing\n",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -209,7 +231,8 @@ func TestInstalled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, target := range map[string]string{"etc": "usr/../usr/lib", "lib": "/usr/lib", "var/lib/dpkg/status": "../../../.." + outside, "var/lib/dpkg/status.d/link": outside} {
+	for name, target := range map[string]string{"etc": "usr/../usr/lib", "lib": "/usr/lib",
+		"var/lib/dpkg/status": "../../../.." + outside, "var/lib/dpkg/status.d/link": outside} {
 		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -219,12 +242,13 @@ func TestInstalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	d, list, err := Installed(f)
+	d, list, err := ReadInstalled(f)
 	var names []string
 	for _, p := range list {
 		names = append(names, p.Kind+" "+p.Name)
 	}
-	if want := []string{"apk busybox-binsh", "apk musl", "deb bash"}; err != nil || d.ID != "alpine" || !slices.Equal(names, want) {
+	if want := []string{"apk busybox-binsh", "apk musl", "deb bash"}; err != nil || d.ID != "alpine" ||
+		!slices.Equal(names, want) {
 		t.Errorf("%+v %q, %v; want %q", d, names, err, want)
 	}
 	if err := os.Remove(filepath.Join(root, "var/lib/dpkg/status")); err != nil {
@@ -233,18 +257,19 @@ func TestInstalled(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, "var/lib/dpkg/status"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Installed(f); !errors.Is(err, unix.EISDIR) {
+	if _, _, err := ReadInstalled(f); !errors.Is(err, unix.EISDIR) {
 		t.Errorf("of a directory: %v", err)
 	}
 }
 
-// TestDebianHost: finds the same packages as dpkg's own tool.
-func TestDebianHost(t *testing.T) {
+// TestParseDpkgMatchesDpkgQuery: finds the same packages as dpkg's own tool.
+func TestParseDpkgMatchesDpkgQuery(t *testing.T) {
 	text, err := os.ReadFile("/var/lib/dpkg/status")
 	if err != nil {
 		t.Skip("this machine is no Debian: ", err)
 	}
-	out, err := exec.Command("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version} ${Architecture} ${source:Package} ${binary:Summary}\\n").Output()
+	out, err := exec.Command("dpkg-query", "-W", "-f",
+		"${db:Status-Status} ${Package} ${Version} ${Architecture} ${source:Package} ${binary:Summary}\\n").Output()
 	if err != nil {
 		t.Skip("dpkg-query: ", err)
 	}
@@ -254,8 +279,9 @@ func TestDebianHost(t *testing.T) {
 			want = append(want, rest)
 		}
 	}
-	for _, p := range Debian(text) {
-		got = append(got, strings.TrimSpace(strings.Join([]string{p.Name, p.Version, p.Architecture, cmp.Or(p.Source, p.Name), p.Description}, " ")))
+	for _, p := range ParseDpkg(text) {
+		got = append(got, strings.TrimSpace(strings.Join([]string{p.Name, p.Version, p.Architecture,
+			cmp.Or(p.Source, p.Name), p.Description}, " ")))
 	}
 	slices.Sort(want)
 	slices.Sort(got)
@@ -269,7 +295,7 @@ func FuzzPackages(f *testing.F) {
 	f.Add([]byte(status))
 	f.Add([]byte(installed))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		list := append(Debian(text), Alpine(text)...)
+		list := append(ParseDpkg(text), ParseAPK(text)...)
 		out, err := json.Marshal(SPDX(Inventory{Packages: list}))
 		if err != nil {
 			t.Fatal(err)

@@ -65,8 +65,8 @@ type Platform struct {
 	Variant      string `json:"Variant,omitempty"`
 }
 
-// platformOf parses OS/ARCHITECTURE[/VARIANT]; it returns nil for an empty text.
-func platformOf(text string) *Platform {
+// parsePlatform parses OS/ARCHITECTURE[/VARIANT]; it returns nil for an empty text.
+func parsePlatform(text string) *Platform {
 	parts := strings.SplitN(text, "/", 3)
 	if len(parts) < 2 {
 		return nil
@@ -80,11 +80,13 @@ func platformOf(text string) *Platform {
 
 func stepID(i int) string { return "step" + strconv.Itoa(i) }
 
-// definitionOf returns the steps, followed by one that represents the result.
-func definitionOf(f Facts) *buildConfig {
+// newBuildConfig returns the steps, followed by one that represents the result.
+func newBuildConfig(f Facts) *buildConfig {
 	out := &buildConfig{Definition: []stepDefinition{}}
 	for i, s := range f.Steps {
-		d := stepDefinition{ID: stepID(i), Op: stepOp{Op: s.Op, Platform: platformOf(s.Platform), Constraints: map[string]any{}}}
+		d := stepDefinition{
+			ID: stepID(i), Op: stepOp{Op: s.Op, Platform: parsePlatform(s.Platform), Constraints: map[string]any{}},
+		}
 		for _, in := range s.Inputs {
 			d.Inputs = append(d.Inputs, stepID(in)+":0")
 		}
@@ -93,8 +95,8 @@ func definitionOf(f Facts) *buildConfig {
 	return out
 }
 
-// metadataOf returns the Dockerfile, and the lines of each step.
-func metadataOf(f Facts) *metadata {
+// newMetadata returns the Dockerfile, and the lines of each step.
+func newMetadata(f Facts) *metadata {
 	m := &metadata{Source: sourceMap{Infos: []sourceInfo{{f.Dockerfile, "Dockerfile", f.Text}}}}
 	for i, s := range f.Steps {
 		if s.First == 0 {
@@ -103,7 +105,8 @@ func metadataOf(f Facts) *metadata {
 		if m.Source.Locations == nil {
 			m.Source.Locations = map[string]locations{}
 		}
-		m.Source.Locations[stepID(i)] = locations{[]sourceLocation{{[]sourceRange{{sourceLine{s.First}, sourceLine{s.Last}}}}}}
+		m.Source.Locations[stepID(i)] = locations{[]sourceLocation{{[]sourceRange{{sourceLine{s.First},
+			sourceLine{s.Last}}}}}}
 	}
 	return m
 }

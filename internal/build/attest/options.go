@@ -1,11 +1,12 @@
 package attest
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // A Mode is the level of detail of a provenance.
@@ -31,71 +32,71 @@ type Options struct {
 // Parse reads --attest type=…, then --provenance and --sbom, which override it.
 func Parse(attests []string, provenance, sbom string) (o Options, err error) {
 	for _, text := range attests {
-		if err := o.attest(text); err != nil {
+		if err := o.parseAttest(text); err != nil {
 			return o, fmt.Errorf("--attest %q: %w", text, err)
 		}
 	}
-	for _, f := range []struct{ flag, kind, text string }{{"provenance", "provenance", provenance}, {"sbom", "sbom", sbom}} {
+	for _, f := range []struct{ flag, kind, text string }{{"provenance", "provenance", provenance},
+		{"sbom", "sbom", sbom}} {
 		if f.text == "" {
 			continue
 		}
-		if err := o.short(f.kind, f.text); err != nil {
+		if err := o.parseShort(f.kind, f.text); err != nil {
 			return o, fmt.Errorf("--%s %q: %w", f.flag, f.text, err)
 		}
 	}
 	return o, nil
 }
 
-// short reads true, false, or KEY=VALUE,….
-func (o *Options) short(kind, text string) error {
+// parseShort reads true, false, or KEY=VALUE,….
+func (o *Options) parseShort(kind, text string) error {
 	if on, err := strconv.ParseBool(text); err == nil {
 		if !on {
-			return o.attest("type=" + kind + ",disabled=true")
+			return o.parseAttest("type=" + kind + ",disabled=true")
 		}
-		return o.attest("type=" + kind)
+		return o.parseAttest("type=" + kind)
 	}
 	if !strings.Contains(text, "=") {
 		return errors.New("must be true, false, or KEY=VALUE")
 	}
-	return o.attest("type=" + kind + "," + text)
+	return o.parseAttest("type=" + kind + "," + text)
 }
 
-func (o *Options) attest(text string) error {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+func (o *Options) parseAttest(text string) error {
+	values := map[string]string{}
+	err := keyvalue.Each(text, func(key, value string, _ bool) error {
+		values[key] = value
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	values := map[string]string{}
-	for _, f := range fields {
-		key, value, _ := strings.Cut(f, "=")
-		values[key] = value
-	}
 	kind := values["type"]
 	delete(values, "type")
-	disabled, err := take(values, "disabled")
+	disabled, err := takeBool(values, "disabled")
 	if err != nil {
 		return err
 	}
 	switch kind {
 	case "provenance":
-		return o.provenance(values, disabled)
+		return o.parseProvenance(values, disabled)
 	case "sbom":
 		o.SBOM = !disabled
 		if values["generator"] != "" {
-			return errors.New("generator: minirun lists the packages itself, and runs no image for it")
+			return errors.New("generator: not supported, because minirun lists the packages itself")
 		}
 		delete(values, "generator")
-		return none(values)
+		return rejectUnknown(values)
 	}
 	return fmt.Errorf("type %q: must be provenance or sbom", kind)
 }
 
-func (o *Options) provenance(values map[string]string, disabled bool) (err error) {
+func (o *Options) parseProvenance(values map[string]string, disabled bool) (err error) {
 	o.BuilderID = values["builder-id"]
-	if o.Reproducible, err = take(values, "reproducible"); err != nil {
+	if o.Reproducible, err = takeBool(values, "reproducible"); err != nil {
 		return err
 	}
-	if o.InlineOnly, err = take(values, "inline-only"); err != nil {
+	if o.InlineOnly, err = takeBool(values, "inline-only"); err != nil {
 		return err
 	}
 	switch mode := values["mode"]; {
@@ -117,11 +118,11 @@ func (o *Options) provenance(values map[string]string, disabled bool) (err error
 	for _, known := range []string{"builder-id", "mode", "version"} {
 		delete(values, known)
 	}
-	return none(values)
+	return rejectUnknown(values)
 }
 
-// take parses and removes a switch; its name alone turns it on.
-func take(values map[string]string, key string) (on bool, err error) {
+// takeBool parses and removes a switch; its name alone turns it on.
+func takeBool(values map[string]string, key string) (on bool, err error) {
 	value, ok := values[key]
 	if on = ok; value != "" {
 		if on, err = strconv.ParseBool(value); err != nil {
@@ -132,9 +133,9 @@ func take(values map[string]string, key string) (on bool, err error) {
 	return on, nil
 }
 
-func none(values map[string]string) error {
+func rejectUnknown(values map[string]string) error {
 	for key := range values {
-		return fmt.Errorf("%s: is unknown", key)
+		return fmt.Errorf("unknown key %q", key)
 	}
 	return nil
 }

@@ -23,9 +23,9 @@ type Package struct {
 // A Distribution holds fields of /etc/os-release.
 type Distribution struct{ ID, Version, Name string }
 
-// stanzas parses paragraphs of "Field: value" lines; a line that begins with a space continues
+// parseStanzas parses paragraphs of "Field: value" lines; a line that begins with a space continues
 // the previous one.
-func stanzas(text []byte, each func(fields map[string]string)) {
+func parseStanzas(text []byte, each func(fields map[string]string)) {
 	fields := map[string]string{}
 	last := ""
 	lines := bufio.NewScanner(bytes.NewReader(text))
@@ -55,10 +55,10 @@ func stanzas(text []byte, each func(fields map[string]string)) {
 	}
 }
 
-// Debian returns the installed packages in dpkg's status file (deb-control(5), dpkg(1)). A
+// ParseDpkg returns the installed packages in dpkg's status file (deb-control(5), dpkg(1)). A
 // file of status.d, as in distroless images, is one such paragraph without a status.
-func Debian(status []byte) (out []Package) {
-	stanzas(status, func(f map[string]string) {
+func ParseDpkg(status []byte) (out []Package) {
+	parseStanzas(status, func(f map[string]string) {
 		state := strings.Fields(f["Status"])
 		if f["Package"] == "" || len(state) > 0 && state[len(state)-1] != "installed" {
 			return
@@ -66,15 +66,16 @@ func Debian(status []byte) (out []Package) {
 		from, _, _ := strings.Cut(f["Source"], " ")
 		summary, _, _ := strings.Cut(f["Description"], "\n")
 		out = append(out, Package{
-			Kind: "deb", Name: f["Package"], Version: f["Version"], Architecture: f["Architecture"], Source: from, Description: summary,
+			Kind: "deb", Name: f["Package"], Version: f["Version"], Architecture: f["Architecture"], Source: from,
+			Description: summary,
 		})
 	})
 	return out
 }
 
-// Alpine reads apk's database of installed packages: lines of one letter, a colon and a value.
-func Alpine(installed []byte) (out []Package) {
-	stanzas(installed, func(f map[string]string) {
+// ParseAPK reads apk's database of installed packages: lines of one letter, a colon and a value.
+func ParseAPK(installed []byte) (out []Package) {
+	parseStanzas(installed, func(f map[string]string) {
 		if f["P"] == "" {
 			return
 		}
@@ -83,14 +84,15 @@ func Alpine(installed []byte) (out []Package) {
 			from = ""
 		}
 		out = append(out, Package{
-			Kind: "apk", Name: f["P"], Version: f["V"], Architecture: f["A"], Source: from, License: f["L"], Description: f["T"],
+			Kind: "apk", Name: f["P"], Version: f["V"], Architecture: f["A"], Source: from, License: f["L"],
+			Description: f["T"],
 		})
 	})
 	return out
 }
 
-// Release reads os-release(5).
-func Release(text []byte) (d Distribution) {
+// ParseOSRelease reads os-release(5).
+func ParseOSRelease(text []byte) (d Distribution) {
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		value = strings.Trim(value, `"'`)
@@ -112,7 +114,7 @@ func (p Package) URL(d Distribution) string {
 	if d.ID != "" {
 		out += url.PathEscape(d.ID) + "/"
 	}
-	out += escape(p.Name) + "@" + escape(p.Version)
+	out += escapeURL(p.Name) + "@" + escapeURL(p.Version)
 	q := url.Values{}
 	if p.Architecture != "" {
 		q.Set("arch", p.Architecture)
@@ -129,13 +131,14 @@ func (p Package) URL(d Distribution) string {
 	return out + "?" + q.Encode()
 }
 
-func escape(text string) string { return strings.ReplaceAll(url.PathEscape(text), "+", "%2B") }
+func escapeURL(text string) string { return strings.ReplaceAll(url.PathEscape(text), "+", "%2B") }
 
-// sorted returns packages sorted by name.
-func sorted(list []Package) []Package {
+// sortPackages returns packages sorted by name.
+func sortPackages(list []Package) []Package {
 	out := slices.Clone(list)
 	slices.SortFunc(out, func(a, b Package) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
 	})
 	return slices.Compact(out)
 }

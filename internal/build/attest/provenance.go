@@ -6,13 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
 )
 
 // A Material is something that a build used but did not build.
-type Material struct {
-	URI    string            `json:"uri"`
-	Digest map[string]string `json:"digest,omitempty"`
-}
+type Material = common.ProvenanceMaterial
 
 // A Secret is the ID of a secret that a RUN requests. Its value is not recorded.
 type Secret struct {
@@ -50,8 +49,11 @@ const (
 	builderID = "https://github.com/minirun/minirun"
 )
 
-// The predicate (https://slsa.dev/spec/v1.1/provenance). Extensions have BuildKit's names
-// (docs/attestations/slsa-definitions.md there).
+// The predicate of SLSA 1 (https://slsa.dev/spec/v1.1/provenance). Extensions have BuildKit's
+// names (docs/attestations/slsa-definitions.md there).
+//
+// in-toto-golang's types for it are deprecated. Their successors are protobuf messages, which
+// have no room for the extensions, and whose JSON encoder does not always write the same bytes.
 type (
 	provenance struct {
 		BuildDefinition definition `json:"buildDefinition"`
@@ -110,10 +112,11 @@ func Provenance(f Facts, m Mode) any {
 	var p provenance
 	d, r := &p.BuildDefinition, &p.RunDetails
 	d.BuildType = buildType
-	d.External.ConfigSource.URI, d.External.ConfigSource.Digest, d.External.ConfigSource.Path = f.Context.URI, f.Context.Digest, f.Dockerfile
-	d.External.Request = requestOf(f, m)
+	d.External.ConfigSource.URI, d.External.ConfigSource.Digest, d.External.ConfigSource.Path = f.Context.URI,
+		f.Context.Digest, f.Dockerfile
+	d.External.Request = newRequest(f, m)
 	d.Internal.Builder, d.Internal.Target = f.Builder, f.Platform
-	d.Materials = unique(f.Materials)
+	d.Materials = uniqueMaterials(f.Materials)
 	r.Builder.ID = cmp.Or(f.BuilderID, builderID)
 	if f.Version != "" {
 		r.Builder.Version = map[string]string{"minirun": f.Version}
@@ -125,25 +128,25 @@ func Provenance(f Facts, m Mode) any {
 	meta.Hermetic, meta.Reproducible = f.Hermetic, f.Reproducible
 	meta.Completeness = completeness{Request: m == Max, Materials: len(f.Locals) == 0}
 	if m == Max {
-		d.Internal.Config, meta.Metadata = definitionOf(f), metadataOf(f)
+		d.Internal.Config, meta.Metadata = newBuildConfig(f), newMetadata(f)
 	}
 	return &p
 }
 
-// requestOf returns what the command line requested; with Max, all of it.
-func requestOf(f Facts, m Mode) (r request) {
+// newRequest returns what the command line requested; with Max, all of it.
+func newRequest(f Facts, m Mode) (r request) {
 	r.Frontend = "dockerfile.v0"
 	for _, name := range f.Locals {
 		r.Locals = append(r.Locals, local{name})
 	}
 	if m == Max {
-		r.Args, r.Secrets, r.SSH = arguments(f), f.Secrets, f.SSH
+		r.Args, r.Secrets, r.SSH = requestArguments(f), f.Secrets, f.SSH
 	}
 	return r
 }
 
-// arguments returns the command-line options, with BuildKit's names.
-func arguments(f Facts) map[string]string {
+// requestArguments returns the command-line options, with BuildKit's names.
+func requestArguments(f Facts) map[string]string {
 	out := map[string]string{}
 	for name, value := range f.Arguments {
 		out["build-arg:"+name] = value
@@ -157,8 +160,8 @@ func arguments(f Facts) map[string]string {
 	return out
 }
 
-// unique sorts materials and removes duplicates.
-func unique(list []Material) []Material {
+// uniqueMaterials sorts materials and removes duplicates.
+func uniqueMaterials(list []Material) []Material {
 	out := slices.Clone(list)
 	key := func(m Material) string { return m.URI + " " + m.Digest["sha256"] + m.Digest["sha1"] }
 	slices.SortFunc(out, func(a, b Material) int { return cmp.Compare(key(a), key(b)) })

@@ -17,31 +17,32 @@ import (
 // maxDatabase limits a database: with every Debian package, it has 60 MiB.
 const maxDatabase = 128 << 20
 
-// Installed returns the packages in a root file system, which is untrusted: its links cannot
+// ReadInstalled returns the packages in a root file system, which is untrusted: its links cannot
 // lead out of it.
-func Installed(root *os.File) (Distribution, []Package, error) {
+func ReadInstalled(root *os.File) (Distribution, []Package, error) {
 	var d Distribution
-	release, err := read(root, "etc/os-release")
+	release, err := readFile(root, "etc/os-release")
 	if err == nil && release == nil {
-		release, err = read(root, "usr/lib/os-release")
+		release, err = readFile(root, "usr/lib/os-release")
 	}
 	if err != nil {
 		return d, nil, err
 	}
-	d = Release(release)
+	d = ParseOSRelease(release)
 	var all []Package
 	for _, from := range []struct {
 		name  string
 		parse func([]byte) []Package
-	}{{"var/lib/dpkg/status", Debian}, {"lib/apk/db/installed", Alpine}, {"usr/lib/apk/db/installed", Alpine}} {
-		text, err := read(root, from.name)
+	}{{"var/lib/dpkg/status", ParseDpkg}, {"lib/apk/db/installed", ParseAPK},
+		{"usr/lib/apk/db/installed", ParseAPK}} {
+		text, err := readFile(root, from.name)
 		if err != nil {
 			return d, nil, err
 		}
 		all = append(all, from.parse(text)...)
 	}
 	more, err := statusFiles(root)
-	return d, sorted(append(all, more...)), err
+	return d, sortPackages(append(all, more...)), err
 }
 
 // statusFiles reads the files of status.d, one for each package of a distroless image.
@@ -60,20 +61,21 @@ func statusFiles(root *os.File) (all []Package, err error) {
 		if strings.HasSuffix(n, ".md5sums") {
 			continue
 		}
-		text, err := read(root, path.Join(name, n))
+		text, err := readFile(root, path.Join(name, n))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Debian(text)...)
+		all = append(all, ParseDpkg(text)...)
 	}
 	return all, nil
 }
 
-const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+const resolveInRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // openDir opens a directory if it exists.
 func openDir(root *os.File, name string) (*os.File, error) {
-	fd, err := regularfile.Openat2(int(root.Fd()), name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY, Resolve: inRoot})
+	fd, err := regularfile.Openat2(int(root.Fd()), name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY,
+		Resolve: resolveInRoot})
 	if isMissing(err) {
 		return nil, nil
 	}
@@ -85,9 +87,9 @@ func openDir(root *os.File, name string) (*os.File, error) {
 
 func isMissing(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) }
 
-// read reads a regular file if it exists.
-func read(root *os.File, name string) ([]byte, error) {
-	f, err := regularfile.OpenIn(int(root.Fd()), name, inRoot)
+// readFile reads a regular file if it exists.
+func readFile(root *os.File, name string) ([]byte, error) {
+	f, err := regularfile.OpenIn(int(root.Fd()), name, resolveInRoot)
 	if isMissing(err) {
 		return nil, nil
 	}
@@ -100,7 +102,7 @@ func read(root *os.File, name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxDatabase {
-		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, info.Size(), maxDatabase)
+		return nil, fmt.Errorf("%s in the image has %d bytes; the limit is %d", name, info.Size(), maxDatabase)
 	}
 	return io.ReadAll(io.LimitReader(f, maxDatabase))
 }

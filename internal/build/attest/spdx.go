@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/spdx/tools-golang/spdx/v2/common"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 )
 
 // An Inventory is the content of an SBOM.
@@ -11,102 +14,85 @@ type Inventory struct {
 	Version      string // of minirun
 	Name         string // of the image; its digest, if it has none
 	Digest       string // of the image's manifest: sha256:HEX
-	Made         time.Time
+	Created      time.Time
 	Distribution Distribution
 	Packages     []Package
 }
 
-// The predicate (https://spdx.github.io/spdx-spec/v2.3/).
-type (
-	spdx struct {
-		ID            string         `json:"SPDXID"`
-		Version       string         `json:"spdxVersion"`
-		License       string         `json:"dataLicense"`
-		Name          string         `json:"name"`
-		Namespace     string         `json:"documentNamespace"`
-		Creation      creation       `json:"creationInfo"`
-		Packages      []spdxPackage  `json:"packages"`
-		Relationships []relationship `json:"relationships"`
-	}
-	creation struct {
-		Created  string   `json:"created"`
-		Creators []string `json:"creators"`
-	}
-	spdxPackage struct {
-		ID          string     `json:"SPDXID"`
-		Name        string     `json:"name"`
-		Version     string     `json:"versionInfo,omitempty"`
-		Download    string     `json:"downloadLocation"`
-		Analyzed    bool       `json:"filesAnalyzed"`
-		Concluded   string     `json:"licenseConcluded"`
-		Declared    string     `json:"licenseDeclared"`
-		Copyright   string     `json:"copyrightText"`
-		Source      string     `json:"sourceInfo,omitempty"`
-		Description string     `json:"description,omitempty"`
-		Purpose     string     `json:"primaryPackagePurpose,omitempty"`
-		Comment     string     `json:"comment,omitempty"`
-		References  []external `json:"externalRefs,omitempty"`
-	}
-	external struct {
-		Category string `json:"referenceCategory"`
-		Type     string `json:"referenceType"`
-		Locator  string `json:"referenceLocator"`
-	}
-	relationship struct {
-		From string `json:"spdxElementId"`
-		Type string `json:"relationshipType"`
-		To   string `json:"relatedSpdxElement"`
-	}
-)
-
 const (
-	documentID  = "SPDXRef-DOCUMENT"
-	imageID     = "SPDXRef-Image"
+	documentID  = "DOCUMENT"
+	imageID     = "Image"
 	noAssertion = "NOASSERTION"
 )
 
-// SPDX returns the predicate of a statement: the image, and the packages in it.
-func SPDX(i Inventory) any {
-	s := &spdx{
-		ID: documentID, Version: "SPDX-2.3", License: "CC0-1.0", Name: i.Name,
-		Namespace: "https://github.com/minirun/minirun/spdx/" + strings.ReplaceAll(i.Digest, ":", "-"),
-		Creation:  creation{i.Made.UTC().Format(time.RFC3339), []string{strings.TrimSuffix("Tool: minirun-"+i.Version, "-")}},
-		Packages: []spdxPackage{{
-			ID: imageID, Name: i.Name, Version: i.Digest, Download: noAssertion, Concluded: noAssertion, Declared: noAssertion, Copyright: noAssertion, Purpose: "CONTAINER",
-			Comment: "the packages of dpkg and apk, by their own databases; files that no package owns are not listed",
-		}},
-		Relationships: []relationship{{documentID, "DESCRIBES", imageID}},
+// SPDX returns the predicate of a statement (https://spdx.github.io/spdx-spec/v2.3/): the image,
+// and the packages in it.
+func SPDX(i Inventory) *spdx.Document {
+	image := newPackage(imageID, i.Name, i.Digest)
+	image.PrimaryPackagePurpose = "CONTAINER"
+	image.PackageComment = "Packages from the databases of dpkg and apk. Files that belong to no package are not " +
+		"listed."
+	tool := common.Creator{CreatorType: "Tool", Creator: strings.TrimSuffix("minirun-"+i.Version, "-")}
+	d := &spdx.Document{
+		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: documentID, DocumentName: i.Name,
+		DocumentNamespace: "https://github.com/minirun/minirun/spdx/" + strings.ReplaceAll(i.Digest, ":", "-"),
+		CreationInfo: &spdx.CreationInfo{Created: i.Created.UTC().Format(time.RFC3339),
+			Creators: []common.Creator{tool}},
+		Packages:      []*spdx.Package{image},
+		Relationships: []*spdx.Relationship{newRelationship(documentID, "DESCRIBES", imageID)},
 	}
-	used := map[string]bool{imageID: true}
-	for _, p := range sorted(i.Packages) {
-		one := spdxPackage{
-			ID: p.id(used), Name: p.Name, Version: p.Version, Download: noAssertion, Concluded: noAssertion, Declared: noAssertion, Copyright: noAssertion,
-			Description: p.Description, References: []external{{"PACKAGE-MANAGER", "purl", p.URL(i.Distribution)}},
-		}
-		if p.Source != "" {
-			one.Source = "built from the source package " + p.Source
-		}
-		if p.License != "" { // a distribution's license field is not always an SPDX expression
-			one.Comment = "license, as the package says: " + p.License
-		}
-		s.Packages = append(s.Packages, one)
-		s.Relationships = append(s.Relationships, relationship{imageID, "CONTAINS", one.ID})
+	used := map[common.ElementID]bool{imageID: true}
+	for _, p := range sortPackages(i.Packages) {
+		one := p.spdx(i.Distribution, used)
+		d.Packages = append(d.Packages, one)
+		d.Relationships = append(d.Relationships, newRelationship(imageID, "CONTAINS", one.PackageSPDXIdentifier))
 	}
-	return s
+	return d
 }
 
-// id returns a unique ID for the package, with letters, digits, dots and hyphens only.
-func (p Package) id(used map[string]bool) string {
+// newPackage returns a package about which minirun asserts no license.
+func newPackage(id common.ElementID, name, version string) *spdx.Package {
+	return &spdx.Package{
+		PackageSPDXIdentifier: id, PackageName: name, PackageVersion: version, PackageDownloadLocation: noAssertion,
+		PackageLicenseConcluded: noAssertion, PackageLicenseDeclared: noAssertion, PackageCopyrightText: noAssertion,
+	}
+}
+
+func newRelationship(from common.ElementID, kind string, to common.ElementID) *spdx.Relationship {
+	return &spdx.Relationship{
+		RefA: common.DocElementID{ElementRefID: from}, RefB: common.DocElementID{ElementRefID: to},
+		Relationship: kind,
+	}
+}
+
+// spdx returns the package's entry.
+func (p Package) spdx(d Distribution, used map[common.ElementID]bool) *spdx.Package {
+	out := newPackage(p.spdxID(used), p.Name, p.Version)
+	out.PackageDescription = p.Description
+	out.PackageExternalReferences = []*spdx.PackageExternalReference{
+		{Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: p.URL(d)},
+	}
+	if p.Source != "" {
+		out.PackageSourceInfo = "built from the source package " + p.Source
+	}
+	if p.License != "" { // a distribution's license field is not always an SPDX expression
+		out.PackageComment = "license field of the package: " + p.License
+	}
+	return out
+}
+
+// spdxID returns a unique ID for the package, with letters, digits, dots and hyphens only.
+func (p Package) spdxID(used map[common.ElementID]bool) common.ElementID {
 	clean := func(r rune) rune {
 		if r < 0x80 && (r == '.' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {
 			return r
 		}
 		return '-'
 	}
-	first := "SPDXRef-" + strings.Map(clean, p.Kind+"-"+p.Name+"-"+p.Architecture)
-	id := first
+	first := strings.Map(clean, p.Kind+"-"+p.Name+"-"+p.Architecture)
+	id := common.ElementID(first)
 	for n := 2; used[id]; n++ {
-		id = fmt.Sprintf("%s-%d", first, n)
+		id = common.ElementID(fmt.Sprintf("%s-%d", first, n))
 	}
 	used[id] = true
 	return id

@@ -26,14 +26,14 @@ import (
 // Digest covers the files and where they go: types, modes, owners, extended attributes, link
 // targets, hard links and contents. It does not cover times.
 func (s *Selection) Digest(ctx context.Context) (digest.Digest, error) {
-	sums, err := s.contents(ctx)
+	sums, err := s.contentDigests(ctx)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
 	links := s.links()
 	for i := range s.Files {
-		line, err := s.line(&s.Files[i], links)
+		line, err := s.describe(&s.Files[i], links)
 		if err != nil {
 			return "", err
 		}
@@ -47,13 +47,13 @@ func (s *Selection) Digest(ctx context.Context) (digest.Digest, error) {
 func (s *Selection) Digests() iter.Seq2[string, string] { return s.each }
 
 func (s *Selection) each(yield func(string, string) bool) {
-	sums, err := s.contents(context.Background())
+	sums, err := s.contentDigests(context.Background())
 	if err != nil {
 		return
 	}
 	links := s.links()
 	for i := range s.Files {
-		line, err := s.line(&s.Files[i], links)
+		line, err := s.describe(&s.Files[i], links)
 		if err != nil {
 			return
 		}
@@ -70,7 +70,7 @@ type inode struct {
 	dev, ino uint64
 }
 
-func (f *Found) inode() inode { return inode{f.Source, f.Stat.Dev, f.Stat.Ino} }
+func (f *File) inode() inode { return inode{f.Source, f.Stat.Dev, f.Stat.Ino} }
 
 // links returns the first name of each file that has several names in one source.
 func (s *Selection) links() map[inode]string {
@@ -84,8 +84,8 @@ func (s *Selection) links() map[inode]string {
 	return out
 }
 
-// line describes everything about a file except its content.
-func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
+// describe formats everything about a file except its content.
+func (s *Selection) describe(f *File, links map[inode]string) ([]byte, error) {
 	var out bytes.Buffer
 	uid, gid := f.Stat.Uid, f.Stat.Gid
 	if s.Tree.Foreign {
@@ -95,7 +95,7 @@ func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
 	if isLink(&f.Stat) {
 		mode = unix.S_IFLNK | 0o777
 	}
-	fmt.Fprintf(&out, "%q %t %o %d %d %d\n", f.Name, f.Alone, mode, uid, gid, f.Stat.Rdev)
+	fmt.Fprintf(&out, "%q %t %o %d %d %d\n", f.Name, f.IsSource, mode, uid, gid, f.Stat.Rdev)
 	if first, ok := links[f.inode()]; ok && first != f.Name {
 		fmt.Fprintf(&out, "is %q\n", first)
 	}
@@ -116,9 +116,9 @@ func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// contents returns the digests of the regular files' contents. Those that the memo does not
+// contentDigests returns the digests of the regular files' contents. Those that the memo does not
 // have are read, two at a time.
-func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
+func (s *Selection) contentDigests(ctx context.Context) ([][sha256.Size]byte, error) {
 	sums := make([][sha256.Size]byte, len(s.Files))
 	work := make(chan int)
 	var wait sync.WaitGroup
@@ -138,7 +138,7 @@ func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
 		if s.Files[i].Stat.Mode&unix.S_IFMT != unix.S_IFREG {
 			continue
 		}
-		if d, ok := s.Tree.Memo.find(keyOf(&s.Files[i].Stat, s.Tree.Device)); ok {
+		if d, ok := s.Tree.Memo.find(memoKeyOf(&s.Files[i].Stat, s.Tree.Device)); ok {
 			sums[i] = d
 			continue
 		}
@@ -150,7 +150,7 @@ func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
 }
 
 // read hashes a file. It fails if the file is no longer the one that was found.
-func (t *Tree) read(ctx context.Context, f *Found, buffer []byte) (sum [sha256.Size]byte, err error) {
+func (t *Tree) read(ctx context.Context, f *File, buffer []byte) (sum [sha256.Size]byte, err error) {
 	begun := time.Now()
 	file, err := t.Open(f)
 	if err != nil {
@@ -158,19 +158,20 @@ func (t *Tree) read(ctx context.Context, f *Found, buffer []byte) (sum [sha256.S
 	}
 	defer func() { _ = file.Close() }()
 	h := sha256.New()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, ctxio.NewReader(ctx, struct{ io.Reader }{file}), buffer); err != nil {
-		return sum, fmt.Errorf("read %s of %s: %w", f.Path, t.Label, err)
+	in := ctxio.NewReader(ctx, struct{ io.Reader }{file})
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, in, buffer); err != nil {
+		return sum, fmt.Errorf("cannot read %s of %s: %w", f.Path, t.Label, err)
 	}
 	h.Sum(sum[:0])
 	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err == nil && keyOf(&st, t.Device) == keyOf(&f.Stat, t.Device) {
-		t.Memo.record(keyOf(&st, t.Device), sum, begun)
+	if err := unix.Fstat(int(file.Fd()), &st); err == nil && memoKeyOf(&st, t.Device) == memoKeyOf(&f.Stat, t.Device) {
+		t.Memo.record(memoKeyOf(&st, t.Device), sum, begun)
 	}
 	return sum, nil
 }
 
 // Open opens a regular file that was found.
-func (t *Tree) Open(f *Found) (*os.File, error) {
+func (t *Tree) Open(f *File) (*os.File, error) {
 	fd, err := t.open(f.Path, unix.O_PATH, false)
 	if err != nil {
 		return nil, err
@@ -178,13 +179,13 @@ func (t *Tree) Open(f *Found) (*os.File, error) {
 	defer func() { _ = unix.Close(fd) }()
 	file, err := regularfile.Reopen(fd, f.Path)
 	if err != nil {
-		return nil, fmt.Errorf("%s was a regular file when it was found: %w", t.Label, err)
+		return nil, fmt.Errorf("a file of %s changed during the build: %w", t.Label, err)
 	}
 	return file, nil
 }
 
 // Readlink returns the target of a link that was found.
-func (t *Tree) Readlink(f *Found) (string, error) {
+func (t *Tree) Readlink(f *File) (string, error) {
 	fd, err := t.open(f.Path, unix.O_PATH, false)
 	if err != nil {
 		return "", err
@@ -204,7 +205,7 @@ type Attribute struct{ Name, Value string }
 // Attributes returns the attributes that a copy keeps: capabilities and user attributes. A
 // context has none, because they are as foreign as its owners: an archive of it has none, and
 // a browser stores a file's origin in them.
-func (t *Tree) Attributes(f *Found) ([]Attribute, error) {
+func (t *Tree) Attributes(f *File) ([]Attribute, error) {
 	kind := f.Stat.Mode & unix.S_IFMT
 	if t.Foreign || kind != unix.S_IFREG && kind != unix.S_IFDIR { // other types cannot have user attributes
 		return nil, nil

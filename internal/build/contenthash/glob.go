@@ -15,10 +15,10 @@ import (
 
 // A glob expands one pattern.
 type glob struct {
-	t    *Tree
-	o    Options
-	wild bool // a component before this one had a wildcard
-	lost bool // a directory before the first wildcard does not exist
+	t           *Tree
+	o           Options
+	sawWildcard bool // a component before this one had a wildcard
+	missingDir  bool // a directory before the first wildcard does not exist
 }
 
 // expand finds the paths that a pattern matches, component by component.
@@ -30,14 +30,14 @@ func (g *glob) expand(pattern string) ([]string, error) {
 	for part := range strings.SplitSeq(pattern, "/") {
 		var next []string
 		for _, dir := range found {
-			list, err := g.component(dir, part)
+			list, err := g.matchComponent(dir, part)
 			if err != nil {
 				return nil, err
 			}
 			next = append(next, list...)
 		}
-		g.wild = g.wild || graph.HasWildcards(part)
-		g.lost = g.lost || !g.wild && len(next) == 0
+		g.sawWildcard = g.sawWildcard || graph.HasWildcards(part)
+		g.missingDir = g.missingDir || !g.sawWildcard && len(next) == 0
 		found = next
 	}
 	return found, nil
@@ -46,20 +46,20 @@ func (g *glob) expand(pattern string) ([]string, error) {
 // mustMatch reports whether it is an error if nothing matches. It is for a path without
 // wildcards, and, unless only names below the destination are asked for, for a missing
 // directory at the start of a pattern.
-func (g *glob) mustMatch() bool { return !g.wild || g.lost && !g.o.Parents }
+func (g *glob) mustMatch() bool { return !g.sawWildcard || g.missingDir && !g.o.Parents }
 
-// component finds the matches of one component in a directory. With --parents, ** matches any
+// matchComponent finds the matches of one component in a directory. With --parents, ** matches any
 // number of directories.
-func (g *glob) component(dir, part string) ([]string, error) {
+func (g *glob) matchComponent(dir, part string) ([]string, error) {
 	switch {
 	case part == "**" && g.o.Parents:
 		return g.t.directories(dir)
 	case graph.HasWildcards(part):
-		return g.names(dir, part)
+		return g.matchNames(dir, part)
 	}
 	part = graph.Unescape(part)
 	name := path.Join(dir, part)
-	if _, err := g.t.lstat(name); err != nil && g.wild {
+	if _, err := g.t.lstat(name); err != nil && g.sawWildcard {
 		return nil, nil
 	} else if err != nil { // a link on the way: matches are below its target
 		real, err := g.t.follow(dir)
@@ -71,30 +71,30 @@ func (g *glob) component(dir, part string) ([]string, error) {
 			return nil, nil
 		}
 	}
-	if g.t.hides(name) {
+	if g.t.isHidden(name) {
 		return nil, nil
 	}
 	return []string{name}, nil
 }
 
-// names finds the entries of a directory that match a component with wildcards.
-func (g *glob) names(dir, part string) (out []string, err error) {
-	if !g.wild && !g.o.Parents {
+// matchNames finds the entries of a directory that match a component with wildcards.
+func (g *glob) matchNames(dir, part string) (out []string, err error) {
+	if !g.sawWildcard && !g.o.Parents {
 		if dir, err = g.t.follow(dir); err != nil {
-			g.lost = true
+			g.missingDir = true
 			return nil, nil
 		}
 	}
-	names, err := g.t.names(dir)
+	names, err := g.t.listNames(dir)
 	if err != nil { // not a directory
 		return nil, nil
 	}
 	for _, n := range names {
 		ok, err := path.Match(part, n)
 		if err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", part, err)
+			return nil, fmt.Errorf("invalid pattern %q: %w", part, err)
 		}
-		if ok && !g.t.hides(path.Join(dir, n)) {
+		if ok && !g.t.isHidden(path.Join(dir, n)) {
 			out = append(out, path.Join(dir, n))
 		}
 	}
@@ -104,13 +104,13 @@ func (g *glob) names(dir, part string) (out []string, err error) {
 // directories returns a directory and all directories below it.
 func (t *Tree) directories(dir string) ([]string, error) {
 	out := []string{dir}
-	names, err := t.names(dir)
+	names, err := t.listNames(dir)
 	if err != nil {
 		return out, nil
 	}
 	for _, n := range names {
 		sub := path.Join(dir, n)
-		if st, err := t.lstat(sub); err == nil && isDir(&st) && !t.hides(sub) {
+		if st, err := t.lstat(sub); err == nil && isDir(&st) && !t.isHidden(sub) {
 			more, err := t.directories(sub)
 			if err != nil {
 				return nil, err
@@ -121,9 +121,9 @@ func (t *Tree) directories(dir string) ([]string, error) {
 	return out, nil
 }
 
-// hides reports whether .dockerignore excludes a path that exists. A directory is not hidden
+// isHidden reports whether .dockerignore excludes a path that exists. A directory is not hidden
 // if a file below it is included.
-func (t *Tree) hides(name string) bool {
+func (t *Tree) isHidden(name string) bool {
 	if t.Ignored == nil || name == "." {
 		return false
 	}
@@ -135,12 +135,12 @@ func (t *Tree) hides(name string) bool {
 	if !ignored || prune || !isDir(&st) {
 		return ignored
 	}
-	names, err := t.names(name)
+	names, err := t.listNames(name)
 	if err != nil {
 		return true
 	}
 	for _, n := range names {
-		if !t.hides(path.Join(name, n)) {
+		if !t.isHidden(path.Join(name, n)) {
 			return false
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ type Memo struct {
 	mutex   sync.Mutex
 	known   map[memoKey]memoValue
 	changed bool
-	reads   atomic.Int64
 }
 
 // memoKey identifies an unchanged file.
@@ -44,10 +42,10 @@ type memoEntry struct {
 }
 
 const (
-	memoMagic   = "minirun memo 1\n"
-	memoMost    = 1 << 20
-	memoDays    = 30
-	granularity = 20 * time.Millisecond // of file system clocks: changes this close may get the same time
+	memoMagic      = "minirun memo 1\n"
+	maxMemoEntries = 1 << 20
+	memoDays       = 30
+	granularity    = 20 * time.Millisecond // of file system clocks: changes this close may get the same time
 )
 
 func today() int64 { return time.Now().Unix() / 86400 }
@@ -68,7 +66,9 @@ func OpenMemo(path string) (*Memo, error) {
 	magic := make([]byte, len(memoMagic))
 	var n uint32
 	in := io.TeeReader(r, sum)
-	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != memoMagic || binary.Read(in, binary.LittleEndian, &n) != nil || n > memoMost {
+	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != memoMagic ||
+		binary.Read(in, binary.LittleEndian, &n) != nil ||
+		n > maxMemoEntries {
 		return m, nil
 	}
 	entries := make([]memoEntry, n)
@@ -95,17 +95,17 @@ func (m *Memo) Close() error {
 	if !m.changed {
 		return nil
 	}
-	aside := m.path + "." + strconv.Itoa(os.Getpid())
-	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	temporary := m.path + "." + strconv.Itoa(os.Getpid())
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	err = m.write(f)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(aside, m.path)
+		err = os.Rename(temporary, m.path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(aside))
+		return errors.Join(err, os.Remove(temporary))
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func (m *Memo) Close() error {
 func (m *Memo) write(f *os.File) error {
 	entries := make([]memoEntry, 0, len(m.known))
 	for k, v := range m.known {
-		if len(entries) < memoMost {
+		if len(entries) < maxMemoEntries {
 			entries = append(entries, memoEntry{k, v})
 		}
 	}
@@ -132,15 +132,7 @@ func (m *Memo) write(f *os.File) error {
 	return errors.Join(err, w.Flush())
 }
 
-// Reads returns how many files had to be read.
-func (m *Memo) Reads() int64 {
-	if m == nil {
-		return 0
-	}
-	return m.reads.Load()
-}
-
-func keyOf(st *unix.Stat_t, device uint64) memoKey {
+func memoKeyOf(st *unix.Stat_t, device uint64) memoKey {
 	if device == 0 {
 		device = st.Dev
 	}
@@ -168,7 +160,6 @@ func (m *Memo) record(k memoKey, d [sha256.Size]byte, begun time.Time) {
 	if m == nil {
 		return
 	}
-	m.reads.Add(1)
 	if max(k.Ctime, k.Mtime) > begun.Add(-granularity).UnixNano() {
 		return
 	}

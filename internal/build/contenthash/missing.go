@@ -22,18 +22,18 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
+	text := fmt.Sprintf("%q not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
 	switch {
 	case e.Link && e.Ignored:
-		text += ": it is a link to something that .dockerignore leaves out"
+		text += " (it is a symbolic link to a file that .dockerignore excludes)"
 	case e.Link:
-		text += ": it is a link to something that is not there"
+		text += " (it is a dangling symbolic link)"
 	case e.Excluded:
-		text += ": it is there, but --exclude leaves it out"
+		text += " (--exclude excludes it)"
 	case e.Ignored:
-		text += ": it is there, but .dockerignore leaves it out"
+		text += " (.dockerignore excludes it)"
 	case len(e.Near) > 0:
-		text += ": there is " + strings.Join(e.Near, ", ")
+		text += "\nhint: did you mean " + strings.Join(e.Near, " or ") + "?"
 	}
 	return text
 }
@@ -48,16 +48,16 @@ func (t *Tree) notFound(pattern string) error {
 	e := &NotFoundError{Pattern: pattern, Label: t.Label}
 	clean := path.Clean("/" + pattern)[1:]
 	if t.Exists(clean) {
-		e.Ignored = t.hides(clean)
+		e.Ignored = t.isHidden(clean)
 		return e
 	}
-	e.Near = t.near(clean)
+	e.Near = t.similarPaths(clean)
 	return e
 }
 
-// near returns paths that resemble a missing one: names similar to its first missing
+// similarPaths returns paths that resemble a missing one: names similar to its first missing
 // component, in the same directory.
-func (t *Tree) near(missing string) (out []string) {
+func (t *Tree) similarPaths(missing string) (out []string) {
 	dir, name, rest := ".", "", strings.Split(missing, "/")
 	for len(rest) > 0 {
 		name, rest = rest[0], rest[1:]
@@ -66,16 +66,16 @@ func (t *Tree) near(missing string) (out []string) {
 		}
 		dir = path.Join(dir, name)
 	}
-	names, err := t.names(dir)
+	names, err := t.listNames(dir)
 	if err != nil {
 		return nil
 	}
-	const most = 3
+	const maxPaths = 3
 	for _, n := range names {
-		if len(out) == most || t.hides(path.Join(dir, n)) {
+		if len(out) == maxPaths || t.isHidden(path.Join(dir, n)) {
 			continue
 		}
-		if alike(n, name) {
+		if areSimilar(n, name) {
 			out = append(out, path.Join("/", dir, n))
 		}
 	}
@@ -88,9 +88,9 @@ func (t *Tree) Exists(name string) bool {
 	return err == nil
 }
 
-// alike reports whether two names may have been confused: one is a misspelling of the other,
+// areSimilar reports whether two names may have been confused: one is a misspelling of the other,
 // or starts with the other, such as server.js and server.
-func alike(a, b string) bool {
+func areSimilar(a, b string) bool {
 	if strings.EqualFold(a, b) {
 		return true
 	}

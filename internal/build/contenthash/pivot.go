@@ -13,9 +13,9 @@ type source struct {
 	optional bool // expanded from wildcards: it may match nothing
 }
 
-// pivoted expands wildcards before /./, where --parents cuts the path. Each match is cut where
+// expandPivots expands wildcards before /./, where --parents cuts the path. Each match is cut where
 // it ends.
-func (t *Tree) pivoted(patterns []string, o Options) (out []source, err error) {
+func (t *Tree) expandPivots(patterns []string, o Options) (out []source, err error) {
 	for _, p := range patterns {
 		before, after, pivot := strings.Cut(p, "/./")
 		if !o.Parents || !pivot || !graph.HasWildcards(before) {

@@ -22,26 +22,26 @@ type Options struct {
 	Resolve bool     // Parents: a source that is a symbolic link is replaced by its target
 }
 
-// A Found is a selected file.
-type Found struct {
-	Path  string // clean, relative to the tree's root
-	Name  string // destination, relative to that of the copy; "." is the destination itself
-	Alone bool   // it is the source itself: a destination without / becomes its name
-	Way   bool   // a directory that only leads to a source: it keeps its own time
-	Stat  unix.Stat_t
+// A File is a selected file.
+type File struct {
+	Path     string // clean, relative to the tree's root
+	Name     string // destination, relative to that of the copy; "." is the destination itself
+	IsSource bool   // it is the source itself: a destination without / becomes its name
+	OnPath   bool   // a directory that only leads to a source: it keeps its own time
+	Stat     unix.Stat_t
 
 	Source int // number of the source: one per match, or with --parents one per pattern
 }
 
 // HasLinks reports whether a copy of the file's source preserves hard links.
-func (f *Found) HasLinks() bool {
-	return f.Stat.Nlink > 1 && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !f.Alone
+func (f *File) HasLinks() bool {
+	return f.Stat.Nlink > 1 && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !f.IsSource
 }
 
 // A Selection is the list of selected files, in the order in which they are copied.
 type Selection struct {
 	Tree  *Tree
-	Files []Found
+	Files []File
 	Named bool // a source was not expanded from wildcards before /./: its destination is always created
 
 	sources int
@@ -49,7 +49,7 @@ type Selection struct {
 }
 
 // add adds a file of the current source.
-func (s *Selection) add(f Found) {
+func (s *Selection) add(f File) {
 	if s.names[f.Name] {
 		return
 	}
@@ -89,8 +89,8 @@ func (t *Tree) lstat(name string) (st unix.Stat_t, err error) {
 func isDir(st *unix.Stat_t) bool  { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
 func isLink(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
 
-// names returns the entries of a directory, sorted.
-func (t *Tree) names(dir string) ([]string, error) {
+// listNames returns the entries of a directory, sorted.
+func (t *Tree) listNames(dir string) ([]string, error) {
 	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (t *Tree) entries(dir string) ([]entry, error) {
 	for i, n := range names {
 		out[i].name = n
 		if err := unix.Fstatat(fd, n, &out[i].stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return nil, &os.PathError{Op: "look at in " + t.Label, Path: path.Join(dir, n), Err: err}
+			return nil, &os.PathError{Op: "stat in " + t.Label, Path: path.Join(dir, n), Err: err}
 		}
 	}
 	return out, nil
@@ -148,11 +148,11 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 	if len(o.Exclude) > 0 {
 		var err error
 		if exclude, err = patternmatcher.New(o.Exclude); err != nil {
-			return nil, fmt.Errorf("--exclude: %w", err)
+			return nil, fmt.Errorf("invalid --exclude: %w", err)
 		}
 	}
 	var missing error
-	sources, err := t.pivoted(patterns, o)
+	sources, err := t.expandPivots(patterns, o)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		files := len(s.Files)
 		for _, m := range matches {
 			w := &walk{t: t, o: o, s: s, exclude: exclude, source: m, cut: cut}
-			if err := w.match(); err != nil {
+			if err := w.addMatch(); err != nil {
 				return nil, err
 			}
 			if !o.Parents {
@@ -210,7 +210,7 @@ func (t *Tree) follow(name string) (string, error) {
 			continue
 		}
 		next := path.Join(at, part)
-		if t.hides(next) {
+		if t.isHidden(next) {
 			return "", &os.PathError{Op: "open in " + t.Label, Path: next, Err: unix.ENOENT}
 		}
 		fd, err := t.open(next, unix.O_PATH, false)

@@ -17,11 +17,11 @@ type walk struct {
 	cut     string // --parents: the prefix removed from the names
 	base    string // the path that names are relative to
 	real    string // source, with links resolved
-	pending []Found
+	pending []File
 }
 
-// match adds the match: a file, or the content of a directory.
-func (w *walk) match() error {
+// addMatch adds the match: a file, or the content of a directory.
+func (w *walk) addMatch() error {
 	if err := w.resolve(); err != nil {
 		return err
 	}
@@ -35,38 +35,38 @@ func (w *walk) match() error {
 		if name == "" {
 			name = "."
 		}
-		if err := w.parents(name); err != nil {
+		if err := w.addParents(name); err != nil {
 			return err
 		}
 	} else if isDir(&st) {
 		name = "."
 	}
-	f := Found{Path: w.real, Name: name, Stat: st, Alone: !isDir(&st) && !w.o.Parents}
+	f := File{Path: w.real, Name: name, Stat: st, IsSource: !isDir(&st) && !w.o.Parents}
 	if !isDir(&st) {
-		if !w.excluded(name) {
+		if !w.isExcluded(name) {
 			w.add(f)
 		}
 		return nil
 	}
 	w.base = name
-	if !w.excluded(name) {
-		return w.directory(f, false)
+	if !w.isExcluded(name) {
+		return w.addDirectory(f, false)
 	}
 	if !w.exclude.Exclusions() {
 		return nil
 	}
-	return w.directory(f, true)
+	return w.addDirectory(f, true)
 }
 
-// parents adds the directories on a source's path, starting with the one that becomes the
+// addParents adds the directories on a source's path, starting with the one that becomes the
 // destination.
-func (w *walk) parents(name string) error {
+func (w *walk) addParents(name string) error {
 	if w.cut != "" && name != "." {
 		st, err := w.t.lstat(w.cut)
 		if err != nil {
 			return err
 		}
-		w.pending = append(w.pending, Found{Path: w.cut, Name: ".", Stat: st})
+		w.pending = append(w.pending, File{Path: w.cut, Name: ".", Stat: st})
 	}
 	dir := path.Dir(name)
 	if dir == "." {
@@ -79,7 +79,7 @@ func (w *walk) parents(name string) error {
 		if err != nil || !isDir(&st) {
 			continue
 		}
-		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st, Way: true})
+		w.pending = append(w.pending, File{Path: path.Join(w.cut, at), Name: at, Stat: st, OnPath: true})
 	}
 	return nil
 }
@@ -103,9 +103,9 @@ func (w *walk) resolve() error {
 	return err
 }
 
-// excluded checks a name relative to the source. With --parents it is relative to the start of
+// isExcluded checks a name relative to the source. With --parents it is relative to the start of
 // the names that are kept, as in BuildKit.
-func (w *walk) excluded(rel string) bool {
+func (w *walk) isExcluded(rel string) bool {
 	if w.exclude == nil || rel == "." {
 		return false
 	}
@@ -113,9 +113,9 @@ func (w *walk) excluded(rel string) bool {
 	return err == nil && out
 }
 
-// directory adds a directory with its content. An excluded directory is added only if
+// addDirectory adds a directory with its content. An excluded directory is added only if
 // something in it is included.
-func (w *walk) directory(f Found, hidden bool) error {
+func (w *walk) addDirectory(f File, hidden bool) error {
 	depth := len(w.pending)
 	w.pending = append(w.pending, f)
 	if !hidden {
@@ -127,7 +127,7 @@ func (w *walk) directory(f Found, hidden bool) error {
 		return err
 	}
 	for i := range entries {
-		if err := w.child(f, &entries[i]); err != nil {
+		if err := w.addChild(f, &entries[i]); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (w *walk) directory(f Found, hidden bool) error {
 }
 
 // add adds a file, after the directories that lead to it.
-func (w *walk) add(f Found) {
+func (w *walk) add(f File) {
 	w.flush()
 	w.s.add(f)
 }
@@ -151,14 +151,14 @@ func (w *walk) flush() {
 	w.pending = w.pending[:0]
 }
 
-func (w *walk) child(dir Found, e *entry) error {
+func (w *walk) addChild(dir File, e *entry) error {
 	at, st := path.Join(dir.Path, e.name), e.stat
 	hidden, prune := false, false
 	if w.t.Ignored != nil {
 		hidden, prune = w.t.Ignored(at, isDir(&st))
 	}
-	f := Found{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
-	if w.excluded(f.Name) {
+	f := File{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
+	if w.isExcluded(f.Name) {
 		hidden = true
 		prune = prune || !w.exclude.Exclusions()
 	}
@@ -166,7 +166,7 @@ func (w *walk) child(dir Found, e *entry) error {
 	case isDir(&st) && hidden && prune:
 		return nil
 	case isDir(&st):
-		return w.directory(f, hidden)
+		return w.addDirectory(f, hidden)
 	case hidden:
 		return nil
 	}

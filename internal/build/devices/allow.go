@@ -1,10 +1,11 @@
 package devices
 
 import (
-	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // Allow lists the devices that a build may use.
@@ -21,7 +22,7 @@ func (a *Allow) Add(text string) error {
 		a.All = true
 		return nil
 	}
-	fields, err := csv.NewReader(strings.NewReader(rest)).Read()
+	fields, err := keyvalue.Fields(rest)
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (a *Allow) Add(text string) error {
 	for _, f := range fields[1:] {
 		key, alias, _ := strings.Cut(f, "=")
 		if key != "alias" || alias == "" {
-			return fmt.Errorf("%q is unknown: a device may be followed by alias=NAME", f)
+			return fmt.Errorf("unknown option %q: only alias=NAME may follow the device", f)
 		}
 		if a.Aliases == nil {
 			a.Aliases = map[string]string{}
@@ -53,12 +54,12 @@ func (e *DeniedError) Error() string {
 	if len(e.Names) > 1 {
 		subject = "devices " + strings.Join(e.Names, ", ") + " are"
 	}
-	return fmt.Sprintf("%s requested by the build but not allowed: give --allow device=%s", subject, e.Names[0])
+	return fmt.Sprintf("%s requested by the build but not allowed\nhint: use --allow device=%s", subject, e.Names[0])
 }
 
-// Wanted returns the devices that a RUN gets for a name. It is an error if one of them is not
+// Select returns the devices that a RUN gets for a name. It is an error if one of them is not
 // allowed, or is required and does not exist.
-func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error) {
+func (r *Registry) Select(a *Allow, name string, required bool) ([]string, error) {
 	target, aliased := a.Aliases[name]
 	if !aliased {
 		target = name
@@ -66,7 +67,7 @@ func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error
 	found := r.Resolve(target)
 	if len(found) == 0 {
 		if required {
-			return nil, r.missing(target)
+			return nil, r.missingError(target)
 		}
 		return nil, nil
 	}
@@ -77,13 +78,13 @@ func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error
 	for _, n := range a.Names {
 		list := r.Resolve(n)
 		if len(list) == 0 {
-			return nil, fmt.Errorf("--allow device=%s: %w", n, r.missing(n))
+			return nil, fmt.Errorf("--allow device=%s: %w", n, r.missingError(n))
 		}
 		allowed = append(allowed, list...)
 	}
 	var denied []string
 	for _, f := range found {
-		if !r.autoAllowed(f) && !slices.Contains(allowed, f) {
+		if !r.isAutoAllowed(f) && !slices.Contains(allowed, f) {
 			denied = append(denied, f)
 		}
 	}
@@ -93,11 +94,11 @@ func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error
 	return found, nil
 }
 
-// missing returns the error for a device that does not exist.
-func (r *Registry) missing(name string) error {
-	known := "no CDI spec describes one"
+// missingError returns the error for a device that does not exist.
+func (r *Registry) missingError(name string) error {
+	known := "no CDI spec describes a device"
 	if all := r.All(); len(all) > 0 {
-		known = "there are " + strings.Join(all, ", ")
+		known = "the devices are " + strings.Join(all, ", ")
 	}
 	err := fmt.Errorf("required device %q is not registered: %s", name, known)
 	if problems := r.Problems(); problems != nil {

@@ -86,8 +86,8 @@ func (r *Registry) annotation(full, name string) string {
 	return d.GetSpec().Annotations[name]
 }
 
-// autoAllowed reports whether every build may use a device.
-func (r *Registry) autoAllowed(full string) bool {
+// isAutoAllowed reports whether every build may use a device.
+func (r *Registry) isAutoAllowed(full string) bool {
 	return r.annotation(full, autoAllowAnnotation) == "true"
 }
 

@@ -41,11 +41,12 @@ func registry(t *testing.T, files map[string]string) *Registry {
 	return r
 }
 
-const foo, bar, other, auto = "vendor1.com/device=foo", "vendor1.com/device=bar", "vendor1.com/device=other", "vendor3.com/auto=one"
+const foo, bar, other, auto = "vendor1.com/device=foo", "vendor1.com/device=bar", "vendor1.com/device=other",
+	"vendor3.com/auto=one"
 
-// TestWanted: which devices a name refers to, and which of them a build may use, as in
+// TestSelectChecksPermission: which devices a name refers to, and which of them a build may use, as in
 // BuildKit v0.34.2.
-func TestWanted(t *testing.T) {
+func TestSelectChecksPermission(t *testing.T) {
 	r := registry(t, map[string]string{"1.yaml": vendor1, "3.json": vendor3})
 	for _, c := range []struct {
 		name     string
@@ -65,9 +66,13 @@ func TestWanted(t *testing.T) {
 		{"", false, "device", nil, ""},
 		{"", true, "device", nil, `required device "" is not registered`},
 		{"vendor1.com/device=none", false, "", nil, ""},
-		{"vendor1.com/device=none", true, "", nil, `required device "vendor1.com/device=none" is not registered: there are vendor1.com/device=bar, vendor1.com/device=foo`},
+		{"vendor1.com/device=none", true, "", nil,
+			`required device "vendor1.com/device=none" is not registered: ` +
+				`the devices are vendor1.com/device=bar, vendor1.com/device=foo`},
 		{"vendor2.com/x", false, "", nil, ""},
-		{foo, false, "", nil, "device vendor1.com/device=foo is requested by the build but not allowed: give --allow device=vendor1.com/device=foo"},
+		{foo, false, "", nil,
+			"device vendor1.com/device=foo is requested by the build but not allowed\n" +
+				"hint: use --allow device=vendor1.com/device=foo"},
 		{"class1", false, "", nil, "devices vendor1.com/device=bar, vendor1.com/device=foo are requested"},
 		{"class1", false, "device=" + foo, nil, "device vendor1.com/device=bar is requested"},
 		{foo, false, "device=" + foo, []string{foo}, ""},
@@ -90,9 +95,11 @@ func TestWanted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := r.Wanted(&allow, c.name, c.required)
-		if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) || !slices.Equal(got, c.want) {
-			t.Errorf("%q, required %v, with %q: %q, %v; want %q, %q", c.name, c.required, c.allow, got, err, c.want, c.fails)
+		got, err := r.Select(&allow, c.name, c.required)
+		if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) ||
+			!slices.Equal(got, c.want) {
+			t.Errorf("%q, required %v, with %q: %q, %v; want %q, %q", c.name, c.required, c.allow, got, err, c.want,
+				c.fails)
 		}
 	}
 	for _, bad := range []string{"device=", "device=a,b=c", "device=a,alias=", `device="`} {
@@ -102,18 +109,20 @@ func TestWanted(t *testing.T) {
 	}
 }
 
-// TestProblems: a spec that cannot be read does not hide the others, and is named in the error
+// TestProblemsNameUnreadableSpecs: a spec that cannot be read does not hide the others, and is named in the error
 // for a missing device.
-func TestProblems(t *testing.T) {
-	r := registry(t, map[string]string{"1.yaml": vendor1, "broken.yaml": "cdiVersion: 0.6.0\nkind: vendor9.com/x\ndevices: [{name: y}]\n"})
-	if got, err := r.Wanted(&Allow{All: true}, foo, true); err != nil || len(got) != 1 {
+func TestProblemsNameUnreadableSpecs(t *testing.T) {
+	r := registry(t, map[string]string{"1.yaml": vendor1,
+		"broken.yaml": "cdiVersion: 0.6.0\nkind: vendor9.com/x\ndevices: [{name: y}]\n"})
+	if got, err := r.Select(&Allow{All: true}, foo, true); err != nil || len(got) != 1 {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := r.Wanted(&Allow{All: true}, "vendor9.com/x=y", true); err == nil || !strings.Contains(err.Error(), "broken.yaml") {
+	if _, err := r.Select(&Allow{All: true}, "vendor9.com/x=y", true); err == nil ||
+		!strings.Contains(err.Error(), "broken.yaml") {
 		t.Errorf("a device of a broken spec: %v", err)
 	}
 	var denied *DeniedError
-	if _, err := r.Wanted(&Allow{}, foo, true); !errors.As(err, &denied) || len(denied.Names) != 1 {
+	if _, err := r.Select(&Allow{}, foo, true); !errors.As(err, &denied) || len(denied.Names) != 1 {
 		t.Errorf("%v", err)
 	}
 }

@@ -27,21 +27,26 @@ const (
 // MaxPorts is the maximum number of ports in one EXPOSE.
 const MaxPorts = 200_000
 
-var errTooLarge = fmt.Errorf("the Dockerfile comes to more than %d MiB of variables, labels and text: do variables of it grow with each line?", maxMemory>>20)
+var errTooLarge = fmt.Errorf("the expanded Dockerfile has more than %d MiB of variables, labels and text\n"+
+	"hint: check for variables that grow with each line", maxMemory>>20)
 
-// spend counts the bytes that are kept.
-func (b *builder) spend(bytes int) error {
-	if b.spent += bytes; b.spent > maxMemory {
+// expandedSize is the number of bytes of a graph's expanded text.
+type expandedSize int
+
+// add counts bytes that are kept.
+func (s *expandedSize) add(bytes int) error {
+	*s += expandedSize(bytes)
+	if *s > maxMemory {
 		return errTooLarge
 	}
 	return nil
 }
 
-// replaces matches ${NAME/…}, which can insert a text in many places.
-var replaces = regexp.MustCompile(`\$\{\w+/`)
+// replacement matches ${NAME/…}, which can insert a text in many places.
+var replacement = regexp.MustCompile(`\$\{\w+/`)
 
-// bound rejects, before a word is expanded, one that may become too large.
-func (e expander) bound(word string) error {
+// checkSize rejects, before a word is expanded, one that may become too large.
+func (e expander) checkSize(word string) error {
 	names := strings.Count(word, "$")
 	if names == 0 {
 		return nil
@@ -52,7 +57,7 @@ func (e expander) bound(word string) error {
 		longest = max(longest, len(value))
 	}
 	size := len(word) + names*longest
-	if replaces.MatchString(word) {
+	if replacement.MatchString(word) {
 		size *= longest
 	}
 	if size > maxMemory || size < 0 {
@@ -61,16 +66,16 @@ func (e expander) bound(word string) error {
 	return nil
 }
 
-// weigh counts the size of a node. Its strings must be valid text: nothing else can be stored
+// checkNode counts the size of a node. Its strings must be valid text: nothing else can be stored
 // in an image's configuration, or in config.json.
-func (b *builder) weigh(n *graph.Node) error {
+func (b *graphBuilder) checkNode(n *graph.Node) error {
 	words := []string{n.Text, n.History.CreatedBy}
 	if run, ok := n.Op.(*graph.Run); ok {
 		words = append(append(words, run.Argv...), run.Env...)
 	}
 	for _, w := range words {
 		if !utf8.ValidString(w) || strings.IndexByte(w, 0) >= 0 {
-			return fmt.Errorf("%s: must be UTF-8 without zero bytes: %.80q", n.Instruction, w)
+			return fmt.Errorf("%s must be UTF-8 without zero bytes, not %.80q", n.Instruction, w)
 		}
 	}
 	bytes := len(n.Text) + len(n.History.CreatedBy) + 100
@@ -81,7 +86,7 @@ func (b *builder) weigh(n *graph.Node) error {
 	if run, ok := n.Op.(*graph.Run); ok {
 		bytes += 16 * len(run.Env)
 	}
-	return b.spend(bytes)
+	return b.size.add(bytes)
 }
 
 // checkPorts limits the port ranges of an EXPOSE.
@@ -93,37 +98,40 @@ func checkPorts(c *instructions.ExposeCommand) error {
 			return err
 		}
 		if n += len(list); n > MaxPorts {
-			return fmt.Errorf("EXPOSE: more than %d ports", MaxPorts)
+			return fmt.Errorf("EXPOSE has more than %d ports", MaxPorts)
 		}
 	}
 	return nil
 }
 
-// stacked counts the layers up to and including a node.
-func (d *draft) stacked(n *graph.Node) error {
+// countLayers counts the layers up to and including a node.
+func (b *graphBuilder) countLayers(s *stageBuilder, n *graph.Node) error {
 	switch op := n.Op.(type) {
 	case nil:
 		return nil
 	case *graph.From:
 		switch {
 		case op.Stage != nil:
-			d.layers = d.b.depths[op.Stage.Index]
+			s.layers = b.stages[op.Stage.Index].layers
 		case op.Image != nil:
-			d.layers = len(op.Image.Layers)
+			s.layers = len(op.Image.Layers)
 		}
 	default:
-		d.layers++
+		s.layers++
 	}
-	if d.layers > maxLayers {
-		return fmt.Errorf("%s: this would be layer %d, and overlayfs takes %d: join instructions", n.Instruction, d.layers, maxLayers)
+	if s.layers > maxLayers {
+		return fmt.Errorf(
+			"%s would create layer %d, but overlayfs supports %d layers\nhint: combine instructions", n.Instruction,
+			s.layers, maxLayers,
+		)
 	}
 	return nil
 }
 
-// Count limits the number of instructions.
-func Count(n *parser.Node) error {
+// CheckCount limits the number of instructions.
+func CheckCount(n *parser.Node) error {
 	if len(n.Children) > maxInstructions {
-		return fmt.Errorf("it has %d instructions: at most %d are taken", len(n.Children), maxInstructions)
+		return fmt.Errorf("%d instructions are more than the maximum of %d", len(n.Children), maxInstructions)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -13,16 +14,22 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
-	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Parents: c.Parents, Exclude: c.ExcludePatterns}
+func (b *graphBuilder) convertCopy(s *stageBuilder, n *graph.Node, c *instructions.CopyCommand) error {
+	op := &graph.Copy{
+		Chown:   c.Chown,
+		Chmod:   c.Chmod,
+		Link:    isIndependent(c.Link, c.Chmod),
+		Parents: c.Parents,
+		Exclude: c.ExcludePatterns,
+	}
 	from, context := (*graph.Node)(nil), graph.MainContext
 	var flags []string
-	if err := checkExpansion(c.From); err != nil {
+	if err := checkNoVariables(c.From); err != nil {
 		return err
 	}
 	if c.From != "" {
 		var err error
-		if from, context, err = d.input(c.From); err != nil {
+		if from, context, err = b.resolveFrom(s, c.From); err != nil {
 			return err
 		}
 		flags = append(flags, "--from="+c.From)
@@ -32,16 +39,16 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 	}
 	for _, p := range c.SourcePaths {
 		if isRemote(p) {
-			return fmt.Errorf("%s: the source of COPY cannot be a URL: ADD fetches one", p)
+			return fmt.Errorf("COPY cannot fetch %s\nhint: use ADD", p)
 		}
-		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: graph.Pattern(clean(p))})
+		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: graph.Pattern(cleanSource(p))})
 	}
-	return d.place(n, op, &c.SourcesAndDest, flags)
+	return b.addCopy(s, n, op, &c.SourcesAndDest, flags)
 }
 
-func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
+func (b *graphBuilder) convertAdd(s *stageBuilder, n *graph.Node, c *instructions.AddCommand) error {
 	op := &graph.Copy{
-		Add: true, Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Exclude: c.ExcludePatterns,
+		Add: true, Chown: c.Chown, Chmod: c.Chmod, Link: isIndependent(c.Link, c.Chmod), Exclude: c.ExcludePatterns,
 		Unpack: c.Unpack, KeepGitDir: c.KeepGitDir, Checksum: c.Checksum,
 	}
 	var flags []string
@@ -59,27 +66,27 @@ func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 			op.Sources = append(op.Sources, graph.Source{URL: p})
 			continue
 		}
-		op.Sources = append(op.Sources, graph.Source{Context: graph.MainContext, Path: graph.Pattern(clean(p))})
+		op.Sources = append(op.Sources, graph.Source{Context: graph.MainContext, Path: graph.Pattern(cleanSource(p))})
 	}
 	if c.Checksum != "" && (len(op.Sources) != 1 || op.Sources[0].URL == "") {
-		return errors.New("ADD --checksum: is for one HTTP(S) or git source")
+		return errors.New("ADD --checksum requires exactly one HTTP(S) or git source")
 	}
-	return d.place(n, op, &c.SourcesAndDest, flags)
+	return b.addCopy(s, n, op, &c.SourcesAndDest, flags)
 }
 
-// independent reports whether a layer can be created without the layers below. With --chmod it
+// isIndependent reports whether a layer can be created without the layers below. With --chmod it
 // cannot: directories above the destination would get the mode too, and replace those of the
 // image.
-func independent(link bool, chmod string) bool { return link && chmod == "" }
+func isIndependent(link bool, chmod string) bool { return link && chmod == "" }
 
 // remote matches a source that ADD fetches: a URL, or a git repository.
 var remote = regexp.MustCompile(`^(https?|git|ssh)://|^git@[^/]+:|^github\.com/`)
 
 func isRemote(text string) bool { return remote.MatchString(text) }
 
-// clean makes a source's path relative to the root of its tree. It keeps a trailing /, which
+// cleanSource makes a source's path relative to the root of its tree. It keeps a trailing /, which
 // requires a directory, and /./, where --parents cuts the path.
-func clean(p string) string {
+func cleanSource(p string) string {
 	before, behind, pivot := strings.Cut(p, "/./")
 	out := strings.TrimPrefix(path.Clean("/"+before), "/")
 	if pivot {
@@ -94,26 +101,32 @@ func clean(p string) string {
 	return out
 }
 
-// place completes both: here-documents, the destination, the node. An empty destination, such
+// addCopy completes a COPY or ADD: here-documents, the destination, the node. An empty destination, such
 // as that of a variable without a value, is the current directory.
-func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string) error {
+func (b *graphBuilder) addCopy(
+	s *stageBuilder, n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string,
+) error {
 	for _, content := range c.SourceContents {
 		op.Sources = append(op.Sources, graph.Source{File: &graph.File{Name: content.Path, Content: content.Data}})
 	}
-	op.Dest = d.absolute(c.DestPath)
-	if directory := strings.HasSuffix(c.DestPath, "/") || c.DestPath == "" || c.DestPath == "." || strings.HasSuffix(c.DestPath, "/."); directory && op.Dest != "/" {
+	op.Dest = s.absolutePath(c.DestPath)
+	isDirectory := strings.HasSuffix(c.DestPath, "/") || strings.HasSuffix("/"+c.DestPath, "/.") || c.DestPath == ""
+	if isDirectory && op.Dest != "/" {
 		op.Dest += "/"
 	}
+	flags = append(flags, copyFlags(op)...)
+	op.Words = graph.CopyWords{Flags: flags, Sources: c.SourcePaths, Dest: c.DestPath}
 	n.Op = op
-	words := append(flags, copyFlags(op)...)
+	words := slices.Clone(flags)
 	words = append(words, c.SourcePaths...)
 	for _, content := range c.SourceContents {
 		words = append(words, "<<"+content.Path)
 	}
 	words = append(words, c.DestPath)
 	n.Text = n.Instruction + " " + strings.Join(words, " ")
-	n.History = oci.History{CreatedBy: n.Instruction + " " + strings.Join(append(historyFlags(op), words[len(words)-1-len(c.SourcePaths)-len(c.SourceContents):]...), " ") + " # buildkit"}
-	return d.add(n)
+	history := append(historyFlags(op), words[len(flags):]...)
+	n.History = oci.History{CreatedBy: n.Instruction + " " + strings.Join(history, " ") + " # buildkit"}
+	return b.addNode(s, n)
 }
 
 func copyFlags(op *graph.Copy) (out []string) {

@@ -14,15 +14,17 @@ import (
 
 func options(args map[string]string) Options {
 	return Options{
-		Name: "Dockerfile", BuildArgs: args, Build: platforms.DefaultSpec(), Platform: oci.Platform{OS: "linux", Architecture: "arm64"},
-		Allowed: func(string) bool { return false },
+		Name: "Dockerfile", BuildArgs: args, Build: platforms.DefaultSpec(),
+		Platform: oci.Platform{OS: "linux", Architecture: "arm64"},
+		Allowed:  func(string) bool { return false },
 		Resolve: func(name string, p oci.Platform) (*graph.Image, error) {
 			if name == "missing" {
 				return nil, fmt.Errorf("no such image")
 			}
 			i := &graph.Image{Name: name}
 			i.Config.Platform = p
-			i.Config.Config = docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Env: []string{"PATH=/bin", "FROM_BASE=yes"}, Cmd: []string{"base"}}}
+			i.Config.Config = docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Env: []string{"PATH=/bin",
+				"FROM_BASE=yes"}, Cmd: []string{"base"}}}
 			if name == "trigger" {
 				i.Config.Config.OnBuild = []string{"COPY a /b", "ENV T=1"}
 			}
@@ -52,8 +54,8 @@ ENTRYPOINT ["node"]
 CMD main $X
 `
 
-// TestGraph: variables, scopes, stages on demand, ONBUILD, the commands of RUN.
-func TestGraph(t *testing.T) {
+// TestGraphOfTwoStages: variables, scopes, stages on demand, ONBUILD, the commands of RUN.
+func TestGraphOfTwoStages(t *testing.T) {
 	f, err := Parse("Dockerfile", []byte(twoStages))
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +78,8 @@ func TestGraph(t *testing.T) {
 		fmt.Fprintf(&out, "%s %d %s [%s] %q\n", n.Stage.Label(), n.First, n.Text, op, n.History.CreatedBy)
 	}
 	config := g.Target.Last().Config.Config
-	fmt.Fprintf(&out, "%q %q %q %t\n", config.Env, config.Entrypoint, config.Cmd, platforms.Format(g.Stages[0].Platform) == platforms.DefaultString())
+	fmt.Fprintf(&out, "%q %q %q %t\n", config.Env, config.Entrypoint, config.Cmd,
+		platforms.Format(g.Stages[0].Platform) == platforms.DefaultString())
 	want := `stage-2 14 FROM trigger [] ""
 stage-2 14 COPY a /b [/b] "COPY a /b # buildkit"
 stage-2 14 ENV T=1 [] "ENV T=1"
@@ -99,7 +102,7 @@ stage-2 19 CMD ["/bin/sh" "-c" "main $X"] [] "CMD [\"/bin/sh\" \"-c\" \"main $X\
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestErrorsOfGraph(t *testing.T) {
 	for text, want := range map[string]string{
 		"RUN true":                             "no build stage in current context",
 		"FROM $X":                              "should not be blank",

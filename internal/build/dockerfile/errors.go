@@ -55,8 +55,8 @@ func (e *Error) Quote() string {
 	return out.String()
 }
 
-// quote adds to an error the lines on which the parser found it.
-func quote(err error, name string, text []byte) error {
+// quoteLines adds to an error the lines on which the parser found it.
+func quoteLines(err error, name string, text []byte) error {
 	var already *Error
 	if errors.As(err, &already) {
 		return err
@@ -65,16 +65,16 @@ func quote(err error, name string, text []byte) error {
 	if !errors.As(err, &at) || len(at.Locations) == 0 || len(at.Locations[0]) == 0 {
 		var unknown *instructions.UnknownInstructionError
 		if errors.As(err, &unknown) && unknown.Line > 0 {
-			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: explained(err, text)}
+			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: addSuggestion(err, text)}
 		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	first, last := lines(at.Locations[0])
-	return &Error{Name: name, First: first, Last: last, Text: text, Err: explained(at.Unwrap(), text)}
+	first, last := lineRange(at.Locations[0])
+	return &Error{Name: name, First: first, Last: last, Text: text, Err: addSuggestion(at.Unwrap(), text)}
 }
 
-// At adds a node's lines to an error from building it.
-func (f *File) At(name string, n *graph.Node, err error) error {
+// Locate adds a node's lines to an error from building it.
+func (f *File) Locate(name string, n *graph.Node, err error) error {
 	if n.First == 0 {
 		return err
 	}

@@ -4,32 +4,50 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// This file adds suggestions to BuildKit's errors: what the user probably meant.
+// This file adds suggestions to BuildKit's errors: the probable intention.
 
-// explained adds to a parser error what its line looks like.
-func explained(err error, text []byte) error {
+// addSuggestion adds to a parser error what its line looks like.
+func addSuggestion(err error, text []byte) error {
 	var unknown *instructions.UnknownInstructionError
 	if errors.As(err, &unknown) {
 		err = fmt.Errorf("dockerfile parse error on line %d: %w", unknown.Line, err)
-		if line := continues(text, unknown.Line); line > 0 {
-			return fmt.Errorf("%w: if it belongs to the instruction in line %d, each line but the last of that must end with a backslash", err, line)
+		if line := continuedLine(text, unknown.Line); line > 0 {
+			return fmt.Errorf(
+				"%w\nhint: if it belongs to the instruction in line %d, "+
+					"end each line of that instruction except the last with a backslash",
+				err, line,
+			)
 		}
-	}
-	if strings.Contains(err.Error(), "no build stage in current context") {
-		return fmt.Errorf("%w: only ARG may stand before the first FROM", err)
 	}
 	return err
 }
 
-// continues returns the line that a line probably continues: the previous one, if this one is
+// explainOrder adds a hint to an error about an instruction that stands before the first FROM.
+func explainOrder(err error, ast *parser.Node) error {
+	var at *Error
+	var unknown *instructions.UnknownInstructionError
+	if !errors.As(err, &at) || errors.As(err, &unknown) {
+		return err
+	}
+	i := slices.IndexFunc(ast.Children, func(n *parser.Node) bool { return !strings.EqualFold(n.Value, "arg") })
+	if i < 0 || strings.EqualFold(ast.Children[i].Value, "from") || ast.Children[i].StartLine != at.First {
+		return err
+	}
+	at.Err = fmt.Errorf("%w\nhint: only ARG may precede the first FROM", at.Err)
+	return at
+}
+
+// continuedLine returns the line that a line probably continues: the previous one, if this one is
 // indented or if that one ends like an unfinished command. 0 is none.
-func continues(text []byte, line int) int {
+func continuedLine(text []byte, line int) int {
 	all := bytes.Split(text, []byte("\n"))
 	if line < 2 || line > len(all) {
 		return 0
@@ -52,8 +70,8 @@ func continues(text []byte, line int) int {
 	return 0
 }
 
-// meant asks whether the user meant a stage with a name similar to an unknown one.
-func (f *File) meant(name string, before int) string {
+// suggestStage asks whether the user meant a stage with a name similar to an unknown one.
+func (f *File) suggestStage(name string, before int) string {
 	var names []string
 	for _, s := range f.stages[:before] {
 		if s.Name != "" {

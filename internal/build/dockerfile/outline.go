@@ -75,7 +75,7 @@ func (f *File) Targets() *Targets {
 	out := &Targets{Sources: [][]byte{f.Text}}
 	for i := range f.stages {
 		s := &f.stages[i]
-		first, last := lines(s.Location)
+		first, last := lineRange(s.Location)
 		out.Targets = append(out.Targets, Target{
 			Name: strings.ToLower(s.Name), Default: i == len(f.stages)-1, Description: s.DocComment,
 			Base: s.BaseName, Platform: s.Platform, Location: Lines(first, last),
@@ -87,28 +87,30 @@ func (f *File) Targets() *Targets {
 // Outline lists the parameters of a target: its own, and those of the stages that it needs. An
 // image unknown to Resolve has none.
 func (f *File) Outline(o Options) (*Outline, error) {
-	o.unknownImages = true
-	b, target, err := f.builder(o)
+	o.outline = true
+	b, target, err := f.newBuilder(o)
 	if err != nil {
 		return nil, err
 	}
-	b.noted = map[int]*parameters{}
-	if _, err := b.stage(target); err != nil {
-		return nil, quote(err, o.Name, f.Text)
+	if _, err := b.convertStage(target); err != nil {
+		return nil, quoteLines(err, o.Name, f.Text)
 	}
 	var all parameters
-	for i := range b.stages { // a stage's own parameters replace those of the stages that it needs
-		if b.state[i] != 2 {
+	for i := range b.file.stages { // a stage's own parameters replace those of the stages that it needs
+		s := &b.stages[i]
+		if s.status != done || s.err != nil {
 			continue
 		}
-		all.args.replace(b.globalsOf(i))
-		if own := b.noted[i]; own != nil {
-			all.args.replace(own.args)
-			all.secrets.replace(own.secrets)
-			all.ssh.replace(own.ssh)
-		}
+		all.args.replace(b.globalsForStage(i))
+		all.args.replace(s.parameters.args)
+		all.secrets.replace(s.parameters.secrets)
+		all.ssh.replace(s.parameters.ssh)
 	}
-	out := &Outline{Name: strings.ToLower(b.stages[target].Name), Description: b.stages[target].DocComment, Sources: [][]byte{f.Text}}
+	out := &Outline{
+		Name:        strings.ToLower(b.file.stages[target].Name),
+		Description: b.file.stages[target].DocComment,
+		Sources:     [][]byte{f.Text},
+	}
 	out.Args, out.Secrets, out.SSH = all.args.sorted(), all.secrets.sorted(), all.ssh.sorted()
 	return out, nil
 }
@@ -154,48 +156,37 @@ func (l parameterList) sorted() []Parameter {
 	return out
 }
 
-// parametersOf returns the parameters recorded for a stage; nil if none are recorded.
-func (d *draft) parametersOf() *parameters {
-	if d.b.noted == nil {
-		return nil
-	}
-	if d.b.noted[d.stage.Index] == nil {
-		d.b.noted[d.stage.Index] = &parameters{}
-	}
-	return d.b.noted[d.stage.Index]
-}
-
-// noteArguments records what an ARG declares. An ARG that gets its value from a global ARG is
+// recordArgs records what an ARG declares. An ARG that gets its value from a global ARG is
 // recorded as that one; the predefined platform arguments are not parameters.
-func (d *draft) noteArguments(n *graph.Node, c *instructions.ArgCommand) {
-	p := d.parametersOf()
-	if p == nil {
+func (b *graphBuilder) recordArgs(s *stageBuilder, n *graph.Node, c *instructions.ArgCommand) {
+	if !b.options.outline {
 		return
 	}
+	p := &s.parameters
 	for _, a := range c.Args {
-		_, given := d.b.o.BuildArgs[a.Key]
-		global, declared := d.b.globalParameter(a.Key)
-		_, platform := d.b.platform[a.Key]
+		_, given := b.options.BuildArgs[a.Key]
+		global, declared := b.globalParameter(a.Key)
+		_, platform := b.platformArgs[a.Key]
 		switch {
 		case !given && a.Value == nil && declared && global.Value != "":
 			p.args.set(global)
-			for _, needed := range d.b.globalsIn(d.b.defaultsOf(a.Key)...) {
+			for _, needed := range b.globalsInWords(b.defaultValues(a.Key)...) {
 				p.args.addFirst(needed)
 			}
 		case !given && a.Value == nil && platform:
 		default:
-			value, _ := d.vars.arg(a.Key)
+			value, _ := s.vars.arg(a.Key)
 			p.args.set(Parameter{Name: a.Key, Description: a.DocComment, Value: value, node: n})
 		}
 	}
 }
 
-// noteMount records the secret or agent of a RUN.
-func (d *draft) noteMount(n *graph.Node, m *graph.Mount) {
-	p := d.parametersOf()
-	if p == nil {
+// recordMount records the secret or agent of a RUN.
+func (b *graphBuilder) recordMount(s *stageBuilder, n *graph.Node, m *graph.Mount) {
+	if !b.options.outline {
 		return
 	}
+	p := &s.parameters
 	switch m.Type {
 	case "secret":
 		p.secrets.addFirst(Parameter{Name: m.ID, Required: m.Required, node: n})
@@ -205,13 +196,13 @@ func (d *draft) noteMount(n *graph.Node, m *graph.Mount) {
 }
 
 // globalParameter returns a global ARG as a parameter.
-func (b *builder) globalParameter(name string) (p Parameter, declared bool) {
-	for i := range b.File.global {
-		c := &b.File.global[i]
+func (b *graphBuilder) globalParameter(name string) (p Parameter, declared bool) {
+	for i := range b.file.global {
+		c := &b.file.global[i]
 		for _, a := range c.Args {
 			if a.Key == name {
-				value, _ := b.args.arg(name)
-				first, last := lines(c.Location())
+				value, _ := b.globals.arg(name)
+				first, last := lineRange(c.Location())
 				p, declared = Parameter{Name: name, Description: a.DocComment, Value: value, Location: Lines(first, last)}, true
 			}
 		}
@@ -219,17 +210,17 @@ func (b *builder) globalParameter(name string) (p Parameter, declared bool) {
 	return p, declared
 }
 
-// globalsOf returns the global ARGs that the FROM of a stage needs, also for their defaults.
-func (b *builder) globalsOf(stage int) parameterList {
-	return b.globalsIn(b.stages[stage].BaseName, b.stages[stage].Platform)
+// globalsForStage returns the global ARGs that the FROM of a stage needs, also for their defaults.
+func (b *graphBuilder) globalsForStage(stage int) parameterList {
+	return b.globalsInWords(b.file.stages[stage].BaseName, b.file.stages[stage].Platform)
 }
 
-// globalsIn returns the global ARGs that words use, and those that their defaults use.
-func (b *builder) globalsIn(words ...string) parameterList {
+// globalsInWords returns the global ARGs that words use, and those that their defaults use.
+func (b *graphBuilder) globalsInWords(words ...string) parameterList {
 	var out parameterList
 	var need func(word string)
 	need = func(word string) {
-		result, err := b.lex.ProcessWordWithMatches(word, &b.args)
+		result, err := b.lex.ProcessWordWithMatches(word, &b.globals)
 		if err != nil {
 			return // the conversion has already reported this error
 		}
@@ -239,8 +230,8 @@ func (b *builder) globalsIn(words ...string) parameterList {
 				continue
 			}
 			out = append(out, p)
-			if _, given := b.o.BuildArgs[name]; !given {
-				for _, value := range b.defaultsOf(name) {
+			if _, given := b.options.BuildArgs[name]; !given {
+				for _, value := range b.defaultValues(name) {
 					need(value)
 				}
 			}
@@ -252,10 +243,10 @@ func (b *builder) globalsIn(words ...string) parameterList {
 	return out
 }
 
-// defaultsOf returns the defaults of a global ARG as written: each may use the one before it.
-func (b *builder) defaultsOf(name string) (out []string) {
-	for i := range b.File.global {
-		for _, a := range b.File.global[i].Args {
+// defaultValues returns the defaults of a global ARG as written: each may use the one before it.
+func (b *graphBuilder) defaultValues(name string) (out []string) {
+	for i := range b.file.global {
+		for _, a := range b.file.global[i].Args {
 			if a.Key == name && a.Value != nil {
 				out = append(out, *a.Value)
 			}

@@ -10,19 +10,19 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// Global returns the value of a global ARG, if it is declared.
-func (f *File) Global(o Options, name string) (value string, declared bool, err error) {
+// GlobalArg returns the value of a global ARG, if it is declared.
+func (f *File) GlobalArg(o Options, name string) (value string, declared bool, err error) {
 	declared = slices.ContainsFunc(f.global, func(c instructions.ArgCommand) bool {
 		return slices.ContainsFunc(c.Args, func(a instructions.KeyValuePairOptional) bool { return a.Key == name })
 	})
 	if !declared {
 		return "", false, nil
 	}
-	b, _, err := f.builder(o)
+	b, _, err := f.newBuilder(o)
 	if err != nil {
 		return "", false, err
 	}
-	value, _ = b.args.arg(name)
+	value, _ = b.globals.arg(name)
 	return value, true, nil
 }
 
@@ -36,17 +36,17 @@ func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, 
 	if i < 0 {
 		return Remote{}, false, nil
 	}
-	b, _, err := f.builder(o)
+	b, _, err := f.newBuilder(o)
 	if err != nil {
 		return Remote{}, true, err
 	}
-	add, err := onlyAdd(&b.stages[i])
+	add, err := findOnlyAdd(&b.file.stages[i])
 	if err != nil {
-		return Remote{}, true, quote(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
+		return Remote{}, true, quoteLines(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
 	}
-	stage, err := b.stage(i)
+	stage, err := b.convertStage(i)
 	if err != nil {
-		return Remote{}, true, quote(err, o.Name, f.Text)
+		return Remote{}, true, quoteLines(err, o.Name, f.Text)
 	}
 	op := stage.Nodes[add+1].Op.(*graph.Copy)
 	if len(op.Sources) != 1 || op.Sources[0].URL == "" {
@@ -55,13 +55,13 @@ func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, 
 	return Remote{op.Sources[0].URL, op.Checksum}, true, nil
 }
 
-// notOnlySource is the beginning of errors about a stage that has no time, as in BuildKit.
-const notOnlySource = "SOURCE_DATE_EPOCH stage does not meet source-only requirements"
+// sourceOnlyError is the beginning of errors about a stage that has no time, as in BuildKit.
+const sourceOnlyError = "SOURCE_DATE_EPOCH stage does not meet source-only requirements"
 
-// onlyAdd finds the ADD of a stage whose other instructions are all ARG.
-func onlyAdd(s *instructions.Stage) (index int, err error) {
+// findOnlyAdd finds the ADD of a stage whose other instructions are all ARG.
+func findOnlyAdd(s *instructions.Stage) (index int, err error) {
 	if s.BaseName != scratch {
-		return 0, fmt.Errorf("%s: stage %s must be FROM scratch: its time is that of what its ADD fetches", notOnlySource, s.Name)
+		return 0, fmt.Errorf("%s: stage %s must begin with FROM scratch", sourceOnlyError, s.Name)
 	}
 	index = -1
 	for i, c := range s.Commands {
@@ -69,15 +69,15 @@ func onlyAdd(s *instructions.Stage) (index int, err error) {
 		case *instructions.ArgCommand:
 		case *instructions.AddCommand:
 			if index >= 0 {
-				return 0, fmt.Errorf("%s: stage %s must have exactly one ADD: its time is that of what it fetches", notOnlySource, s.Name)
+				return 0, fmt.Errorf("%s: stage %s must have exactly one ADD", sourceOnlyError, s.Name)
 			}
 			index = i
 		default:
-			return 0, fmt.Errorf("%s: stage %s must have one ADD and nothing else, and has %s: its time is that of what the ADD fetches", notOnlySource, s.Name, c.Name())
+			return 0, fmt.Errorf("%s: stage %s must consist of one ADD, but it also has %s", sourceOnlyError, s.Name, c.Name())
 		}
 	}
 	if index < 0 {
-		return 0, fmt.Errorf("%s: stage %s must have an ADD of a URL or git repository: its time is that of what it fetches", notOnlySource, s.Name)
+		return 0, fmt.Errorf("%s: stage %s must have an ADD of a URL or git repository", sourceOnlyError, s.Name)
 	}
 	return index, nil
 }

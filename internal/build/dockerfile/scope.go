@@ -18,9 +18,9 @@ import (
 
 // A variable is NAME=VALUE. If it was declared without a value, it has none.
 type variable struct {
-	name   string
-	value  *string
-	hidden bool // by a later ENV
+	name     string
+	value    *string
+	shadowed bool // by a later ENV
 }
 
 // scope resolves names. Its ARGs are in the order of their first declaration.
@@ -31,7 +31,7 @@ type scope struct {
 
 // Get implements shell.EnvGetter.
 func (s *scope) Get(name string) (string, bool) {
-	if value, ok := s.own(name); ok {
+	if value, ok := s.visibleArg(name); ok {
 		return value, true
 	}
 	for _, e := range s.env {
@@ -42,10 +42,10 @@ func (s *scope) Get(name string) (string, bool) {
 	return s.arg(name)
 }
 
-// own returns the value of an ARG that is not hidden by an ENV.
-func (s *scope) own(name string) (string, bool) {
+// visibleArg returns the value of an ARG that is not shadowed by an ENV.
+func (s *scope) visibleArg(name string) (string, bool) {
 	i := s.index(name)
-	if i < 0 || s.args[i].hidden {
+	if i < 0 || s.args[i].shadowed {
 		return "", false
 	}
 	return s.arg(name)
@@ -86,20 +86,20 @@ func (s *scope) set(name string, value *string) {
 	}
 }
 
-// inherited returns the arguments for a stage based on this one. There the image's environment
+// inheritedArgs returns the arguments for a stage based on this one. There the image's environment
 // takes precedence, even where an ARG overrode it in this stage.
-func (s *scope) inherited() []variable {
+func (s *scope) inheritedArgs() []variable {
 	out := slices.Clone(s.args)
 	for i := range out {
-		out[i].hidden = slices.ContainsFunc(s.env, func(e string) bool { return strings.HasPrefix(e, out[i].name+"=") })
+		out[i].shadowed = slices.ContainsFunc(s.env, func(e string) bool { return strings.HasPrefix(e, out[i].name+"=") })
 	}
 	return out
 }
 
-// hide lets an ENV of this name take precedence from here on.
-func (s *scope) hide(name string) {
+// shadow lets an ENV of this name take precedence from here on.
+func (s *scope) shadow(name string) {
 	if i := s.index(name); i >= 0 {
-		s.args[i].hidden = true
+		s.args[i].shadowed = true
 	}
 }
 
@@ -122,28 +122,28 @@ func IsProxy(name string) bool { return slices.Contains(proxies, strings.ToUpper
 
 // expander expands the variables in a word.
 type expander struct {
-	b   *builder
-	lex *shell.Lex
-	env shell.EnvGetter
+	size *expandedSize
+	lex  *shell.Lex
+	env  shell.EnvGetter
 }
 
 func (e expander) word(word string) (string, error) {
-	if err := e.bound(word); err != nil {
+	if err := e.checkSize(word); err != nil {
 		return "", err
 	}
 	out, _, err := e.lex.ProcessWord(word, e.env)
 	if err == nil {
-		err = e.b.spend(len(out))
+		err = e.size.add(len(out))
 	}
 	return out, err
 }
 
 func (e expander) words(word string) (out []string, err error) {
-	if err := e.bound(word); err != nil {
+	if err := e.checkSize(word); err != nil {
 		return nil, err
 	}
 	if out, err = e.lex.ProcessWords(word, e.env); err == nil {
-		err = e.b.spend(len(strings.Join(out, "")))
+		err = e.size.add(len(strings.Join(out, "")))
 	}
 	return out, err
 }

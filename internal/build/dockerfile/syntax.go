@@ -21,7 +21,7 @@ func ForeignSyntax(name string, text []byte, args map[string]string) error {
 		if image, _, at, ok = parser.DetectSyntax(text); !ok {
 			return nil
 		}
-		line, _ := lines(at)
+		line, _ := lineRange(at)
 		where = fmt.Sprintf("%s:%d: # syntax", name, line)
 	}
 	image, _, _ = strings.Cut(strings.TrimSpace(image), " ")
@@ -29,5 +29,5 @@ func ForeignSyntax(name string, text []byte, args map[string]string) error {
 	if repository, _, _ = strings.Cut(repository, ":"); repository == "docker/dockerfile" || repository == "" {
 		return nil
 	}
-	return fmt.Errorf("%s=%s: this frontend is not run: the Dockerfile is read in the language of docker/dockerfile", where, image)
+	return fmt.Errorf("%s=%s is ignored: minirun uses its built-in frontend (docker/dockerfile)", where, image)
 }

@@ -5,7 +5,7 @@ import "testing"
 // TestForeignSyntax: a "# syntax=" that names docker/dockerfile is the built-in frontend; any
 // other gives a warning.
 func TestForeignSyntax(t *testing.T) {
-	const other = ": this frontend is not run: the Dockerfile is read in the language of docker/dockerfile"
+	const other = " is ignored: minirun uses its built-in frontend (docker/dockerfile)"
 	for _, c := range []struct{ text, argument, want string }{
 		{"FROM a\n", "", ""},
 		{"# syntax=docker/dockerfile\nFROM a\n", "", ""},

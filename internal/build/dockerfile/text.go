@@ -10,15 +10,15 @@ import (
 	"github.com/minirun/minirun/internal/image/imageconfig"
 )
 
-// describe formats an instruction that changes the configuration for the history, with its
+// describeInstruction formats an instruction that changes the configuration for the history, with its
 // expanded values.
-func describe(c instructions.Command, config *docker.DockerOCIImageConfig) string {
+func describeInstruction(c instructions.Command, config *docker.DockerOCIImageConfig) string {
 	name := strings.ToUpper(c.Name())
 	switch c := c.(type) {
 	case *instructions.EnvCommand:
-		return name + " " + pairs(c.Env)
+		return name + " " + joinPairs(c.Env)
 	case *instructions.LabelCommand:
-		return name + " " + pairs(c.Labels)
+		return name + " " + joinPairs(c.Labels)
 	case *instructions.CmdCommand:
 		return fmt.Sprintf("%s %q", name, config.Cmd)
 	case *instructions.EntrypointCommand:
@@ -51,7 +51,7 @@ func describe(c instructions.Command, config *docker.DockerOCIImageConfig) strin
 	return fmt.Sprint(c)
 }
 
-func pairs(list instructions.KeyValuePairs) string {
+func joinPairs(list instructions.KeyValuePairs) string {
 	var out []string
 	for _, kv := range list {
 		out = append(out, kv.Key+"="+kv.Value)

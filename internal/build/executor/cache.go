@@ -12,12 +12,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -59,30 +59,30 @@ func cacheIdentity(m *graph.Mount, layers []string) string {
 }
 
 // takeCaches waits until the step may use its caches. All steps lock theirs in the same order.
-func (j *job) takeCaches(ctx context.Context) error {
+func (r *stepRun) takeCaches(ctx context.Context) error {
 	wanted := map[string]string{}
-	for i := range j.Op.Mounts {
-		m := &j.Op.Mounts[i]
+	for i := range r.step.Op.Mounts {
+		m := &r.step.Op.Mounts[i]
 		if m.Type != "cache" {
 			continue
 		}
-		identity := cacheIdentity(m, j.Mounts[i].Layers)
-		wanted[identity] = stricter(wanted[identity], m.Sharing)
+		identity := cacheIdentity(m, r.step.Mounts[i].Layers)
+		wanted[identity] = stricterSharing(wanted[identity], m.Sharing)
 	}
-	j.caches = map[string]*cache{}
+	r.caches = map[string]*cache{}
 	for _, identity := range slices.Sorted(maps.Keys(wanted)) {
-		c, err := takeCache(ctx, j.cacheDir(identity), identity, wanted[identity])
+		c, err := takeCache(ctx, r.executor.cacheDir(identity), identity, wanted[identity])
 		if err != nil {
 			id, _, _ := strings.Cut(identity, "\n")
-			return fmt.Errorf("--mount=type=cache,id=%s: %w", id, err)
+			return fmt.Errorf("cannot lock the cache of --mount=type=cache,id=%s: %w", id, err)
 		}
-		j.caches[identity] = c
+		r.caches[identity] = c
 	}
 	return nil
 }
 
-// stricter returns the stricter sharing mode, for a step that has the same cache twice.
-func stricter(a, b string) string {
+// stricterSharing returns the stricter sharing mode, for a step that has the same cache twice.
+func stricterSharing(a, b string) string {
 	for _, s := range []string{"locked", "private"} {
 		if a == s || b == s {
 			return s
@@ -109,11 +109,11 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 		}
 		switch sharing {
 		case "private":
-			err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+			err = flock.Lock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		case "locked":
-			err = await(ctx, lock, unix.LOCK_EX)
+			err = flock.Wait(ctx, lock, unix.LOCK_EX)
 		default:
-			err = await(ctx, lock, unix.LOCK_SH)
+			err = flock.Wait(ctx, lock, unix.LOCK_SH)
 		}
 		if err == nil {
 			return &cache{filepath.Join(dir, "fs"+suffix), lock}, nil
@@ -125,28 +125,13 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 	}
 }
 
-// await waits for a lock. The wait in the kernel would not notice the end of a context.
-func await(ctx context.Context, f *os.File, how int) error {
-	for {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// cacheMount mounts a cache, and creates it if it does not exist yet.
-func (j *job) cacheMount(i int, m *graph.Mount) error {
-	c := j.caches[cacheIdentity(m, j.Mounts[i].Layers)]
+// addCacheMount mounts a cache, and creates it if it does not exist yet.
+func (r *stepRun) addCacheMount(i int, m *graph.Mount) error {
+	c := r.caches[cacheIdentity(m, r.step.Mounts[i].Layers)]
 	flags := unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Open(c.dir, flags, 0)
 	if errors.Is(err, unix.ENOENT) {
-		if err := j.newCache(i, m, c.dir); err != nil {
+		if err := r.createCache(i, m, c.dir); err != nil {
 			return err
 		}
 		fd, err = unix.Open(c.dir, flags, 0)
@@ -156,25 +141,25 @@ func (j *job) cacheMount(i int, m *graph.Mount) error {
 	}
 	f := os.NewFile(uintptr(fd), c.dir)
 	defer f.Close()
-	name := j.bundle("mnt", strconv.Itoa(i))
-	if err := show(f, true, name); err != nil {
+	name := r.bundle("mnt", strconv.Itoa(i))
+	if err := bindDescriptor(f, true, name); err != nil {
 		return err
 	}
-	j.bind(name, m.Target, m.ReadOnly, false)
+	r.addBind(name, m.Target, m.ReadOnly, false)
 	return nil
 }
 
-// newCache creates a cache atomically.
-func (j *job) newCache(i int, m *graph.Mount, dir string) error {
-	aside := filepath.Join(j.dir, "cache-"+strconv.Itoa(i))
+// createCache creates a cache atomically.
+func (r *stepRun) createCache(i int, m *graph.Mount, dir string) error {
+	aside := filepath.Join(r.dir, "cache-"+strconv.Itoa(i))
 	var err error
 	if m.From == nil {
-		err = emptyCache(aside, m)
+		err = createEmptyCache(aside, m)
 	} else {
-		err = j.copyCache(aside, i, m)
+		err = r.copyCache(aside, i, m)
 	}
 	if err != nil {
-		return fmt.Errorf("begin the cache: %w", err)
+		return fmt.Errorf("cannot create the cache: %w", err)
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EEXIST) {
@@ -186,7 +171,7 @@ func (j *job) newCache(i int, m *graph.Mount, dir string) error {
 	return nil
 }
 
-func emptyCache(dir string, m *graph.Mount) error {
+func createEmptyCache(dir string, m *graph.Mount) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -202,8 +187,8 @@ func emptyCache(dir string, m *graph.Mount) error {
 
 // copyCache fills a new cache from another file system. Nothing writes to either of them
 // meanwhile.
-func (j *job) copyCache(dir string, i int, m *graph.Mount) error {
-	tree, err := j.tree(i, true)
+func (r *stepRun) copyCache(dir string, i int, m *graph.Mount) error {
+	tree, err := r.mountTree(i, true)
 	if err != nil {
 		return err
 	}
@@ -213,7 +198,7 @@ func (j *job) copyCache(dir string, i int, m *graph.Mount) error {
 	}
 	defer from.Close()
 	if info, err := from.Stat(); err != nil || !info.IsDir() {
-		return errors.Join(err, fmt.Errorf("%s there is no directory", m.Source))
+		return errors.Join(err, fmt.Errorf("%s is not a directory in its source", m.Source))
 	}
 	return continuity.CopyDir(dir, fmt.Sprintf("/proc/self/fd/%d/.", from.Fd()))
 }

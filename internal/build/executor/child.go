@@ -20,24 +20,24 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// start runs a minirun process that runs the container, and waits for it. It is called on the
+// runContainer runs a minirun process that runs the container, and waits for it. It is called on the
 // step's thread: minirun is its child, sees its mounts, and is killed when the thread ends.
-func (j *job) start(ctx context.Context) error {
-	cmd := j.command("--log", j.bundle("log"), "--log-format", "json", "run", "--bundle", j.bundle(), j.id)
+func (r *stepRun) runContainer(ctx context.Context) error {
+	cmd := r.executor.command("--log", r.bundle("log"), "--log-format", "json", "run", "--bundle", r.bundle(), r.id)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	copied := func() error { return nil }
-	if j.terminal != nil {
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = j.terminal, j.terminal, j.terminal
+	if r.terminal != nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = r.terminal, r.terminal, r.terminal
 	} else {
 		cmd.SysProcAttr.Setpgid = true // signals from a terminal go to the builder, which decides what to do
-		if j.Output != nil {
-			r, w, err := os.Pipe()
+		if r.step.Output != nil {
+			from, to, err := os.Pipe()
 			if err != nil {
 				return err
 			}
-			defer r.Close()
-			cmd.Stdout, cmd.Stderr = w, w
-			copied = copyOutput(j.Output, r, w)
+			defer from.Close()
+			cmd.Stdout, cmd.Stderr = to, to
+			copied = copyOutput(r.step.Output, from, to)
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -50,8 +50,8 @@ func (j *job) start(ctx context.Context) error {
 		err = cmd.Wait()
 		ended()
 	}
-	removed := j.remove(j.id) // before the output reaches EOF: a container left over has it open too
-	return errors.Join(j.explain(ctx, err), removed, copied())
+	removed := r.executor.remove(r.id) // before the output reaches EOF: a container left over has it open too
+	return errors.Join(r.explainExit(ctx, err), removed, copied())
 }
 
 // copyOutput copies what is written to w until all of its writers have closed it. The returned
@@ -62,7 +62,7 @@ func copyOutput(to io.Writer, r, w *os.File) func() error {
 		_, err := io.Copy(to, r)
 		if err != nil {
 			_, _ = io.Copy(io.Discard, r) // the program must not block because its output is not read
-			err = fmt.Errorf("write the program's output: %w", err)
+			err = fmt.Errorf("cannot write the program's output: %w", err)
 		}
 		done <- err
 	}()
@@ -91,14 +91,14 @@ func (e *Executor) remove(id string) error {
 		return nil
 	}
 	if out, err := e.command("delete", "--force", id).CombinedOutput(); err != nil {
-		return fmt.Errorf("remove the container of a step: %w: %s", err, bytes.TrimSpace(out))
+		return fmt.Errorf("cannot remove the container of a step: %s (%w)", bytes.TrimSpace(out), err)
 	}
 	return nil
 }
 
-// explain distinguishes a program that failed from a container that could not be created.
+// explainExit distinguishes a program that failed from a container that could not be created.
 // minirun writes the latter to its log.
-func (j *job) explain(ctx context.Context, err error) error {
+func (r *stepRun) explainExit(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -107,45 +107,63 @@ func (j *job) explain(ctx context.Context, err error) error {
 	}
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return fmt.Errorf("run %s: %w", j.Minirun, err)
+		return fmt.Errorf("cannot run %s: %w", r.executor.Minirun, err)
 	}
-	text, logErr := os.ReadFile(j.bundle("log"))
+	text, logErr := os.ReadFile(r.bundle("log"))
 	if logErr != nil && !errors.Is(logErr, os.ErrNotExist) {
 		return logErr
 	}
-	if why := lastError(text); why != "" {
-		return errors.New(why + j.foreign(why))
+	if entry, ok := lastError(text); ok {
+		return entry.err(r.step.Platform.Architecture)
 	}
 	if !exit.Exited() {
-		return fmt.Errorf("minirun, which ran the program: %w", err)
+		return fmt.Errorf("minirun exited while it ran the program (%w)", err)
 	}
-	return &ExitError{exit.ExitCode(), j.Op.Argv}
+	return &ExitError{exit.ExitCode(), r.step.Op.Argv}
+}
+
+// A logEntry is a line of a minirun log.
+type logEntry struct {
+	Level        string
+	Msg          string
+	ProgramErrno unix.Errno `json:"program_errno"` // the program could not be executed; 0: another error
 }
 
 // lastError returns the last error in a minirun log.
-func lastError(log []byte) (message string) {
+func lastError(log []byte) (last logEntry, ok bool) {
 	for line := range bytes.Lines(log) {
-		var entry struct{ Level, Msg string }
+		var entry logEntry
 		if json.Unmarshal(line, &entry) == nil && entry.Level == "error" {
-			message = entry.Msg
+			last, ok = entry, true
 		}
 	}
-	return message
+	return last, ok
 }
 
-// facts looks up what a configuration depends on.
-func (j *job) facts(who specs.User) (facts, error) {
-	mode, err := network(j.Op.Network, j.Network)
+// err returns the error of a container for a machine architecture.
+func (e *logEntry) err(arch string) error {
+	switch e.ProgramErrno {
+	case 0:
+		return errors.New(e.Msg)
+	case unix.ENOEXEC:
+		return &StartError{Message: e.Msg + explainForeign(arch)}
+	}
+	return &StartError{Message: e.Msg}
+}
+
+// gatherFacts looks up what a configuration depends on.
+func (r *stepRun) gatherFacts(who specs.User) (facts, error) {
+	mode, err := resolveNetwork(r.step.Op.Network, r.executor.Network)
 	if err != nil {
 		return facts{}, err
 	}
 	var fs unix.Statfs_t
 	f := facts{
-		user: who, network: mode, terminal: j.terminal != nil, masks: spec.HostMasks("/"),
-		rootless: j.rootless,
+		user: who, network: mode, terminal: r.terminal != nil, masks: spec.HostMasks("/"),
+		rootless: r.rootless,
 		unified:  unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC,
 	}
-	if j.rootless {
+	if r.rootless {
 		uids, gids, err := namespaces.Current()
 		if err == nil {
 			err = namespaces.Adapt(&f.user, uids, gids)
@@ -155,7 +173,7 @@ func (j *job) facts(who specs.User) (facts, error) {
 		}
 		f.noTTY = !namespaces.Maps(gids, spec.TTYGroup)
 	}
-	if j.Op.Insecure {
+	if r.step.Op.Insecure {
 		own, err := ownCapabilities()
 		if err != nil {
 			return f, err
@@ -172,7 +190,7 @@ func (j *job) facts(who specs.User) (facts, error) {
 func ownCapabilities() (uint64, error) {
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
-		return 0, fmt.Errorf("capget: %w", err)
+		return 0, fmt.Errorf("cannot read the capabilities (capget: %w)", err)
 	}
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
 }
@@ -206,7 +224,8 @@ func hostDevices(dir string) (out []specs.LinuxDevice, err error) {
 			kind = "c"
 		}
 		out = append(out, specs.LinuxDevice{
-			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)), FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
+			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)),
+			FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
 		})
 	}
 	return out, nil

@@ -37,57 +37,62 @@ type facts struct {
 	devices      []specs.LinuxDevice
 }
 
-// configure creates the config.json of a step, without its layers and mounts.
-func configure(op *graph.Run, f facts) (*specs.Spec, error) {
+// newConfig creates the config.json of a step, without its layers and mounts.
+func newConfig(op *graph.Run, f facts) (*specs.Spec, error) {
 	if len(op.Argv) == 0 {
-		return nil, fmt.Errorf("there is no program to run")
+		return nil, fmt.Errorf("the command is empty")
 	}
 	if !filepath.IsAbs(op.Cwd) {
-		return nil, fmt.Errorf("working directory %q: must begin with /", op.Cwd)
+		return nil, fmt.Errorf("working directory %q is not absolute", op.Cwd)
 	}
 	c := image.Defaults()
 	p := c.Process
 	p.Args, p.User, p.Cwd, p.Terminal = op.Argv, f.user, op.Cwd, f.terminal
 	p.Env = image.Environment(op.Env, image.Wishes{Terminal: f.terminal})
 	c.Hostname = hostnameOf(op)
-	limit(c, op.Limits)
+	applyLimits(c, op.Limits)
 	c.Annotations = map[string]string{}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, f.masks...)
 	if f.unified {
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	if f.network == "host" {
-		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+		c.Linux.Namespaces = slices.DeleteFunc(
+			c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace },
+		)
 	}
 	if f.rootless {
-		unprivileged(c, f.network)
+		adaptToUserNamespace(c, f.network)
 	}
 	if f.noTTY {
 		spec.DropTTYGroup(c.Mounts)
 	}
 	if op.Insecure {
-		insecure(c, f)
+		allowEverything(c, f)
 	}
 	if err := limitResources(c, op.Limits, f.rootless); err != nil || op.Insecure {
 		return c, err
 	}
 	if f.network == "host" {
-		withoutRawSockets(p.Capabilities)
+		dropRawSockets(p.Capabilities)
 	}
 	var err error
 	if c.Linux.Seccomp, err = seccomp.GetDefaultProfile(c); err != nil {
-		return nil, fmt.Errorf("seccomp profile: %w", err)
+		return nil, fmt.Errorf("cannot create the seccomp profile: %w", err)
 	}
 	return c, nil
 }
 
-// limit applies --ulimit and --shm-size.
-func limit(c *specs.Spec, l graph.Limits) {
+// applyLimits applies --ulimit and --shm-size.
+func applyLimits(c *specs.Spec, l graph.Limits) {
 	c.Process.Rlimits = append(c.Process.Rlimits, l.Rlimits...)
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		if m.Destination == "/dev/shm" && l.ShmSize > 0 {
-			m.Options = append(slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }), "size="+strconv.FormatInt(l.ShmSize, 10))
+			m.Options = append(
+				slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }),
+				"size="+strconv.FormatInt(l.ShmSize, 10),
+			)
 		}
 	}
 }
@@ -97,9 +102,9 @@ func limit(c *specs.Spec, l graph.Limits) {
 func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
 	switch {
 	case rootless && l.Resources != nil:
-		return errors.New("--resource: needs root: a build in a user namespace has no cgroups of its own")
+		return errors.New("--resource needs root, because a build in a user namespace has no cgroups")
 	case rootless && l.CgroupParent != "":
-		return errors.New("--cgroup-parent: needs root: a build in a user namespace has no cgroups of its own")
+		return errors.New("--cgroup-parent needs root, because a build in a user namespace has no cgroups")
 	case l.Resources == nil:
 		return nil
 	}
@@ -110,17 +115,17 @@ func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
 	return nil
 }
 
-// withoutRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
+// dropRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
 // forge the packets of all of the host's programs (packet(7), raw(7)).
-func withoutRawSockets(sets *specs.LinuxCapabilities) {
+func dropRawSockets(sets *specs.LinuxCapabilities) {
 	for _, set := range []*[]string{&sets.Bounding, &sets.Effective, &sets.Inheritable, &sets.Permitted, &sets.Ambient} {
 		*set = slices.DeleteFunc(slices.Clone(*set), func(name string) bool { return name == "CAP_NET_RAW" })
 	}
 }
 
-// unprivileged removes what is not possible in the user namespace in which the builder already
+// adaptToUserNamespace removes what is not possible in the user namespace in which the builder already
 // runs.
-func unprivileged(c *specs.Spec, network string) {
+func adaptToUserNamespace(c *specs.Spec, network string) {
 	c.Linux.Resources = nil
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
@@ -130,8 +135,8 @@ func unprivileged(c *specs.Spec, network string) {
 	}
 }
 
-// insecure implements RUN --security=insecure, equivalent to a privileged Docker container.
-func insecure(c *specs.Spec, f facts) {
+// allowEverything implements RUN --security=insecure, equivalent to a privileged Docker container.
+func allowEverything(c *specs.Spec, f facts) {
 	image.SetCapabilities(c.Process.Capabilities, f.capabilities)
 	c.Linux.MaskedPaths, c.Linux.ReadonlyPaths = nil, nil
 	for i := range c.Mounts {
@@ -147,8 +152,8 @@ func insecure(c *specs.Spec, f facts) {
 	c.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
 }
 
-// network returns the mode that a step requests.
-func network(asked, standard string) (string, error) {
+// resolveNetwork returns the mode that a step requests.
+func resolveNetwork(asked, standard string) (string, error) {
 	if asked == "" || asked == "default" {
 		asked = standard
 	}
@@ -158,7 +163,7 @@ func network(asked, standard string) (string, error) {
 	case "none":
 		return "none", nil
 	}
-	return "", fmt.Errorf("network %q: must be default, host or none", asked)
+	return "", fmt.Errorf("unknown network %q\nhint: use default, host or none", asked)
 }
 
 // capabilityNames lists the names in a capability set in the format of /proc/PID/status.

@@ -24,25 +24,25 @@ func TestResolvConf(t *testing.T) {
 	}
 }
 
-func TestHostsText(t *testing.T) {
-	if _, err := hosts(hostname, []string{"a=1.2.3.4", "b=::1"}); err != nil {
+func TestHostsFile(t *testing.T) {
+	if _, err := hostsFile(hostname, []string{"a=1.2.3.4", "b=::1"}); err != nil {
 		t.Error(err)
 	}
 	for _, bad := range []string{"a", "=1.2.3.4", "a=b", "a b=1.2.3.4", "a\n=1.2.3.4", "a="} {
-		if text, err := hosts(hostname, []string{bad}); err == nil {
+		if text, err := hostsFile(hostname, []string{bad}); err == nil {
 			t.Errorf("%q makes %q", bad, text)
 		}
 	}
 }
 
-func TestConfigure(t *testing.T) {
+func TestConfigOfStep(t *testing.T) {
 	op := &graph.Run{Argv: []string{"sh"}, Cwd: "/"}
 	has := func(c *specs.Spec, kind specs.LinuxNamespaceType) bool {
 		return slices.ContainsFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
 	}
 	make := func(op *graph.Run, f facts) *specs.Spec {
 		t.Helper()
-		c, err := configure(op, f)
+		c, err := newConfig(op, f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,20 +66,21 @@ func TestConfigure(t *testing.T) {
 	}
 	all := *op
 	all.Insecure = true
-	c = make(&all, facts{network: "none", capabilities: capabilityNames(1<<21 | 1), devices: []specs.LinuxDevice{{Path: "/dev/x"}}})
+	c = make(&all,
+		facts{network: "none", capabilities: capabilityNames(1<<21 | 1), devices: []specs.LinuxDevice{{Path: "/dev/x"}}})
 	if c.Linux.Seccomp != nil || c.Linux.MaskedPaths != nil || c.Linux.ReadonlyPaths != nil || len(c.Linux.Devices) != 1 || !c.Linux.Resources.Devices[0].Allow ||
 		!slices.Equal(c.Process.Capabilities.Effective, []string{"CAP_CHOWN", "CAP_SYS_ADMIN"}) {
 		t.Errorf("%+v", c.Linux)
 	}
 	for _, bad := range []*graph.Run{{Argv: []string{"sh"}, Cwd: "x"}, {Cwd: "/"}} {
-		if _, err := configure(bad, facts{}); err == nil {
+		if _, err := newConfig(bad, facts{}); err == nil {
 			t.Errorf("%+v", bad)
 		}
 	}
 }
 
-// linked creates a layer with links for TestSeats.
-func linked(t testing.TB) *seats {
+// linked creates a layer with links for TestMountpointsFollowLinks.
+func linked(t testing.TB) *mountpointResolver {
 	t.Helper()
 	dir := t.TempDir()
 	for _, d := range []string{"etc", "run", "usr/lib", "dev"} {
@@ -91,18 +92,19 @@ func linked(t testing.TB) *seats {
 		t.Fatal(err)
 	}
 	for name, to := range map[string]string{
-		"lib": "usr/lib", "var": "../../../run", "etc/resolv.conf": "../run/gone/resolv.conf", "loop": "loop", "abs": "/etc", "up": "../../../..", "dev/shm": "/run/shm",
+		"lib": "usr/lib", "var": "../../../run", "etc/resolv.conf": "../run/gone/resolv.conf", "loop": "loop",
+		"abs": "/etc", "up": "../../../..", "dev/shm": "/run/shm",
 	} {
 		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return &seats{stack: image.Stack{dir}, taken: []string{"/dev"}}
+	return &mountpointResolver{stack: image.Stack{dir}, taken: []string{"/dev"}}
 }
 
-func TestSeats(t *testing.T) {
+func TestMountpointsFollowLinks(t *testing.T) {
 	s := linked(t)
-	for path, want := range map[string]seat{
+	for path, want := range map[string]mountpoint{
 		"/etc":             {path: "/etc"},
 		"/":                {path: "/"},
 		"/proc":            {path: "/proc", missing: true},
@@ -119,12 +121,12 @@ func TestSeats(t *testing.T) {
 		"/dev/shm":         {path: "/dev/shm", inside: true}, // inside another mount, which has no such link
 		"/x/../dev/a/b":    {path: "/dev/a/b", inside: true},
 	} {
-		if got, err := s.find(path); err != nil || got != want {
+		if got, err := s.resolve(path); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", path, got, err)
 		}
 	}
 	for path, want := range map[string]string{"/loop": unix.ELOOP.Error(), "/etc/file/x": unix.ENOTDIR.Error()} {
-		if got, err := s.find(path); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := s.resolve(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v", path, got, err)
 		}
 	}
@@ -137,7 +139,7 @@ func FuzzSeats(f *testing.F) {
 	}
 	s := linked(f)
 	f.Fuzz(func(t *testing.T, path string) {
-		found, err := s.find(path)
+		found, err := s.resolve(path)
 		if err != nil || found.inside {
 			return
 		}
@@ -145,11 +147,11 @@ func FuzzSeats(f *testing.F) {
 			t.Fatalf("%q: %q", path, found.path)
 		}
 		for at := found.path; at != "/"; at = filepath.Dir(at) {
-			if st := s.look(at); st != nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			if st := s.lstat(at); st != nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
 				t.Fatalf("%q: %q leads through the link %q", path, found.path, at)
 			}
 		}
-		if again, err := s.find(found.path); err != nil || again != found {
+		if again, err := s.resolve(found.path); err != nil || again != found {
 			t.Fatalf("%q: %+v, and of that %+v, %v", path, found, again, err)
 		}
 	})

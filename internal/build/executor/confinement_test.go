@@ -12,7 +12,7 @@ import (
 // TestDefaultConfinement compares RUN with a Docker container. The tests of masks that exist
 // only on some hosts are in tests/images.
 func TestDefaultConfinement(t *testing.T) {
-	c, err := configure(&graph.Run{Argv: []string{"sh"}, Cwd: "/"}, facts{network: "host", masks: spec.HostMasks("/")})
+	c, err := newConfig(&graph.Run{Argv: []string{"sh"}, Cwd: "/"}, facts{network: "host", masks: spec.HostMasks("/")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +27,9 @@ func TestDefaultConfinement(t *testing.T) {
 }
 
 // The masks of the host are part of the configuration of a step.
-func TestConfigureMasks(t *testing.T) {
+func TestConfigHasMasksOfHost(t *testing.T) {
 	op := &graph.Run{Argv: []string{"sh"}, Cwd: "/"}
-	c, err := configure(op, facts{network: "host", masks: []string{"/sys/x"}})
+	c, err := newConfig(op, facts{network: "host", masks: []string{"/sys/x"}})
 	if err != nil || !slices.Contains(c.Linux.MaskedPaths, "/sys/x") {
 		t.Errorf("%v, %v", c.Linux.MaskedPaths, err)
 	}

@@ -14,7 +14,7 @@ func (e *Executor) Device(allow *devices.Allow, name string, required bool) ([]s
 	if err != nil {
 		return nil, err
 	}
-	return r.Wanted(allow, name, required)
+	return r.Select(allow, name, required)
 }
 
 // deviceRegistry reads the current CDI specs.
@@ -29,9 +29,9 @@ func (e *Executor) deviceRegistry() (*devices.Registry, error) {
 // addDevices gives the step its devices, as their specs edit a container. That may be anything
 // except a limit on what the builder itself may do: without root there is no cgroup for its
 // rules.
-func (j *job) addDevices() error {
+func (r *stepRun) addDevices() error {
 	var names []string
-	for _, d := range j.Op.Devices {
+	for _, d := range r.step.Op.Devices {
 		for _, n := range d.Found {
 			if !slices.Contains(names, n) {
 				names = append(names, n)
@@ -41,19 +41,19 @@ func (j *job) addDevices() error {
 	if len(names) == 0 {
 		return nil
 	}
-	r, err := j.deviceRegistry()
+	registry, err := r.executor.deviceRegistry()
 	if err != nil {
 		return err
 	}
-	if err := r.Inject(j.spec, names); err != nil {
+	if err := registry.Inject(r.spec, names); err != nil {
 		return err
 	}
-	if j.rootless {
-		j.spec.Linux.Resources = nil
+	if r.rootless {
+		r.spec.Linux.Resources = nil
 	}
-	for _, m := range j.spec.Mounts { // mounts of the devices: other mounts with a host file come later
+	for _, m := range r.spec.Mounts { // mounts of the devices: other mounts with a host file come later
 		if info, err := os.Stat(m.Source); filepath.IsAbs(m.Source) && err == nil && !info.IsDir() {
-			j.files[m.Source] = true
+			r.files[m.Source] = true
 		}
 	}
 	return nil

@@ -1,20 +1,20 @@
 // Package executor executes a RUN: it runs a minirun container whose root file system consists of
 // the layers so far, and whose writes become the step's own layer.
 //
-//	run.go       Executor, Step: the request; a step from start to end
-//	job.go       a step's directory, lock and thread
-//	private.go   the mount namespace of a step's thread
-//	config.go    config.json (pure)
-//	network.go   /etc/hosts, /etc/resolv.conf (pure)
-//	stubs.go     mountpoints that the layers do not have
-//	device.go    RUN --device
-//	mounts.go    RUN --mount: bind, tmpfs, here-documents
-//	cache.go     RUN --mount=type=cache: persistent directories and their locks
-//	secret.go    RUN --mount=type=secret
-//	ssh.go       RUN --mount=type=ssh
-//	child.go     the minirun process that runs the container
-//	platform.go  programs for other architectures
-//	sweep.go     cleaning up after killed builds
+//	executor.go     Executor, Step: the request; a step from start to end
+//	steprun.go      a step's directory and thread
+//	mountns.go      the mount namespace of a step's thread
+//	config.go       config.json (pure)
+//	network.go      /etc/hosts, /etc/resolv.conf (pure)
+//	mountpoints.go  mountpoints that the layers do not have
+//	device.go       RUN --device
+//	mounts.go       RUN --mount: bind, tmpfs, here-documents
+//	cache.go        RUN --mount=type=cache: persistent directories and their locks
+//	secret.go       RUN --mount=type=secret
+//	ssh.go          RUN --mount=type=ssh
+//	child.go        the minirun process that runs the container
+//	platform.go     programs for other architectures
+//	sweep.go        cleaning up after killed builds
 //
 // Nothing is mounted in the host's mount namespace. Each step has a thread with a private
 // mount namespace, in which a tmpfs holds the bundle, including all secrets, and the file
@@ -105,11 +105,16 @@ func (e *ExitError) Error() string {
 	case n > 0 && unix.SignalName(unix.Signal(n)) != "":
 		text += fmt.Sprintf(" (killed by signal %d, %s)", n, unix.SignalName(unix.Signal(n)))
 		if unix.Signal(n) == unix.SIGKILL {
-			text += ": by the kernel for want of memory, perhaps"
+			text += ", perhaps because the system ran out of memory"
 		}
 	}
 	return text
 }
+
+// A StartError means that the program could not be executed.
+type StartError struct{ Message string }
+
+func (e *StartError) Error() string { return e.Message }
 
 // Run runs a step. If ctx ends before the program does, the program is killed. What the step
 // has written is in Dir/fs, even after an error; everything else is removed.
@@ -134,26 +139,26 @@ func (e *Executor) Debug(ctx context.Context, s *Step, terminal *os.File) error 
 }
 
 func (e *Executor) run(ctx context.Context, s *Step, terminal *os.File) (err error) {
-	j, err := e.newJob(s)
+	r, err := e.newStepRun(s)
 	if err != nil {
-		return fmt.Errorf("prepare the step: %w", err)
+		return fmt.Errorf("cannot prepare the step: %w", err)
 	}
-	j.terminal = terminal
-	defer func() { err = errors.Join(err, j.end()) }()
-	if err := j.takeCaches(ctx); err != nil {
+	r.terminal = terminal
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.takeCaches(ctx); err != nil {
 		return err
 	}
 	return ownthread.Run(func() error {
-		if err := j.prepare(); err != nil {
+		if err := r.prepare(); err != nil {
 			return err
 		}
-		return j.start(ctx)
+		return r.runContainer(ctx)
 	})
 }
 
-// named is the prefix of the names of steps' directories in the store's tmp, and of the IDs of
+// idPrefix is the prefix of the names of steps' directories in the store's tmp, and of the IDs of
 // their containers.
-func (e *Executor) named() string { return cmp.Or(e.prefix, "run-") }
+func (e *Executor) idPrefix() string { return cmp.Or(e.prefix, "run-") }
 
 // root is the state directory of the steps' containers.
 func (e *Executor) root() string { return filepath.Join(e.Store.Dir, "build", "run") }

@@ -16,8 +16,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestStop: cancelling the context kills the program and all of its processes.
-func TestStop(t *testing.T) {
+// TestInterruptKillsStep: cancelling the context kills the program and all of its processes.
+func TestInterruptKillsStep(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("trap '' TERM INT; sleep 1000 & echo ready; sleep 1000")
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -39,8 +39,8 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestKill: no process survives when the builder is killed, and the next builder cleans up.
-func TestKill(t *testing.T) {
+// TestKilledBuilderLeavesNothing: no process survives when the builder is killed, and the next builder cleans up.
+func TestKilledBuilderLeavesNothing(t *testing.T) {
 	x := newBox(t)
 	for name, script := range map[string]string{
 		"root":         "sleep 1000 & echo ready; sleep 1000",
@@ -48,7 +48,8 @@ func TestKill(t *testing.T) {
 		"no init":      "echo ready; exec sleep 1000",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := x.step(script, graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
+			s, _ := x.step(script, graph.Mount{Type: "secret", ID: "a"},
+				graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
 			s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
 			if name == "another user" {
 				s.Op.User = "user"
@@ -77,7 +78,7 @@ func TestKill(t *testing.T) {
 			if err := x.Sweep(); err != nil {
 				t.Fatal(err)
 			}
-			if left, err := names(x.root()); err != nil || len(left) != 1 {
+			if left, err := listNames(x.root()); err != nil || len(left) != 1 {
 				t.Errorf("the sweep has left %s, %v", left, err)
 			}
 			if _, err := os.Stat(dead); err == nil {
@@ -103,8 +104,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestKillAnywhere kills builders after different delays.
-func TestKillAnywhere(t *testing.T) {
+// TestBuilderKilledAtAnyMoment kills builders after different delays.
+func TestBuilderKilledAtAnyMoment(t *testing.T) {
 	x := newBox(t)
 	for n := range 40 {
 		s, _ := x.step("sleep 1000", graph.Mount{Type: "cache", Target: "/c", ID: "c"})
@@ -157,7 +158,7 @@ func mounted(t *testing.T) string {
 // pid returns the first process of the only running container, from its state file.
 func (x *box) pid() string {
 	x.t.Helper()
-	ids, err := names(x.root())
+	ids, err := listNames(x.root())
 	if err != nil || len(ids) != 1 {
 		x.t.Fatalf("containers %s, %v", ids, err)
 	}
@@ -173,9 +174,9 @@ func (x *box) pid() string {
 	return pid
 }
 
-// TestSweepDuringStart: another build's sweep does not take away the directory of a step that
+// TestSweepKeepsStartingStep: another build's sweep does not take away the directory of a step that
 // begins, which is not locked from the first moment on.
-func TestSweepDuringStart(t *testing.T) {
+func TestSweepKeepsStartingStep(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("true")
 	stop, swept := make(chan struct{}), make(chan error)
@@ -194,15 +195,15 @@ func TestSweepDuringStart(t *testing.T) {
 		<-stop
 	}()
 	for range 2000 {
-		j, err := x.newJob(s)
+		step, err := x.newStepRun(s)
 		if err != nil {
 			t.Error(err)
 			break
 		}
-		if _, err := os.Stat(j.bundle()); err != nil {
+		if _, err := os.Stat(step.bundle()); err != nil {
 			t.Error(err)
 		}
-		if err := j.end(); err != nil {
+		if err := step.close(); err != nil {
 			t.Error(err)
 		}
 	}

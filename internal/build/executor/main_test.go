@@ -99,7 +99,7 @@ func newBox(t testing.TB) *box {
 // clean checks that nothing is left in the store.
 func (x *box) clean() {
 	for _, dir := range []string{x.root(), filepath.Join(x.Store.Dir, "tmp")} {
-		left, err := names(dir)
+		left, err := listNames(dir)
 		if err != nil {
 			x.t.Error(err)
 		}
@@ -117,7 +117,8 @@ func (x *box) step(script string, mounts ...graph.Mount) (*Step, *bytes.Buffer) 
 	x.n++
 	s := &Step{
 		Op:     &graph.Run{Argv: []string{"/bin/sh", "-c", script}, Cwd: "/", Mounts: mounts, Network: "none"},
-		Layers: []string{x.layer}, Dir: filepath.Join(x.Store.Dir, "tmp", fmt.Sprintf("step.%d.%d", os.Getpid(), x.n)), Mounts: map[int]Mounted{},
+		Layers: []string{x.layer}, Dir: filepath.Join(x.Store.Dir, "tmp", fmt.Sprintf("step.%d.%d", os.Getpid(), x.n)),
+		Mounts: map[int]Mounted{},
 	}
 	if err := os.MkdirAll(filepath.Join(s.Dir, "fs"), 0o755); err != nil {
 		x.t.Fatal(err)

@@ -18,26 +18,26 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// mounts creates the sources of all mounts and adds them to config.json, parents before the
+// addMounts creates the sources of all mounts and adds them to config.json, parents before the
 // mounts below them.
-func (j *job) mounts() error {
-	order := make([]int, len(j.Op.Mounts))
+func (r *stepRun) addMounts() error {
+	order := make([]int, len(r.step.Op.Mounts))
 	for i := range order {
 		order[i] = i
 	}
-	depth := func(i int) int { return strings.Count(filepath.Clean(j.Op.Mounts[i].Target), "/") }
+	depth := func(i int) int { return strings.Count(filepath.Clean(r.step.Op.Mounts[i].Target), "/") }
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(depth(a), depth(b)) })
 	for _, i := range order {
-		m := &j.Op.Mounts[i]
-		if err := j.mount(i, m); err != nil {
-			return fmt.Errorf("--mount=type=%s%s: %w", m.Type, naming(m), err)
+		m := &r.step.Op.Mounts[i]
+		if err := r.addStepMount(i, m); err != nil {
+			return fmt.Errorf("cannot set up --mount=type=%s%s: %w", m.Type, describeMount(m), err)
 		}
 	}
-	return j.pipes()
+	return r.mountHeredocs()
 }
 
-// naming identifies a mount in an error message.
-func naming(m *graph.Mount) string {
+// describeMount identifies a mount in an error message.
+func describeMount(m *graph.Mount) string {
 	if m.Target != "" {
 		return ",target=" + m.Target
 	}
@@ -47,48 +47,48 @@ func naming(m *graph.Mount) string {
 	return ""
 }
 
-func (j *job) mount(i int, m *graph.Mount) error {
+func (r *stepRun) addStepMount(i int, m *graph.Mount) error {
 	switch m.Type {
 	case "bind":
-		return j.bindMount(i, m)
+		return r.addBindMount(i, m)
 	case "cache":
-		return j.cacheMount(i, m)
+		return r.addCacheMount(i, m)
 	case "tmpfs":
 		options := []string{"nosuid"}
 		if m.Size > 0 {
 			options = append(options, "size="+strconv.FormatInt(m.Size, 10))
 		}
-		j.add(specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options}, false)
+		r.addMount(specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options}, false)
 		return nil
 	case "secret":
-		return j.secretMount(i, m)
+		return r.addSecretMount(i, m)
 	case "ssh":
-		return j.sshMount(i, m)
+		return r.addSSHMount(i, m)
 	}
-	return errors.New("there is no such type: bind, cache, tmpfs, secret and ssh are known")
+	return errors.New("unknown type\nhint: use bind, cache, tmpfs, secret or ssh")
 }
 
-// add adds a mount to config.json.
-func (j *job) add(m specs.Mount, isFile bool) {
-	j.spec.Mounts = append(j.spec.Mounts, m)
+// addMount adds a mount to config.json.
+func (r *stepRun) addMount(m specs.Mount, isFile bool) {
+	r.spec.Mounts = append(r.spec.Mounts, m)
 	if isFile {
-		j.files[m.Source] = true
+		r.files[m.Source] = true
 	}
 }
 
-// bind mounts a file or directory of the bundle in the container.
-func (j *job) bind(source, target string, readOnly, isFile bool) {
+// addBind mounts a file or directory of the bundle in the container.
+func (r *stepRun) addBind(source, target string, readOnly, isFile bool) {
 	options := []string{"rbind", "rprivate"}
 	if readOnly {
 		options = append(options, "ro")
 	}
-	j.add(specs.Mount{Destination: target, Type: "bind", Source: source, Options: options}, isFile)
+	r.addMount(specs.Mount{Destination: target, Type: "bind", Source: source, Options: options}, isFile)
 }
 
-// bindMount mounts a part of another stage, of an image or of a context. Writes to it are
+// addBindMount mounts a part of another stage, of an image or of a context. Writes to it are
 // discarded.
-func (j *job) bindMount(i int, m *graph.Mount) error {
-	tree, err := j.tree(i, m.ReadOnly)
+func (r *stepRun) addBindMount(i int, m *graph.Mount) error {
+	tree, err := r.mountTree(i, m.ReadOnly)
 	if err != nil {
 		return err
 	}
@@ -102,32 +102,32 @@ func (j *job) bindMount(i int, m *graph.Mount) error {
 		return err
 	}
 	if !info.IsDir() && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s there is neither a directory nor a regular file", m.Source)
+		return fmt.Errorf("%s is neither a directory nor a regular file in its source", m.Source)
 	}
-	name := j.bundle("mnt", strconv.Itoa(i))
-	if err := show(f, info.IsDir(), name); err != nil {
+	name := r.bundle("mnt", strconv.Itoa(i))
+	if err := bindDescriptor(f, info.IsDir(), name); err != nil {
 		return err
 	}
-	j.bind(name, m.Target, m.ReadOnly, !info.IsDir())
+	r.addBind(name, m.Target, m.ReadOnly, !info.IsDir())
 	return nil
 }
 
-// tree mounts the source file system of a mount in the bundle.
-func (j *job) tree(i int, readOnly bool) (string, error) {
+// mountTree mounts the source file system of a mount in the bundle.
+func (r *stepRun) mountTree(i int, readOnly bool) (string, error) {
 	number := strconv.Itoa(i)
-	dir, empty := j.bundle("mnt", "tree-"+number), j.bundle("mnt", "empty-"+number)
+	dir, empty := r.bundle("mnt", "tree-"+number), r.bundle("mnt", "empty-"+number)
 	for _, d := range []string{dir, empty} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			return "", err
 		}
 	}
-	o := overlay.Overlay{Layers: j.Mounts[i].Layers, UserXattrs: j.rootless}
+	o := overlay.Overlay{Layers: r.step.Mounts[i].Layers, UserXattrs: r.rootless}
 	if len(o.Layers) == 0 {
 		o.Layers = []string{empty}
 	}
 	var err error
 	if !readOnly {
-		err = j.discard(&o, number)
+		err = r.addDiscardedUpper(&o, number)
 	} else if len(o.Layers) == 1 { // overlay needs two layers, and without overlay its whiteouts would be visible
 		o.Layers = append([]string{empty}, o.Layers...)
 		if o.Layers[1] == empty {
@@ -140,9 +140,9 @@ func (j *job) tree(i int, readOnly bool) (string, error) {
 	return dir, o.Attach(dir)
 }
 
-// discard gives an overlay a directory for writes, which is removed with the step.
-func (j *job) discard(o *overlay.Overlay, number string) error {
-	at := filepath.Join(j.dir, "discard", number)
+// addDiscardedUpper gives an overlay a directory for writes, which is removed with the step.
+func (r *stepRun) addDiscardedUpper(o *overlay.Overlay, number string) error {
+	at := filepath.Join(r.dir, "discard", number)
 	o.Upper, o.Work = filepath.Join(at, "fs"), filepath.Join(at, "work")
 	for _, d := range []string{o.Upper, o.Work} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -152,9 +152,9 @@ func (j *job) discard(o *overlay.Overlay, number string) error {
 	var st unix.Stat_t
 	top := o.Layers[len(o.Layers)-1]
 	if err := unix.Lstat(top, &st); err != nil {
-		return &os.PathError{Op: "look at", Path: top, Err: err}
+		return &os.PathError{Op: "stat", Path: top, Err: err}
 	}
-	return like(o.Upper, top, &st)
+	return copyAttributes(o.Upper, top, &st)
 }
 
 // openIn opens a path in a tree. Links cannot lead out of the tree.
@@ -165,43 +165,43 @@ func openIn(tree, path string) (*os.File, error) {
 	}
 	defer unix.Close(root)
 	name := cmp.Or(strings.TrimLeft(path, "/"), ".")
-	fd, err := regularfile.PathIn(root, name, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(root, name, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return nil, &os.PathError{Op: "open in the file system that it is from", Path: cmp.Or(path, "/"), Err: err}
+		return nil, &os.PathError{Op: "open in its source", Path: cmp.Or(path, "/"), Err: err}
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// file writes a file in the bundle.
-func (j *job) file(name string, data []byte, mode os.FileMode) (string, error) {
-	path := j.bundle(name)
+// writeFile writes a file in the bundle.
+func (r *stepRun) writeFile(name string, data []byte, mode os.FileMode) (string, error) {
+	path := r.bundle(name)
 	return path, os.WriteFile(path, data, mode)
 }
 
-// pipes mounts the here-documents that are programs, in the same place as BuildKit.
-func (j *job) pipes() error {
-	for i, f := range j.Op.Files {
-		path, err := j.file(filepath.Join("pipes", strconv.Itoa(i)), []byte(f.Content), 0o755)
+// mountHeredocs mounts the here-documents that are programs, in the same place as BuildKit.
+func (r *stepRun) mountHeredocs() error {
+	for i, f := range r.step.Op.Files {
+		path, err := r.writeFile(filepath.Join("pipes", strconv.Itoa(i)), []byte(f.Content), 0o755)
 		if err != nil {
 			return err
 		}
-		j.bind(path, "/dev/pipes/"+f.Name, true, true)
+		r.addBind(path, "/dev/pipes/"+f.Name, true, true)
 	}
 	return nil
 }
 
-// hostFiles mounts the files that every step gets from its host.
-func (j *job) hostFiles() error {
-	text, err := hosts(hostnameOf(j.Op), j.Op.Hosts)
+// addHostFiles mounts the files that every step gets from its host.
+func (r *stepRun) addHostFiles() error {
+	text, err := hostsFile(hostnameOf(r.step.Op), r.step.Op.Hosts)
 	if err != nil {
 		return err
 	}
-	path, err := j.file("hosts", []byte(text), 0o644)
+	path, err := r.writeFile("hosts", []byte(text), 0o644)
 	if err != nil {
 		return err
 	}
-	j.bind(path, "/etc/hosts", true, true)
-	mode, err := network(j.Op.Network, j.Network)
+	r.addBind(path, "/etc/hosts", true, true)
+	mode, err := resolveNetwork(r.step.Op.Network, r.executor.Network)
 	if err != nil {
 		return err
 	}
@@ -209,8 +209,8 @@ func (j *job) hostFiles() error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if path, err = j.file("resolv.conf", []byte(resolvConf(string(host), mode)), 0o644); err == nil {
-		j.bind(path, "/etc/resolv.conf", true, true)
+	if path, err = r.writeFile("resolv.conf", []byte(resolvConf(string(host), mode)), 0o644); err == nil {
+		r.addBind(path, "/etc/resolv.conf", true, true)
 	}
 	return err
 }

@@ -67,10 +67,11 @@ func TestBind(t *testing.T) {
 		"file":      {one, graph.Mount{Source: "/file", ReadOnly: true}, "cat /m", "F"},
 		"link":      {one, graph.Mount{Source: "/link/sub", ReadOnly: true}, "ls /m", "b"},
 		"layers":    {both, graph.Mount{Source: "dir", ReadOnly: true}, "ls /m", "a\nc\nsub"},
-		"read-only": {one, graph.Mount{Source: "dir", ReadOnly: true}, "touch /m/x 2>&1 || true", "touch: /m/x: Read-only file system"},
-		"writable":  {one, graph.Mount{Source: "dir"}, "echo x > /m/a; rm -r /m/sub; ls /m; cat /m/a", "a\nx"},
-		"file, rw":  {both, graph.Mount{Source: "file"}, "echo x > /m; cat /m", "x"},
-		"nothing":   {Mounted{}, graph.Mount{ReadOnly: true}, "ls /m | wc -l", "0"},
+		"read-only": {one, graph.Mount{Source: "dir", ReadOnly: true}, "touch /m/x 2>&1 || true",
+			"touch: /m/x: Read-only file system"},
+		"writable": {one, graph.Mount{Source: "dir"}, "echo x > /m/a; rm -r /m/sub; ls /m; cat /m/a", "a\nx"},
+		"file, rw": {both, graph.Mount{Source: "file"}, "echo x > /m; cat /m", "x"},
+		"nothing":  {Mounted{}, graph.Mount{ReadOnly: true}, "ls /m | wc -l", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.mount.Type, c.mount.Target = "bind", "/m"
@@ -101,7 +102,8 @@ func TestBindLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	evil := x.other(map[string]string{"etc/hostname": "the stage's"}, map[string]string{
-		"absolute": secret, "up": "../../../../../../../../../../.." + secret, "magic": "/proc/self/root" + secret, "hostname": "/../../etc/hostname",
+		"absolute": secret, "up": "../../../../../../../../../../.." + secret, "magic": "/proc/self/root" + secret,
+		"hostname": "/../../etc/hostname",
 	})
 	for _, source := range []string{"absolute", "up", "magic", "../../../../../.." + secret} {
 		s, _ := x.step("cat /m", graph.Mount{Type: "bind", Target: "/m", Source: source, ReadOnly: true})
@@ -162,9 +164,9 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestCacheIdentity: caches with the same ID but a different owner, mode or initial content
+// TestCacheIdentityHasOwnerAndMode: caches with the same ID but a different owner, mode or initial content
 // are separate, so that no step gets a directory that it cannot write to.
-func TestCacheIdentity(t *testing.T) {
+func TestCacheIdentityHasOwnerAndMode(t *testing.T) {
 	x := newBox(t)
 	one, two := x.other(map[string]string{"d/f": "1", "e/f": "1"}, nil), x.other(map[string]string{"d/f": "1"}, nil)
 	for name, c := range map[string]struct {
@@ -199,8 +201,8 @@ func TestCacheIdentity(t *testing.T) {
 	}
 }
 
-// TestCacheSharing: two concurrent steps signal each other through files in a separate cache.
-func TestCacheSharing(t *testing.T) {
+// TestCacheSharingLocks: two concurrent steps signal each other through files in a separate cache.
+func TestCacheSharingLocks(t *testing.T) {
 	x := newBox(t)
 	meet := graph.Mount{Type: "cache", Target: "/meet", ID: "meet"}
 	both := func(sharing, first, second string) (a, b string) {
@@ -224,7 +226,8 @@ func TestCacheSharing(t *testing.T) {
 	if a != "mine" || b != "mine" {
 		t.Errorf("shared: %q, %q", a, b)
 	}
-	a, b = both("private", "touch /c/mine /meet/private-1; "+until("/meet/private-2")+"ls /c", "ls /c; touch /c/theirs /meet/private-2")
+	a, b = both("private", "touch /c/mine /meet/private-1; "+until("/meet/private-2")+"ls /c",
+		"ls /c; touch /c/theirs /meet/private-2")
 	if a != "mine" || b != "" {
 		t.Errorf("private: %q, %q", a, b)
 	}
@@ -263,9 +266,9 @@ func TestCacheLinks(t *testing.T) {
 	}
 }
 
-// TestDanglingTargets: a mountpoint is a dangling link in the layers or in a cache. What is
+// TestMountOnDanglingLink: a mountpoint is a dangling link in the layers or in a cache. What is
 // created for it is not in any layer.
-func TestDanglingTargets(t *testing.T) {
+func TestMountOnDanglingLink(t *testing.T) {
 	x := newBox(t)
 	for name, to := range map[string]string{"dangling": "/srv/missing/dir", "climbs": "../../../../climbed"} {
 		if err := os.Symlink(to, filepath.Join(x.layer, name)); err != nil {
@@ -275,13 +278,14 @@ func TestDanglingTargets(t *testing.T) {
 	cache := graph.Mount{Type: "cache", Target: "/c", ID: "links"}
 	x.says("ln -s inner/place /c/link", cache)
 	said, layer := x.run(x.step("touch /srv/missing/dir/x /climbed/sub/x /c/inner/place/x && stat -c %a /srv/missing/dir",
-		cache, graph.Mount{Type: "tmpfs", Target: "/dangling"}, graph.Mount{Type: "cache", Target: "/climbs/sub"}, graph.Mount{Type: "tmpfs", Target: "/c/link"}))
+		cache, graph.Mount{Type: "tmpfs", Target: "/dangling"}, graph.Mount{Type: "cache", Target: "/climbs/sub"},
+		graph.Mount{Type: "tmpfs", Target: "/c/link"}))
 	if said != "1777" || len(files(t, layer)) > 0 {
 		t.Errorf("%q, the layer has %s", said, files(t, layer))
 	}
 }
 
-func TestTmpfs(t *testing.T) {
+func TestTmpfsHasSize(t *testing.T) {
 	x := newBox(t)
 	said, layer := x.run(x.step("stat -c %a /t /tmp; echo x > /t/x; dd if=/dev/zero of=/t/big bs=1024 count=100 2>&1 | grep -o 'No space.*'; true",
 		graph.Mount{Type: "tmpfs", Target: "/t", Size: 65536}))

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// hosts returns the /etc/hosts of a step. Entries of added are NAME=ADDRESS; an address may be
+// hostsFile returns the /etc/hosts of a step. Entries of added are NAME=ADDRESS; an address may be
 // in brackets, as in --add-host.
-func hosts(hostname string, added []string) (string, error) {
+func hostsFile(hostname string, added []string) (string, error) {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost " + hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	for _, h := range added {
 		name, address, ok := strings.Cut(h, "=")
 		a, err := netip.ParseAddr(strings.Trim(address, "[]"))
 		if !ok || err != nil || name == "" || strings.ContainsAny(name, " \t\r\n#") {
-			return "", fmt.Errorf("host %q: must be NAME=ADDRESS, with a numeric address", h)
+			return "", fmt.Errorf("--add-host %q must be NAME=ADDRESS with a numeric address", h)
 		}
 		fmt.Fprintf(&b, "%s\t%s\n", a, name)
 	}

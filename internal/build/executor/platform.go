@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 const binfmt = "/proc/sys/fs/binfmt_misc"
@@ -19,30 +17,35 @@ var emulators = map[string]string{
 	"ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
 }
 
-// foreign adds to an execve error that the program may be for a different architecture, which
-// the kernel runs only with an emulator.
-func (j *job) foreign(why string) string {
-	arch := j.Platform.Architecture
-	if arch == "" || arch == runtime.GOARCH || !strings.Contains(why, unix.ENOEXEC.Error()) {
+// explainForeign adds to an execve error that the program may be for a different architecture,
+// which the kernel runs only with an emulator.
+func explainForeign(arch string) string {
+	if arch == "" || arch == runtime.GOARCH {
 		return ""
 	}
-	return emulation(arch, binfmt)
+	return explainEmulation(arch, binfmt)
 }
 
-// emulation describes what is missing to run programs for a different architecture.
-func emulation(arch, dir string) string {
+// explainEmulation describes what is missing to run programs for a different architecture.
+func explainEmulation(arch, dir string) string {
 	name := emulators[arch]
 	if name == "" {
-		return fmt.Sprintf(": linux/%s: this machine is linux/%s", arch, runtime.GOARCH)
+		return fmt.Sprintf(" (the program is for linux/%s, this machine is linux/%s)", arch, runtime.GOARCH)
 	}
 	state, err := os.ReadFile(filepath.Join(dir, "qemu-"+name))
 	switch {
 	case err == nil && strings.HasPrefix(string(state), "enabled"):
-		return fmt.Sprintf(": QEMU is registered for linux/%s in %s, and does not run it", arch, dir)
+		return fmt.Sprintf(". QEMU is registered for linux/%s in %s, but it cannot execute the program", arch, dir)
 	case err == nil:
-		return fmt.Sprintf(": QEMU is registered for linux/%s in %s, but disabled: echo 1 > %s/qemu-%s", arch, dir, dir, name)
+		return fmt.Sprintf(
+			". QEMU is registered for linux/%s in %s, but disabled\nhint: echo 1 > %s/qemu-%s", arch, dir, dir, name,
+		)
 	case !errors.Is(err, os.ErrNotExist):
-		return ": " + err.Error()
+		return " (" + err.Error() + ")"
 	}
-	return fmt.Sprintf(": no QEMU user emulation for linux/%s is registered in %s: on Debian: apt-get install qemu-user-static binfmt-support", arch, dir)
+	return fmt.Sprintf(
+		". There is no QEMU user emulation for linux/%s in %s\n"+
+			"hint: on Debian: apt-get install qemu-user-static binfmt-support",
+		arch, dir,
+	)
 }

@@ -23,7 +23,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func TestRun(t *testing.T) {
+func TestRunWritesLayer(t *testing.T) {
 	x := newBox(t)
 	said, layer := x.run(x.step("echo hello; echo there >&2; echo x > /new; id -u; hostname; pwd; cat /etc/hosts | head -1; cat; ls /proc/self/fd | wc -l"))
 	if want := "hello\nthere\n0\nminirun-build\n/\n127.0.0.1\tlocalhost minirun-build\n4"; said != want {
@@ -51,8 +51,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestLayers: a step sees what the previous ones wrote and removed.
-func TestLayers(t *testing.T) {
+// TestStepSeesPreviousLayers: a step sees what the previous ones wrote and removed.
+func TestStepSeesPreviousLayers(t *testing.T) {
 	x := newBox(t)
 	_, first := x.run(x.step("mkdir /d; echo 1 > /d/one; echo 2 > /two; rm /etc/passwd"))
 	s, out := x.step("ls /d; cat /two; ls /etc | wc -l; rm -r /d; mkdir /d")
@@ -68,7 +68,7 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-func TestUserAndEnvironment(t *testing.T) {
+func TestRunHasUserAndEnvironment(t *testing.T) {
 	x := newBox(t)
 	for user, want := range map[string]string{
 		"":         "0 0 /root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -101,10 +101,11 @@ func TestUserAndEnvironment(t *testing.T) {
 	}
 }
 
-func TestHereDocuments(t *testing.T) {
+func TestHeredocIsExecutable(t *testing.T) {
 	x := newBox(t)
 	s, out := x.step("")
-	s.Op.Argv = []string{"/bin/sh", "-c", "/dev/pipes/EOF; . /dev/pipes/..two; stat -c %a /dev/pipes/EOF; touch /dev/pipes/EOF 2>/dev/null || echo ro"}
+	s.Op.Argv = []string{"/bin/sh", "-c",
+		"/dev/pipes/EOF; . /dev/pipes/..two; stat -c %a /dev/pipes/EOF; touch /dev/pipes/EOF 2>/dev/null || echo ro"}
 	s.Op.Files = []graph.File{{Name: "EOF", Content: "#!/bin/sh\necho it runs\n"}, {Name: "..two", Content: "echo two\n"}}
 	said, layer := x.run(s, out)
 	if said != "it runs\ntwo\n755\nro" || len(files(t, layer)) > 0 {
@@ -112,7 +113,7 @@ func TestHereDocuments(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+func TestRunHasAddedHosts(t *testing.T) {
 	x := newBox(t)
 	s, out := x.step("grep -c . /etc/hosts; grep one /etc/hosts; grep six /etc/hosts")
 	s.Op.Hosts = []string{"one=10.0.0.1", "six=[fe80::1]"}
@@ -124,7 +125,7 @@ func TestHosts(t *testing.T) {
 	x.fails(s, "NAME=ADDRESS")
 }
 
-func TestNetwork(t *testing.T) {
+func TestNetworkModes(t *testing.T) {
 	x := newBox(t)
 	host, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -133,7 +134,8 @@ func TestNetwork(t *testing.T) {
 	for _, c := range []struct {
 		executor, step string
 		own            bool
-	}{{"", "default", false}, {"host", "", false}, {"none", "default", true}, {"host", "none", true}, {"none", "host", false}} {
+	}{{"", "default", false}, {"host", "", false}, {"none", "default", true}, {"host", "none", true},
+		{"none", "host", false}} {
 		s, out := x.step("readlink /proc/self/ns/net; ifconfig lo | grep -c 'UP LOOPBACK'")
 		x.Network, s.Op.Network = c.executor, c.step
 		said, _ := x.run(s, out)
@@ -146,7 +148,7 @@ func TestNetwork(t *testing.T) {
 	x.fails(s, "moon")
 }
 
-func TestSecurity(t *testing.T) {
+func TestSecurityModes(t *testing.T) {
 	x := newBox(t)
 	const script = "grep -E 'CapEff|Seccomp:' /proc/self/status; ls /dev | wc -l; unshare -m true 2>/dev/null && echo may unshare; cat /proc/timer_list > /dev/null 2>&1; touch /sys/x 2>&1"
 	usual, out := x.step(script + "; true")
@@ -168,8 +170,8 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// TestDebug: a shell with a terminal in the environment of a failed step.
-func TestDebug(t *testing.T) {
+// TestDebugShellSeesFailedStep: a shell with a terminal in the environment of a failed step.
+func TestDebugShellSeesFailedStep(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("echo left > /left; exit 1", graph.Mount{Type: "secret", ID: "a"})
 	s.Secrets = Secrets{"a": {Data: []byte("x")}}
@@ -216,8 +218,8 @@ func TestDebug(t *testing.T) {
 	}
 }
 
-// TestPlatform: a program for a different architecture.
-func TestPlatform(t *testing.T) {
+// TestForeignProgramIsExplained: a program for a different architecture.
+func TestForeignProgramIsExplained(t *testing.T) {
 	x := newBox(t)
 	head := make([]byte, 120)
 	copy(head, "\x7fELF\x02\x01\x01")
@@ -236,15 +238,16 @@ func TestPlatform(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "qemu-s390x"), []byte("disabled\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := emulation("s390x", dir); !strings.Contains(got, "disabled") {
+	if got := explainEmulation("s390x", dir); !strings.Contains(got, "disabled") {
 		t.Error(got)
 	}
 }
 
-// TestScratch: without layers, the program is in a bind mount.
-func TestScratch(t *testing.T) {
+// TestRunOnScratch: without layers, the program is in a bind mount.
+func TestRunOnScratch(t *testing.T) {
 	x := newBox(t)
-	s, out := x.step("echo it runs > /file; cat /file", graph.Mount{Type: "bind", Target: "/bin", Source: "/bin", ReadOnly: true})
+	s, out := x.step("echo it runs > /file; cat /file",
+		graph.Mount{Type: "bind", Target: "/bin", Source: "/bin", ReadOnly: true})
 	s.Mounts[0] = Mounted{Layers: s.Layers}
 	s.Layers = nil
 	said, layer := x.run(s, out)
@@ -253,13 +256,14 @@ func TestScratch(t *testing.T) {
 	}
 }
 
-// TestUserNamespace: a builder that is root in a user namespace only, as it is for
+// TestRunInUserNamespace: a builder that is root in a user namespace only, as it is for
 // unprivileged users.
-func TestUserNamespace(t *testing.T) {
+func TestRunInUserNamespace(t *testing.T) {
 	x := newBox(t)
 	const first = 1_000_000
 	s, _ := x.step("id -u; cat /run/secrets/a; echo; rm -r /home/user; mkdir -p /home/user; touch /c/x; chown user /c/x; ls /m; echo x > /m/new; stat -c %u /c/x; echo hi > /dev/null",
-		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "rootless"}, graph.Mount{Type: "bind", Target: "/m"})
+		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "rootless"},
+		graph.Mount{Type: "bind", Target: "/m"})
 	s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
 	s.Secrets = Secrets{"a": {Data: []byte("secret")}}
 	s.Op.Network = "host"
@@ -278,8 +282,9 @@ func TestUserNamespace(t *testing.T) {
 	cmd := x.elsewhere(s)
 	ids := []syscall.SysProcIDMap{{HostID: first, Size: 65536}}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
-		Credential: &syscall.Credential{},
+		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: ids, GidMappings: ids,
+		GidMappingsEnableSetgroups: true,
+		Credential:                 &syscall.Credential{},
 	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
@@ -297,8 +302,8 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// TestDebian: an image that contains all mountpoints.
-func TestDebian(t *testing.T) {
+// TestRunOnDebian: an image that contains all mountpoints.
+func TestRunOnDebian(t *testing.T) {
 	x := newBox(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {

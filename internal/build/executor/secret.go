@@ -18,25 +18,28 @@ import (
 // maxSecret is BuildKit's limit.
 const maxSecret = 500 << 10
 
-// secretMount provides a secret as a file of the bundle, which is in memory only, or as an
+// addSecretMount provides a secret as a file of the bundle, which is in memory only, or as an
 // environment variable.
-func (j *job) secretMount(i int, m *graph.Mount) error {
-	secret, ok := j.Secrets[m.ID]
+func (r *stepRun) addSecretMount(i int, m *graph.Mount) error {
+	secret, ok := r.step.Secrets[m.ID]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("secret %s: not found, and it is required: give --secret id=%s,src=FILE, or --secret id=%s,env=VARIABLE", m.ID, m.ID, m.ID)
+			return fmt.Errorf(
+				"secret %s is required but was not given\nhint: build with --secret id=%s,src=FILE or --secret id=%s,env=VARIABLE",
+				m.ID, m.ID, m.ID,
+			)
 		}
 		return nil
 	}
 	data, err := secret.read()
 	if err != nil {
-		return fmt.Errorf("secret %s: %w", m.ID, err)
+		return fmt.Errorf("cannot read secret %s: %w", m.ID, err)
 	}
 	if m.Env != "" {
 		if strings.IndexByte(string(data), 0) >= 0 {
-			return fmt.Errorf("secret %s: has a zero byte, which no variable can have: use target= instead of env=", m.ID)
+			return fmt.Errorf("secret %s has a zero byte, which a variable cannot have\nhint: use target= instead of env=", m.ID)
 		}
-		j.spec.Process.Env = append(j.spec.Process.Env, m.Env+"="+string(data))
+		r.spec.Process.Env = append(r.spec.Process.Env, m.Env+"="+string(data))
 		if m.Target == "" {
 			return nil
 		}
@@ -45,19 +48,19 @@ func (j *job) secretMount(i int, m *graph.Mount) error {
 	if target == "" {
 		target = "/run/secrets/" + filepath.Base(filepath.Clean("/"+m.ID))
 	}
-	path, err := j.file(filepath.Join("secrets", strconv.Itoa(i)), data, 0o400)
+	path, err := r.writeFile(filepath.Join("secrets", strconv.Itoa(i)), data, 0o400)
 	if err != nil {
 		return err
 	}
-	if err := owned(path, m, 0o400); err != nil {
+	if err := setOwnerAndMode(path, m, 0o400); err != nil {
 		return err
 	}
-	j.bind(path, target, true, true)
+	r.addBind(path, target, true, true)
 	return nil
 }
 
-// owned sets the owner and mode that a mount requests on a file of the bundle.
-func owned(path string, m *graph.Mount, standard uint32) error {
+// setOwnerAndMode sets the owner and mode that a mount requests on a file of the bundle.
+func setOwnerAndMode(path string, m *graph.Mount, standard uint32) error {
 	if err := unix.Chown(path, m.UID, m.GID); err != nil {
 		return namespaces.OwnerError(m.UID, m.GID, err)
 	}
@@ -82,7 +85,7 @@ func (s *Secret) read() ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err == nil && len(data) > maxSecret {
-		err = errors.New("is larger than the 500 KiB that a secret may have")
+		err = errors.New("it is larger than 500 KiB")
 	}
 	return data, err
 }

@@ -37,7 +37,8 @@ func TestSecret(t *testing.T) {
 	}
 	// While the step runs, the secret is not in the store either.
 	s, _ = x.step("cat /run/secrets/a > /dev/null; touch /meet/there; until [ -e /meet/go ]; do sleep 0.01; done",
-		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"}, graph.Mount{Type: "cache", ID: "meet", Target: "/meet"})
+		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"},
+		graph.Mount{Type: "cache", ID: "meet", Target: "/meet"})
 	s.Secrets = Secrets{"a": {Data: []byte(text)}}
 	done := make(chan error)
 	go func() { done <- x.Run(context.Background(), s) }()
@@ -69,7 +70,7 @@ func TestSecret(t *testing.T) {
 	x.fails(s, "--ssh absent", "required")
 }
 
-func TestSSH(t *testing.T) {
+func TestSSHAgentIsMounted(t *testing.T) {
 	x := newBox(t)
 	path := filepath.Join(x.host, "agent")
 	agent, err := net.Listen("unix", path)
@@ -92,7 +93,8 @@ func TestSSH(t *testing.T) {
 		}
 	}()
 	s, out := x.step("stat -c '%u:%g %a %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ls /a.sock; echo $$ > /meet/pid; until [ -e /meet/go ]; do sleep 0.01; done",
-		graph.Mount{Type: "ssh", UID: 1000, GID: 1000, Mode: 0o600}, graph.Mount{Type: "ssh", ID: "default", Target: "/a.sock"}, graph.Mount{Type: "ssh", ID: "absent"})
+		graph.Mount{Type: "ssh", UID: 1000, GID: 1000, Mode: 0o600},
+		graph.Mount{Type: "ssh", ID: "default", Target: "/a.sock"}, graph.Mount{Type: "ssh", ID: "absent"})
 	forwarded, err := sshagent.Open([]string{path}, true)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +131,8 @@ func (x *box) speak(path, text string) string {
 		x.t.Fatal(err)
 	}
 	defer root.Close()
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: "/proc/self/fd/" + itoa(int(root.Fd())) + "/" + filepath.Base(path), Net: "unix"})
+	c, err := net.DialUnix("unix", nil,
+		&net.UnixAddr{Name: "/proc/self/fd/" + itoa(int(root.Fd())) + "/" + filepath.Base(path), Net: "unix"})
 	if err != nil {
 		x.t.Fatal(err)
 	}

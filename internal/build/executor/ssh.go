@@ -12,24 +12,27 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// sshMount mounts a socket of the builder with the requested owner and mode, since only the
+// addSSHMount mounts a socket of the builder with the requested owner and mode, since only the
 // agent's user may connect to the agent's own socket. Package sshagent restricts what a step
 // may request from the agent.
-func (j *job) sshMount(i int, m *graph.Mount) error {
+func (r *stepRun) addSSHMount(i int, m *graph.Mount) error {
 	id := m.ID
 	if id == "" {
 		id = "default"
 	}
-	agent, ok := j.SSH[id]
+	agent, ok := r.step.SSH[id]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("the agent is required and was not given: give --ssh %s, or --ssh %s=SOCKET, or --ssh %s=KEY", id, id, id)
+			return fmt.Errorf(
+				"the SSH agent %s is required but was not given\nhint: build with --ssh %s, --ssh %s=SOCKET or --ssh %s=KEY",
+				id, id, id, id,
+			)
 		}
 		return nil
 	}
 	// The thread has its own working directory: a socket address holds at most 107 bytes.
-	if err := unix.Chdir(j.bundle("ssh")); err != nil {
-		return &os.PathError{Op: "chdir", Path: j.bundle("ssh"), Err: err}
+	if err := unix.Chdir(r.bundle("ssh")); err != nil {
+		return &os.PathError{Op: "chdir", Path: r.bundle("ssh"), Err: err}
 	}
 	number := strconv.Itoa(i)
 	socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: number, Net: "unix"})
@@ -37,18 +40,18 @@ func (j *job) sshMount(i int, m *graph.Mount) error {
 		return err
 	}
 	socket.SetUnlinkOnClose(false)
-	j.agents = append(j.agents, socket)
-	path := j.bundle("ssh", number)
-	if err := owned(path, m, 0o600); err != nil {
+	r.agents = append(r.agents, socket)
+	path := r.bundle("ssh", number)
+	if err := setOwnerAndMode(path, m, 0o600); err != nil {
 		return err
 	}
 	target := m.Target
 	if target == "" {
-		target = "/run/buildkit/ssh_agent." + strconv.Itoa(len(j.agents)-1)
+		target = "/run/buildkit/ssh_agent." + strconv.Itoa(len(r.agents)-1)
 	}
-	j.bind(path, target, false, true)
-	if !hasVariable(j.spec.Process.Env, "SSH_AUTH_SOCK") {
-		j.spec.Process.Env = append(j.spec.Process.Env, "SSH_AUTH_SOCK="+target)
+	r.addBind(path, target, false, true)
+	if !hasVariable(r.spec.Process.Env, "SSH_AUTH_SOCK") {
+		r.spec.Process.Env = append(r.spec.Process.Env, "SSH_AUTH_SOCK="+target)
 	}
 	go agent.Serve(socket)
 	return nil

@@ -7,17 +7,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/flock"
 	"golang.org/x/sys/unix"
 )
 
 // Sweep removes what killed builds left over: containers, whose processes the kernel killed
 // together with their builder, and directories in the store's tmp.
 func (e *Executor) Sweep() error {
-	containers, err := names(e.root())
+	containers, err := listNames(e.root())
 	if err != nil {
 		return err
 	}
-	temporary, err := names(filepath.Join(e.Store.Dir, "tmp"))
+	temporary, err := listNames(filepath.Join(e.Store.Dir, "tmp"))
 	if err != nil {
 		return err
 	}
@@ -27,7 +28,7 @@ func (e *Executor) Sweep() error {
 	}
 	for _, name := range temporary {
 		switch {
-		case strings.HasPrefix(name, e.named()):
+		case strings.HasPrefix(name, e.idPrefix()):
 			errs = append(errs, e.sweep(name))
 		case isOrphan(name):
 			errs = append(errs, os.RemoveAll(filepath.Join(e.Store.Dir, "tmp", name)))
@@ -36,7 +37,7 @@ func (e *Executor) Sweep() error {
 	return errors.Join(errs...)
 }
 
-func names(dir string) (out []string, err error) {
+func listNames(dir string) (out []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -50,7 +51,7 @@ func names(dir string) (out []string, err error) {
 // sweep removes a step's container and directory, unless its builder holds the lock.
 func (e *Executor) sweep(id string) error {
 	dir := filepath.Join(e.Store.Dir, "tmp", id)
-	lock, err := lockFile(dir, unix.LOCK_EX|unix.LOCK_NB)
+	lock, err := flock.Open(dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	}

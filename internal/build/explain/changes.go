@@ -2,6 +2,7 @@ package explain
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,31 +24,36 @@ func (c Change) String() string {
 	if c.Key != "" {
 		name += " " + c.Key
 	}
+	isMember := c.Field == "ExposedPorts" || c.Field == "Volumes" // of a set: it has no value
 	switch {
+	case isMember && c.After == "":
+		return "removed " + name
+	case isMember:
+		return "added " + name
 	case c.After == "":
-		return name + ": no longer " + c.Before
+		return fmt.Sprintf("removed %s (was %s)", name, c.Before)
 	case c.Before == "":
-		return name + ": " + c.After
+		return fmt.Sprintf("set %s to %s", name, c.After)
 	}
-	return name + ": " + c.Before + " → " + c.After
+	return fmt.Sprintf("changed %s from %s to %s", name, c.Before, c.After)
 }
 
-// changes returns the differences between two configurations.
-func changes(before, after *docker.DockerOCIImage) []Change {
+// diffConfigs returns the differences between two configurations.
+func diffConfigs(before, after *docker.DockerOCIImage) []Change {
 	a, b := &before.Config, &after.Config
-	out := compare("Env", variables(a.Env), variables(b.Env))
-	out = append(out, compare("Labels", a.Labels, b.Labels)...)
-	out = append(out, compare("ExposedPorts", set(a.ExposedPorts), set(b.ExposedPorts))...)
-	out = append(out, compare("Volumes", set(a.Volumes), set(b.Volumes))...)
+	out := diffMaps("Env", splitEnv(a.Env), splitEnv(b.Env))
+	out = append(out, diffMaps("Labels", a.Labels, b.Labels)...)
+	out = append(out, diffMaps("ExposedPorts", stringSet(a.ExposedPorts), stringSet(b.ExposedPorts))...)
+	out = append(out, diffMaps("Volumes", stringSet(a.Volumes), stringSet(b.Volumes))...)
 	for _, f := range []struct{ name, before, after string }{
-		{"Entrypoint", list(a.Entrypoint), list(b.Entrypoint)},
-		{"Cmd", list(a.Cmd), list(b.Cmd)},
-		{"Shell", list(a.Shell), list(b.Shell)},
-		{"OnBuild", list(a.OnBuild), list(b.OnBuild)},
+		{"Entrypoint", formatList(a.Entrypoint), formatList(b.Entrypoint)},
+		{"Cmd", formatList(a.Cmd), formatList(b.Cmd)},
+		{"Shell", formatList(a.Shell), formatList(b.Shell)},
+		{"OnBuild", formatList(a.OnBuild), formatList(b.OnBuild)},
 		{"User", a.User, b.User},
 		{"WorkingDir", a.WorkingDir, b.WorkingDir},
 		{"StopSignal", a.StopSignal, b.StopSignal},
-		{"Healthcheck", health(a.Healthcheck), health(b.Healthcheck)},
+		{"Healthcheck", formatHealthcheck(a.Healthcheck), formatHealthcheck(b.Healthcheck)},
 		{"Author", before.Author, after.Author},
 	} {
 		if f.before != f.after {
@@ -57,8 +63,8 @@ func changes(before, after *docker.DockerOCIImage) []Change {
 	return out
 }
 
-// compare compares two maps. An empty value is shown as "".
-func compare(field string, a, b map[string]string) (out []Change) {
+// diffMaps compares two maps. An empty value is shown as "".
+func diffMaps(field string, a, b map[string]string) (out []Change) {
 	shown := func(m map[string]string, key string) string {
 		value, ok := m[key]
 		if ok && value == "" {
@@ -76,7 +82,7 @@ func compare(field string, a, b map[string]string) (out []Change) {
 	return out
 }
 
-func variables(env []string) map[string]string {
+func splitEnv(env []string) map[string]string {
 	out := map[string]string{}
 	for _, e := range env {
 		key, value, _ := strings.Cut(e, "=")
@@ -85,7 +91,7 @@ func variables(env []string) map[string]string {
 	return out
 }
 
-func set(m map[string]struct{}) map[string]string {
+func stringSet(m map[string]struct{}) map[string]string {
 	out := map[string]string{}
 	for key := range m {
 		out[key] = "yes"
@@ -93,8 +99,8 @@ func set(m map[string]struct{}) map[string]string {
 	return out
 }
 
-// list formats a list as Dockerfiles do; an empty list is "".
-func list(l []string) string {
+// formatList formats a list as Dockerfiles do; an empty list is "".
+func formatList(l []string) string {
 	if len(l) == 0 {
 		return ""
 	}
@@ -105,11 +111,11 @@ func list(l []string) string {
 	return strings.TrimSpace(strings.ReplaceAll(out.String(), `","`, `", "`))
 }
 
-func health(h *docker.HealthcheckConfig) string {
+func formatHealthcheck(h *docker.HealthcheckConfig) string {
 	if h == nil {
 		return ""
 	}
-	text := list(h.Test)
+	text := formatList(h.Test)
 	for _, d := range []struct {
 		name string
 		text string

@@ -68,7 +68,7 @@ type Instruction struct {
 	Needed      bool       `json:"needed"`
 	Cached      bool       `json:"cached"`
 	Seconds     float64    `json:"seconds"`
-	Reason      string     `json:"reason,omitempty"`         // why it was cached, or was not
+	Reason      string     `json:"reason,omitempty"`         // why it was cached, or not
 	Inputs      []string   `json:"changed_inputs,omitempty"` // inputs that changed
 	Key         string     `json:"key,omitempty"`
 	Layer       *LayerText `json:"layer,omitempty"`
@@ -108,23 +108,26 @@ func JSON(w io.Writer, r *Report) error {
 func (r *Report) Document() *Document {
 	d := &Document{
 		Platform: platforms.Format(r.Graph.Platform), Target: r.Graph.Target.Label(), Seconds: r.Total.Seconds(),
-		Edges: edges(r), Start: start(r),
+		Edges: listEdges(r), Start: describeStart(r),
 	}
-	within := stagesOf(r.Graph.Target, &d.Image)
+	within := imageStages(r.Graph.Target, &d.Image)
 	for _, s := range r.Graph.Stages {
-		t := Stage{ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target, Needed: r.needs(s), InImage: within[s]}
+		t := Stage{
+			ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target,
+			Needed: r.isNeeded(s), InImage: within[s],
+		}
 		if p := platforms.Format(s.Platform); p != d.Platform && t.Needed {
 			t.Platform = p
 		}
-		t.Why = why(&t, d.Edges)
+		t.Why = stageReason(&t, d.Edges)
 		for _, n := range s.Nodes {
-			i := r.instruction(n)
+			i := r.describeInstruction(n)
 			if t.Needed && i.Kind == Layer {
 				d.Layers++
-				d.Bytes += i.bytes()
+				d.Bytes += i.layerBytes()
 				if t.InImage {
 					d.Image.Layers++
-					d.Image.Bytes += i.bytes()
+					d.Image.Bytes += i.layerBytes()
 				}
 			}
 			t.Instructions = append(t.Instructions, i)
@@ -134,12 +137,12 @@ func (r *Report) Document() *Document {
 	return d
 }
 
-// needs reports whether the target needs a stage. If it does, it needs all of it.
-func (r *Report) needs(s *graph.Stage) bool { return r.Steps[s.Last().ID].Needed }
+// isNeeded reports whether the target needs a stage. If it does, it needs all of it.
+func (r *Report) isNeeded(s *graph.Stage) bool { return r.Steps[s.Last().ID].Needed }
 
-// stagesOf returns the stages whose layers are in the result: the target, and the stages that
+// imageStages returns the stages whose layers are in the result: the target, and the stages that
 // it is based on.
-func stagesOf(target *graph.Stage, i *Image) map[*graph.Stage]bool {
+func imageStages(target *graph.Stage, i *Image) map[*graph.Stage]bool {
 	in := map[*graph.Stage]bool{}
 	for s := target; s != nil; {
 		in[s] = true
@@ -156,29 +159,33 @@ func stagesOf(target *graph.Stage, i *Image) map[*graph.Stage]bool {
 	return in
 }
 
-func (i *Instruction) bytes() int64 {
+func (i *Instruction) layerBytes() int64 {
 	if i.Layer == nil {
 		return 0
 	}
 	return i.Layer.Bytes
 }
 
-func why(s *Stage, edges []Edge) string {
+// unneededReason explains why a stage is not built.
+const unneededReason = "not needed: the target does not use it with FROM, COPY --from or RUN --mount"
+
+// stageReason explains why a stage is needed, or not.
+func stageReason(s *Stage, edges []Edge) string {
 	if s.Target {
-		return "it is the target: its layers are the image's"
+		return "the target; its layers are in the image"
 	}
 	if !s.Needed {
-		return "not needed: from the target, no FROM, COPY --from or mount leads here"
+		return unneededReason
 	}
-	text := "needed by " + strings.Join(users(s, edges), ", ")
+	text := "needed by " + strings.Join(describeUsers(s, edges), ", ")
 	if s.InImage {
-		return text + ": its layers are the image's, too"
+		return text + "; its layers are in the image"
 	}
-	return text + ": its layers stay behind, the image has only what is copied"
+	return text + "; its layers are not in the image"
 }
 
-// users lists the stages that take something from a stage, with the line numbers.
-func users(s *Stage, edges []Edge) (out []string) {
+// describeUsers lists the instructions of other stages that use a stage, with the line numbers.
+func describeUsers(s *Stage, edges []Edge) (out []string) {
 	for k := 0; k < len(edges); {
 		e := edges[k]
 		if k++; e.From != s.ID {
@@ -193,31 +200,36 @@ func users(s *Stage, edges []Edge) (out []string) {
 		if len(lines) > 1 {
 			word = "lines"
 		}
-		out = append(out, fmt.Sprintf("%s of %s (%s %s)", e.Name(), e.ToName, word, strings.Join(lines, ", ")))
+		out = append(out, fmt.Sprintf("%s in %s (%s %s)", e.Name(), e.ToName, word, strings.Join(lines, ", ")))
 	}
 	return out
 }
 
-func (r *Report) instruction(n *graph.Node) Instruction {
+func (r *Report) describeInstruction(n *graph.Node) Instruction {
 	s := r.Steps[n.ID]
 	i := Instruction{
-		ID: n.ID, Line: n.First, LastLine: n.Last, Instruction: n.Instruction, Text: n.Text, OnBuild: n.OnBuild, Kind: Metadata,
-		Needed: s.Needed, Cached: s.Cached, Seconds: s.Time.Seconds(), Reason: s.Reason, Inputs: s.Changed, Key: s.Key,
+		ID: n.ID, Line: n.First, LastLine: n.Last, Instruction: n.Instruction, Text: n.Text, OnBuild: n.OnBuild,
+		Kind:   Metadata,
+		Needed: s.Needed, Cached: s.Cached, Seconds: s.Time.Seconds(), Reason: s.Reason, Inputs: s.Changed,
+		Key: s.Key,
 	}
 	switch n.Instruction { // not by Op: nodes that are not needed may have none
 	case "FROM":
-		i.Kind, i.From = Base, base(n)
+		i.Kind, i.From = Base, describeBase(n)
 	case "RUN", "COPY", "ADD", "WORKDIR":
 		i.Kind = Layer
 	}
 	if n.Parent != nil && n.Config != nil && n.Parent.Config != nil {
-		i.Changes = changes(n.Parent.Config, n.Config)
+		i.Changes = diffConfigs(n.Parent.Config, n.Config)
 	}
 	if i.Kind == Metadata && len(i.Changes) == 0 && s.Needed {
 		i.Kind = Nothing
 	}
 	if s.Layer != nil {
-		i.Layer = &LayerText{Bytes: s.Layer.Bytes, Added: s.Layer.Added, Changed: s.Layer.Changed, Removed: s.Layer.Removed, Largest: []File{}}
+		i.Layer = &LayerText{
+			Bytes: s.Layer.Bytes, Added: s.Layer.Added, Changed: s.Layer.Changed, Removed: s.Layer.Removed,
+			Largest: []File{},
+		}
 		for _, c := range s.Layer.Largest[:min(largest, len(s.Layer.Largest))] {
 			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, c.What, c.Size})
 		}
@@ -225,20 +237,20 @@ func (r *Report) instruction(n *graph.Node) Instruction {
 	return i
 }
 
-// base describes what a FROM is based on.
-func base(n *graph.Node) string {
+// describeBase describes what a FROM is based on.
+func describeBase(n *graph.Node) string {
 	op, ok := n.Op.(*graph.From)
 	switch {
 	case !ok:
 		return ""
 	case op.Stage != nil:
-		return "the end of stage " + op.Stage.Label()
+		return "stage " + op.Stage.Label()
 	case op.Image != nil:
 		bytes := int64(0)
 		for _, l := range op.Image.Layers {
 			bytes += l.Size
 		}
-		return fmt.Sprintf("%s of %s, packed", counted(len(op.Image.Layers), "layer"), size(bytes))
+		return fmt.Sprintf("%s, %s compressed", pluralize(len(op.Image.Layers), "layer"), formatSize(bytes))
 	}
 	return "an empty file system"
 }

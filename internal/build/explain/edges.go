@@ -12,6 +12,7 @@ import (
 // in many places.
 type Edge struct {
 	From     string `json:"from"` // "stage:0", "image:alpine", "context:docs"
+	FromKind string `json:"-"`    // stageKind, imageKind or contextKind
 	FromName string `json:"from_name"`
 	To       string `json:"to"` // a stage
 	ToName   string `json:"to_name"`
@@ -26,18 +27,39 @@ func (e Edge) Name() string {
 	return map[string]string{"from": "FROM", "copy": "COPY --from", "mount": "RUN --mount"}[e.Kind]
 }
 
-func stageID(s *graph.Stage) string { return "stage:" + strconv.Itoa(s.Index) }
+// The kinds of what an edge comes from.
+const (
+	stageKind   = "stage"
+	imageKind   = "image"
+	contextKind = "context"
+)
 
-// edges returns the edges between the nodes that are needed, in Dockerfile order.
-func edges(r *Report) []Edge {
+func stageEdge(s *graph.Stage) Edge {
+	return Edge{From: stageID(s), FromKind: stageKind, FromName: s.Label()}
+}
+
+func imageEdge(name string) Edge {
+	return Edge{From: imageKind + ":" + name, FromKind: imageKind, FromName: name}
+}
+
+// edgeOfKind returns an edge with its kind.
+func edgeOfKind(kind string, e Edge) Edge {
+	e.Kind = kind
+	return e
+}
+
+func stageID(s *graph.Stage) string { return stageKind + ":" + strconv.Itoa(s.Index) }
+
+// listEdges returns the edges between the nodes that are needed, in Dockerfile order.
+func listEdges(r *Report) []Edge {
 	out := []Edge{}
 	for _, s := range r.Graph.Stages {
-		if !r.needs(s) {
+		if !r.isNeeded(s) {
 			continue
 		}
 		for _, n := range s.Nodes {
 			seen := map[Edge]bool{}
-			for _, e := range of(n) {
+			for _, e := range nodeEdges(n) {
 				e.To, e.ToName, e.Node, e.Line = stageID(s), s.Label(), n.ID, n.First
 				if e.From != "" && !seen[e] {
 					seen[e] = true
@@ -49,21 +71,21 @@ func edges(r *Report) []Edge {
 	return out
 }
 
-// of returns the edges that lead to a node from another stage or from outside.
-func of(n *graph.Node) []Edge {
+// nodeEdges returns the edges that lead to a node from another stage or from outside.
+func nodeEdges(n *graph.Node) []Edge {
 	var out []Edge
 	switch op := n.Op.(type) {
 	case *graph.From:
 		if op.Stage != nil {
-			out = append(out, Edge{Kind: "from", From: stageID(op.Stage), FromName: op.Stage.Label()})
+			out = append(out, edgeOfKind("from", stageEdge(op.Stage)))
 		} else if op.Image != nil {
-			out = append(out, Edge{Kind: "from", From: "image:" + op.Image.Name, FromName: op.Image.Name})
+			out = append(out, edgeOfKind("from", imageEdge(op.Image.Name)))
 		}
 	case *graph.Copy:
 		for _, s := range op.Sources {
-			e := context(s.Context)
+			e := contextEdge(s.Context)
 			if s.From != nil {
-				e = end(s.From)
+				e = edgeFrom(s.From)
 			}
 			e.Kind, e.What = "copy", s.Path
 			if s.From != nil {
@@ -74,7 +96,7 @@ func of(n *graph.Node) []Edge {
 	case *graph.Run:
 		for _, m := range op.Mounts {
 			if m.From != nil {
-				e := end(m.From)
+				e := edgeFrom(m.From)
 				e.Kind, e.What = "mount", m.Target
 				out = append(out, e)
 			}
@@ -83,27 +105,27 @@ func of(n *graph.Node) []Edge {
 	return out
 }
 
-// end returns an edge that starts at a node.
-func end(n *graph.Node) Edge {
+// edgeFrom returns an edge that starts at a node.
+func edgeFrom(n *graph.Node) Edge {
 	if n.Stage != nil {
-		return Edge{From: stageID(n.Stage), FromName: n.Stage.Label()}
+		return stageEdge(n.Stage)
 	}
 	switch op := n.Op.(type) {
 	case *graph.From:
 		if op.Image != nil {
-			return Edge{From: "image:" + op.Image.Name, FromName: op.Image.Name}
+			return imageEdge(op.Image.Name)
 		}
 	case *graph.Copy:
 		if len(op.Sources) > 0 {
-			return context(op.Sources[0].Context)
+			return contextEdge(op.Sources[0].Context)
 		}
 	}
 	return Edge{}
 }
 
-func context(name string) Edge {
+func contextEdge(name string) Edge {
 	if name == "" || name == graph.MainContext {
 		return Edge{}
 	}
-	return Edge{From: "context:" + name, FromName: name}
+	return Edge{From: contextKind + ":" + name, FromKind: contextKind, FromName: name}
 }

@@ -17,7 +17,6 @@
 package explain
 
 import (
-	"slices"
 	"time"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
@@ -39,8 +38,8 @@ type Report struct {
 type Step struct {
 	Needed  bool
 	Cached  bool
-	Reason  string   // why it was cached, or was not; or ""
-	Changed []string // changed inputs: "package.json: content", "the step before"
+	Reason  string   // why it was cached, or not; or ""
+	Changed []string // changed inputs: "package.json: content"
 	Key     string
 	Time    time.Duration
 	Layer   *LayerInfo // nil: no layer, or one that was not inspected
@@ -51,18 +50,4 @@ type LayerInfo struct {
 	Added, Changed, Removed int
 	Bytes                   int64
 	Largest                 []layer.Change // largest first
-}
-
-// New creates a report from the graph alone: which steps are needed, the result's
-// configuration, and the command.
-func New(g *graph.Graph) *Report {
-	r := &Report{Graph: g, Steps: map[int]Step{}}
-	for _, n := range g.Needed() {
-		r.Steps[n.ID] = Step{Needed: true}
-	}
-	if c := g.Target.Last().Config; c != nil {
-		r.Config = *c
-		r.Argv = slices.Concat(c.Config.Entrypoint, c.Config.Cmd)
-	}
-	return r
 }

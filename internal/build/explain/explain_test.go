@@ -83,15 +83,32 @@ func image(name string, layers ...int64) *graph.From {
 	return &graph.From{Image: i}
 }
 
+// newReport creates a report from the graph alone: which steps are needed, the result's
+// configuration, and the command.
+func newReport(g *graph.Graph) *Report {
+	r := &Report{Graph: g, Steps: map[int]Step{}}
+	for _, n := range g.Needed() {
+		r.Steps[n.ID] = Step{Needed: true}
+	}
+	if c := g.Target.Last().Config; c != nil {
+		r.Config = *c
+		r.Argv = slices.Concat(c.Config.Entrypoint, c.Config.Cmd)
+	}
+	return r
+}
+
 // sample has a builder, a stage that copies from it, and a stage that is not needed.
 func sample() *Report {
 	m := &maker{g: &graph.Graph{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}}
 	b := m.stage("builder", "docker.io/library/node:22", image("docker.io/library/node:22", 40e6, 60e6))
 	m.node(b, "ARG VERSION=2", nil, nil)
-	m.node(b, "WORKDIR /src", &graph.Workdir{Path: "/src"}, func(c *docker.DockerOCIImage) { c.Config.WorkingDir = "/src" })
-	m.node(b, "COPY package.json ./", &graph.Copy{Sources: []graph.Source{{Context: graph.MainContext, Path: "package.json"}}}, nil)
+	m.node(b, "WORKDIR /src", &graph.Workdir{Path: "/src"},
+		func(c *docker.DockerOCIImage) { c.Config.WorkingDir = "/src" })
+	m.node(b, "COPY package.json ./",
+		&graph.Copy{Sources: []graph.Source{{Context: graph.MainContext, Path: "package.json"}}}, nil)
 	tools := &graph.Node{ID: 100, Instruction: "FROM", Text: "FROM tools", Op: image("example.org/tools:1", 1)}
-	m.node(b, "RUN --mount=type=bind,from=example.org/tools:1,target=/t npm install && npm run build <script>", &graph.Run{Mounts: []graph.Mount{{Type: "bind", From: tools, Target: "/t"}}}, nil)
+	m.node(b, "RUN --mount=type=bind,from=example.org/tools:1,target=/t npm install && npm run build <script>",
+		&graph.Run{Mounts: []graph.Mount{{Type: "bind", From: tools, Target: "/t"}}}, nil)
 	b.Last().Last += 2
 	m.line += 2
 	m.node(b, "ENV NODE_ENV=production A=1", nil, func(c *docker.DockerOCIImage) {
@@ -107,26 +124,37 @@ func sample() *Report {
 
 	f := m.stage("", "docker.io/library/alpine:3.20", image("docker.io/library/alpine:3.20", 3.6e6))
 	from := b.Last()
-	m.node(f, "COPY --from=builder /src/dist /src/node_modules /app/", &graph.Copy{Sources: []graph.Source{{From: from, Path: "src/dist"}, {From: from, Path: "src/node_modules"}}}, nil)
-	m.node(f, "COPY --from=assets . /app/assets", &graph.Copy{Sources: []graph.Source{{Context: "assets", Path: "."}}}, nil)
+	m.node(f, "COPY --from=builder /src/dist /src/node_modules /app/",
+		&graph.Copy{Sources: []graph.Source{{From: from, Path: "src/dist"}, {From: from, Path: "src/node_modules"}}},
+		nil)
+	m.node(f, "COPY --from=assets . /app/assets",
+		&graph.Copy{Sources: []graph.Source{{Context: "assets", Path: "."}}}, nil)
 	m.node(f, "USER node", nil, func(c *docker.DockerOCIImage) { c.Config.User = "node" })
-	m.node(f, `ENTRYPOINT ["/app/server"]`, nil, func(c *docker.DockerOCIImage) { c.Config.Entrypoint, c.Config.Cmd = []string{"/app/server"}, nil })
+	m.node(f, `ENTRYPOINT ["/app/server"]`, nil, func(c *docker.DockerOCIImage) {
+		c.Config.Entrypoint,
+			c.Config.Cmd = []string{"/app/server"}, nil
+	})
 	m.node(f, `CMD ["--port", "80"]`, nil, func(c *docker.DockerOCIImage) { c.Config.Cmd = []string{"--port", "80"} })
 	m.g.Target = f
 
-	r := New(m.g)
+	r := newReport(m.g)
 	r.Total = 5230 * time.Millisecond
 	set := func(n *graph.Node, s Step) {
 		s.Needed = true
 		r.Steps[n.ID] = s
 	}
 	set(b.Nodes[2], Step{Cached: true, Layer: &LayerInfo{Added: 1}})
-	set(b.Nodes[3], Step{Time: 210 * time.Millisecond, Key: "sha256:aa", Reason: "something it depends on has changed", Changed: []string{"package.json: content"},
-		Layer: &LayerInfo{Added: 1, Bytes: 1234, Largest: []layer.Change{{Path: "src/package.json", What: "added", Size: 1234}}}})
-	set(b.Nodes[4], Step{Time: 4200 * time.Millisecond, Reason: "the step before has made something else",
+	set(b.Nodes[3], Step{Time: 210 * time.Millisecond, Key: "sha256:aa", Reason: "an input changed",
+		Changed: []string{"package.json: content"},
+		Layer: &LayerInfo{Added: 1, Bytes: 1234,
+			Largest: []layer.Change{{Path: "src/package.json", What: "added", Size: 1234}}}})
+	set(b.Nodes[4], Step{Time: 4200 * time.Millisecond, Reason: "the previous step's result changed",
 		Layer: &LayerInfo{Added: 812, Changed: 3, Removed: 1, Bytes: 48e6, Largest: []layer.Change{
-			{Path: "src/node_modules/a.node", What: "added", Size: 9e6}, {Path: "src/node_modules/\x1b[2Jb", What: "added", Size: 4e6}, {Path: "src/dist/<main>.js", What: "added", Size: 1e6}, {Path: "src/4", What: "added", Size: 1}}}})
-	set(f.Nodes[1], Step{Time: 500 * time.Millisecond, Reason: "something it depends on has changed", Changed: []string{"/src/dist/main.js: content"}, Layer: &LayerInfo{Added: 400, Bytes: 21e6}})
+			{Path: "src/node_modules/a.node", What: "added", Size: 9e6},
+			{Path: "src/node_modules/\x1b[2Jb", What: "added", Size: 4e6},
+			{Path: "src/dist/<main>.js", What: "added", Size: 1e6}, {Path: "src/4", What: "added", Size: 1}}}})
+	set(f.Nodes[1], Step{Time: 500 * time.Millisecond, Reason: "an input changed",
+		Changed: []string{"/src/dist/main.js: content"}, Layer: &LayerInfo{Added: 400, Bytes: 21e6}})
 	set(f.Nodes[2], Step{Cached: true, Layer: &LayerInfo{Added: 4, Bytes: 310e3}})
 	return r
 }
@@ -148,9 +176,10 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func TestGolden(t *testing.T) {
+func TestFormatsMatchGoldenFiles(t *testing.T) {
 	for name, write := range map[string]func(io.Writer, *Report) error{
-		"sample.txt": func(w io.Writer, r *Report) error { return Text(w, r, false) }, "sample.json": JSON, "sample.svg": SVG, "sample.html": HTML,
+		"sample.txt": func(w io.Writer, r *Report) error { return Text(w, r, false) }, "sample.json": JSON,
+		"sample.svg": SVG, "sample.html": HTML,
 	} {
 		var out bytes.Buffer
 		if err := write(&out, sample()); err != nil {
@@ -162,7 +191,8 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := Text(&out, sample(), true); err != nil || !strings.Contains(out.String(), "\x1b[32m         cached\x1b[0m") {
+	if err := Text(&out, sample(), true); err != nil || !strings.Contains(out.String(),
+		"\x1b[32m         cached\x1b[0m") {
 		t.Errorf("%v, or no colours", err)
 	}
 }
@@ -189,7 +219,7 @@ func TestSVGIsXML(t *testing.T) {
 	}
 }
 
-func TestJSONNames(t *testing.T) {
+func TestJSONHasOnlyDocumentedNames(t *testing.T) {
 	var out bytes.Buffer
 	if err := JSON(&out, sample()); err != nil {
 		t.Fatal(err)
@@ -197,20 +227,21 @@ func TestJSONNames(t *testing.T) {
 	var d Document
 	decoder := json.NewDecoder(&out)
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil || d.Layers != 5 || len(d.Stages) != 3 || d.Stages[1].Needed || !d.Stages[2].Target {
+	if err := decoder.Decode(&d); err != nil || d.Layers != 5 || len(d.Stages) != 3 || d.Stages[1].Needed ||
+		!d.Stages[2].Target {
 		t.Errorf("%v %+v", err, d)
 	}
 }
 
-func TestStart(t *testing.T) {
+func TestStartExplainsEntrypointAndCmd(t *testing.T) {
 	sh := []string{"/bin/sh", "-c"}
 	for _, c := range []struct {
 		entry, cmd       []string
 		form, rule, trap string
 	}{
-		{nil, nil, "", "neither", ""},
-		{nil, []string{"a"}, "exec", "for want of", ""},
-		{nil, append(sh, "a b"), "shell", "for want of", ""},
+		{nil, nil, "", "no ENTRYPOINT and no CMD", ""},
+		{nil, []string{"a"}, "exec", "there is no ENTRYPOINT", ""},
+		{nil, append(sh, "a b"), "shell", "there is no ENTRYPOINT", ""},
 		{[]string{"a"}, nil, "exec", "are appended", ""},
 		{[]string{"a"}, []string{"b"}, "exec", "default arguments", ""},
 		{[]string{"a"}, append(sh, "b"), "exec", "default arguments", "CMD is in shell form"},
@@ -218,19 +249,20 @@ func TestStart(t *testing.T) {
 	} {
 		r := &Report{Argv: slices.Concat(c.entry, c.cmd)}
 		r.Config.Config.Entrypoint, r.Config.Config.Cmd = c.entry, c.cmd
-		s := start(r)
-		if s.Form != c.form || !strings.Contains(s.Rule, c.rule) || (s.Trap == "") != (c.trap == "") || !strings.Contains(s.Trap, c.trap) {
+		s := describeStart(r)
+		if s.Form != c.form || !strings.Contains(s.Rule, c.rule) || (s.Trap == "") != (c.trap == "") ||
+			!strings.Contains(s.Trap, c.trap) {
 			t.Errorf("%q %q: %+v", c.entry, c.cmd, s)
 		}
 	}
 	r := &Report{Argv: []string{"bash", "-ec", "x"}}
 	r.Config.Config.Shell = []string{"bash", "-ec"}
-	if s := start(r); s.Form != "shell" {
+	if s := describeStart(r); s.Form != "shell" {
 		t.Errorf("SHELL is not known: %+v", s)
 	}
 }
 
-func TestChanges(t *testing.T) {
+func TestDiffConfigsDescribesEveryField(t *testing.T) {
 	a, b := &docker.DockerOCIImage{}, &docker.DockerOCIImage{}
 	a.Config.Env, b.Config.Env = []string{"A=1", "B=2", "C=x=y"}, []string{"A=2", "C=x=y", "D="}
 	a.Config.Cmd, b.Config.Cmd = []string{"sh"}, []string{}
@@ -238,10 +270,14 @@ func TestChanges(t *testing.T) {
 	b.Config.Labels = map[string]string{"l": "v"}
 	b.Config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD", "a\",\"b"}, Interval: time.Minute}
 	var got []string
-	for _, c := range changes(a, b) {
+	for _, c := range diffConfigs(a, b) {
 		got = append(got, c.String())
 	}
-	want := []string{"Env A: 1 → 2", "Env B: no longer 2", `Env D: ""`, "Labels l: v", "ExposedPorts 80/tcp: yes", `Cmd: no longer ["sh"]`, `Healthcheck: ["CMD", "a\",\"b"] every 1m0s`}
+	want := []string{
+		"changed Env A from 1 to 2", "removed Env B (was 2)", `set Env D to ""`, "set Labels l to v",
+		"added ExposedPorts 80/tcp",
+		`removed Cmd (was ["sh"])`, `set Healthcheck to ["CMD", "a\",\"b"] every 1m0s`,
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
@@ -249,7 +285,7 @@ func TestChanges(t *testing.T) {
 
 // In drawings of any graph no boxes overlap, arrows run from left to right and end at the
 // instruction that takes from the source, lanes cross no box, and everything is within bounds.
-func TestLayoutHolds(t *testing.T) {
+func TestLayoutBoxesDoNotOverlap(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
 		m := &maker{g: &graph.Graph{}}
@@ -260,7 +296,9 @@ func TestLayoutHolds(t *testing.T) {
 			}
 			s := m.stage("", "base", op)
 			for range random.IntN(5) {
-				c := &graph.Copy{Sources: []graph.Source{{Context: []string{"context", "other"}[random.IntN(2)], Path: "a"}}}
+				c := &graph.Copy{
+					Sources: []graph.Source{{Context: []string{"context", "other"}[random.IntN(2)], Path: "a"}},
+				}
 				if i > 0 && random.IntN(2) == 0 {
 					c.Sources[0] = graph.Source{From: m.g.Stages[random.IntN(i)].Last(), Path: "a"}
 				}
@@ -268,20 +306,20 @@ func TestLayoutHolds(t *testing.T) {
 			}
 		}
 		m.g.Target = m.g.Stages[len(m.g.Stages)-1]
-		holds(t, New(m.g).Document())
+		checkLayout(t, newReport(m.g).Document())
 	}
 }
 
-func holds(t *testing.T, d *Document) {
+func checkLayout(t *testing.T, d *Document) {
 	t.Helper()
-	g := layout(d)
+	g := computeLayout(d)
 	for i, a := range g.boxes {
 		if a.x < 0 || a.y < 0 || a.x+a.w > g.width || a.y+a.h > g.height {
 			t.Fatalf("%s is outside", a.id)
 		}
 		for _, b := range g.boxes[i+1:] {
 			if a.x < b.x+b.w && b.x < a.x+a.w && a.y < b.y+b.h && b.y < a.y+a.h {
-				t.Fatalf("%s stands on %s", a.id, b.id)
+				t.Fatalf("%s overlaps %s", a.id, b.id)
 			}
 		}
 	}
@@ -296,15 +334,12 @@ func holds(t *testing.T, d *Document) {
 			}
 			for _, b := range g.boxes {
 				if p.y == q.y && i%2 == 1 && p.x < b.x+b.w && b.x < q.x && p.y > b.y && p.y < b.y+b.h {
-					t.Fatalf("the way %v of %v crosses %s", a.path, a.edge, b.id)
+					t.Fatalf("the path %v of %v crosses %s", a.path, a.edge, b.id)
 				}
 			}
 		}
 	}
-	var first, second bytes.Buffer
-	first.Write(draw(d, g, true))
-	second.Write(draw(d, layout(d), true))
-	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+	if !bytes.Equal(renderSVG(d, svgOptions{}), renderSVG(d, svgOptions{})) {
 		t.Fatal("the same document is drawn in two ways")
 	}
 }

@@ -3,7 +3,6 @@ package explain
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // A drawing is a document with coordinates. Columns run from left to right: the sources of a
@@ -13,7 +12,7 @@ type drawing struct {
 	width, height int
 	boxes         []box
 	arrows        []arrow
-	aside         int // the y coordinate of the unneeded stages; 0: there are none
+	unneededY     int // the y coordinate of the unneeded stages; 0: there are none
 }
 
 // A box is a stage, or an image or context that was not built here.
@@ -66,50 +65,52 @@ type layouter struct {
 	place   map[string]*slot
 }
 
-// layout computes all coordinates. The same document always gives the same drawing.
-func layout(d *Document) *drawing {
+// computeLayout computes all coordinates. The same document always gives the same drawing.
+func computeLayout(d *Document) *drawing {
 	l := &layouter{d: d, byID: map[string]*box{}, place: map[string]*slot{}}
-	l.make()
-	l.rank()
-	l.fill()
-	l.sort()
+	l.createBoxes()
+	l.assignRanks()
+	l.fillColumns()
+	l.sortColumns()
 	out := &drawing{}
-	out.width, out.height = l.stack()
-	l.unneeded(out)
+	out.width, out.height = l.stackBoxes()
+	l.placeUnneeded(out)
 	for _, b := range l.boxes {
 		out.boxes = append(out.boxes, *b)
 	}
 	for _, e := range d.Edges {
-		out.arrows = append(out.arrows, arrow{e, l.route(e)})
+		out.arrows = append(out.arrows, arrow{e, l.routeEdge(e)})
 	}
 	return out
 }
 
-// make creates the boxes, without coordinates.
-func (l *layouter) make() {
+// createBoxes creates the boxes, without coordinates.
+func (l *layouter) createBoxes() {
 	add := func(b *box) {
 		l.boxes = append(l.boxes, b)
 		l.byID[b.id] = b
 	}
 	for i := range l.d.Stages {
 		s := &l.d.Stages[i]
-		b := &box{id: s.ID, stage: s, name: s.Name, kind: "stage", w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom}
+		b := &box{
+			id: s.ID, stage: s, name: s.Name, kind: stageKind, w: boxWidth,
+			h: headRoom + rowRoom*len(s.Instructions) + footRoom,
+		}
 		if s.Target && len(l.d.Start.Argv) > 0 {
-			b.argv, b.h = list(l.d.Start.Argv), b.h+argvRoom
+			b.argv, b.h = formatList(l.d.Start.Argv), b.h+argvRoom
 		}
 		add(b)
 	}
 	for _, e := range l.d.Edges {
 		if l.byID[e.From] == nil {
-			kind, _, _ := strings.Cut(e.From, ":")
-			add(&box{id: e.From, name: e.FromName, kind: kind, w: smallWidth, h: smallRoom})
+			add(&box{id: e.From, name: e.FromName, kind: e.FromKind, w: smallWidth, h: smallRoom})
 		}
 	}
 }
 
-// rank assigns each box to a column. A stage goes one column to the right of its last source.
+// assignRanks assigns each box to a column. A stage goes one column to the right of its last source.
 // An image or context that was not built here goes one column to the left of its first user.
-func (l *layouter) rank() {
+func (l *layouter) assignRanks() {
 	for range l.boxes { // the graph has no cycles, so this is enough iterations
 		for _, e := range l.d.Edges {
 			from, to := l.byID[e.From], l.byID[e.To]
@@ -129,12 +130,12 @@ func (l *layouter) rank() {
 	}
 }
 
-func key(e Edge, column int) string {
+func laneKey(e Edge, column int) string {
 	return e.From + "\x00" + e.To + "\x00" + string(rune(column))
 }
 
-// fill assigns boxes and lanes to columns.
-func (l *layouter) fill() {
+// fillColumns assigns boxes and lanes to columns.
+func (l *layouter) fillColumns() {
 	put := func(column int, key string, s *slot) {
 		for len(l.columns) <= column {
 			l.columns = append(l.columns, nil)
@@ -149,15 +150,15 @@ func (l *layouter) fill() {
 	}
 	for _, e := range l.d.Edges {
 		for c := l.byID[e.From].rank + 1; c < l.byID[e.To].rank; c++ {
-			if k := key(e, c); l.place[k] == nil {
+			if k := laneKey(e, c); l.place[k] == nil {
 				put(c, k, &slot{edge: k, h: lane})
 			}
 		}
 	}
 }
 
-// sort orders each column by the average position of its slots' sources.
-func (l *layouter) sort() {
+// sortColumns orders each column by the average position of its slots' sources.
+func (l *layouter) sortColumns() {
 	for c, column := range l.columns {
 		sums, counts := map[*slot]float64{}, map[*slot]int{}
 		for _, e := range l.d.Edges {
@@ -165,8 +166,8 @@ func (l *layouter) sort() {
 			if c <= from || c > to {
 				continue
 			}
-			s := l.at(e, c)
-			sums[s] += float64(slices.Index(l.columns[c-1], l.at(e, c-1)))
+			s := l.slotAt(e, c)
+			sums[s] += float64(slices.Index(l.columns[c-1], l.slotAt(e, c-1)))
 			counts[s]++
 		}
 		for i, s := range column {
@@ -181,19 +182,19 @@ func (l *layouter) sort() {
 	}
 }
 
-// at returns the slot where an edge starts, ends or passes in a column.
-func (l *layouter) at(e Edge, column int) *slot {
+// slotAt returns the slot where an edge starts, ends or passes in a column.
+func (l *layouter) slotAt(e Edge, column int) *slot {
 	switch column {
 	case l.byID[e.From].rank:
 		return l.place[e.From]
 	case l.byID[e.To].rank:
 		return l.place[e.To]
 	}
-	return l.place[key(e, column)]
+	return l.place[laneKey(e, column)]
 }
 
-// stack sets the coordinates of the slots, and returns the total size.
-func (l *layouter) stack() (width, height int) {
+// stackBoxes sets the coordinates of the slots, and returns the total size.
+func (l *layouter) stackBoxes() (width, height int) {
 	x := border
 	for _, column := range l.columns {
 		w, y := 0, border
@@ -219,14 +220,14 @@ func (l *layouter) stack() (width, height int) {
 	return max(x-gap, border+boxWidth) + border, height + border
 }
 
-// unneeded places the stages that are not needed below all others, in rows.
-func (l *layouter) unneeded(d *drawing) {
+// placeUnneeded places the stages that are not needed below all others, in rows.
+func (l *layouter) placeUnneeded(d *drawing) {
 	x, y, highest := border, d.height+2*space, 0
 	for _, b := range l.boxes {
 		if b.stage == nil || b.stage.Needed {
 			continue
 		}
-		d.aside = cmp.Or(d.aside, d.height+space)
+		d.unneededY = cmp.Or(d.unneededY, d.height+space)
 		if x > border && x+b.w > d.width-border {
 			x, y, highest = border, y+highest+space, 0
 		}
@@ -237,9 +238,9 @@ func (l *layouter) unneeded(d *drawing) {
 	}
 }
 
-// route returns the points of an edge: from the last instruction of its source, along its
+// routeEdge returns the points of an edge: from the last instruction of its source, along its
 // lanes, to the instruction that takes from it.
-func (l *layouter) route(e Edge) []point {
+func (l *layouter) routeEdge(e Edge) []point {
 	from, to := l.byID[e.From], l.byID[e.To]
 	y := from.y + from.h/2
 	if from.stage != nil {
@@ -247,7 +248,7 @@ func (l *layouter) route(e Edge) []point {
 	}
 	out := []point{{from.x + from.w, y}, {l.x[from.rank] + l.w[from.rank], y}}
 	for c := from.rank + 1; c < to.rank; c++ {
-		y := l.place[key(e, c)].y + lane/2
+		y := l.place[laneKey(e, c)].y + lane/2
 		out = append(out, point{l.x[c], y}, point{l.x[c] + l.w[c], y})
 	}
 	row := slices.IndexFunc(to.stage.Instructions, func(i Instruction) bool { return i.ID == e.Node })

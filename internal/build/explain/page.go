@@ -22,17 +22,21 @@ type page struct {
 func HTML(w io.Writer, r *Report) error {
 	d := r.Document()
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"text": printable, "list": list, "seconds": seconds, "lines": func(i Instruction) string { return i.lines() },
-		"did": func(i Instruction) []string { return i.did() }, "fate": func(i Instruction) string { return i.fate() },
+		"text": printable, "list": formatList, "seconds": formatSeconds,
+		"lines": func(i Instruction) string { return i.lines() },
+		"did":   func(i Instruction) []string { return i.effects() },
+		"fate":  func(i Instruction) string { return i.outcome() },
 		"bytes": func(i Instruction) string {
 			if i.Layer == nil {
 				return ""
 			}
-			return size(i.Layer.Bytes)
+			return formatSize(i.Layer.Bytes)
 		},
 	}).Parse(pageText)
 	if err == nil {
-		err = t.Execute(w, page{d, d.summary(), template.HTML(draw(d, layout(d), false))}) // draw escapes its texts
+		// renderSVG escapes its texts
+		err = t.Execute(w, page{d, d.summary() + ". " + d.imageSummary() + ".",
+			template.HTML(renderSVG(d, svgOptions{}))})
 	}
 	if err != nil {
 		return fmt.Errorf("explain: %w", err)
@@ -40,10 +44,10 @@ func HTML(w io.Writer, r *Report) error {
 	return nil
 }
 
-// did describes what an instruction did, as in the text output, but without the cache.
-func (i *Instruction) did() []string {
-	t := &writer{}
-	t.what(i)
+// effects describes what an instruction did, as in the text output, but without the cache.
+func (i *Instruction) effects() []string {
+	t := &textWriter{}
+	t.writeEffects(i)
 	var out []string
 	for l := range strings.Lines(t.out.String()) {
 		out = append(out, strings.TrimSpace(l))

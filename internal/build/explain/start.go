@@ -19,46 +19,49 @@ type Start struct {
 	Trap       string   `json:"trap,omitempty"` // a likely mistake
 }
 
-func start(r *Report) Start {
+func describeStart(r *Report) Start {
 	c := &r.Config.Config
 	s := Start{
-		Argv: own(r.Argv), Entrypoint: own(c.Entrypoint), Cmd: own(c.Cmd),
-		User: cmp.Or(c.User, "root"), WorkingDir: cmp.Or(c.WorkingDir, "/"), StopSignal: cmp.Or(c.StopSignal, "SIGTERM"),
+		Argv: cloneList(r.Argv), Entrypoint: cloneList(c.Entrypoint), Cmd: cloneList(c.Cmd),
+		User: cmp.Or(c.User, "root"), WorkingDir: cmp.Or(c.WorkingDir, "/"),
+		StopSignal: cmp.Or(c.StopSignal, "SIGTERM"),
 	}
 	switch entry, cmd := len(s.Entrypoint) > 0, len(s.Cmd) > 0; {
 	case !entry && !cmd:
-		s.Rule = "There is neither ENTRYPOINT nor CMD: run needs a program as its argument."
+		s.Rule = "The image has no ENTRYPOINT and no CMD: run needs a program as an argument."
 	case !entry:
-		s.Rule = "CMD is the program, for want of an ENTRYPOINT: arguments of run replace all of it."
+		s.Rule = "CMD is the command, because there is no ENTRYPOINT. Arguments to run replace all of it."
 	case !cmd:
-		s.Rule = "ENTRYPOINT is the program: arguments of run are appended."
+		s.Rule = "ENTRYPOINT is the program. Arguments to run are appended."
 	default:
-		s.Rule = "ENTRYPOINT is the program and CMD its default arguments: arguments of run replace CMD."
+		s.Rule = "ENTRYPOINT is the program, and CMD its default arguments. Arguments to run replace CMD."
 	}
 	if len(s.Argv) == 0 {
 		return s
 	}
-	s.Form, s.Means = "exec", "Exec form: the program is process 1 itself, and gets the signals."
-	if shell(s.Argv, c.Shell) {
+	s.Form, s.Means = "exec", "Exec form: the program is process 1 and receives the signals."
+	if isShellForm(s.Argv, c.Shell) {
 		s.Form = "shell"
-		s.Means = "Shell form: " + list(s.Argv[:2]) + " runs the text, so the shell is process 1 and signals go to the shell, which need not pass them on: " +
-			"use the exec form, [\"program\", \"argument\"], or begin the text with exec."
+		s.Means = "Shell form: " + formatList(s.Argv[:2]) +
+			" runs the command. The shell is process 1 and may not forward signals " +
+			"to the program. Use the exec form, [\"program\", \"argument\"], or start the command with exec."
 	}
 	switch {
-	case shell(s.Entrypoint, c.Shell) && len(s.Cmd) > 0:
-		s.Trap = "ENTRYPOINT is in shell form: CMD becomes $0, $1, … of the shell, so most programs never see it."
-	case len(s.Entrypoint) > 0 && shell(s.Cmd, c.Shell):
-		s.Trap = "CMD is in shell form: " + list(s.Cmd[:2]) + " and the text become arguments of ENTRYPOINT."
+	case isShellForm(s.Entrypoint, c.Shell) && len(s.Cmd) > 0:
+		s.Trap = "ENTRYPOINT is in shell form, so CMD becomes $0, $1, … of the shell and does not reach the program."
+	case len(s.Entrypoint) > 0 && isShellForm(s.Cmd, c.Shell):
+		s.Trap = "CMD is in shell form, so ENTRYPOINT receives " + formatList(s.Cmd[:2]) +
+			" and the command as arguments."
 	}
 	return s
 }
 
-// shell reports whether a list is the result of the shell form: the shell, plus one string.
-func shell(argv, shell []string) bool {
+// isShellForm reports whether a list is the result of the shell form: the shell, plus one string.
+func isShellForm(argv, shell []string) bool {
 	if len(shell) == 0 {
 		shell = []string{"/bin/sh", "-c"}
 	}
 	return len(shell) > 1 && len(argv) > len(shell) && slices.Equal(argv[:len(shell)], shell)
 }
 
-func own(list []string) []string { return append([]string{}, list...) }
+func cloneList(list []string) []string { return append([]string{}, list...) }

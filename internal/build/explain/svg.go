@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -12,20 +13,9 @@ import (
 
 // svgStyle uses the colours of minirun's other pages. It applies to the drawing only: its
 // class names start with those of the drawing's elements.
-const svgStyle = `
-svg.stages { --text: #222; --back: #fff; --line: #8888; --dim: #777; --layer: #2f6fd0; --fill: #2f6fd022; --cached: #3d8c6e; --copy: #c2703d; --mount: #8457b8; font: 13px system-ui, sans-serif }
-@media (prefers-color-scheme: dark) { svg.stages { --text: #ddd; --back: #1c1c1e; --dim: #999; --layer: #6b9ff0; --fill: #6b9ff033; --cached: #5fb592; --copy: #e09460; --mount: #ab86dc } }
-.stages text { fill: var(--text) } .stages .page { fill: var(--back) }
-.stages .box { fill: none; stroke: var(--line) } .stages .target { stroke: var(--layer); stroke-width: 2 } .stages .outside { stroke-dasharray: 1 3; stroke-linecap: round }
-.stages .name { font-weight: 600 } .stages text.why { fill: var(--dim); font-size: 11px }
-.stages .code { font: 11px ui-monospace, monospace } .stages text.line { fill: var(--dim); font-size: 11px; text-anchor: end }
-.stages text.argv { font-weight: 600 } .stages text.side { font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums } .stages text.hit { fill: var(--cached) } .stages text.made { fill: var(--copy) }
-.stages .layer { fill: var(--fill); stroke: var(--layer) } .stages .layer.cached { stroke: var(--cached) }
-.stages .metadata, .stages .nothing { fill: none; stroke: var(--line); stroke-dasharray: 4 3 } .stages .base { fill: none }
-.stages .unneeded { opacity: .45 }
-.stages path { fill: none; stroke-width: 1.5 } .stages .from { stroke: var(--dim) } .stages .copy { stroke: var(--copy) } .stages .mount { stroke: var(--mount) }
-.stages marker path { stroke: none } .stages #from-end path { fill: var(--dim) } .stages #copy-end path { fill: var(--copy) } .stages #mount-end path { fill: var(--mount) }
-`
+//
+//go:embed svg.css
+var svgStyle string
 
 // cells measures the width of characters in a monospace font, in any locale.
 var cells = runewidth.Condition{StrictEmojiNeutral: true}
@@ -33,13 +23,13 @@ var cells = runewidth.Condition{StrictEmojiNeutral: true}
 // SVG writes the stages as a self-contained drawing.
 func SVG(w io.Writer, r *Report) error {
 	d := r.Document()
-	if _, err := w.Write(draw(d, layout(d), true)); err != nil {
+	if _, err := w.Write(renderSVG(d, svgOptions{background: true})); err != nil {
 		return fmt.Errorf("explain: %w", err)
 	}
 	return nil
 }
 
-type svg struct{ bytes.Buffer }
+type svgWriter struct{ bytes.Buffer }
 
 // escaped makes text from a build printable and escapes it for XML.
 func escaped(text string) string {
@@ -48,42 +38,54 @@ func escaped(text string) string {
 	return out.String()
 }
 
-func (s *svg) text(class string, x, y int, text string, most int) {
-	fmt.Fprintf(s, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, x, y, escaped(cells.Truncate(printable(text), most, "…")))
+func (s *svgWriter) writeText(class string, x, y int, text string, most int) {
+	fmt.Fprintf(s, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, x, y,
+		escaped(cells.Truncate(printable(text), most, "…")))
 }
 
-func (s *svg) rect(class string, x, y, w, h int) {
+func (s *svgWriter) writeRect(class string, x, y, w, h int) {
 	fmt.Fprintf(s, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\"/>\n", class, x, y, w, h)
 }
 
-// draw renders the drawing; standalone drawings have a background.
-func draw(d *Document, g *drawing, alone bool) []byte {
-	s := &svg{}
-	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
-	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()), svgStyle)
+// svgOptions select what is drawn.
+type svgOptions struct {
+	background bool // for a drawing that is not part of a page
+}
+
+// renderSVG draws the stages.
+func renderSVG(d *Document, o svgOptions) []byte {
+	g := computeLayout(d)
+	s := &svgWriter{}
+	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "+
+		"viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
+	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()+". "+d.imageSummary()+"."),
+		svgStyle)
 	for _, kind := range []string{"from", "copy", "mount"} {
-		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
+		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" "+
+			"markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
 	}
 	s.WriteString("</defs>\n")
-	if alone {
-		s.rect("page", 0, 0, g.width, g.height)
+	if o.background {
+		s.writeRect("page", 0, 0, g.width, g.height)
 	}
-	if g.aside > 0 {
-		s.text("why", border, g.aside+6, "not needed: from the target, no FROM, COPY --from or mount leads to these", 200)
+	if g.unneededY > 0 {
+		s.writeText("why", border, g.unneededY+6,
+			"not needed: the target does not use these with FROM, COPY --from or RUN --mount", 200)
 	}
 	for _, a := range g.arrows {
-		s.arrow(a)
+		s.writeArrow(a)
 	}
 	for i := range g.boxes {
-		s.box(&g.boxes[i])
+		s.writeBox(&g.boxes[i])
 	}
 	s.WriteString("</svg>\n")
 	return s.Bytes()
 }
 
-func (s *svg) arrow(a arrow) {
+func (s *svgWriter) writeArrow(a arrow) {
 	p := a.path
-	fmt.Fprintf(s, "<path class=\"%s\" marker-end=\"url(#%s-end)\" d=\"M%d %dL%d %d", a.edge.Kind, a.edge.Kind, p[0].x, p[0].y, p[1].x, p[1].y)
+	fmt.Fprintf(s, "<path class=\"%s\" marker-end=\"url(#%s-end)\" d=\"M%d %dL%d %d", a.edge.Kind, a.edge.Kind,
+		p[0].x, p[0].y, p[1].x, p[1].y)
 	for i := 2; i < len(p); i++ {
 		from, to := p[i-1], p[i]
 		if i%2 == 1 { // along a lane
@@ -94,15 +96,16 @@ func (s *svg) arrow(a arrow) {
 		fmt.Fprintf(s, "C%d %d %d %d %d %d", middle, from.y, middle, to.y, to.x, to.y)
 	}
 	e := a.edge
-	fmt.Fprintf(s, "\"><title>%s</title></path>\n", escaped(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
+	fmt.Fprintf(s, "\"><title>%s</title></path>\n",
+		escaped(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
 }
 
-func (s *svg) box(b *box) {
+func (s *svgWriter) writeBox(b *box) {
 	if b.stage == nil {
 		fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(b.name))
-		s.rect("box outside", b.x, b.y, b.w, b.h)
-		s.text("why", b.x+10, b.y+15, b.kind, 20)
-		s.text("code", b.x+10, b.y+31, b.name, 25)
+		s.writeRect("box outside", b.x, b.y, b.w, b.h)
+		s.writeText("why", b.x+10, b.y+15, b.kind, 20)
+		s.writeText("code", b.x+10, b.y+31, b.name, 25)
 		s.WriteString("</g>\n")
 		return
 	}
@@ -116,60 +119,60 @@ func (s *svg) box(b *box) {
 	}
 	switch {
 	case b.stage.Target:
-		class, sub = "box target", sub+": the target"
+		class, sub = "box target", sub+"; the target"
 	case b.stage.InImage:
-		sub += ": its layers are the image's, too"
+		sub += "; in the image"
 	case b.stage.Needed:
-		sub += ": its layers stay behind"
+		sub += "; not in the image"
 	}
 	fmt.Fprintf(s, "<g%s>\n", group)
-	s.rect(class, b.x, b.y, b.w, b.h)
-	s.text("name", b.x+10, b.y+19, b.name, 50)
-	s.text("why", b.x+10, b.y+34, sub, 70)
+	s.writeRect(class, b.x, b.y, b.w, b.h)
+	s.writeText("name", b.x+10, b.y+19, b.name, 50)
+	s.writeText("why", b.x+10, b.y+34, sub, 70)
 	for i := range b.stage.Instructions {
-		s.row(b, &b.stage.Instructions[i], b.row(i))
+		s.writeRow(b, &b.stage.Instructions[i], b.row(i))
 	}
 	if b.argv != "" {
-		s.text("why", b.x+10, b.y+b.h-13, "runs", 10)
-		s.text("code argv", b.x+40, b.y+b.h-13, b.argv, 52)
+		s.writeText("why", b.x+10, b.y+b.h-13, "runs", 10)
+		s.writeText("code argv", b.x+40, b.y+b.h-13, b.argv, 52)
 	}
 	s.WriteString("</g>\n")
 }
 
-// row draws an instruction: solid if it produces a layer, dashed if it does not.
-func (s *svg) row(b *box, i *Instruction, y int) {
+// writeRow draws an instruction: solid if it produces a layer, dashed if it does not.
+func (s *svgWriter) writeRow(b *box, i *Instruction, y int) {
 	const room = 42 // characters of the instruction
 	class, side, hit := i.Kind, "", "side"
 	if i.Layer != nil {
-		side = size(i.Layer.Bytes)
+		side = formatSize(i.Layer.Bytes)
 	}
 	switch {
 	case i.Kind != Layer || !i.Needed:
 	case i.Cached:
 		class, side, hit = class+" cached", side+" ✓", "side hit"
 	default:
-		side, hit = side+" · "+seconds(i.Seconds), "side made"
+		side, hit = side+" · "+formatSeconds(i.Seconds), "side made"
 	}
-	fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(i.tip()))
-	s.rect(class, b.x+34, y+2, b.w-42, rowRoom-4)
+	fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(i.tooltip()))
+	s.writeRect(class, b.x+34, y+2, b.w-42, rowRoom-4)
 	if i.Line > 0 {
-		s.text("line", b.x+29, y+17, fmt.Sprint(i.Line), 6)
+		s.writeText("line", b.x+29, y+17, fmt.Sprint(i.Line), 6)
 	}
-	s.text("code", b.x+40, y+17, i.Text, room)
+	s.writeText("code", b.x+40, y+17, i.Text, room)
 	if side != "" {
-		s.text(hit, b.x+b.w-14, y+17, strings.TrimSpace(side), 20)
+		s.writeText(hit, b.x+b.w-14, y+17, strings.TrimSpace(side), 20)
 	}
 	s.WriteString("</g>\n")
 }
 
-// tip is the text shown when the pointer is over an instruction.
-func (i *Instruction) tip() string {
+// tooltip is the text shown when the pointer is over an instruction.
+func (i *Instruction) tooltip() string {
 	if !i.Needed {
 		return i.Text
 	}
-	out := append([]string{i.Text}, i.did()...)
+	out := append([]string{i.Text}, i.effects()...)
 	if i.Kind == Layer {
-		out = append(append(out, i.fate()), i.Inputs...)
+		out = append(append(out, i.outcome()), i.Inputs...)
 	}
 	return strings.Join(out, " | ")
 }

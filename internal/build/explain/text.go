@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,23 +14,27 @@ import (
 
 // Text writes the document for a terminal.
 func Text(w io.Writer, r *Report, colour bool) error {
-	t := &writer{}
+	t := &textWriter{}
 	if colour {
-		t.style = style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", built: "\x1b[33m", bad: "\x1b[31m", off: "\x1b[0m"}
+		t.style = style{
+			dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", built: "\x1b[33m", bad: "\x1b[31m", off: "\x1b[0m",
+		}
 	}
 	d := r.Document()
-	t.line(t.bold, d.summary())
-	t.graph(d)
+	t.writeLine(t.bold, d.summary())
+	t.writeLine("", d.imageSummary())
+	t.writeEdges(d)
 	for i := range d.Stages {
-		t.stage(&d.Stages[i])
+		t.writeStage(&d.Stages[i])
 	}
-	t.start(&d.Start)
+	t.writeStart(&d.Start)
 	if _, err := w.Write(t.out.Bytes()); err != nil {
 		return fmt.Errorf("explain: %w", err)
 	}
 	return nil
 }
 
+// summary describes the build in one line.
 func (d *Document) summary() string {
 	needed := 0
 	for _, s := range d.Stages {
@@ -37,10 +42,18 @@ func (d *Document) summary() string {
 			needed++
 		}
 	}
-	text := fmt.Sprintf("%s for %s in %s: %d of %s needed. The image has %s of its base and %s made here, of %s",
-		d.Target, d.Platform, seconds(d.Seconds), needed, counted(len(d.Stages), "stage"), counted(d.Image.Base, "layer"), counted(d.Image.Layers, "layer"), size(d.Image.Bytes))
+	return fmt.Sprintf("%s for %s: built in %s, %d of %s needed", d.Target, d.Platform, formatSeconds(d.Seconds),
+		needed,
+		pluralize(len(d.Stages), "stage"))
+}
+
+// imageSummary describes the layers of the image in one line.
+func (d *Document) imageSummary() string {
+	text := fmt.Sprintf("The image has %s from its base and %s built here (%s)", pluralize(d.Image.Base, "layer"),
+		pluralize(d.Image.Layers, "layer"), formatSize(d.Image.Bytes))
 	if n := d.Layers - d.Image.Layers; n > 0 {
-		text += fmt.Sprintf("; %s of %s stayed behind", counted(n, "layer"), size(d.Bytes-d.Image.Bytes))
+		text += fmt.Sprintf("; %s (%s) not in the image", pluralize(n, "other layer"),
+			formatSize(d.Bytes-d.Image.Bytes))
 	}
 	return text
 }
@@ -48,13 +61,13 @@ func (d *Document) summary() string {
 // A style is the set of a terminal's colours; empty without colours.
 type style struct{ dim, bold, good, built, bad, off string }
 
-type writer struct {
+type textWriter struct {
 	style
 	out bytes.Buffer
 }
 
-// line writes one line in a style, without terminal control characters.
-func (t *writer) line(style, text string) {
+// writeLine writes one line in a style, without terminal control characters.
+func (t *textWriter) writeLine(style, text string) {
 	text = strings.TrimRight(printable(text), " ")
 	if style != "" {
 		text = style + text + t.off
@@ -62,47 +75,62 @@ func (t *writer) line(style, text string) {
 	t.out.WriteString(text + "\n")
 }
 
-func (t *writer) heading(text string) {
-	t.out.WriteString("\n")
-	t.line(t.bold, text)
+// writeParagraph writes an indented sentence in lines of up to 100 columns.
+func (t *textWriter) writeParagraph(style, text string) {
+	const width = 100
+	line := " "
+	for word := range strings.FieldsSeq(text) {
+		if line != " " && len(line)+1+len(word) > width {
+			t.writeLine(style, line)
+			line = " "
+		}
+		line += " " + word
+	}
+	if line != " " {
+		t.writeLine(style, line)
+	}
 }
 
-// graph writes the stage dependencies.
-func (t *writer) graph(d *Document) {
+func (t *textWriter) writeHeading(text string) {
+	t.out.WriteString("\n")
+	t.writeLine(t.bold, text)
+}
+
+// writeEdges writes the stage dependencies.
+func (t *textWriter) writeEdges(d *Document) {
 	if len(d.Edges) == 0 {
 		return
 	}
-	t.heading("who takes from whom")
+	t.writeHeading("stage dependencies")
 	width := 0
 	for _, e := range d.Edges {
-		width = max(width, len([]rune(printable(e.begin()))))
+		width = max(width, len([]rune(printable(e.source()))))
 	}
 	for _, e := range d.Edges {
 		text := e.Name()
 		if e.What != "" {
 			text += " " + e.What
 		}
-		begin := printable(e.begin())
+		begin := printable(e.source())
 		pad := strings.Repeat(" ", width-len([]rune(begin)))
-		t.line("", fmt.Sprintf("  %s%s ──▶ %s  %s (line %d)", begin, pad, e.ToName, text, e.Line))
+		t.writeLine("", fmt.Sprintf("  %s%s ──▶ %s  %s (line %d)", begin, pad, e.ToName, text, e.Line))
 	}
 }
 
-// begin formats the start of an edge, with its kind unless it is a stage.
-func (e Edge) begin() string {
-	kind, _, _ := strings.Cut(e.From, ":")
-	if kind == "stage" {
+// source formats the start of an edge, with its kind unless it is a stage.
+func (e Edge) source() string {
+	if e.FromKind == stageKind {
 		return e.FromName
 	}
-	return kind + " " + e.FromName
+	return e.FromKind + " " + e.FromName
 }
 
-func (t *writer) stage(s *Stage) {
+func (t *textWriter) writeStage(s *Stage) {
 	text := "stage " + s.Name + ": " + s.Why
 	if s.Platform != "" {
 		text += ", for " + s.Platform
 	}
-	t.heading(text)
+	t.writeHeading(text)
 	for k := range s.Instructions {
 		i := &s.Instructions[k]
 		look := ""
@@ -111,12 +139,12 @@ func (t *writer) stage(s *Stage) {
 		}
 		text := i.Text
 		if i.OnBuild {
-			text += "  (ONBUILD of " + s.Base + ")"
+			text += "  (ONBUILD from " + s.Base + ")"
 		}
-		t.line(look, fmt.Sprintf("%7s  %s", i.lines(), text))
+		t.writeLine(look, fmt.Sprintf("%7s  %s", i.lines(), text))
 		if s.Needed {
-			t.what(i)
-			t.cache(i)
+			t.writeEffects(i)
+			t.writeOutcome(i)
 		}
 	}
 }
@@ -133,18 +161,18 @@ func (i *Instruction) lines() string {
 
 const margin = "         "
 
-// what writes what an instruction did.
-func (t *writer) what(i *Instruction) {
+// writeEffects writes what an instruction did.
+func (t *textWriter) writeEffects(i *Instruction) {
 	switch i.Kind {
 	case Base:
-		t.line(t.dim, margin+"base: "+i.From)
+		t.writeLine(t.dim, margin+"base: "+i.From)
 		return
 	case Nothing:
-		t.line(t.dim, margin+"neither a layer nor metadata: the image stays as it is")
+		t.writeLine(t.dim, margin+"no layer, no metadata: the image does not change")
 		return
 	case Metadata:
 		for _, c := range i.Changes {
-			t.line(t.dim, margin+"metadata only: changes "+c.String())
+			t.writeLine(t.dim, margin+"metadata only: "+c.String())
 		}
 		return
 	}
@@ -152,22 +180,22 @@ func (t *writer) what(i *Instruction) {
 	if i.Layer != nil {
 		text += ": " + i.Layer.String()
 	}
-	t.line("", margin+text)
+	t.writeLine("", margin+text)
 	if i.Layer != nil && len(i.Layer.Largest) > 0 {
-		t.line(t.dim, margin+"largest: "+i.Layer.names())
+		t.writeLine(t.dim, margin+"largest: "+i.Layer.largestFiles())
 	}
 	for _, c := range i.Changes {
-		t.line(t.dim, margin+"and changes "+c.String())
+		t.writeLine(t.dim, margin+"metadata: "+c.String())
 	}
 }
 
-func (t *writer) cache(i *Instruction) {
+func (t *textWriter) writeOutcome(i *Instruction) {
 	if i.Kind != Layer {
 		return
 	}
-	t.line(i.style(t.style), margin+i.fate())
+	t.writeLine(i.style(t.style), margin+i.outcome())
 	for _, c := range i.Inputs {
-		t.line(i.style(t.style), margin+"  "+c)
+		t.writeLine(i.style(t.style), margin+"  "+c)
 	}
 }
 
@@ -178,11 +206,11 @@ func (i *Instruction) style(s style) string {
 	return s.built
 }
 
-// fate describes whether a layer was cached, and why.
-func (i *Instruction) fate() string {
+// outcome describes whether a layer was cached, and why.
+func (i *Instruction) outcome() string {
 	text := "cached"
 	if !i.Cached {
-		text = "built in " + seconds(i.Seconds)
+		text = "built in " + formatSeconds(i.Seconds)
 	}
 	if i.Reason != "" {
 		text += ": " + i.Reason
@@ -191,7 +219,7 @@ func (i *Instruction) fate() string {
 }
 
 func (l *LayerText) String() string {
-	text := size(l.Bytes)
+	text := formatSize(l.Bytes)
 	for _, c := range []struct {
 		n    int
 		name string
@@ -206,27 +234,24 @@ func (l *LayerText) String() string {
 	return text
 }
 
-func (l *LayerText) names() string {
+func (l *LayerText) largestFiles() string {
 	var out []string
 	for _, f := range l.Largest {
-		out = append(out, "/"+strings.TrimPrefix(f.Path, "/")+" "+size(f.Bytes))
+		out = append(out, "/"+strings.TrimPrefix(f.Path, "/")+" "+formatSize(f.Bytes))
 	}
 	return strings.Join(out, ", ")
 }
 
-func (t *writer) start(s *Start) {
-	t.heading("what runs")
-	t.line("", "  ENTRYPOINT "+or(list(s.Entrypoint), "[]"))
-	t.line("", "  CMD        "+or(list(s.Cmd), "[]"))
-	t.line(t.bold, "  argv       "+or(list(s.Argv), "[]"))
-	t.line("", fmt.Sprintf("  as %s in %s, stopped by %s", s.User, s.WorkingDir, s.StopSignal))
-	t.line("", "  "+s.Rule)
-	if s.Means != "" {
-		t.line("", "  "+s.Means)
-	}
-	if s.Trap != "" {
-		t.line(t.bad, "  "+s.Trap)
-	}
+func (t *textWriter) writeStart(s *Start) {
+	t.writeHeading("what the container runs")
+	t.writeLine("", "  ENTRYPOINT "+cmp.Or(formatList(s.Entrypoint), "[]"))
+	t.writeLine("", "  CMD        "+cmp.Or(formatList(s.Cmd), "[]"))
+	t.writeLine(t.bold, "  argv       "+cmp.Or(formatList(s.Argv), "[]"))
+	t.writeLine("", fmt.Sprintf("  user %s, working directory %s, stop signal %s", s.User, s.WorkingDir,
+		s.StopSignal))
+	t.writeParagraph("", s.Rule)
+	t.writeParagraph("", s.Means)
+	t.writeParagraph(t.bad, s.Trap)
 }
 
 // printable replaces unprintable characters with escapes, and a newline with ⏎.
@@ -248,20 +273,13 @@ func printable(text string) string {
 	return out.String()
 }
 
-func size(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+func formatSize(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
 
-func seconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
+func formatSeconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
 
-func counted(n int, what string) string {
+func pluralize(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func or(text, instead string) string {
-	if text == "" {
-		return instead
-	}
-	return text
 }

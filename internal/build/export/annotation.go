@@ -26,21 +26,21 @@ const (
 	onIndexDescriptor    = "index-descriptor"
 )
 
-var places = []string{onManifest, onManifestDescriptor, onIndex, onIndexDescriptor}
+var annotationTypes = []string{onManifest, onManifestDescriptor, onIndex, onIndexDescriptor}
 
 var (
 	// annotation-TYPE[PLATFORM].KEY, for --output
-	attribute = regexp.MustCompile(`^annotation(?:-([a-z-]+))?(?:\[([^]]*)\])?\.(.+)$`)
+	keyPattern = regexp.MustCompile(`^annotation(?:-([a-z-]+))?(?:\[([^]]*)\])?\.(.+)$`)
 	// TYPE[PLATFORM],TYPE…:KEY=VALUE, for --annotation; without types a key may contain a colon
-	prefixed = regexp.MustCompile(`^((?:[a-z-]+(?:\[[^]]*\])?)(?:,[a-z-]+(?:\[[^]]*\])?)*):(.*)$`)
-	place    = regexp.MustCompile(`^([a-z-]+)(?:\[([^]]*)\])?$`)
+	typesPattern = regexp.MustCompile(`^((?:[a-z-]+(?:\[[^]]*\])?)(?:,[a-z-]+(?:\[[^]]*\])?)*):(.*)$`)
+	typePattern  = regexp.MustCompile(`^([a-z-]+)(?:\[([^]]*)\])?$`)
 )
 
-// annotation parses a key of --output that is not a known option.
-func (o *Output) annotation(key, value string) error {
-	m := attribute.FindStringSubmatch(key)
+// addAnnotation parses a key of --output that is not a known option.
+func (o *Output) addAnnotation(key, value string) error {
+	m := keyPattern.FindStringSubmatch(key)
 	if m == nil {
-		return fmt.Errorf("%s: is unknown", key)
+		return fmt.Errorf("unknown key %q", key)
 	}
 	on := m[1]
 	if on == "" {
@@ -56,8 +56,8 @@ func (o *Output) annotation(key, value string) error {
 
 func newAnnotation(on, platform, key, value string) (Annotation, error) {
 	a := Annotation{On: on, Key: key, Value: value}
-	if !slices.Contains(places, on) {
-		return a, fmt.Errorf("annotation of %q: must be of %s", on, strings.Join(places, ", "))
+	if !slices.Contains(annotationTypes, on) {
+		return a, fmt.Errorf("annotation type %q: must be one of %s", on, strings.Join(annotationTypes, ", "))
 	}
 	if platform != "" {
 		p, err := platforms.Parse(platform)
@@ -74,7 +74,7 @@ func newAnnotation(on, platform, key, value string) (Annotation, error) {
 func ParseAnnotation(text string) (out []Annotation, err error) {
 	types, rest := onManifest, text
 	key, _, _ := strings.Cut(text, "=")
-	if m := prefixed.FindStringSubmatch(key); m != nil {
+	if m := typesPattern.FindStringSubmatch(key); m != nil {
 		types, rest = m[1], text[len(m[1])+1:]
 	}
 	key, value, ok := strings.Cut(rest, "=")
@@ -82,7 +82,7 @@ func ParseAnnotation(text string) (out []Annotation, err error) {
 		return nil, fmt.Errorf("--annotation %q: must be [TYPE:]KEY=VALUE", text)
 	}
 	for t := range strings.SplitSeq(types, ",") {
-		m := place.FindStringSubmatch(t)
+		m := typePattern.FindStringSubmatch(t)
 		a, err := newAnnotation(m[1], m[2], key, value)
 		if err != nil {
 			return nil, fmt.Errorf("--annotation %q: %w", text, err)
@@ -92,8 +92,8 @@ func ParseAnnotation(text string) (out []Annotation, err error) {
 	return out, nil
 }
 
-// annotated returns the annotations of one document; for a manifest, those of its platform.
-func annotated(list []Annotation, on string, p oci.Platform) map[string]string {
+// selectAnnotations returns the annotations of one document; for a manifest, those of its platform.
+func selectAnnotations(list []Annotation, on string, p oci.Platform) map[string]string {
 	var out map[string]string
 	for _, a := range list {
 		if a.On != on || a.Platform != "" && a.Platform != platforms.Format(platforms.Normalize(p)) {
@@ -107,7 +107,7 @@ func annotated(list []Annotation, on string, p oci.Platform) map[string]string {
 	return out
 }
 
-// NeedIndex reports whether any annotations belong to an index.
-func NeedIndex(list []Annotation) bool {
+// NeedsIndex reports whether any annotations belong to an index.
+func NeedsIndex(list []Annotation) bool {
 	return slices.ContainsFunc(list, func(a Annotation) bool { return a.On == onIndex || a.On == onIndexDescriptor })
 }

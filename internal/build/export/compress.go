@@ -40,10 +40,10 @@ func (c Compression) check() error {
 		most = 22
 	case "uncompressed":
 		if c.Level != 0 {
-			return errors.New("compression-level: what is uncompressed has none")
+			return errors.New("compression-level: uncompressed layers have no level")
 		}
 	case "estargz":
-		return errors.New("compression estargz: minirun does not make it, as nothing here reads single files of it: use gzip or zstd")
+		return errors.New("compression estargz: not supported\nhint: use gzip or zstd")
 	default:
 		return fmt.Errorf("compression %q: must be gzip, zstd or uncompressed", c.Kind)
 	}
@@ -74,15 +74,15 @@ func (c Compression) has(d oci.Descriptor) bool {
 	return d.MediaType == c.mediaType()
 }
 
-type nothing struct{ io.Writer }
+type nopCloser struct{ io.Writer }
 
-func (nothing) Close() error { return nil }
+func (nopCloser) Close() error { return nil }
 
-// compressor writes no timestamp in the header, so the same files give the same bytes.
-func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
+// newCompressor writes no timestamp in the header, so the same files give the same bytes.
+func newCompressor(w io.Writer, c Compression) (io.WriteCloser, error) {
 	switch c.Kind {
 	case "uncompressed":
-		return nothing{w}, nil
+		return nopCloser{w}, nil
 	case "zstd":
 		level := zstd.SpeedDefault
 		if c.Level != 0 {

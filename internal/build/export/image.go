@@ -32,16 +32,16 @@ type Result struct {
 	Compression Compression
 	Annotations []Annotation
 
-	// Inside, if set, returns the value of the configuration's field InsideName, given the
-	// packed layers.
-	Inside     func(layers []Layer) (json.RawMessage, error)
-	InsideName string
+	// ExtraField, if set, returns the value of the configuration's field ExtraFieldName, given
+	// the packed layers.
+	ExtraField     func(layers []Layer) (json.RawMessage, error)
+	ExtraFieldName string
 }
 
-// Image stores an image: blobs, configuration, manifest. It records in the store that the
+// StoreImage stores an image: blobs, configuration, manifest. It records in the store that the
 // layers are already unpacked. The image has no name yet: until it gets one, or is otherwise
 // kept, only the store's shared lock protects it.
-func Image(ctx context.Context, s *store.Store, r Result) (oci.Descriptor, error) {
+func StoreImage(ctx context.Context, s *store.Store, r Result) (oci.Descriptor, error) {
 	var latest *time.Time
 	if r.Rewrite {
 		latest = r.Epoch
@@ -57,7 +57,10 @@ func Image(ctx context.Context, s *store.Store, r Result) (oci.Descriptor, error
 	created := r.Created
 	config.Created, config.Platform = &created, r.Platform
 	config.RootFS = oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
-	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: annotated(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{}}
+	m := oci.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
+		Annotations: selectAnnotations(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{},
+	}
 	var keys []digest.Digest
 	for i, l := range r.Layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
@@ -70,27 +73,27 @@ func Image(ctx context.Context, s *store.Store, r Result) (oci.Descriptor, error
 		keys = append(keys, l.Key)
 	}
 	var err error
-	if m.Config, err = configuration(s, r, config); err != nil {
+	if m.Config, err = storeConfig(s, r, config); err != nil {
 		return oci.Descriptor{}, err
 	}
-	d, err := document(s, oci.MediaTypeImageManifest, m)
+	d, err := putJSON(s, oci.MediaTypeImageManifest, m)
 	if err != nil {
 		return d, err
 	}
 	p := r.Platform
-	d.Platform, d.Annotations = &p, annotated(r.Annotations, onManifestDescriptor, p)
+	d.Platform, d.Annotations = &p, selectAnnotations(r.Annotations, onManifestDescriptor, p)
 	if latest != nil {
 		return d, nil // the steps' directories have different times, so it is unpacked if it is run
 	}
 	return d, s.SetUnpacked(m.Config.Digest, keys)
 }
 
-// configuration stores the configuration, including the field InsideName.
-func configuration(s *store.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
-	if r.Inside == nil {
-		return document(s, oci.MediaTypeImageConfig, config)
+// storeConfig stores the configuration, including the extra field.
+func storeConfig(s *store.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
+	if r.ExtraField == nil {
+		return putJSON(s, oci.MediaTypeImageConfig, config)
 	}
-	inside, err := r.Inside(r.Layers)
+	inside, err := r.ExtraField(r.Layers)
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
@@ -102,22 +105,23 @@ func configuration(s *store.Store, r Result, config docker.DockerOCIImage) (oci.
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return oci.Descriptor{}, err
 	}
-	fields[r.InsideName] = inside
-	return document(s, oci.MediaTypeImageConfig, fields)
+	fields[r.ExtraFieldName] = inside
+	return putJSON(s, oci.MediaTypeImageConfig, fields)
 }
 
-// Index stores an index of several platforms' manifests and their attestations.
-func Index(s *store.Store, list []oci.Descriptor, annotations []Annotation) (oci.Descriptor, error) {
-	d, err := index(s, list, annotated(annotations, onIndex, oci.Platform{}))
-	d.Annotations = annotated(annotations, onIndexDescriptor, oci.Platform{})
+// StoreIndex stores an index of several platforms' manifests and their attestations.
+func StoreIndex(s *store.Store, list []oci.Descriptor, annotations []Annotation) (oci.Descriptor, error) {
+	d, err := putIndex(s, list, selectAnnotations(annotations, onIndex, oci.Platform{}))
+	d.Annotations = selectAnnotations(annotations, onIndexDescriptor, oci.Platform{})
 	return d, err
 }
 
-func index(s *store.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
-	return document(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
+func putIndex(s *store.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
+	return putJSON(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
 }
 
-func document(s *store.Store, mediaType string, what any) (oci.Descriptor, error) {
+func putJSON(s *store.Store, mediaType string, what any) (oci.Descriptor, error) {
 	text, err := json.Marshal(what)
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -149,6 +153,6 @@ func Attach(s *store.Store, about oci.Descriptor, list []Statement) (oci.Descrip
 	if _, err := s.PutDocument(oci.MediaTypeEmptyJSON, oci.DescriptorEmptyJSON.Data); err != nil {
 		return oci.Descriptor{}, fmt.Errorf("store the attestation: %w", err)
 	}
-	d, err := document(s, oci.MediaTypeImageManifest, attest.Manifest(about, layers))
+	d, err := putJSON(s, oci.MediaTypeImageManifest, attest.Manifest(about, layers))
 	return attest.Reference(about, d), err
 }

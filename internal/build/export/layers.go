@@ -43,8 +43,8 @@ type Layer struct {
 	DiffID digest.Digest
 }
 
-// packed records how a layer was packed.
-type packed struct {
+// blobNote records how a layer was packed.
+type blobNote struct {
 	Desc   oci.Descriptor `json:"desc"`
 	DiffID digest.Digest  `json:"diffID"`
 }
@@ -56,7 +56,7 @@ func Pack(ctx context.Context, s *store.Store, layers []Layer, c Compression, la
 	gate := make(chan struct{}, 2)
 	var settled error
 	var wait sync.WaitGroup
-	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors compress
+	wait.Go(func() { settled = s.Settle(layerDirs(layers)) }) // the disk writes while the processors compress
 	for i := range layers {
 		l := &layers[i]
 		work := func() error { return l.pack(ctx, s, c, latest) }
@@ -78,7 +78,7 @@ func Pack(ctx context.Context, s *store.Store, layers []Layer, c Compression, la
 	return errors.Join(append(errs, settled)...)
 }
 
-func directories(layers []Layer) (out []string) {
+func layerDirs(layers []Layer) (out []string) {
 	for _, l := range layers {
 		out = append(out, filepath.Dir(l.Dir))
 	}
@@ -87,7 +87,7 @@ func directories(layers []Layer) (out []string) {
 
 // pack creates a blob from a step's directory.
 func (l *Layer) pack(ctx context.Context, s *store.Store, c Compression, latest *time.Time) error {
-	return l.once(s, l.note(s, c, latest), c, func(w io.Writer) error {
+	return l.createBlob(s, l.notePath(s, c, latest), c, func(w io.Writer) error {
 		return layer.Pack(ctxio.NewWriter(ctx, w), l.Dir, layer.PackOptions{Latest: latest})
 	})
 }
@@ -96,7 +96,7 @@ func (l *Layer) pack(ctx context.Context, s *store.Store, c Compression, latest 
 func (l *Layer) repack(ctx context.Context, s *store.Store, c Compression) error {
 	from, diffID := l.Desc.Digest, l.DiffID
 	note := filepath.Join(s.Dir, "build", "blobs", from.Encoded()[:32]+"."+c.String())
-	err := l.once(s, note, c, func(w io.Writer) error {
+	err := l.createBlob(s, note, c, func(w io.Writer) error {
 		f, err := os.Open(s.Blob(from.String()))
 		if err != nil {
 			return err
@@ -110,28 +110,28 @@ func (l *Layer) repack(ctx context.Context, s *store.Store, c Compression) error
 		return errors.Join(err, f.Close())
 	})
 	if err == nil && l.DiffID != diffID {
-		err = fmt.Errorf("layer %s: its archive is %s, the image says %s", from, l.DiffID, diffID)
+		err = fmt.Errorf("layer %s: the digest of its archive is %s, but the image lists %s", from, l.DiffID, diffID)
 	}
 	return err
 }
 
-// once creates a blob, unless a note refers to an existing one.
-func (l *Layer) once(s *store.Store, note string, c Compression, archive func(io.Writer) error) error {
-	var known packed
+// createBlob creates a blob, unless a note refers to an existing one.
+func (l *Layer) createBlob(s *store.Store, note string, c Compression, archive func(io.Writer) error) error {
+	var known blobNote
 	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
 		l.Desc, l.DiffID = known.Desc, known.DiffID
 		return nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := l.write(s, c, archive); err != nil {
+	if err := l.writeBlob(s, c, archive); err != nil {
 		return err
 	}
-	return l.remember(s, note)
+	return l.writeNote(s, note)
 }
 
-// note is the path of the file that records the blob of a layer.
-func (l *Layer) note(s *store.Store, c Compression, latest *time.Time) string {
+// notePath is the path of the file that records the blob of a layer.
+func (l *Layer) notePath(s *store.Store, c Compression, latest *time.Time) string {
 	name := l.Key.Encoded()[:32] + "." + c.String()
 	if latest != nil {
 		name += "." + strconv.FormatInt(latest.Unix(), 10)
@@ -139,28 +139,28 @@ func (l *Layer) note(s *store.Store, c Compression, latest *time.Time) string {
 	return filepath.Join(s.Dir, "build", "blobs", name)
 }
 
-func (l *Layer) remember(s *store.Store, note string) error {
-	text, err := json.Marshal(packed{l.Desc, l.DiffID})
+func (l *Layer) writeNote(s *store.Store, note string) error {
+	text, err := json.Marshal(blobNote{l.Desc, l.DiffID})
 	if err != nil {
 		return err
 	}
 	return s.Replace(note, text)
 }
 
-// Remember records the blob from which a layer was unpacked, so that the layer is not packed
+// RecordBlob records the blob from which a layer was unpacked, so that the layer is not packed
 // again.
-func (l *Layer) Remember(s *store.Store) error {
+func (l *Layer) RecordBlob(s *store.Store) error {
 	c := Compression{Kind: "uncompressed"}
 	for _, kind := range []string{"gzip", "zstd"} {
 		if strings.HasSuffix(l.Desc.MediaType, kind) {
 			c.Kind = kind
 		}
 	}
-	return l.remember(s, l.note(s, c, nil))
+	return l.writeNote(s, l.notePath(s, c, nil))
 }
 
-// write creates the blob.
-func (l *Layer) write(s *store.Store, c Compression, archive func(io.Writer) error) (err error) {
+// writeBlob creates the blob.
+func (l *Layer) writeBlob(s *store.Store, c Compression, archive func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(s.Temporary("blob"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -169,9 +169,9 @@ func (l *Layer) write(s *store.Store, c Compression, archive func(io.Writer) err
 		_ = f.Close()
 		_ = os.Remove(f.Name()) // fails if it became a blob
 	}()
-	whole := &counted{to: f, hash: sha256.New()}
+	whole := &hashWriter{to: f, hash: sha256.New()}
 	buffered := bufio.NewWriterSize(whole, 256<<10)
-	squeezed, err := compressor(buffered, c)
+	squeezed, err := newCompressor(buffered, c)
 	if err != nil {
 		return err
 	}
@@ -183,19 +183,21 @@ func (l *Layer) write(s *store.Store, c Compression, archive func(io.Writer) err
 		return err
 	}
 	l.DiffID = digest.NewDigest(digest.SHA256, plain)
-	l.Desc = oci.Descriptor{MediaType: c.mediaType(), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n}
+	l.Desc = oci.Descriptor{
+		MediaType: c.mediaType(), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n,
+	}
 	return s.AdoptBlob(f, l.Desc)
 }
 
-// counted hashes and counts the bytes written through it.
-type counted struct {
+// hashWriter hashes and counts the bytes written through it.
+type hashWriter struct {
 	to   io.Writer
 	hash hash.Hash
 	n    int64
 }
 
 // Write implements io.Writer.
-func (c *counted) Write(p []byte) (int, error) {
+func (c *hashWriter) Write(p []byte) (int, error) {
 	c.hash.Write(p)
 	c.n += int64(len(p))
 	return c.to.Write(p)

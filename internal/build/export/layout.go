@@ -16,8 +16,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -31,9 +30,10 @@ const (
 	maxIndex     = 16 << 20
 )
 
-// layout writes images to a directory. A new directory is created atomically. In an existing
+// writeLayout writes images to a directory. A new directory is created atomically. In an existing
 // directory the images are added, and replace those with the same name.
-func layout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
+func writeLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved,
+	p transfer.Progress) error {
 	entries, err := os.ReadDir(dest)
 	switch {
 	case err == nil && len(entries) > 0:
@@ -55,7 +55,8 @@ func layout(ctx context.Context, s *store.Store, dest string, images []transfer.
 // addToLayout writes a layout to a directory below dest, then moves the blobs to their final
 // places, and the index last. It follows no links out of the directory. Other builds that
 // write there wait.
-func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved, p transfer.Progress) (err error) {
+func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved,
+	p transfer.Progress) (err error) {
 	root, err := os.OpenRoot(dest)
 	if err != nil {
 		return err
@@ -66,26 +67,26 @@ func addToLayout(ctx context.Context, s *store.Store, dest string, images []tran
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return lock, image.Flock(lock, unix.LOCK_EX) }); err != nil {
+	if err := flock.Wait(ctx, lock, unix.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", dest, err)
 	}
-	l := &openLayout{root: root, aside: ".minirun-" + rand.Text()}
-	defer func() { err = errors.Join(err, root.RemoveAll(l.aside)) }()
+	l := &layoutWriter{root: root, tempDir: ".minirun-" + rand.Text()}
+	defer func() { err = errors.Join(err, root.RemoveAll(l.tempDir)) }()
 	if err := l.readOld(); err != nil {
 		return fmt.Errorf("%s: %w", dest, err)
 	}
-	if err := transfer.Save(ctx, s, images, filepath.Join(dest, l.aside), nil, p); err != nil {
+	if err := transfer.Save(ctx, s, images, filepath.Join(dest, l.tempDir), nil, p); err != nil {
 		return err
 	}
-	return l.move()
+	return l.moveImages()
 }
 
-// An openLayout is a directory to which images are added.
-type openLayout struct {
-	root  *os.Root
-	aside string // temporary directory with a layout of the new images
-	index oci.Index
-	list  []dockerImage
+// An layoutWriter is a directory to which images are added.
+type layoutWriter struct {
+	root         *os.Root
+	tempDir      string // temporary directory with a layout of the new images
+	index        oci.Index
+	dockerImages []dockerImage
 }
 
 // A dockerImage is an entry of Docker's manifest.json.
@@ -96,14 +97,14 @@ type dockerImage struct {
 }
 
 // readOld reads the existing layout, if there is one.
-func (l *openLayout) readOld() error {
-	if err := l.read(oci.ImageIndexFile, &l.index); err != nil {
+func (l *layoutWriter) readOld() error {
+	if err := l.readJSON(oci.ImageIndexFile, &l.index); err != nil {
 		return err
 	}
-	return l.read(manifestFile, &l.list)
+	return l.readJSON(manifestFile, &l.dockerImages)
 }
 
-func (l *openLayout) read(name string, to any) error {
+func (l *layoutWriter) readJSON(name string, to any) error {
 	f, err := l.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -117,52 +118,56 @@ func (l *openLayout) read(name string, to any) error {
 		err = json.Unmarshal(text, to)
 	}
 	if err != nil {
-		return fmt.Errorf("read %s, to which the image is to be added: %w", name, err)
+		return fmt.Errorf("read the existing %s: %w", name, err)
 	}
 	return nil
 }
 
-// move moves the new images to their final places.
-func (l *openLayout) move() error {
+// moveImages moves the new images to their final places.
+func (l *layoutWriter) moveImages() error {
 	var index oci.Index
 	var list []dockerImage
-	if err := errors.Join(l.read(filepath.Join(l.aside, oci.ImageIndexFile), &index), l.read(filepath.Join(l.aside, manifestFile), &list)); err != nil {
+	if err := errors.Join(l.readJSON(filepath.Join(l.tempDir, oci.ImageIndexFile), &index),
+		l.readJSON(filepath.Join(l.tempDir, manifestFile), &list)); err != nil {
 		return err
 	}
 	if err := l.root.MkdirAll(blobsDir, 0o755); err != nil {
 		return err
 	}
-	blobs, err := fs.ReadDir(l.root.FS(), filepath.Join(l.aside, blobsDir))
+	blobs, err := fs.ReadDir(l.root.FS(), filepath.Join(l.tempDir, blobsDir))
 	if err != nil {
 		return err
 	}
 	for _, b := range blobs {
-		if err := l.root.Rename(filepath.Join(l.aside, blobsDir, b.Name()), filepath.Join(blobsDir, b.Name())); err != nil {
+		if err := l.root.Rename(filepath.Join(l.tempDir, blobsDir, b.Name()),
+			filepath.Join(blobsDir, b.Name())); err != nil {
 			return err
 		}
 	}
 	for _, d := range index.Manifests {
-		l.index.Manifests = slices.DeleteFunc(l.index.Manifests, func(o oci.Descriptor) bool { return o.Annotations[nameOfImage] == d.Annotations[nameOfImage] })
+		l.index.Manifests = slices.DeleteFunc(l.index.Manifests,
+			func(o oci.Descriptor) bool { return o.Annotations[nameOfImage] == d.Annotations[nameOfImage] })
 	}
 	for _, i := range list {
-		l.list = slices.DeleteFunc(l.list, func(o dockerImage) bool { return slices.Equal(o.RepoTags, i.RepoTags) })
+		l.dockerImages = slices.DeleteFunc(l.dockerImages,
+			func(o dockerImage) bool { return slices.Equal(o.RepoTags, i.RepoTags) })
 	}
 	l.index.Versioned, l.index.MediaType = specs.Versioned{SchemaVersion: 2}, oci.MediaTypeImageIndex
 	l.index.Manifests = append(l.index.Manifests, index.Manifests...)
-	l.list = append(l.list, list...)
-	if err := l.root.Rename(filepath.Join(l.aside, oci.ImageLayoutFile), oci.ImageLayoutFile); err != nil {
+	l.dockerImages = append(l.dockerImages, list...)
+	if err := l.root.Rename(filepath.Join(l.tempDir, oci.ImageLayoutFile), oci.ImageLayoutFile); err != nil {
 		return err
 	}
-	return errors.Join(l.write(manifestFile, l.list), l.write(oci.ImageIndexFile, l.index))
+	return errors.Join(l.writeJSON(manifestFile, l.dockerImages), l.writeJSON(oci.ImageIndexFile, l.index))
 }
 
-// write replaces a file.
-func (l *openLayout) write(name string, what any) error {
+// writeJSON replaces a file.
+func (l *layoutWriter) writeJSON(name string, what any) error {
 	text, err := json.Marshal(what)
 	if err != nil {
 		return err
 	}
-	aside := filepath.Join(l.aside, name)
+	aside := filepath.Join(l.tempDir, name)
 	if err := l.root.WriteFile(aside, text, 0o644); err != nil {
 		return err
 	}

@@ -28,25 +28,25 @@ import (
 //
 // As in buildx, the files belong to the user who runs the build.
 
-// Local writes the file systems to a directory. If epoch is set, all files get that time.
-func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) error {
-	made, err := makeAll(dest)
+// WriteLocal writes the file systems to a directory. If epoch is set, all files get that time.
+func WriteLocal(ctx context.Context, dest string, parts []Part, epoch *time.Time) error {
+	made, err := createDirs(dest)
 	if err != nil {
 		return err
 	}
-	err = local(ctx, dest, parts, epoch)
+	err = writeLocal(ctx, dest, parts, epoch)
 	if err != nil {
 		for _, dir := range made { // they are empty, or another process has filled them
 			_ = os.Remove(dir)
 		}
-		return fmt.Errorf("write the result to %s: %w", dest, err)
+		return fmt.Errorf("cannot write the result to %s: %w", dest, err)
 	}
 	return nil
 }
 
-// makeAll is like os.MkdirAll, and returns the directories that it created, lowest first. Only
+// createDirs is like os.MkdirAll, and returns the directories that it created, lowest first. Only
 // the owner can enter the directory itself: the result may contain set-user-ID programs.
-func makeAll(dir string) (made []string, err error) {
+func createDirs(dir string) (made []string, err error) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -63,7 +63,7 @@ func makeAll(dir string) (made []string, err error) {
 	return made, err
 }
 
-func local(ctx context.Context, dest string, parts []Part, epoch *time.Time) (err error) {
+func writeLocal(ctx context.Context, dest string, parts []Part, epoch *time.Time) (err error) {
 	to, err := openDirectory(unix.AT_FDCWD, dest, 0)
 	if err != nil {
 		return err
@@ -71,29 +71,30 @@ func local(ctx context.Context, dest string, parts []Part, epoch *time.Time) (er
 	defer func() { _ = to.Close() }()
 	name := ".minirun-build-" + rand.Text()
 	if err := unix.Mkdirat(int(to.Fd()), name, 0o700); err != nil {
-		return fmt.Errorf("make a directory in it: %w", err)
+		return fmt.Errorf("create a temporary directory in it: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/%s", to.Fd(), name))) }()
-	aside, err := openDirectory(int(to.Fd()), name, unix.O_NOFOLLOW)
+	temporary, err := openDirectory(int(to.Fd()), name, unix.O_NOFOLLOW)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = aside.Close() }()
-	if err := unpack(ctx, aside, parts, epoch); err != nil {
+	defer func() { _ = temporary.Close() }()
+	if err := extractParts(ctx, temporary, parts, epoch); err != nil {
 		return err
 	}
-	if err := move(aside, to, "", true); err != nil {
+	if err := walkBoth(temporary, to, "", checkEntry); err != nil {
 		return err
 	}
-	return move(aside, to, "", false)
+	return walkBoth(temporary, to, "", moveEntry)
 }
 
-// unpack writes the file systems to a directory that no other process uses.
-func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) error {
+// extractParts writes the file systems to a directory that no other process uses.
+func extractParts(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) error {
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := pack(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
+		err := writeTar(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch,
+			Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
 		_ = w.CloseWithError(err)
 		packed <- err
 	}()
@@ -106,9 +107,16 @@ func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) e
 	return err
 }
 
-// move moves the content of one directory to another. With dry, it only checks that every file
-// can be moved.
-func move(from, to *os.File, at string, dry bool) error {
+// An entry is a file of the result that has a place in the destination.
+type entry struct {
+	from, to     *os.File // the directories
+	name, path   string
+	source, dest uint32 // the types; dest is 0 if there is no such file
+}
+
+// walkBoth visits each file of a directory. If the other directory has a directory of the same
+// name, its files are visited instead.
+func walkBoth(from, to *os.File, at string, visit func(*entry) error) error {
 	if _, err := from.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -118,60 +126,79 @@ func move(from, to *os.File, at string, dry bool) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if err := moveOne(from, to, name, path.Join(at, name), dry); err != nil {
+		e := &entry{from: from, to: to, name: name, path: path.Join(at, name)}
+		if err := e.readTypes(); err != nil {
+			return err
+		}
+		if e.source == unix.S_IFDIR && e.dest == unix.S_IFDIR {
+			err = walkInto(e, visit)
+		} else {
+			err = visit(e)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func moveOne(from, to *os.File, name, at string, dry bool) error {
-	source, err := kind(from, name)
-	if err != nil {
-		return &os.PathError{Op: "look at", Path: at, Err: err}
+func (e *entry) readTypes() (err error) {
+	if e.source, err = fileType(e.from, e.name); err != nil {
+		return &os.PathError{Op: "stat", Path: e.path, Err: err}
 	}
-	there, err := kind(to, name)
-	switch {
-	case errors.Is(err, unix.ENOENT):
-	case err != nil:
-		return &os.PathError{Op: "look at", Path: at, Err: err}
-	case there == unix.S_IFDIR && source == unix.S_IFDIR:
-		return moveInto(from, to, name, at, dry)
-	case there == unix.S_IFDIR:
-		return fmt.Errorf("%s: is a file in the result, and a directory there, which is not replaced: remove it", at)
-	case source == unix.S_IFDIR && !dry: // rename replaces a directory only with another directory
-		if err := unix.Unlinkat(int(to.Fd()), name, 0); err != nil {
-			return &os.PathError{Op: "remove", Path: at, Err: err}
-		}
-	}
-	if dry {
-		return nil
-	}
-	if err := unix.Renameat(int(from.Fd()), name, int(to.Fd()), name); err != nil {
-		return &os.PathError{Op: "move to its place", Path: at, Err: err}
+	e.dest, err = fileType(e.to, e.name)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "stat", Path: e.path, Err: err}
 	}
 	return nil
 }
 
-func moveInto(from, to *os.File, name, at string, dry bool) error {
-	a, err := openDirectory(int(from.Fd()), name, unix.O_NOFOLLOW)
+func walkInto(e *entry, visit func(*entry) error) error {
+	from, err := openDirectory(int(e.from.Fd()), e.name, unix.O_NOFOLLOW)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = a.Close() }()
-	b, err := openDirectory(int(to.Fd()), name, unix.O_NOFOLLOW)
+	defer func() { _ = from.Close() }()
+	to, err := openDirectory(int(e.to.Fd()), e.name, unix.O_NOFOLLOW)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = b.Close() }()
-	return move(a, b, at, dry)
+	defer func() { _ = to.Close() }()
+	return walkBoth(from, to, e.path, visit)
 }
 
-// kind is a file's type; links are not followed.
-func kind(dir *os.File, name string) (uint32, error) {
+// checkEntry reports whether a file can be moved.
+func checkEntry(e *entry) error {
+	if e.dest == unix.S_IFDIR {
+		return fmt.Errorf("%s is a file in the result, but a directory in the destination\n"+
+			"hint: remove the directory", e.path)
+	}
+	return nil
+}
+
+// moveEntry moves a file to its place.
+func moveEntry(e *entry) error {
+	if err := checkEntry(e); err != nil {
+		return err
+	}
+	if e.source == unix.S_IFDIR && e.dest != 0 { // rename replaces a directory only with another directory
+		if err := unix.Unlinkat(int(e.to.Fd()), e.name, 0); err != nil {
+			return &os.PathError{Op: "remove", Path: e.path, Err: err}
+		}
+	}
+	if err := unix.Renameat(int(e.from.Fd()), e.name, int(e.to.Fd()), e.name); err != nil {
+		return &os.PathError{Op: "move", Path: e.path, Err: err}
+	}
+	return nil
+}
+
+// fileType is a file's type, or 0 after an error. Links are not followed.
+func fileType(dir *os.File, name string) (uint32, error) {
 	var st unix.Stat_t
-	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	return st.Mode & unix.S_IFMT, err
+	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return 0, err
+	}
+	return st.Mode & unix.S_IFMT, nil
 }
 
 func openDirectory(dir int, name string, flags int) (*os.File, error) {

@@ -2,12 +2,13 @@ package export
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // An Output is the value of one --output.
@@ -43,8 +44,10 @@ func (o *Output) Stored() bool { return o.Type == "image" || o.Type == "docker" 
 // IsImage reports whether an output consists of images, not of files.
 func (o *Output) IsImage() bool { return o.Type == "image" || o.Type == "oci" || o.Type == "docker" }
 
-// types maps the types of outputs to whether they require a destination.
-var types = map[string]bool{"image": false, "oci": true, "docker": true, "tar": true, "local": true, "cacheonly": false}
+// needsDest maps the types of outputs to whether they require a destination.
+var needsDest = map[string]bool{
+	"image": false, "oci": true, "docker": true, "tar": true, "local": true, "cacheonly": false,
+}
 
 // ParseOutput reads TYPE=…,KEY=VALUE…, or a directory, or - for an archive of the file system
 // on standard output.
@@ -54,7 +57,7 @@ func ParseOutput(text string) (o Output, err error) {
 		o.Type, o.Dest = "tar", "-"
 		return o, nil
 	}
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return o, fmt.Errorf("--output %q: %w", text, err)
 	}
@@ -65,13 +68,13 @@ func ParseOutput(text string) (o Output, err error) {
 	given := map[string]bool{}
 	for _, f := range fields {
 		key, value, _ := strings.Cut(strings.TrimSpace(f), "=")
-		if err := o.set(key, value); err != nil {
+		if err := o.setKey(key, value); err != nil {
 			return o, fmt.Errorf("--output %q: %w", text, err)
 		}
 		given[key] = true
 	}
-	if err = o.complete(); err == nil {
-		err = o.fits(given)
+	if err = o.setDefaults(); err == nil {
+		err = o.checkKeys(given)
 	}
 	if err != nil {
 		return o, fmt.Errorf("--output %q: %w", text, err)
@@ -79,9 +82,9 @@ func ParseOutput(text string) (o Output, err error) {
 	return o, nil
 }
 
-// complete sets defaults.
-func (o *Output) complete() error {
-	needs, known := types[o.Type]
+// setDefaults sets defaults.
+func (o *Output) setDefaults() error {
+	needs, known := needsDest[o.Type]
 	switch {
 	case !known:
 		return fmt.Errorf("type %q: must be image, registry, oci, docker, tar, local or cacheonly", o.Type)
@@ -91,32 +94,35 @@ func (o *Output) complete() error {
 	case needs && o.Dest == "":
 		o.Dest = "-"
 	case o.Dest == "-" && (o.Type == "local" || !o.Tar):
-		return errors.New("dest=-: a directory cannot go to standard output: use type=tar")
+		return errors.New("dest=-: a directory cannot be written to standard output\nhint: use type=tar")
 	}
 	return o.Compression.check()
 }
 
-// only maps the keys that are valid for some types only.
-var only = map[string]string{
-	"compression": "image oci docker", "compression-level": "image oci docker", "force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
+// keyTypes maps the keys that are valid for some types only.
+var keyTypes = map[string]string{
+	"compression": "image oci docker", "compression-level": "image oci docker",
+	"force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
 	"source-date-epoch": "image oci docker tar local",
-	"name":              "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar", "mode": "local", "dest": "oci docker tar local",
+	"name":              "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar",
+	"mode": "local", "dest": "oci docker tar local",
 }
 
-// fits rejects options that would have no effect.
-func (o *Output) fits(given map[string]bool) error {
+// checkKeys rejects options that would have no effect.
+func (o *Output) checkKeys(given map[string]bool) error {
 	for key := range given {
-		if list, ok := only[key]; ok && !strings.Contains(" "+list+" ", " "+o.Type+" ") {
-			return fmt.Errorf("%s: is for type=%s, not for %s", key, strings.ReplaceAll(list, " ", "|"), o.Type)
+		if list, ok := keyTypes[key]; ok && !strings.Contains(" "+list+" ", " "+o.Type+" ") {
+			return fmt.Errorf("%s is only for type=%s, not for type=%s", key, strings.ReplaceAll(list, " ", "|"),
+				o.Type)
 		}
 	}
 	if len(o.Annotations) > 0 && !o.IsImage() {
-		return fmt.Errorf("annotations are for images: type=%s has none", o.Type)
+		return fmt.Errorf("annotations are only for images, not for type=%s", o.Type)
 	}
 	return nil
 }
 
-func (o *Output) set(key, value string) (err error) {
+func (o *Output) setKey(key, value string) (err error) {
 	switch key {
 	case "type":
 		o.Type = value
@@ -130,33 +136,33 @@ func (o *Output) set(key, value string) (err error) {
 	case "compression":
 		o.Compression.Kind = value
 	case "compression-level":
-		o.Compression.Level, err = level(value)
+		o.Compression.Level, err = parseLevel(value)
 	case "force-compression":
-		o.Compression.Force, err = flag(value)
+		o.Compression.Force, err = parseBool(value)
 	case "push":
-		o.Push, err = flag(value)
+		o.Push, err = parseBool(value)
 	case "rewrite-timestamp":
-		o.Rewrite, err = flag(value)
+		o.Rewrite, err = parseBool(value)
 	case "source-date-epoch":
-		o.Epoch, err = epoch(value)
+		o.Epoch, err = parseEpoch(value)
 		o.KeepTimes = value == ""
 	case "tar":
-		o.Tar, err = flag(value)
+		o.Tar, err = parseBool(value)
 	case "platform-split":
 		var split bool
-		split, err = flag(value)
+		split, err = parseBool(value)
 		o.Split = &split
 	case "mode":
 		if value != "copy" {
-			return fmt.Errorf("mode=%s: must be copy: what else is in the directory stays", value)
+			return fmt.Errorf("mode=%s: must be copy, which keeps other files in the directory", value)
 		}
 	case "oci-mediatypes", "oci-artifact", "unpack", "store": // always true here
 		var on bool
-		if on, err = flag(value); err == nil && !on {
-			err = fmt.Errorf("minirun's images always have it")
+		if on, err = parseBool(value); err == nil && !on {
+			err = errors.New("cannot be turned off")
 		}
 	default:
-		return o.annotation(key, value)
+		return o.addAnnotation(key, value)
 	}
 	if err != nil {
 		return fmt.Errorf("%s=%s: %w", key, value, err)
@@ -164,8 +170,8 @@ func (o *Output) set(key, value string) (err error) {
 	return nil
 }
 
-// level parses a compression level; 0 is valid too.
-func level(value string) (int, error) {
+// parseLevel parses a compression level; 0 is valid too.
+func parseLevel(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
 		return 0, errors.New("must be a number")
@@ -176,21 +182,21 @@ func level(value string) (int, error) {
 	return n, nil
 }
 
-// epoch parses a time, which may be empty.
-func epoch(value string) (*time.Time, error) {
+// parseEpoch parses a time, which may be empty.
+func parseEpoch(value string) (*time.Time, error) {
 	if value == "" {
 		return nil, nil
 	}
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	when := time.Unix(seconds, 0).UTC()
 	if err != nil || when.Year() < 0 || when.Year() > 9999 {
-		return nil, errors.New("must be seconds since 1970, in a year up to 9999")
+		return nil, errors.New("must be seconds since 1970, up to the year 9999")
 	}
 	return &when, nil
 }
 
-// flag parses a switch; its name alone turns it on.
-func flag(value string) (bool, error) {
+// parseBool parses a switch; its name alone turns it on.
+func parseBool(value string) (bool, error) {
 	if value == "" {
 		return true, nil
 	}

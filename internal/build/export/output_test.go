@@ -35,9 +35,11 @@ func TestParseOutput(t *testing.T) {
 		},
 		"type=tar,source-date-epoch=60": {Type: "tar", Dest: "-", Tar: true, Epoch: &minute},
 		"type=oci,source-date-epoch=":   {Type: "oci", Dest: "-", Tar: true, KeepTimes: true},
-		"type=oci,compression-level=0":  {Type: "oci", Dest: "-", Tar: true, Compression: Compression{Level: LevelNone}},
+		"type=oci,compression-level=0": {Type: "oci", Dest: "-", Tar: true,
+			Compression: Compression{Level: LevelNone}},
 		"type=oci,annotation.a.b=c=d,annotation-index[linux/arm64/v8].k=v": {
-			Type: "oci", Dest: "-", Tar: true, Annotations: []Annotation{{"manifest", "", "a.b", "c=d"}, {"index", "linux/arm64", "k", "v"}},
+			Type: "oci", Dest: "-", Tar: true, Annotations: []Annotation{{"manifest", "", "a.b", "c=d"},
+				{"index", "linux/arm64", "k", "v"}},
 		},
 	} {
 		if got, err := ParseOutput(text); err != nil || !reflect.DeepEqual(got, want) {
@@ -55,22 +57,24 @@ func TestParseAnnotation(t *testing.T) {
 		"org.example:a=b":           "[{manifest  org.example:a b}]",
 		"index:a=b":                 "[{index  a b}]",
 		"manifest[linux/amd64]:a=b": "[{manifest linux/amd64 a b}]",
-		"index-descriptor,manifest-descriptor[linux/arm/v7]:a=b": "[{index-descriptor  a b} {manifest-descriptor linux/arm/v7 a b}]",
+		"index-descriptor,manifest-descriptor[linux/arm/v7]:a=b": "[{index-descriptor  a b} {manifest-descriptor " +
+			"linux/arm/v7 a b}]",
 	} {
 		if got, err := ParseAnnotation(text); err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%s: %v, %v; want %s", text, got, err, want)
 		}
 	}
-	for text, words := range map[string]string{"a": "KEY=VALUE", "=b": "KEY=VALUE", "index:": "KEY=VALUE", "layer:a=b": "must be of manifest", "manifest[x/y/z/w]:a=b": "x/y/z/w"} {
+	for text, words := range map[string]string{"a": "KEY=VALUE", "=b": "KEY=VALUE", "index:": "KEY=VALUE",
+		"layer:a=b": "must be one of manifest", "manifest[x/y/z/w]:a=b": "x/y/z/w"} {
 		if got, err := ParseAnnotation(text); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v, %v; want %q", text, got, err, words)
 		}
 	}
 }
 
-// TestCompressionHas: a layer with the right compression is not packed again, whichever tool
+// TestCompressionRecognizesMediaType: a layer with the right compression is not packed again, whichever tool
 // created it.
-func TestCompressionHas(t *testing.T) {
+func TestCompressionRecognizesMediaType(t *testing.T) {
 	for _, c := range []struct {
 		kind, mediaType string
 		want            bool

@@ -17,26 +17,27 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// Archive writes images as an OCI image layout, which Docker can also read.
-func Archive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
+// WriteArchive writes images as an OCI image layout, which Docker can also read.
+func WriteArchive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved,
+	p transfer.Progress) (err error) {
 	if !o.Tar {
-		return layout(ctx, s, o.Dest, images, p)
+		return writeLayout(ctx, s, o.Dest, images, p)
 	}
-	out, done, err := create(o.Dest)
+	out, done, err := createOutput(o.Dest)
 	if err != nil {
 		return err
 	}
 	return done(transfer.Save(ctx, s, images, "", out, p))
 }
 
-// create opens the destination of an output. done(nil) replaces the file atomically. Until
+// createOutput opens the destination of an output. done(nil) replaces the file atomically. Until
 // then, and after an error, the old file is unchanged.
-func create(dest string) (out io.Writer, done func(error) error, err error) {
+func createOutput(dest string) (out io.Writer, done func(error) error, err error) {
 	if dest == "-" {
 		return os.Stdout, func(err error) error { return err }, nil
 	}
 	if info, err := os.Stat(dest); err == nil && info.IsDir() {
-		return nil, nil, fmt.Errorf("%s is a directory: give dest=FILE", dest)
+		return nil, nil, fmt.Errorf("%s is a directory\nhint: use dest=FILE", dest)
 	}
 	f, err := atomicfile.Create(dest, 0o666)
 	if err != nil {
@@ -45,9 +46,9 @@ func create(dest string) (out io.Writer, done func(error) error, err error) {
 	return f, f.Done, nil
 }
 
-// Write atomically writes a small file, such as an image's ID or a build's metadata.
-func Write(dest string, text []byte) error {
-	out, done, err := create(dest)
+// WriteFile atomically writes a small file, such as an image's ID or a build's metadata.
+func WriteFile(dest string, text []byte) error {
+	out, done, err := createOutput(dest)
 	if err != nil {
 		return err
 	}
@@ -55,8 +56,8 @@ func Write(dest string, text []byte) error {
 	return done(err)
 }
 
-// Flat returns the merged file system of layers.
-func Flat(layers []Layer) (*os.File, error) {
+// OpenMerged returns the merged file system of layers.
+func OpenMerged(layers []Layer) (*os.File, error) {
 	var dirs []string
 	for _, l := range layers {
 		dirs = append(dirs, l.Dir)
@@ -71,22 +72,22 @@ type Part struct {
 	More   []layer.Member // attestations
 }
 
-// Tar writes the file systems as one archive. If epoch is set, all files get that time.
-func Tar(ctx context.Context, o Output, parts []Part, epoch *time.Time) error {
-	out, done, err := create(o.Dest)
+// WriteTar writes the file systems as one archive. If epoch is set, all files get that time.
+func WriteTar(ctx context.Context, o Output, parts []Part, epoch *time.Time) error {
+	out, done, err := createOutput(o.Dest)
 	if err != nil {
 		return err
 	}
-	return done(pack(ctxio.NewWriter(ctx, out), parts, layer.PackOptions{Time: epoch}))
+	return done(writeTar(ctxio.NewWriter(ctx, out), parts, layer.PackOptions{Time: epoch}))
 }
 
-// pack writes the archive of several file systems.
-func pack(w io.Writer, parts []Part, o layer.PackOptions) (err error) {
+// writeTar writes the archive of several file systems.
+func writeTar(w io.Writer, parts []Part, o layer.PackOptions) (err error) {
 	var trees []layer.Tree
 	for _, p := range parts {
 		t := layer.Tree{At: p.At, More: p.More}
 		if len(p.Layers) > 0 {
-			flat, err := Flat(p.Layers)
+			flat, err := OpenMerged(p.Layers)
 			if err != nil {
 				return err
 			}
@@ -98,8 +99,8 @@ func pack(w io.Writer, parts []Part, o layer.PackOptions) (err error) {
 	return layer.PackAll(w, trees, o)
 }
 
-// Names parses the names for an image.
-func Names(list []string) ([]image.Name, error) {
+// ParseNames parses the names for an image.
+func ParseNames(list []string) ([]image.Name, error) {
 	var out []image.Name
 	for _, text := range list {
 		n, err := image.ParseName(text)
@@ -107,7 +108,7 @@ func Names(list []string) ([]image.Name, error) {
 			return nil, err
 		}
 		if n.Digest != "" {
-			return nil, fmt.Errorf("%s: a digest is what an image comes to, not its name", text)
+			return nil, fmt.Errorf("%s: an image's name must be NAME[:TAG], not a digest", text)
 		}
 		out = append(out, n)
 	}

@@ -17,16 +17,56 @@ import (
 )
 
 // errNoArchive means that the file is not an archive and is copied unchanged.
-var errNoArchive = errors.New("is no archive")
+var errNoArchive = errors.New("not an archive")
 
-// unpack unpacks a source if it is an archive, and reports whether it did.
-func (p *placer) unpack(ctx context.Context, t *contenthash.Tree, f *contenthash.Found) (bool, error) {
+// IsArchive reports whether ADD unpacks a file, compressed or not, instead of copying it.
+func IsArchive(t *contenthash.Tree, f *contenthash.File) (bool, error) {
 	file, err := t.Open(f)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = file.Close() }()
-	err = p.archive(ctx, file)
+	a, err := openArchive(context.Background(), bufio.NewReader(file))
+	if err != nil {
+		return false, nil
+	}
+	a.close()
+	return true, nil
+}
+
+// An archive is an open tar archive after its first header.
+type archive struct {
+	entries *tar.Reader
+	first   *tar.Header
+	close   func()
+}
+
+// openArchive opens an archive, compressed or not. If it has no entries, the error is errNoArchive.
+// Reading ends with the context: a small file may expand to an endless run of zeros.
+func openArchive(ctx context.Context, r *bufio.Reader) (*archive, error) {
+	content, _, release, err := compression.Open(r)
+	if err != nil {
+		return nil, errNoArchive // it only starts like an archive
+	}
+	a := &archive{entries: tar.NewReader(ctxio.NewReader(ctx, content)), close: release}
+	if a.first, err = a.entries.Next(); err == nil {
+		return a, nil
+	}
+	release()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, errNoArchive
+}
+
+// unpackSource unpacks a source if it is an archive, and reports whether it did.
+func (c *copier) unpackSource(ctx context.Context, t *contenthash.Tree, f *contenthash.File) (bool, error) {
+	file, err := t.Open(f)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }()
+	err = c.extractArchive(ctx, file)
 	if errors.Is(err, errNoArchive) {
 		return false, nil
 	}
@@ -35,45 +75,37 @@ func (p *placer) unpack(ctx context.Context, t *contenthash.Tree, f *contenthash
 
 // Archive unpacks an archive, compressed or not, into the destination directory.
 func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error {
-	p, err := newPlacer(root, o)
+	c, err := newCopier(root, o)
 	if err != nil {
 		return err
 	}
-	defer p.leave()
-	if err := p.archive(ctx, file); err != nil {
+	defer c.closeDirectory()
+	if err := c.extractArchive(ctx, file); err != nil {
 		return err
 	}
-	return p.finish()
+	return c.setTimes()
 }
 
-func (p *placer) archive(ctx context.Context, r io.Reader) error {
-	content, _, release, err := compression.Open(bufio.NewReaderSize(r, 256<<10))
-	if err != nil {
-		return errNoArchive // it only starts like an archive
-	}
-	defer release()
-	in := tar.NewReader(ctxio.NewReader(ctx, content)) // a small file may expand to an endless run of zeros
-	first, err := in.Next()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return errNoArchive
-	}
-	defer func(flag string) { p.o.Chmod = flag }(p.o.Chmod)
-	p.o.Chmod = "" // it applies to files, and an archive has its own modes
-	fd, err := p.ensure(p.o.Dest)
+func (c *copier) extractArchive(ctx context.Context, r io.Reader) error {
+	a, err := openArchive(ctx, bufio.NewReaderSize(r, 256<<10))
 	if err != nil {
 		return err
 	}
-	dir := os.NewFile(uintptr(fd), p.o.Dest)
-	o := layer.ExtractOptions{First: first, DirTime: p.o.Time, KeepXattr: isContentXattr}
-	if p.o.UID != nil {
-		o.Owner = &layer.Owner{UID: *p.o.UID, GID: *p.o.GID}
+	defer a.close()
+	defer func(flag string) { c.o.Chmod = flag }(c.o.Chmod)
+	c.o.Chmod = "" // it applies to files, and an archive has its own modes
+	fd, err := c.ensureDirectory(c.o.Dest)
+	if err != nil {
+		return err
 	}
-	p.replaced = true // the archive may replace a component of the cached directory's path
-	if err := errors.Join(layer.Extract(ctx, dir, in, o), dir.Close()); err != nil {
-		return fmt.Errorf("unpack the archive: %w", err)
+	dir := os.NewFile(uintptr(fd), c.o.Dest)
+	o := layer.ExtractOptions{First: a.first, DirTime: c.o.Time, KeepXattr: isContentXattr}
+	if c.o.UID != nil {
+		o.Owner = &layer.Owner{UID: *c.o.UID, GID: *c.o.GID}
+	}
+	c.replaced = true // the archive may replace a component of the cached directory's path
+	if err := errors.Join(layer.Extract(ctx, dir, a.entries, o), dir.Close()); err != nil {
+		return fmt.Errorf("cannot unpack the archive: %w", err)
 	}
 	return nil
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A change is one clause of a symbolic mode, such as u+rwX.
-type change struct {
-	who       uint32 // the affected bits, of 0o7777
+// A modeChange is one clause of a symbolic mode, such as u+rwX.
+type modeChange struct {
+	class     uint32 // the affected bits, of 0o7777
 	operation byte   // + - =
 	bits      uint32
 	ifExec    bool   // X: x for directories, and for files that have x for anyone
@@ -24,7 +24,7 @@ func ParseChmod(text string) (func(mode uint32, isDir bool) uint32, error) {
 		}
 		return func(uint32, bool) uint32 { return uint32(n) }, nil
 	}
-	var all []change
+	var all []modeChange
 	for clause := range strings.SplitSeq(text, ",") {
 		list, err := parseClause(clause)
 		if err != nil {
@@ -40,26 +40,29 @@ func ParseChmod(text string) (func(mode uint32, isDir bool) uint32, error) {
 	}, nil
 }
 
-var who = map[rune]uint32{'u': 0o4700, 'g': 0o2070, 'o': 0o1007, 'a': 0o7777}
+var chmodClasses = map[rune]uint32{'u': 0o4700, 'g': 0o2070, 'o': 0o1007, 'a': 0o7777}
 
-func parseClause(clause string) (out []change, err error) {
+func parseClause(clause string) (out []modeChange, err error) {
 	at := strings.IndexAny(clause, "+-=")
 	if at < 0 {
-		return nil, fmt.Errorf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777, or like u=rwX or go-w", clause)
+		return nil, fmt.Errorf(
+			"invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777, or like u=rwX or go-w",
+			clause,
+		)
 	}
 	var about uint32
 	for _, r := range clause[:at] {
-		bits, ok := who[r]
+		bits, ok := chmodClasses[r]
 		if !ok {
-			return nil, fmt.Errorf("%q: %q is none of u, g, o and a", clause, r)
+			return nil, fmt.Errorf("invalid clause %q: %q is not one of u, g, o and a", clause, r)
 		}
 		about |= bits
 	}
 	if about == 0 {
-		about = who['a']
+		about = chmodClasses['a']
 	}
 	for rest := clause[at:]; rest != ""; {
-		c := change{who: about, operation: rest[0]}
+		c := modeChange{class: about, operation: rest[0]}
 		end := strings.IndexAny(rest[1:], "+-=")
 		part := rest[1:]
 		if rest = ""; end >= 0 {
@@ -82,7 +85,7 @@ func parseClause(clause string) (out []change, err error) {
 			case 'u', 'g', 'o':
 				c.like = append(c.like, byte(r))
 			default:
-				return nil, fmt.Errorf("%q: %q is none of r, w, x, X, s, t, u, g and o", clause, r)
+				return nil, fmt.Errorf("invalid clause %q: %q is not one of r, w, x, X, s, t, u, g and o", clause, r)
 			}
 		}
 		out = append(out, c)
@@ -90,7 +93,7 @@ func parseClause(clause string) (out []change, err error) {
 	return out, nil
 }
 
-func (c *change) apply(mode uint32, isDir bool) uint32 {
+func (c *modeChange) apply(mode uint32, isDir bool) uint32 {
 	bits := c.bits
 	if c.ifExec && (isDir || mode&0o111 != 0) {
 		bits |= 0o111
@@ -99,12 +102,12 @@ func (c *change) apply(mode uint32, isDir bool) uint32 {
 		shift := map[byte]uint32{'u': 6, 'g': 3, 'o': 0}[l]
 		bits |= mode >> shift & 7 * 0o111
 	}
-	bits &= c.who
+	bits &= c.class
 	switch c.operation {
 	case '+':
 		return mode | bits
 	case '-':
 		return mode &^ bits
 	}
-	return mode&^c.who | bits
+	return mode&^c.class | bits
 }

@@ -16,9 +16,9 @@ import (
 )
 
 // open opens a path in the destination; links are followed, but not out of it.
-func (p *placer) open(name string, flags int) (int, error) {
+func (c *copier) open(name string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := regularfile.Openat2(int(p.root.Fd()), name, &how)
+	fd, err := regularfile.Openat2(int(c.root.Fd()), name, &how)
 	if err != nil {
 		return -1, &os.PathError{Op: "open in the image", Path: name, Err: err}
 	}
@@ -26,10 +26,10 @@ func (p *placer) open(name string, flags int) (int, error) {
 }
 
 // IsDirectory reports whether a path in the image is a directory, following links.
-func IsDirectory(root *os.File, name string) bool { return (&placer{root: root}).isDirectory(name) }
+func IsDirectory(root *os.File, name string) bool { return (&copier{root: root}).isDirectory(name) }
 
-func (p *placer) isDirectory(name string) bool {
-	fd, err := p.open(inside(name), unix.O_PATH|unix.O_DIRECTORY)
+func (c *copier) isDirectory(name string) bool {
+	fd, err := c.open(unrooted(name), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return false
 	}
@@ -39,11 +39,11 @@ func (p *placer) isDirectory(name string) bool {
 
 const maxLinks = 40
 
-// ensure opens a directory, and creates it and its parents if they do not exist. It follows a
+// ensureDirectory opens a directory, and creates it and its parents if they do not exist. It follows a
 // dangling link, and creates the link's target.
-func (p *placer) ensure(name string) (int, error) {
-	todo := strings.Split(inside(name), "/")
-	fd, err := p.open(".", unix.O_PATH|unix.O_DIRECTORY)
+func (c *copier) ensureDirectory(name string) (int, error) {
+	todo := strings.Split(unrooted(name), "/")
+	fd, err := c.open(".", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return -1, err
 	}
@@ -55,7 +55,7 @@ func (p *placer) ensure(name string) (int, error) {
 			continue
 		}
 		at = at + "/" + part // not cleaned: the kernel must resolve .. after a link
-		next, err := p.open(at, unix.O_PATH|unix.O_DIRECTORY)
+		next, err := c.open(at, unix.O_PATH|unix.O_DIRECTORY)
 		if errors.Is(err, unix.ENOENT) {
 			target := make([]byte, unix.PathMax)
 			n, lerr := unix.Readlinkat(fd, part, target)
@@ -69,18 +69,18 @@ func (p *placer) ensure(name string) (int, error) {
 				}
 				todo = append(strings.Split(string(target[:n]), "/"), todo...)
 				_ = unix.Close(fd)
-				if fd, err = p.open(at, unix.O_PATH|unix.O_DIRECTORY); err != nil {
+				if fd, err = c.open(at, unix.O_PATH|unix.O_DIRECTORY); err != nil {
 					return -1, err
 				}
 				continue
 			}
-			if err = p.mkdir(fd, part, at); err == nil {
-				next, err = p.open(at, unix.O_PATH|unix.O_DIRECTORY)
+			if err = c.makeDirectory(fd, part, at); err == nil {
+				next, err = c.open(at, unix.O_PATH|unix.O_DIRECTORY)
 			}
 		}
 		_ = unix.Close(fd)
 		if errors.Is(err, unix.ENOTDIR) {
-			return -1, fmt.Errorf("%s: is no directory in the image: %w", strings.TrimPrefix(at, "."), unix.ENOTDIR)
+			return -1, fmt.Errorf("%s is not a directory in the image (%w)", strings.TrimPrefix(at, "."), unix.ENOTDIR)
 		}
 		if err != nil {
 			return -1, err
@@ -90,65 +90,65 @@ func (p *placer) ensure(name string) (int, error) {
 	return fd, nil
 }
 
-// mkdir creates a directory without a source: it belongs to root, or has the owner and mode of
+// makeDirectory creates a directory without a source: it belongs to root, or has the owner and mode of
 // --chown and --chmod.
-func (p *placer) mkdir(parent int, name, at string) error {
+func (c *copier) makeDirectory(parent int, name, at string) error {
 	if err := unix.Mkdirat(parent, name, 0o755); err != nil {
 		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
 	}
-	if p.o.UID != nil {
-		if err := unix.Fchownat(parent, name, *p.o.UID, *p.o.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return fmt.Errorf("%s: %w", strings.TrimPrefix(at, "."), namespaces.OwnerError(*p.o.UID, *p.o.GID, err))
+	if c.o.UID != nil {
+		if err := unix.Fchownat(parent, name, *c.o.UID, *c.o.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimPrefix(at, "."), namespaces.OwnerError(*c.o.UID, *c.o.GID, err))
 		}
 	}
 	mode := uint32(0o755)
-	if n, err := strconv.ParseUint(p.o.Chmod, 8, 32); err == nil { // u=rw modifies the mode of a source
+	if n, err := strconv.ParseUint(c.o.Chmod, 8, 32); err == nil { // u=rw modifies the mode of a source
 		mode = uint32(n) & 0o777
 	}
 	if err := unix.Fchmodat(parent, name, mode, 0); err != nil { // mkdirat(2) applies the umask
 		return &os.PathError{Op: "chmod in the image", Path: at, Err: err}
 	}
-	if p.o.Time != nil {
-		p.made = append(p.made, madeDir{at, unix.NsecToTimespec(p.o.Time.UnixNano())})
+	if c.o.Time != nil {
+		c.created = append(c.created, createdDir{at, unix.NsecToTimespec(c.o.Time.UnixNano())})
 	}
 	return nil
 }
 
-// in opens a directory like ensure. The descriptor belongs to the placer and is valid until
+// openDirectory opens a directory like ensureDirectory. The descriptor belongs to the copier and is valid until
 // the next call.
-func (p *placer) in(name string) (int, error) {
-	if p.dirFD != nil && p.dir == name && !p.replaced {
-		return int(p.dirFD.Fd()), nil
+func (c *copier) openDirectory(name string) (int, error) {
+	if c.dirFD != nil && c.dir == name && !c.replaced {
+		return int(c.dirFD.Fd()), nil
 	}
-	fd, err := p.ensure(name)
+	fd, err := c.ensureDirectory(name)
 	if err != nil {
 		return -1, err
 	}
-	p.leave()
-	p.replaced = false
-	p.dir, p.dirFD = name, os.NewFile(uintptr(fd), name)
+	c.closeDirectory()
+	c.replaced = false
+	c.dir, c.dirFD = name, os.NewFile(uintptr(fd), name)
 	return fd, nil
 }
 
-// leave closes it.
-func (p *placer) leave() {
-	if p.dirFD != nil {
-		_ = p.dirFD.Close()
-		p.dirFD = nil
+// closeDirectory closes that descriptor.
+func (c *copier) closeDirectory() {
+	if c.dirFD != nil {
+		_ = c.dirFD.Close()
+		c.dirFD = nil
 	}
 }
 
-// parent opens the directory in which a file is placed, like in, and returns the name of the
+// openParent opens the directory in which a file is placed, like in, and returns the name of the
 // file there. The file replaces a symbolic link of that name. Only if the destination itself
 // names the link is the file written to the target of the link.
-func (p *placer) parent(name string, itself bool) (fd int, base string, err error) {
-	at := relative(name)
+func (c *copier) openParent(name string, itself bool) (fd int, base string, err error) {
+	at := cleanRelative(name)
 	for range maxLinks {
 		dir := "."
 		if slash := strings.LastIndexByte(at, '/'); slash >= 0 {
 			dir = at[:slash]
 		}
-		if fd, err = p.in(dir); err != nil {
+		if fd, err = c.openDirectory(dir); err != nil {
 			return -1, "", err
 		}
 		base = at[strings.LastIndexByte(at, '/')+1:]
@@ -164,54 +164,54 @@ func (p *placer) parent(name string, itself bool) (fd int, base string, err erro
 		if !strings.HasPrefix(at, "/") {
 			at = dir + "/" + at // not cleaned, as above
 		}
-		if at = inside(at); at == "." || strings.HasSuffix(at, "..") {
+		if at = unrooted(at); at == "." || strings.HasSuffix(at, "..") {
 			return -1, "", &os.PathError{Op: "write in the image", Path: name, Err: unix.EISDIR}
 		}
 	}
 	return -1, "", &os.PathError{Op: "follow in the image", Path: name, Err: unix.ELOOP}
 }
 
-// directory places a directory: an existing one is not changed.
-func (p *placer) directory(t *contenthash.Tree, f *contenthash.Found, at string, m metadata) error {
+// copyDirectory copies a directory: an existing one is not changed.
+func (c *copier) copyDirectory(t *contenthash.Tree, f *contenthash.File, at string, m metadata) error {
 	if f.Name == "." { // only the content of the source is copied, and its time
-		fd, err := p.ensure(at)
+		fd, err := c.ensureDirectory(at)
 		if err != nil {
 			return err
 		}
 		if f.Path != "." || t.Dated {
-			p.made = append(p.made, madeDir{relative(at), m.modified})
+			c.created = append(c.created, createdDir{cleanRelative(at), m.modified})
 		}
 		return unix.Close(fd)
 	}
-	if p.isDirectory(at) {
-		if f.Way { // --chown and --chmod do not apply to it, and it keeps its owner
+	if c.isDirectory(at) {
+		if f.OnPath { // --chown and --chmod do not apply to it, and it keeps its owner
 			m.uid, m.gid, m.mode = -1, -1, f.Stat.Mode&0o7777
 		}
-		return p.describeAt(t, f, at, m)
+		return c.setDirectoryMetadata(t, f, at, m)
 	}
-	parent, base, err := p.parent(at, false)
+	parent, base, err := c.openParent(at, false)
 	if err != nil {
 		return err
 	}
 	if err := unix.Mkdirat(parent, base, 0o755); err != nil {
 		if errors.Is(err, unix.EEXIST) {
-			return fmt.Errorf("%s: is a file in the image, and a directory in the source", at)
+			return fmt.Errorf("%s is a file in the image, but a directory in the source", at)
 		}
 		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
 	}
-	return p.describeAt(t, f, at, m)
+	return c.setDirectoryMetadata(t, f, at, m)
 }
 
-func (p *placer) describeAt(t *contenthash.Tree, f *contenthash.Found, at string, m metadata) (err error) {
+func (c *copier) setDirectoryMetadata(t *contenthash.Tree, f *contenthash.File, at string, m metadata) (err error) {
 	if m.attributes, err = t.Attributes(f); err != nil {
 		return err
 	}
-	fd, err := p.open(relative(at), unix.O_RDONLY|unix.O_DIRECTORY)
+	fd, err := c.open(cleanRelative(at), unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
-	if !f.Way {
-		p.made = append(p.made, madeDir{relative(at), m.modified})
+	if !f.OnPath {
+		c.created = append(c.created, createdDir{cleanRelative(at), m.modified})
 	}
 	return errors.Join(m.apply(fd), unix.Close(fd))
 }

@@ -2,12 +2,11 @@
 // WORKDIR. The file system may be untrusted, so the destination's links are followed inside it
 // only.
 //
-//	place.go      Copy, File: selections and single files
+//	filecopy.go   Copy, File: selections and single files
 //	directory.go  destinations: found, or created
 //	write.go      one file, one directory: content, owner, attributes, mode, time
 //	chmod.go      --chmod (pure)
-//	archive.go    ADD of an archive
-//	isarchive.go  whether a file is an archive
+//	archive.go    ADD of an archive: whether a file is one, and unpacking it
 package filecopy
 
 import (
@@ -40,44 +39,44 @@ type Options struct {
 	Mode      uint32     // of a file without --chmod
 }
 
-// A placer places the files of one instruction.
-type placer struct {
-	o     Options
-	root  *os.File
-	chmod func(mode uint32, isDir bool) uint32
-	links map[[2]uint64]string // regular files of one source that have several names: where the first name was placed
-	made  []madeDir            // their times are set when they are complete
+// A copier places the files of one instruction.
+type copier struct {
+	o       Options
+	root    *os.File
+	chmod   func(mode uint32, isDir bool) uint32
+	links   map[[2]uint64]string // regular files of one source that have several names: where the first name was placed
+	created []createdDir         // their times are set when they are complete
 
 	dir      string   // the directory of the last file, which is usually that of the next one too
 	dirFD    *os.File // nil: none
 	replaced bool     // a link in its path may have been replaced
 }
 
-type madeDir struct {
+type createdDir struct {
 	path string
 	time unix.Timespec
 }
 
-func newPlacer(root *os.File, o Options) (*placer, error) {
-	p := &placer{o: o, root: root, links: map[[2]uint64]string{}}
+func newCopier(root *os.File, o Options) (*copier, error) {
+	c := &copier{o: o, root: root, links: map[[2]uint64]string{}}
 	if o.Chmod != "" {
 		var err error
-		if p.chmod, err = ParseChmod(o.Chmod); err != nil {
+		if c.chmod, err = ParseChmod(o.Chmod); err != nil {
 			return nil, err
 		}
 	}
-	return p, nil
+	return c, nil
 }
 
 // Copy places the selected files.
 func Copy(ctx context.Context, root *os.File, s *contenthash.Selection, o Options) error {
-	p, err := newPlacer(root, o)
+	c, err := newCopier(root, o)
 	if err != nil {
 		return err
 	}
-	defer p.leave()
+	defer c.closeDirectory()
 	if o.Parents && s.Named { // it is created even if no file matches
-		fd, err := p.ensure(o.Dest)
+		fd, err := c.ensureDirectory(o.Dest)
 		if err != nil {
 			return err
 		}
@@ -90,55 +89,55 @@ func Copy(ctx context.Context, root *os.File, s *contenthash.Selection, o Option
 		}
 		f := &s.Files[i]
 		if f.Source != source { // writing its files changes the times set on directories of the previous source
-			if err := p.finish(); err != nil {
+			if err := c.setTimes(); err != nil {
 				return err
 			}
-			clear(p.links)
+			clear(c.links)
 			source = f.Source
 		}
-		at, err := p.destination(f)
+		at, err := c.destination(f)
 		if err == nil {
-			err = p.place(ctx, s.Tree, f, at)
+			err = c.copyEntry(ctx, s.Tree, f, at)
 		}
 		if err != nil {
 			if at == "" {
 				at = path.Join(o.Dest, f.Name)
 			}
-			return fmt.Errorf("copy /%s of %s to %s: %w", f.Path, s.Tree.Label, at, err)
+			return fmt.Errorf("cannot copy /%s from %s to %s: %w", f.Path, s.Tree.Label, at, err)
 		}
 	}
-	return p.finish()
+	return c.setTimes()
 }
 
 // destination returns the path of a file in the destination.
-func (p *placer) destination(f *contenthash.Found) (string, error) {
-	if !f.Alone {
-		return path.Join(p.o.Dest, f.Name), nil
+func (c *copier) destination(f *contenthash.File) (string, error) {
+	if !f.IsSource {
+		return path.Join(c.o.Dest, f.Name), nil
 	}
-	if p.o.DestIsDir || p.isDirectory(p.o.Dest) {
-		return path.Join(p.o.Dest, f.Name), nil
+	if c.o.DestIsDir || c.isDirectory(c.o.Dest) {
+		return path.Join(c.o.Dest, f.Name), nil
 	}
-	return p.o.Dest, nil
+	return c.o.Dest, nil
 }
 
-func (p *placer) place(ctx context.Context, t *contenthash.Tree, f *contenthash.Found, at string) error {
-	m := p.metadata(t, f)
+func (c *copier) copyEntry(ctx context.Context, t *contenthash.Tree, f *contenthash.File, at string) error {
+	m := c.metadata(t, f)
 	if f.Stat.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return p.directory(t, f, at, m)
+		return c.copyDirectory(t, f, at, m)
 	}
-	if p.o.Unpack && f.Alone && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
-		done, err := p.unpack(ctx, t, f)
+	if c.o.Unpack && f.IsSource && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
+		done, err := c.unpackSource(ctx, t, f)
 		if done || err != nil {
 			return err
 		}
 	}
-	parent, base, err := p.parent(at, at == p.o.Dest)
+	parent, base, err := c.openParent(at, at == c.o.Dest)
 	if err != nil {
 		return err
 	}
 	key := [2]uint64{f.Stat.Dev, f.Stat.Ino}
-	if first, ok := p.links[key]; ok && f.HasLinks() {
-		return p.link(first, parent, base)
+	if first, ok := c.links[key]; ok && f.HasLinks() {
+		return c.writeLink(first, parent, base)
 	}
 	attributes, err := t.Attributes(f)
 	if err != nil {
@@ -151,7 +150,7 @@ func (p *placer) place(ctx context.Context, t *contenthash.Tree, f *contenthash.
 		if err != nil {
 			return err
 		}
-		err = p.file(ctx, parent, base, content, m)
+		err = c.writeFile(ctx, parent, base, content, m)
 		if err = errors.Join(err, content.Close()); err != nil {
 			return err
 		}
@@ -160,53 +159,54 @@ func (p *placer) place(ctx context.Context, t *contenthash.Tree, f *contenthash.
 		if err != nil {
 			return err
 		}
-		return p.symlink(parent, base, target, m)
+		return c.writeSymlink(parent, base, target, m)
 	case unix.S_IFSOCK: // it would have no listener: becomes an empty file, as in BuildKit
-		return p.file(ctx, parent, base, strings.NewReader(""), m)
+		return c.writeFile(ctx, parent, base, strings.NewReader(""), m)
 	default:
-		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO || f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
-			return errors.New("is a device: a context has none")
+		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO ||
+			f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
+			return errors.New("device files of a context are not copied")
 		}
-		if err := p.node(parent, base, &f.Stat, m); err != nil {
+		if err := c.writeNode(parent, base, &f.Stat, m); err != nil {
 			return err
 		}
 	}
 	if f.HasLinks() {
-		p.links[key] = at
+		c.links[key] = at
 	}
 	return nil
 }
 
 // metadata returns a file's metadata: the source's, modified by the flags.
-func (p *placer) metadata(t *contenthash.Tree, f *contenthash.Found) metadata {
+func (c *copier) metadata(t *contenthash.Tree, f *contenthash.File) metadata {
 	m := metadata{uid: int(f.Stat.Uid), gid: int(f.Stat.Gid), mode: f.Stat.Mode & 0o7777, modified: f.Stat.Mtim}
 	if t.Foreign {
 		m.uid, m.gid = 0, 0
 	}
-	p.change(&m, f.Stat.Mode&unix.S_IFMT == unix.S_IFDIR)
+	c.applyFlags(&m, f.Stat.Mode&unix.S_IFMT == unix.S_IFDIR)
 	return m
 }
 
-func (p *placer) change(m *metadata, isDir bool) {
-	if p.o.UID != nil {
-		m.uid, m.gid = *p.o.UID, *p.o.GID
+func (c *copier) applyFlags(m *metadata, isDir bool) {
+	if c.o.UID != nil {
+		m.uid, m.gid = *c.o.UID, *c.o.GID
 	}
-	if p.chmod != nil {
-		m.mode = p.chmod(m.mode, isDir)
+	if c.chmod != nil {
+		m.mode = c.chmod(m.mode, isDir)
 	}
 }
 
 // File places a file that does not come from a tree: a here-document, or a fetched file.
 func File(ctx context.Context, root *os.File, name string, content io.Reader, o Options) error {
-	p, err := newPlacer(root, o)
+	c, err := newCopier(root, o)
 	if err != nil {
 		return err
 	}
-	defer p.leave()
+	defer c.closeDirectory()
 	at := o.Dest
-	if o.DestIsDir || p.isDirectory(at) {
+	if o.DestIsDir || c.isDirectory(at) {
 		if name = path.Base("/" + name); name == "/" {
-			return fmt.Errorf("%s: is a directory, and the source has no name", o.Dest)
+			return fmt.Errorf("%s is a directory, and the source has no file name", o.Dest)
 		}
 		at = path.Join(o.Dest, name)
 	}
@@ -217,54 +217,56 @@ func File(ctx context.Context, root *os.File, name string, content io.Reader, o 
 		}
 	}
 	m := metadata{mode: cmp.Or(o.Mode, 0o644), modified: unix.NsecToTimespec(now.UnixNano())}
-	p.change(&m, false)
-	parent, base, err := p.parent(at, at == o.Dest)
+	c.applyFlags(&m, false)
+	parent, base, err := c.openParent(at, at == o.Dest)
 	if err != nil {
 		return err
 	}
-	if err := p.file(ctx, parent, base, content, m); err != nil {
-		return fmt.Errorf("write %s: %w", at, err)
+	if err := c.writeFile(ctx, parent, base, content, m); err != nil {
+		return fmt.Errorf("cannot write %s: %w", at, err)
 	}
-	return p.finish()
+	return c.setTimes()
 }
 
 // Directory creates a directory and its parents, if they do not exist, for WORKDIR. If when is
 // not nil, it is the time of the directory if it was created, but not of its parents.
 func Directory(root *os.File, name string, uid, gid int, when *time.Time) error {
-	p := &placer{root: root, o: Options{UID: &uid, GID: &gid, Time: when}}
-	fd, err := p.ensure(name)
+	c := &copier{root: root, o: Options{UID: &uid, GID: &gid, Time: when}}
+	fd, err := c.ensureDirectory(name)
 	if err != nil {
-		return fmt.Errorf("make the directory %s: %w", name, err)
+		return fmt.Errorf("cannot create the directory %s: %w", name, err)
 	}
-	p.made = slices.DeleteFunc(p.made, func(d madeDir) bool { return relative(d.path) != relative(name) })
-	return errors.Join(unix.Close(fd), p.finish())
+	c.created = slices.DeleteFunc(
+		c.created, func(d createdDir) bool { return cleanRelative(d.path) != cleanRelative(name) },
+	)
+	return errors.Join(unix.Close(fd), c.setTimes())
 }
 
-// finish sets the times of the created directories.
-func (p *placer) finish() error {
-	for _, d := range p.made {
-		fd, err := p.open(d.path, unix.O_PATH|unix.O_DIRECTORY)
+// setTimes sets the times of the created directories.
+func (c *copier) setTimes() error {
+	for _, d := range c.created {
+		fd, err := c.open(d.path, unix.O_PATH|unix.O_DIRECTORY)
 		if err != nil {
 			return err
 		}
 		err = unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), []unix.Timespec{d.time, d.time}, 0)
 		if err = errors.Join(err, unix.Close(fd)); err != nil {
-			return fmt.Errorf("set the time of %s: %w", d.path, err)
+			return fmt.Errorf("cannot set the time of %s: %w", d.path, err)
 		}
 	}
-	p.made = p.made[:0]
+	c.created = c.created[:0]
 	return nil
 }
 
-// inside returns a path relative to the root, not cleaned.
-func inside(name string) string {
+// unrooted returns a path relative to the root, not cleaned.
+func unrooted(name string) string {
 	if name = strings.TrimLeft(name, "/"); name == "" {
 		return "."
 	}
 	return name
 }
 
-func relative(name string) string {
+func cleanRelative(name string) string {
 	if name = strings.TrimLeft(path.Clean("/"+name), "/"); name == "" {
 		return "."
 	}

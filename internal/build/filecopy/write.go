@@ -29,39 +29,39 @@ func (m *metadata) apply(fd int) error {
 	}
 	for _, a := range m.attributes {
 		if err := unix.Fsetxattr(fd, a.Name, []byte(a.Value), 0); err != nil {
-			return fmt.Errorf("set the extended attribute %s: %w", a.Name, err)
+			return fmt.Errorf("cannot set the extended attribute %s: %w", a.Name, err)
 		}
 	}
 	if err := unix.Fchmod(fd, m.mode); err != nil {
-		return fmt.Errorf("chmod to %#o: %w", m.mode, err)
+		return fmt.Errorf("cannot change the mode to %#o: %w", m.mode, err)
 	}
 	return nil
 }
 
 // create creates a file under a name that may exist already. A directory is not replaced by a
 // file.
-func (p *placer) create(parent int, base string, how func() error) error {
+func (c *copier) create(parent int, base string, how func() error) error {
 	err := how()
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	if err := unix.Unlinkat(parent, base, 0); err != nil {
 		if errors.Is(err, unix.EISDIR) {
-			return fmt.Errorf("%s: is a directory in the image, and a file in the source", base)
+			return fmt.Errorf("%s is a directory in the image, but a file in the source", base)
 		}
 		return err
 	}
-	p.replaced = true
+	c.replaced = true
 	return how()
 }
 
 // copyPart is how much of a file is copied between checks of the context.
 const copyPart = 64 << 20
 
-// file writes a regular file.
-func (p *placer) file(ctx context.Context, parent int, base string, content io.Reader, m metadata) error {
+// writeFile writes a regular file.
+func (c *copier) writeFile(ctx context.Context, parent int, base string, content io.Reader, m metadata) error {
 	fd := -1
-	err := p.create(parent, base, func() (err error) {
+	err := c.create(parent, base, func() (err error) {
 		fd, err = unix.Openat(parent, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		return err
 	})
@@ -86,8 +86,8 @@ func (p *placer) file(ctx context.Context, parent int, base string, content io.R
 	return errors.Join(err, f.Close())
 }
 
-func (p *placer) symlink(parent int, base, target string, m metadata) error {
-	if err := p.create(parent, base, func() error { return unix.Symlinkat(target, parent, base) }); err != nil {
+func (c *copier) writeSymlink(parent int, base, target string, m metadata) error {
+	if err := c.create(parent, base, func() error { return unix.Symlinkat(target, parent, base) }); err != nil {
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -96,9 +96,10 @@ func (p *placer) symlink(parent int, base, target string, m metadata) error {
 	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// node creates a FIFO, or a device that another stage contains.
-func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) error {
-	if err := p.create(parent, base, func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }); err != nil {
+// writeNode creates a FIFO, or a device that another stage contains.
+func (c *copier) writeNode(parent int, base string, st *unix.Stat_t, m metadata) error {
+	mknod := func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }
+	if err := c.create(parent, base, mknod); err != nil {
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -110,16 +111,16 @@ func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) erro
 	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// link creates another name for a file that was placed.
-func (p *placer) link(first string, parent int, base string) error {
+// writeLink creates another name for a file that was placed.
+func (c *copier) writeLink(first string, parent int, base string) error {
 	here, err := unix.Dup(parent) // the next lookup uses another directory
 	if err != nil {
 		return err
 	}
 	defer func() { _ = unix.Close(here) }()
-	from, name, err := p.parent(first, false)
+	from, name, err := c.openParent(first, false)
 	if err != nil {
 		return err
 	}
-	return p.create(here, base, func() error { return unix.Linkat(from, name, here, base, 0) })
+	return c.create(here, base, func() error { return unix.Linkat(from, name, here, base, 0) })
 }

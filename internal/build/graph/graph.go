@@ -10,6 +10,8 @@
 package graph
 
 import (
+	"strconv"
+
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -35,7 +37,7 @@ func (s *Stage) Label() string {
 	if s.Name != "" {
 		return s.Name
 	}
-	return "stage-" + itoa(s.Index)
+	return "stage-" + strconv.Itoa(s.Index)
 }
 
 // Last returns the last node of the stage.

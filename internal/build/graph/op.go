@@ -2,7 +2,6 @@ package graph
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
@@ -22,6 +21,7 @@ func (*Workdir) op() {}
 // From starts with an image's or a stage's file system, or with nothing (scratch) if both are
 // nil.
 type From struct {
+	Name  string // of the image, as in the Dockerfile
 	Image *Image
 	Stage *Stage
 }
@@ -104,6 +104,15 @@ type Copy struct {
 	Unpack     *bool  // ADD --unpack; nil: local archives are unpacked, fetched ones are not
 	KeepGitDir *bool  // nil: as the URL says
 	Checksum   string // of a URL's content; or a commit
+
+	Words CopyWords `json:"-"` // no part of the cache key
+}
+
+// CopyWords are the words of a COPY or ADD as written, with variables expanded.
+type CopyWords struct {
+	Flags   []string
+	Sources []string
+	Dest    string
 }
 
 // A Source is a source of COPY. Exactly one of From, Context, File and URL is set.
@@ -114,6 +123,11 @@ type Source struct {
 
 	File *File  // a here-document
 	URL  string // http, https, or a git repository
+}
+
+// InTreeOf reports whether a source is in the same context, stage or image as another one.
+func (s *Source) InTreeOf(other Source) bool {
+	return s.From == other.From && s.Context == other.Context && s.File == nil && s.URL == ""
 }
 
 var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
@@ -155,5 +169,3 @@ type Workdir struct {
 	Path string // absolute
 	User string // its owner; "" for root
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -8,10 +8,10 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// ignored checks CopyIgnoredFile for the expanded sources. A pattern is treated as a name. If
+// checkIgnored checks CopyIgnoredFile for the expanded sources. A pattern is treated as a name. If
 // .dockerignore has a pattern that includes files again (!), ignored reports nothing.
-func (c *checker) ignored(l *linter.Linter, verb string, sources []string, where []parser.Range) {
-	if c.ignoring == nil {
+func (c *checker) checkIgnored(l *linter.Linter, verb string, sources []string, where []parser.Range) {
+	if c.ignoreMatcher == nil {
 		return
 	}
 	rule := &linter.RuleCopyIgnoredFile
@@ -24,7 +24,7 @@ func (c *checker) ignored(l *linter.Linter, verb string, sources []string, where
 		if name == "." || name == "/" { // the context itself has no name, so that .* does not match it
 			matched = ""
 		}
-		if ignored, err := c.ignoring.MatchesOrParentMatches(matched); err == nil && ignored {
+		if ignored, err := c.ignoreMatcher.MatchesOrParentMatches(matched); err == nil && ignored {
 			l.Run(rule, where, rule.Format(verb, name))
 		}
 	}

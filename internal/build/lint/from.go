@@ -12,24 +12,24 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// stageNames checks ReservedStageName and DuplicateStageName.
-func (c *checker) stageNames() {
+// checkStageNames checks ReservedStageName and DuplicateStageName.
+func (c *checker) checkStageNames() {
 	reserved, duplicate := &linter.RuleReservedStageName, &linter.RuleDuplicateStageName
 	seen := map[string]bool{}
 	for _, s := range c.stages {
 		name := strings.ToLower(s.Name)
 		if name == "scratch" || name == "context" {
-			c.at(s.Comments).Run(reserved, s.Location, reserved.Format(name))
+			c.linterFor(s.Comments).Run(reserved, s.Location, reserved.Format(name))
 		}
 		if name != "" && seen[name] {
-			c.at(s.Comments).Run(duplicate, s.Location, duplicate.Format(name))
+			c.linterFor(s.Comments).Run(duplicate, s.Location, duplicate.Format(name))
 		}
 		seen[name] = true
 	}
 }
 
-// global reads the ARGs before the first FROM. Undefined variables in them are not findings.
-func (c *checker) global(args []instructions.ArgCommand) {
+// evaluateGlobals reads the ARGs before the first FROM. Undefined variables in them are not findings.
+func (c *checker) evaluateGlobals(args []instructions.ArgCommand) {
 	c.globals = newScope()
 	for _, name := range platformNames() {
 		c.globals.set(name, "")
@@ -41,10 +41,10 @@ func (c *checker) global(args []instructions.ArgCommand) {
 		c.globals.set(prefix+"ARCH", p.Architecture)
 		c.globals.set(prefix+"VARIANT", p.Variant)
 	}
-	c.bare = c.globals.clone()
+	c.defaults = c.globals.clone()
 	for i := range args {
 		for _, arg := range args[i].Args {
-			c.declareGlobal(c.bare, nil, arg)
+			c.declareGlobal(c.defaults, nil, arg)
 			c.declareGlobal(c.globals, c.o.BuildArgs, arg)
 		}
 	}
@@ -55,7 +55,7 @@ func (c *checker) global(args []instructions.ArgCommand) {
 func (c *checker) declareGlobal(s *scope, given map[string]string, arg instructions.KeyValuePairOptional) {
 	value, ok := given[arg.Key]
 	if !ok && arg.Value != nil {
-		value, _ = (&reader{c: c, vars: scopes{s}}).word(*arg.Value) // the build reports an error
+		value, _ = (&expander{c: c, vars: scopes{s}}).expandWord(*arg.Value) // the build reports an error
 		ok = true
 	}
 	s.declare(arg.Key)
@@ -67,31 +67,31 @@ func (c *checker) declareGlobal(s *scope, given map[string]string, arg instructi
 // A base is the expanded name and platform of a FROM.
 type base struct{ name, platform string }
 
-// from runs the rules of all FROM lines. It stops at one that is not a valid FROM.
-func (c *checker) from() []base {
+// checkFroms runs the rules of all FROM lines. It stops at one that is not a valid FROM.
+func (c *checker) checkFroms() []base {
 	bases := make([]base, len(c.stages))
 	for i := range c.stages {
-		if !c.fromLine(&c.stages[i], &bases[i]) {
+		if !c.checkFrom(&c.stages[i], &bases[i]) {
 			break
 		}
 	}
 	return bases
 }
 
-// fromLine runs the rules of one FROM. It returns false if the name or platform is missing.
-func (c *checker) fromLine(s *instructions.Stage, b *base) bool {
-	l := c.at(s.Comments)
-	names, flag := &reader{c: c, vars: scopes{c.globals}}, &reader{c: c, vars: scopes{c.globals}}
-	b.name, _ = names.word(s.BaseName)
+// checkFrom runs the rules of one FROM. It returns false if the name or platform is missing.
+func (c *checker) checkFrom(s *instructions.Stage, b *base) bool {
+	l := c.linterFor(s.Comments)
+	names, flag := &expander{c: c, vars: scopes{c.globals}}, &expander{c: c, vars: scopes{c.globals}}
+	b.name, _ = names.expandWord(s.BaseName)
 	undefined := &linter.RuleUndefinedArgInFrom
-	report := func(r *reader) {
+	report := func(r *expander) {
 		for _, name := range r.unknown {
-			l.Run(undefined, s.Location, undefined.Format(name, similar(name, c.globals.names)))
+			l.Run(undefined, s.Location, undefined.Format(name, suggestName(name, c.globals.names)))
 		}
 	}
 	report(names)
-	bare, _ := (&reader{c: c, vars: scopes{c.bare}}).word(s.BaseName)
-	if rule := &linter.RuleInvalidDefaultArgInFrom; !isName(bare) {
+	bare, _ := (&expander{c: c, vars: scopes{c.defaults}}).expandWord(s.BaseName)
+	if rule := &linter.RuleInvalidDefaultArgInFrom; !isImageName(bare) {
 		l.Run(rule, s.Location, rule.Format(s.BaseName))
 	}
 	if b.name == "" {
@@ -101,14 +101,15 @@ func (c *checker) fromLine(s *instructions.Stage, b *base) bool {
 		return true
 	}
 	p, err := c.lex.ProcessWordWithMatches(s.Platform, flag.vars)
-	b.platform, _ = flag.word(s.Platform)
+	b.platform, _ = flag.expandWord(s.Platform)
 	report(flag)
 	if _, invalid := platforms.Parse(b.platform); err != nil || invalid != nil {
 		return false
 	}
 	target, _ := c.globals.Get("TARGETPLATFORM")
 	_, uses := p.Matched["TARGETPLATFORM"]
-	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 && p.Result == target {
+	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 &&
+		p.Result == target {
 		l.Run(rule, s.Location, rule.Format(s.Platform))
 	}
 	constant := len(p.Matched)+len(p.Unmatched) == 0
@@ -129,32 +130,42 @@ func namesPlatform(name, platform string) bool {
 }
 
 // imageName matches an image reference (distribution-spec; the reference grammar of the
-// registry).
-var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
+// registry): HOST[:PORT]/PATH:TAG@DIGEST.
+var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?` +
+	pathComponent + `(/` + pathComponent + `)*` +
+	`(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
+
+const pathComponent = `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
 
 // imageID matches an image ID without an algorithm, a form that no repository name may have.
 var imageID = regexp.MustCompile(`^[a-f0-9]{64}$`)
 
-func isName(text string) bool { return imageName.MatchString(text) && !imageID.MatchString(text) }
+func isImageName(text string) bool { return imageName.MatchString(text) && !imageID.MatchString(text) }
 
-// basePlatform checks InvalidBaseImagePlatform.
-func (c *checker) basePlatform(s *instructions.Stage, image string, want, has oci.Platform) {
+// checkBasePlatform checks InvalidBaseImagePlatform.
+func (c *checker) checkBasePlatform(s *instructions.Stage, image string, want, has oci.Platform) {
 	rule := &linter.RuleInvalidBaseImagePlatform
 	if has.OS == "" || platforms.Only(want).Match(has) {
 		return
 	}
-	c.at(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(has)))
+	c.linterFor(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(has)))
 }
 
-// find looks up the stage that a name or number refers to in a later stage.
-func (c *checker) find(name string, before int, numbers bool) (int, bool) {
+// findStageByName looks up the stage that FROM refers to in a later stage.
+func (c *checker) findStageByName(name string, before int) (int, bool) {
 	for i := before - 1; i >= 0; i-- {
 		if c.stages[i].Name != "" && strings.EqualFold(c.stages[i].Name, name) {
 			return i, true
 		}
 	}
-	if i, err := strconv.Atoi(name); numbers && err == nil && i >= 0 && i < before {
+	return 0, false
+}
+
+// findStage looks up a stage by name or number, as COPY --from does.
+func (c *checker) findStage(name string, before int) (int, bool) {
+	if i, ok := c.findStageByName(name, before); ok {
 		return i, true
 	}
-	return 0, false
+	i, err := strconv.Atoi(name)
+	return i, err == nil && i >= 0 && i < before
 }

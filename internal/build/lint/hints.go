@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -15,26 +16,35 @@ func shellFormHint(name string, words []string) string {
 	if strings.HasPrefix(text, "[") {
 		return "" // another finding explains the quotes
 	}
-	return fmt.Sprintf("In shell form /bin/sh -c is process 1 and may keep signals to itself: stop waits for nothing, then kills. Write %s %s", name, execForm(words))
+	return fmt.Sprintf("In shell form, /bin/sh -c is process 1 and may not forward signals: stop waits for its "+
+		"timeout, then kills. Write %s %s",
+		name, formatExecForm(words))
+}
+
+func workdirHint(dir string) string {
+	return "It is relative to the base image's WORKDIR, which may differ in the next version of that image. Write " +
+		"WORKDIR " +
+		path.Join("/", dir)
 }
 
 func secretHint(instruction, name string) string {
-	where := "in the configuration of the image and in every container"
+	where := "in its configuration and in every container"
 	if instruction == "ARG" {
-		where = "in the history of the image"
+		where = "in its history"
 	}
 	id := strings.ToLower(name)
-	return fmt.Sprintf("Who has the image reads it %s. Write RUN --mount=type=secret,id=%s,env=%s …, and build with --secret id=%s,src=FILE", where, id, name, id)
+	return fmt.Sprintf("Anyone who has the image can read the value %s. "+
+		"Write RUN --mount=type=secret,id=%s,env=%s …, and build with --secret id=%s,src=FILE", where, id, name, id)
 }
 
-func contentsOf(files []instructions.ShellInlineFile) (out []string) {
+func inlineContents(files []instructions.ShellInlineFile) (out []string) {
 	for _, f := range files {
 		out = append(out, f.Data)
 	}
 	return out
 }
 
-func dataOf(files []instructions.SourceContent) (out []string) {
+func sourceContents(files []instructions.SourceContent) (out []string) {
 	for _, f := range files {
 		out = append(out, f.Data)
 	}

@@ -7,7 +7,7 @@
 //	command.go  rules of the other instructions, in the order in which they take effect
 //	vars.go     variables: which are defined where
 //	files.go    rules of COPY and ADD
-//	own.go      minirun's own rules
+//	minirun.go  minirun's own rules: RUN apt-get update, COPY --from
 //	mistakes.go more of them: Dockerfiles that build, but probably not as intended
 //	hints.go    what to write instead, for BuildKit's rules
 //	print.go    results as text and JSON
@@ -44,7 +44,7 @@ type Options struct {
 	All       bool   // check the instructions of all stages, not only of those that the target needs
 	Platform  string // of the target, as in --platform; "": this host's
 
-	// Ignored is that of the context (tree.Tree.Ignored); nil: nothing is ignored.
+	// Ignored is that of the context (contenthash.Tree.Ignored); nil: nothing is ignored.
 	// IgnorePatterns are the lines of .dockerignore on which it is based.
 	Ignored        func(name string, isDir bool) (ignored, prune bool)
 	IgnorePatterns []string
@@ -135,21 +135,21 @@ func Check(text []byte, o Options) (*Result, error) {
 
 // A checker makes one pass through a Dockerfile.
 type checker struct {
-	o       Options
-	lint    *linter.Linter
-	result  *Result
-	lex     *shell.Lex
-	stages  []instructions.Stage
-	globals *scope   // the ARGs before the first FROM
-	bare    *scope   // the same without --build-arg
-	done    []*stage // the state after each stage
-	target  oci.Platform
+	o           Options
+	lint        *linter.Linter
+	result      *Result
+	lex         *shell.Lex
+	stages      []instructions.Stage
+	globals     *scope        // the ARGs before the first FROM
+	defaults    *scope        // the same without --build-arg
+	stageStates []*stageState // the state after each stage
+	target      oci.Platform
 
-	ignoring *patternmatcher.PatternMatcher // nil: .dockerignore excludes no files, or has patterns with !
+	ignoreMatcher *patternmatcher.PatternMatcher // nil: .dockerignore excludes no files, or has patterns with !
 
 	failed   int    // the line of Options.Failed; 0: none
 	expanded int    // total size of expanded words
-	hint     string // for the next finding
+	hint     string // of the finding that runWithHint adds
 }
 
 // configure reads "# check=", or the build argument, which replaces all of it.
@@ -171,49 +171,66 @@ func (c *checker) configure(text []byte) error {
 		c.target = platforms.Normalize(p)
 	}
 	if m, err := patternmatcher.New(c.o.IgnorePatterns); err == nil && !m.Exclusions() {
-		c.ignoring = m
+		c.ignoreMatcher = m
 	}
 	return nil
 }
 
 // warn records a finding of a rule.
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
-	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isOwn(rule)}
+	w := Warning{
+		Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isMinirunRule(rule),
+	}
 	for _, r := range where {
 		w.Ranges = append(w.Ranges, Lines{r.Start.Line, r.End.Line})
 	}
 	c.result.Warnings = append(c.result.Warnings, w)
 }
 
+// A finding is the input of runWithHint.
+type finding struct {
+	rule  linter.LinterRuleI
+	where []parser.Range
+	text  string
+	hint  string
+}
+
+// runWithHint adds a finding with a hint, which the linter itself cannot pass on to warn.
+func (c *checker) runWithHint(l *linter.Linter, f finding) {
+	c.hint = f.hint
+	l.Run(f.rule, f.where, f.text)
+	c.hint = ""
+}
+
 // check runs all rules; it returns an error in the Dockerfile.
 func (c *checker) check(text []byte) error {
 	parsed, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
-		return c.broken(text, err)
+		return c.parseError(text, err)
 	}
-	if err := dockerfile.Count(parsed.AST); err != nil {
+	if err := dockerfile.CheckCount(parsed.AST); err != nil {
 		return fmt.Errorf("%s: %w", c.o.Name, err)
 	}
 	c.lex = shell.NewLex(parsed.EscapeToken)
-	c.emptyLines(parsed.Warnings)
+	c.checkEmptyLines(parsed.Warnings)
 	var global []instructions.ArgCommand
 	if c.stages, global, err = instructions.Parse(parsed.AST, c.lint); err != nil {
-		return c.broken(text, err)
+		return c.parseError(text, err)
 	}
 	if len(c.stages) == 0 {
-		return c.broken(text, errors.New("no FROM"))
+		return c.parseError(text, errors.New("the file has no FROM"))
 	}
 	var at *dockerfile.Error
 	if errors.As(c.o.Failed, &at) {
 		c.failed = at.First
 	}
-	c.stageNames()
-	c.casing(parsed.AST)
-	if c.global(global); c.o.Failed != nil && c.failed < line(c.stages[0].Location) {
+	c.checkStageNames()
+	c.checkCasing(parsed.AST)
+	if c.evaluateGlobals(global); c.o.Failed != nil && c.failed < firstLine(c.stages[0].Location) {
 		return c.o.Failed
 	}
-	bases := c.from()
-	needed, err := c.needed(bases)
+	bases := c.checkFroms()
+	needed, err := c.neededStages(bases)
 	if err != nil {
 		return err
 	}
@@ -221,7 +238,7 @@ func (c *checker) check(text []byte) error {
 		return c.o.Failed
 	}
 	for i := range c.stages {
-		if !c.stage(i, bases[i], needed[i]) {
+		if !c.checkStage(i, bases[i], needed[i]) {
 			break
 		}
 	}
@@ -230,41 +247,41 @@ func (c *checker) check(text []byte) error {
 
 // failedAt reports whether the conversion failed at these lines.
 func (c *checker) failedAt(where []parser.Range) bool {
-	return c.failed > 0 && c.failed == line(where)
+	return c.failed > 0 && c.failed == firstLine(where)
 }
 
-// line returns the first line of a place in the Dockerfile.
-func line(where []parser.Range) int {
+// firstLine returns the first line of a place in the Dockerfile.
+func firstLine(where []parser.Range) int {
 	if len(where) == 0 {
 		return 0
 	}
 	return where[0].Start.Line
 }
 
-// broken returns the error that a build reports for this text: it quotes the lines.
-func (c *checker) broken(text []byte, err error) error {
+// parseError returns the error that a build reports for this text: it quotes the lines.
+func (c *checker) parseError(text []byte, err error) error {
 	if _, e := dockerfile.Parse(c.o.Name, text); e != nil {
 		return e
 	}
 	return fmt.Errorf("%s: %w", c.o.Name, err)
 }
 
-// noTarget returns the error that a build reports for the target.
-func (c *checker) noTarget() error {
+// targetError returns the error that a build reports for the target.
+func (c *checker) targetError() error {
 	file, err := dockerfile.Parse(c.o.Name, c.result.text)
 	if err == nil {
-		err = file.Has(c.o.Target)
+		err = file.CheckTarget(c.o.Target)
 	}
 	return err
 }
 
-// at returns the linter for an instruction: comments before it may skip rules.
-func (c *checker) at(comments []string) *linter.Linter {
+// linterFor returns the linter for an instruction: comments before it may skip rules.
+func (c *checker) linterFor(comments []string) *linter.Linter {
 	return c.lint.WithMergedConfigFromComments(comments)
 }
 
-// needed returns the stages whose instructions are checked.
-func (c *checker) needed(bases []base) ([]bool, error) {
+// neededStages returns the stages whose instructions are checked.
+func (c *checker) neededStages(bases []base) ([]bool, error) {
 	needed := make([]bool, len(c.stages))
 	if c.o.All {
 		for i := range needed {
@@ -275,31 +292,31 @@ func (c *checker) needed(bases []base) ([]bool, error) {
 	target := len(c.stages) - 1
 	if c.o.Target != "" {
 		var ok bool
-		if target, ok = c.find(c.o.Target, len(c.stages), true); !ok {
-			return nil, c.noTarget()
+		if target, ok = c.findStage(c.o.Target, len(c.stages)); !ok {
+			return nil, c.targetError()
 		}
 	}
-	var need func(name string, before int, numbers bool)
-	visit := func(i int) {
+	var visit func(i int)
+	use := func(i int, ok bool) {
+		if ok {
+			visit(i)
+		}
+	}
+	visit = func(i int) {
 		if needed[i] {
 			return
 		}
 		needed[i] = true
-		need(bases[i].name, i, false)
+		use(c.findStageByName(bases[i].name, i))
 		for _, command := range c.stages[i].Commands {
 			switch o := command.(type) {
 			case *instructions.CopyCommand:
-				need(o.From, i, true)
+				use(c.findStage(o.From, i))
 			case *instructions.RunCommand:
 				for _, m := range instructions.GetMounts(o) {
-					need(m.From, i, true)
+					use(c.findStage(m.From, i))
 				}
 			}
-		}
-	}
-	need = func(name string, before int, numbers bool) {
-		if i, ok := c.find(name, before, numbers); ok && name != "" {
-			visit(i)
 		}
 	}
 	visit(target)

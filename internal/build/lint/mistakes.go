@@ -17,79 +17,88 @@ import (
 var (
 	ruleCdAlone = linter.LinterRule[func(dir string) string]{
 		Name:        "CdAlone",
-		Description: "cd has no effect on the instructions behind its RUN",
+		Description: "cd has no effect on the instructions after its RUN",
 		Format: func(dir string) string {
-			return fmt.Sprintf("cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR %s", dir)
+			return fmt.Sprintf("cd affects only this RUN: the next instruction starts in the WORKDIR again. Write "+
+				"WORKDIR %s", dir)
 		},
 	}
 	ruleExecFormQuotes = linter.LinterRule[func(instruction, right string) string]{
 		Name:        "ExecFormQuotes",
-		Description: "The exec form is JSON, whose quotes are \"",
+		Description: "The exec form is a JSON list, with the quotes \"",
 		Format: func(instruction, right string) string {
-			return fmt.Sprintf("The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write %s %s", instruction, right)
+			return fmt.Sprintf("This list is read as plain text, not as JSON, because its quotes are not \". Write "+
+				"%s %s", instruction, right)
 		},
 	}
 	ruleEntrypointAndCmd = linter.LinterRule[func(why string) string]{
 		Name:        "EntrypointAndCmd",
-		Description: "CMD is arguments of ENTRYPOINT only if both are in exec form",
+		Description: "CMD becomes the arguments of ENTRYPOINT only if both are in exec form",
 		Format:      func(why string) string { return why },
 	}
 	ruleCopyOverInstalled = linter.LinterRule[func(dir, line string) string]{
 		Name:        "CopyOverInstalled",
-		Description: "COPY of the whole context should not bring installed packages along",
+		Description: "COPY of the whole context should not overwrite installed packages",
 		Format: func(dir, program string) string {
-			return fmt.Sprintf("This copies %s of the context over what %s has installed, for another system perhaps: list %s in .dockerignore", dir, program, dir)
+			return fmt.Sprintf("This copies %s from the context over the packages that %s installed, possibly "+
+				"those of another system. "+
+				"Add %s to .dockerignore", dir, program, dir)
 		},
 	}
 	ruleSourceOutsideContext = linter.LinterRule[func(source, instead string) string]{
 		Name:        "SourceOutsideContext",
-		Description: "Sources are paths of the context, and .. does not lead out of it",
+		Description: "Sources are inside the context, and .. does not leave it",
 		Format: func(source, instead string) string {
-			return fmt.Sprintf("%s is %s of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context", source, instead)
+			return fmt.Sprintf("%s is %s in the context, because .. does not leave it. "+
+				"Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
+				source, instead)
 		},
 	}
 	ruleWindowsLineEnds = linter.LinterRule[func() string]{
 		Name:        "WindowsLineEnds",
-		Description: "Here-documents keep the line ends of the Dockerfile",
+		Description: "Here-documents keep the line endings of the Dockerfile",
 		Format: func() string {
-			return "This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
+			return "This here-document has Windows line endings (CRLF), and so will the file or script created " +
+				"from it. " +
+				"Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
 		},
 	}
 )
 
-var cd = regexp.MustCompile(`^\s*cd\s+(\S+)\s*$`)
+var cdCommand = regexp.MustCompile(`^\s*cd\s+(\S+)\s*$`)
 
-// cdAlone finds a RUN whose last command is cd, which has no effect on later ones.
-func (c *checker) cdAlone(l *linter.Linter, o *instructions.RunCommand) {
+// checkCd finds a RUN whose last command is cd, which has no effect on later ones.
+func (c *checker) checkCd(l *linter.Linter, o *instructions.RunCommand) {
 	text := strings.Join(o.CmdLine, " ")
 	if !o.PrependShell || len(o.Files) > 0 || strings.ContainsAny(text, "()`") {
 		return
 	}
 	all := separators.Split(text, -1)
-	if m := cd.FindStringSubmatch(all[len(all)-1]); m != nil {
+	if m := cdCommand.FindStringSubmatch(all[len(all)-1]); m != nil {
 		l.Run(&ruleCdAlone, o.Location(), ruleCdAlone.Format(m[1]))
 	}
 }
 
-// straight replaces typographic and foreign quotes with those of JSON.
-var straight = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "‘", `"`, "’", `"`, "'", `"`)
+// quoteReplacer replaces typographic and foreign quotes with those of JSON.
+var quoteReplacer = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "‘", `"`, "’", `"`, "'",
+	`"`)
 
-// execQuotes finds an instruction in shell form that would be a list in exec form if its
+// checkExecQuotes finds an instruction in shell form that would be a list in exec form if its
 // quotes were JSON's.
-func (c *checker) execQuotes(l *linter.Linter, name string, shell bool, words []string, where []parser.Range) {
+func (c *checker) checkExecQuotes(l *linter.Linter, name string, shell bool, words []string, where []parser.Range) {
 	text := strings.TrimSpace(strings.Join(words, " "))
 	if !shell || !strings.HasPrefix(text, "[") {
 		return
 	}
-	right := straight.Replace(text)
+	right := quoteReplacer.Replace(text)
 	var list []string
 	if right != text && json.Unmarshal([]byte(right), &list) == nil {
 		l.Run(&ruleExecFormQuotes, where, ruleExecFormQuotes.Format(name, right))
 	}
 }
 
-// listQuotes finds the same in COPY and ADD.
-func (c *checker) listQuotes(l *linter.Linter, command instructions.Command, where []parser.Range) {
+// checkListQuotes finds the same in COPY and ADD.
+func (c *checker) checkListQuotes(l *linter.Linter, command instructions.Command, where []parser.Range) {
 	name := strings.ToUpper(command.Name())
 	if name != "COPY" && name != "ADD" {
 		return
@@ -98,32 +107,34 @@ func (c *checker) listQuotes(l *linter.Linter, command instructions.Command, whe
 	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
 		words = words[1:]
 	}
-	c.execQuotes(l, name, true, words, where)
+	c.checkExecQuotes(l, name, true, words, where)
 }
 
-// entrypointAndCmd checks a stage's last ENTRYPOINT and CMD.
-func (c *checker) entrypointAndCmd(s *stage) {
-	entry, _ := s.only["ENTRYPOINT"].(*instructions.EntrypointCommand)
-	cmd, _ := s.only["CMD"].(*instructions.CmdCommand)
+// checkEntrypointAndCmd checks a stage's last ENTRYPOINT and CMD.
+func (c *checker) checkEntrypointAndCmd(s *stageState) {
+	entry, _ := s.lastCommand["ENTRYPOINT"].(*instructions.EntrypointCommand)
+	cmd, _ := s.lastCommand["CMD"].(*instructions.CmdCommand)
 	if entry == nil || cmd == nil || len(entry.CmdLine) == 0 || len(cmd.CmdLine) == 0 {
 		return
 	}
 	rule := &ruleEntrypointAndCmd
 	switch {
 	case entry.PrependShell:
-		c.at(entry.Comments()).Run(rule, entry.Location(), rule.Format(
-			"ENTRYPOINT is in shell form, so CMD and the arguments of run never reach its program. Write ENTRYPOINT "+execForm(entry.CmdLine)))
+		c.linterFor(entry.Comments()).Run(rule, entry.Location(), rule.Format(
+			"ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. "+
+				"Write ENTRYPOINT "+formatExecForm(entry.CmdLine)))
 	case cmd.PrependShell:
-		c.at(cmd.Comments()).Run(rule, cmd.Location(), rule.Format(
-			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD %s", execForm(cmd.CmdLine))))
+		c.linterFor(cmd.Comments()).Run(rule, cmd.Location(), rule.Format(
+			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. "+
+				"Write CMD %s", formatExecForm(cmd.CmdLine))))
 	}
 }
 
-// execForm returns a shell command as an exec-form list: its words, or sh -c exec if it needs
+// formatExecForm returns a shell command as an exec-form list: its words, or sh -c exec if it needs
 // a shell.
-func execForm(words []string) string {
+func formatExecForm(words []string) string {
 	text := strings.Join(words, " ")
-	list, plain := split(text)
+	list, plain := splitWords(text)
 	if !plain {
 		list = []string{"/bin/sh", "-c", "exec " + text}
 	}
@@ -134,13 +145,14 @@ func execForm(words []string) string {
 	return strings.ReplaceAll(strings.TrimSpace(out.String()), `","`, `", "`)
 }
 
-// split splits a command into words. plain is set if it needs a shell for its quotes only.
-func split(text string) (words []string, plain bool) {
+// splitWords splits a command into words. plain is set if it needs a shell for its quotes only.
+func splitWords(text string) (words []string, plain bool) {
 	quote, begun := rune(0), false
 	var word strings.Builder
 	for _, r := range text + " " {
 		switch {
-		case strings.ContainsRune("$`\\", r) && quote != '\'', quote == 0 && strings.ContainsRune("|&;<>()*?~{}[]#", r):
+		case strings.ContainsRune("$`\\", r) && quote != '\'',
+			quote == 0 && strings.ContainsRune("|&;<>()*?~{}[]#", r):
 			return nil, false
 		case r == quote:
 			quote = 0
@@ -166,8 +178,8 @@ var installers = []struct{ run, dir string }{
 	{`composer\s+install\b`, "vendor"}, {`bundle\s+install\b`, "vendor"},
 }
 
-// installed records the packages that a RUN installs.
-func (s *stage) installed(o *instructions.RunCommand) {
+// recordInstalled records the packages that a RUN installs.
+func (s *stageState) recordInstalled(o *instructions.RunCommand) {
 	text := strings.Join(o.CmdLine, " ")
 	for _, i := range installers {
 		if found := regexp.MustCompile(`(^|[;&|]\s*)(` + i.run + `)`).FindStringSubmatch(text); found != nil {
@@ -176,10 +188,11 @@ func (s *stage) installed(o *instructions.RunCommand) {
 	}
 }
 
-// overInstalled finds a COPY of the whole context that contains a directory of packages
+// checkCopyOverInstalled finds a COPY of the whole context that contains a directory of packages
 // installed before.
-func (c *checker) overInstalled(l *linter.Linter, s *stage, o *instructions.CopyCommand) {
-	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths, func(p string) bool { return path.Clean("/"+p) == "/" }) {
+func (c *checker) checkCopyOverInstalled(l *linter.Linter, s *stageState, o *instructions.CopyCommand) {
+	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths,
+		func(p string) bool { return path.Clean("/"+p) == "/" }) {
 		return
 	}
 	for _, p := range s.packages {
@@ -194,8 +207,8 @@ func (c *checker) overInstalled(l *linter.Linter, s *stage, o *instructions.Copy
 	}
 }
 
-// outside finds sources that refer to the parent of the context.
-func (c *checker) outside(l *linter.Linter, sources []string, where []parser.Range) {
+// checkOutsideContext finds sources that refer to the parent of the context.
+func (c *checker) checkOutsideContext(l *linter.Linter, sources []string, where []parser.Range) {
 	for _, source := range sources {
 		if name := path.Clean(source); (name == ".." || strings.HasPrefix(name, "../")) && !isRemote(source) {
 			l.Run(&ruleSourceOutsideContext, where, ruleSourceOutsideContext.Format(source, path.Join("/", name)))
@@ -203,8 +216,8 @@ func (c *checker) outside(l *linter.Linter, sources []string, where []parser.Ran
 	}
 }
 
-// windows finds here-documents with carriage returns.
-func (c *checker) windows(l *linter.Linter, contents []string, where []parser.Range) {
+// checkLineEnds finds here-documents with carriage returns.
+func (c *checker) checkLineEnds(l *linter.Linter, contents []string, where []parser.Range) {
 	if slices.ContainsFunc(contents, func(text string) bool { return strings.Contains(text, "\r\n") }) {
 		l.Run(&ruleWindowsLineEnds, where, ruleWindowsLineEnds.Format())
 	}

@@ -15,14 +15,14 @@ import (
 func (r *Result) Print(w io.Writer, format string) error {
 	switch format {
 	case "", "text":
-		return r.plain(w)
+		return r.printText(w)
 	case "json":
-		return r.json(w)
+		return r.printJSON(w)
 	}
-	return fmt.Errorf("--check: the format %q is neither text nor json", format)
+	return fmt.Errorf("--check: format %q: must be text or json", format)
 }
 
-func (r *Result) plain(w io.Writer) error {
+func (r *Result) printText(w io.Writer) error {
 	var err error
 	print := func(format string, args ...any) {
 		if err == nil {
@@ -43,7 +43,7 @@ func (r *Result) plain(w io.Writer) error {
 		of := " - " + f.URL
 		switch {
 		case f.Own:
-			of = " (minirun's own)"
+			of = " (rule of minirun)"
 		case f.URL == "":
 			of = ""
 		}
@@ -64,7 +64,7 @@ func (r *Result) plain(w io.Writer) error {
 	return err
 }
 
-type finding struct {
+type jsonFinding struct {
 	RuleName    string               `json:"ruleName"`
 	Description string               `json:"description,omitempty"`
 	URL         string               `json:"url,omitempty"`
@@ -79,15 +79,15 @@ type buildError struct {
 	Location *dockerfile.Location `json:"location,omitempty"`
 }
 
-// A file contains the lines of findings.
-type file struct {
+// A jsonFile contains the lines of findings.
+type jsonFile struct {
 	Filename string `json:"filename"`
 	Data     []byte `json:"data"` // in base64
 	Language string `json:"language"`
 }
 
-// place returns the location of lines; nil if there are none.
-func place(ranges []Lines) *dockerfile.Location {
+// location returns the location of lines; nil if there are none.
+func location(ranges []Lines) *dockerfile.Location {
 	if len(ranges) == 0 {
 		return nil
 	}
@@ -98,20 +98,21 @@ func place(ranges []Lines) *dockerfile.Location {
 	return out
 }
 
-func (r *Result) json(w io.Writer) error {
+func (r *Result) printJSON(w io.Writer) error {
 	out := struct {
-		Warnings []finding   `json:"warnings"`
-		Sources  []file      `json:"sources"`
-		Error    *buildError `json:"buildError,omitempty"`
-	}{Warnings: []finding{}, Sources: []file{{r.name, r.text, "Dockerfile"}}}
+		Warnings []jsonFinding `json:"warnings"`
+		Sources  []jsonFile    `json:"sources"`
+		Error    *buildError   `json:"buildError,omitempty"`
+	}{Warnings: []jsonFinding{}, Sources: []jsonFile{{r.name, r.text, "Dockerfile"}}}
 	for _, f := range r.Warnings {
-		out.Warnings = append(out.Warnings, finding{f.Rule, f.Description, f.URL, f.Detail, f.Hint, place(f.Ranges), f.Own})
+		out.Warnings = append(out.Warnings, jsonFinding{f.Rule, f.Description, f.URL, f.Detail, f.Hint,
+			location(f.Ranges), f.Own})
 	}
 	if r.Err != nil {
 		out.Error = &buildError{Message: r.Err.Error()}
 		var broken *dockerfile.Error
 		if errors.As(r.Err, &broken) {
-			out.Error.Message, out.Error.Location = broken.Err.Error(), place([]Lines{{broken.First, broken.Last}})
+			out.Error.Message, out.Error.Location = broken.Err.Error(), location([]Lines{{broken.First, broken.Last}})
 		}
 	}
 	e := json.NewEncoder(w)

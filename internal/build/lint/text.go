@@ -7,8 +7,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// emptyLines converts the parser's warnings to findings of NoEmptyContinuation.
-func (c *checker) emptyLines(warnings []parser.Warning) {
+// checkEmptyLines converts the parser's warnings to findings of NoEmptyContinuation.
+func (c *checker) checkEmptyLines(warnings []parser.Warning) {
 	rule := &linter.RuleNoEmptyContinuation
 	for _, w := range warnings {
 		if w.URL == rule.URL && w.Location != nil {
@@ -17,8 +17,8 @@ func (c *checker) emptyLines(warnings []parser.Warning) {
 	}
 }
 
-// casing checks ConsistentInstructionCasing. The majority wins; in a tie, upper case.
-func (c *checker) casing(ast *parser.Node) {
+// checkCasing checks ConsistentInstructionCasing. The majority wins; in a tie, upper case.
+func (c *checker) checkCasing(ast *parser.Node) {
 	rule := &linter.RuleConsistentInstructionCasing
 	capital, small := 0, 0
 	for _, n := range ast.Children {

@@ -95,8 +95,8 @@ func platformNames() []string {
 	return names
 }
 
-// similar returns the name that was probably meant.
-func similar(name string, names []string) string {
+// suggestName returns the name that was probably meant.
+func suggestName(name string, names []string) string {
 	found, ok := suggest.Search(name, names, true)
 	if !ok || found == name {
 		return ""
@@ -104,21 +104,21 @@ func similar(name string, names []string) string {
 	return found
 }
 
-// A reader expands the words of an instruction and records undefined names, in the order of
+// A expander expands the words of an instruction and records undefined names, in the order of
 // the words, and alphabetically within a word.
-type reader struct {
+type expander struct {
 	c       *checker
 	vars    scopes
 	unknown []string
 }
 
-// mostExpanded limits the total size of expanded words: ENV A=$A$A doubles with each line, and
+// maxExpanded limits the total size of expanded words: ENV A=$A$A doubles with each line, and
 // a build rejects it. Above the limit words are not expanded.
-const mostExpanded = 64 << 20
+const maxExpanded = 64 << 20
 
-// word expands one word. After an error, BuildKit checks no further words of the instruction.
-func (r *reader) word(word string) (string, error) {
-	if r.c.expanded > mostExpanded {
+// expandWord expands one word. After an error, BuildKit checks no further words of the instruction.
+func (r *expander) expandWord(word string) (string, error) {
+	if r.c.expanded > maxExpanded {
 		return word, nil
 	}
 	p, err := r.c.lex.ProcessWordWithMatches(word, r.vars)
@@ -134,11 +134,11 @@ func (r *reader) word(word string) (string, error) {
 	return p.Result, nil
 }
 
-// report checks UndefinedVar.
-func (r *reader) report(l *linter.Linter, where []parser.Range) {
+// reportUndefined checks UndefinedVar.
+func (r *expander) reportUndefined(l *linter.Linter, where []parser.Range) {
 	rule := &linter.RuleUndefinedVar
 	for _, name := range r.unknown {
-		hint := similar(name, r.vars.Keys())
+		hint := suggestName(name, r.vars.Keys())
 		if r.vars.foreign() && hint == "" {
 			continue
 		}

@@ -12,43 +12,43 @@ import (
 // A row is a line on the screen. Its text has no control characters and is not wider than the
 // terminal.
 type row struct {
-	look look
-	text string
+	style rowStyle
+	text  string
 }
 
-type look int
+type rowStyle int
 
 const (
-	usual look = iota
+	usual rowStyle = iota
 	good
 	bad
 	warning
 	dim
 )
 
-const shown = 6 // lines of output of a running step
+const maxOutputRows = 6 // lines of output of a running step
 
-// cells determines the width of characters. It ignores the locale, so the same board gives the
+// cells determines the width of characters. It ignores the locale, so the same steps give the
 // same rows everywhere.
 var cells = runewidth.Condition{StrictEmojiNeutral: true}
 
-// draw renders the board as rows. There are fewer rows than the height of the terminal, if
+// draw renders the steps as rows. There are fewer rows than the height of the terminal, if
 // that is known.
-func (b *board) draw(now time.Time, s size) []row {
+func (b *stepList) draw(now time.Time, s size) []row {
 	p := painter{now: now, size: s}
 	var all, live []row // all steps; and those that are drawn if there is not enough room
 	ended, quietly := 0, 0
-	most := shown
-	if n := b.running(); s.height > 0 && n > 0 { // each running step gets an equal share
-		most = min(shown, max(0, (s.height-4)/n-1))
+	most := maxOutputRows
+	if n := b.countRunning(); s.height > 0 && n > 0 { // each running step gets an equal share
+		most = min(maxOutputRows, max(0, (s.height-4)/n-1))
 	}
 	for _, x := range b.steps {
 		rows := p.step(x, most)
 		all = append(all, rows...)
-		if x.state != running {
+		if x.status != running {
 			ended++
 		}
-		if x.state == running || x.state == failed {
+		if x.status == running || x.status == failed {
 			live = append(live, rows...)
 		} else {
 			quietly++
@@ -60,21 +60,21 @@ func (b *board) draw(now time.Time, s size) []row {
 		return append(out, all...)
 	}
 	if quietly > 0 {
-		out = append(out, row{good, p.cut(fmt.Sprintf(" => … %d steps have ended", quietly))})
+		out = append(out, row{good, p.truncate(fmt.Sprintf(" => … %d more steps ended", quietly))})
 		room--
 	}
 	if over := len(live) - room; over > 0 && room > 0 {
 		live = live[:room-1]
-		live = append(live, row{usual, p.cut(fmt.Sprintf(" => … %d lines more than fit here", over+1))})
+		live = append(live, row{usual, p.truncate(fmt.Sprintf(" => … %d more lines", over+1))})
 	}
 	out = append(out, live[:max(0, min(len(live), room))]...)
 	return out[:min(len(out), s.height-1)]
 }
 
-func (b *board) running() int {
+func (b *stepList) countRunning() int {
 	n := 0
 	for _, s := range b.steps {
-		if s.state == running {
+		if s.status == running {
 			n++
 		}
 	}
@@ -87,25 +87,25 @@ type painter struct {
 	size size
 }
 
-func (p painter) header(b *board, ended int) row {
-	text := fmt.Sprintf("[+] Building %s (%d/%d)", seconds(p.now.Sub(b.begun)), ended, len(b.steps))
+func (p painter) header(b *stepList, ended int) row {
+	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.activity, formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
 	r := row{usual, text}
 	if len(b.steps) > 0 && ended == len(b.steps) {
 		r = row{good, text + " FINISHED"}
 	}
 	if b.first != nil {
-		r.look = bad
+		r.style = bad
 	}
-	r.text = p.cut(r.text)
+	r.text = p.truncate(r.text)
 	return r
 }
 
 // step draws a step's line and, while it runs, its counters and output.
 func (p painter) step(s *step, most int) []row {
 	first := row{usual, " => "}
-	switch s.state {
+	switch s.status {
 	case done:
-		first.look = good
+		first.style = good
 	case cached:
 		first = row{good, " => CACHED "}
 	case failed:
@@ -113,23 +113,23 @@ func (p painter) step(s *step, most int) []row {
 	case canceled:
 		first = row{warning, " => CANCELED "}
 	}
-	first.text = p.aligned(first.text+s.name, seconds(s.time(p.now)))
+	first.text = p.alignRight(first.text+s.name, formatSeconds(s.elapsed(p.now)))
 	out := []row{first}
-	for _, what := range s.did {
-		out = append(out, row{first.look, p.cut(" => => " + what)})
+	for _, what := range s.notes {
+		out = append(out, row{first.style, p.truncate(" => => " + what)})
 	}
-	if s.state != running {
+	if s.status != running {
 		return out
 	}
 	for _, c := range s.counts {
 		if c.total == 0 || c.done < c.total {
-			out = append(out, row{usual, p.cut(" => => " + c.String())})
+			out = append(out, row{usual, p.truncate(" => => " + c.String())})
 		}
 	}
 	for _, l := range s.tail(most) {
-		out = append(out, row{dim, p.cut(" => => # " + l.text)})
+		out = append(out, row{dim, p.truncate(" => => # " + l.text)})
 	}
-	return out[:min(len(out), 1+len(s.did)+most)]
+	return out[:min(len(out), 1+len(s.notes)+most)]
 }
 
 func (c count) String() string {
@@ -140,24 +140,24 @@ func (c count) String() string {
 	return text
 }
 
-// aligned aligns right with the right edge, if there is one.
-func (p painter) aligned(left, right string) string {
+// alignRight aligns right with the right edge, if there is one.
+func (p painter) alignRight(left, right string) string {
 	if p.size.width == 0 {
 		return left + "  " + right
 	}
 	room := p.size.width - len(right) - 2
 	if room < 8 {
-		return p.cut(left)
+		return p.truncate(left)
 	}
 	left = cells.Truncate(left, room, "…")
 	return left + strings.Repeat(" ", room-cells.StringWidth(left)+2) + right
 }
 
-func (p painter) cut(text string) string {
+func (p painter) truncate(text string) string {
 	if p.size.width == 0 {
 		return text
 	}
 	return cells.Truncate(text, p.size.width, "…")
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
+func formatSeconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

@@ -6,84 +6,86 @@ import (
 	"time"
 )
 
-// plain is a log. It groups the lines of a step: other steps wait until the current one has
-// ended, has printed nothing for a while, or until they have many lines waiting.
-type plain struct {
-	*board
-	logs    map[*step]*entry
-	current *entry
-	said    time.Time // time of the current step's last line
-	out     bytes.Buffer
+// plainView is a log. It groups the lines of a step: other steps wait until the current one
+// ends, prints nothing for a while, or until they have many lines pending.
+type plainView struct {
+	*stepList
+	logs      map[*step]*stepLog
+	current   *stepLog
+	lastPrint time.Time // time of the current step's last line
+	out       bytes.Buffer
 }
 
-// An entry holds a step's lines that are not printed yet.
-type entry struct {
+// An stepLog holds a step's lines that are not printed yet.
+type stepLog struct {
 	step    *step
-	open    bool // its name has been printed
-	waiting bytes.Buffer
+	started bool // its name has been printed
+	pending bytes.Buffer
 	ended   bool
 }
 
 const (
-	patience = time.Second
-	backlog  = 64 << 10 // bytes
+	switchDelay = time.Second
+	backlog     = 64 << 10 // bytes
 )
 
-func newPlain(now time.Time) *plain { return &plain{board: newBoard(now), logs: map[*step]*entry{}} }
+func newPlainView(now time.Time) *plainView {
+	return &plainView{stepList: newStepList(now), logs: map[*step]*stepLog{}}
+}
 
-func (p *plain) waiting() int { return p.out.Len() }
+func (p *plainView) pendingBytes() int { return p.out.Len() }
 
-func (p *plain) apply(e *event) {
-	s := p.board.apply(e, func(s *step, l line) {
-		fmt.Fprintf(&p.logs[s].waiting, "#%d %.3f %s\n", s.number, l.after.Seconds(), l.text)
+func (p *plainView) apply(e *event) {
+	s := p.stepList.apply(e, func(s *step, l line) {
+		fmt.Fprintf(&p.logs[s].pending, "#%d %.3f %s\n", s.number, l.after.Seconds(), l.text)
 	})
 	if s == nil {
 		return
 	}
 	log := p.logs[s]
 	switch e.kind {
-	case begin:
-		log = &entry{step: s}
+	case Begin:
+		log = &stepLog{step: s}
 		p.logs[s] = log
-	case counted:
-		if c := s.find(clean(e.text)); c.total > 0 && c.done >= c.total {
-			fmt.Fprintf(&log.waiting, "#%d %s done\n", s.number, count{what: c.what, done: c.done})
+	case Count:
+		if c := s.findCount(cleanLine(e.text)); c.total > 0 && c.done >= c.total {
+			fmt.Fprintf(&log.pending, "#%d %s done\n", s.number, count{what: c.what, done: c.done})
 		}
-	case did:
-		fmt.Fprintf(&log.waiting, "#%d %s done\n", s.number, s.did[len(s.did)-1])
-	case ended:
-		log.end()
+	case Note:
+		fmt.Fprintf(&log.pending, "#%d %s done\n", s.number, s.notes[len(s.notes)-1])
+	case End:
+		log.finish()
 	}
-	p.pump(e.at, patience)
+	p.printPending(e.at, switchDelay)
 }
 
-func (l *entry) end() {
+func (l *stepLog) finish() {
 	s := l.step
 	l.ended = true
 	for _, c := range s.counts {
 		if c.total == 0 {
-			fmt.Fprintf(&l.waiting, "#%d %s\n", s.number, c)
+			fmt.Fprintf(&l.pending, "#%d %s\n", s.number, c)
 		}
 	}
-	switch s.state {
+	switch s.status {
 	case cached:
-		fmt.Fprintf(&l.waiting, "#%d CACHED\n", s.number)
+		fmt.Fprintf(&l.pending, "#%d CACHED\n", s.number)
 	case failed:
-		fmt.Fprintf(&l.waiting, "#%d ERROR: %s\n", s.number, s.err)
+		fmt.Fprintf(&l.pending, "#%d ERROR: %s\n", s.number, s.err)
 	case canceled:
-		fmt.Fprintf(&l.waiting, "#%d CANCELED\n", s.number)
+		fmt.Fprintf(&l.pending, "#%d CANCELED\n", s.number)
 	default:
-		fmt.Fprintf(&l.waiting, "#%d DONE %s\n", s.number, seconds(s.took))
+		fmt.Fprintf(&l.pending, "#%d DONE %s\n", s.number, formatSeconds(s.took))
 	}
 }
 
-// pump moves to out all lines that may be printed now.
-func (p *plain) pump(now time.Time, patience time.Duration) {
+// printPending moves to out all lines that may be printed now.
+func (p *plainView) printPending(now time.Time, patience time.Duration) {
 	for {
 		if c := p.current; c != nil {
-			if c.waiting.Len() > 0 {
-				p.said = now
-				_, _ = c.waiting.WriteTo(&p.out)
+			if c.pending.Len() > 0 {
+				p.lastPrint = now
+				_, _ = c.pending.WriteTo(&p.out)
 			}
 			if c.ended {
 				p.out.WriteString("\n")
@@ -91,7 +93,7 @@ func (p *plain) pump(now time.Time, patience time.Duration) {
 				p.current = nil
 			}
 		}
-		next := p.next(now, patience)
+		next := p.nextLog(now, patience)
 		if next == nil {
 			return
 		}
@@ -99,20 +101,20 @@ func (p *plain) pump(now time.Time, patience time.Duration) {
 			fmt.Fprintf(&p.out, "#%d ...\n\n", c.step.number)
 		}
 		fmt.Fprintf(&p.out, "#%d %s\n", next.step.number, next.step.name)
-		next.open, p.current, p.said = true, next, now
+		next.started, p.current, p.lastPrint = true, next, now
 	}
 }
 
-// next returns the step to print next, preferring one that has ended over one that is running;
+// nextLog returns the step to print next, preferring one that ended over one that is running;
 // nil: the current step stays.
-func (p *plain) next(now time.Time, patience time.Duration) *entry {
-	var first *entry
+func (p *plainView) nextLog(now time.Time, patience time.Duration) *stepLog {
+	var first *stepLog
 	for _, s := range p.steps {
 		l := p.logs[s]
-		if l == nil || l == p.current || l.open && l.waiting.Len() == 0 {
+		if l == nil || l == p.current || l.started && l.pending.Len() == 0 {
 			continue
 		}
-		if p.current != nil && now.Sub(p.said) < patience && l.waiting.Len() < backlog {
+		if p.current != nil && now.Sub(p.lastPrint) < patience && l.pending.Len() < backlog {
 			continue
 		}
 		if first == nil || l.ended && !first.ended {
@@ -122,15 +124,15 @@ func (p *plain) next(now time.Time, patience time.Duration) *entry {
 	return first
 }
 
-func (p *plain) frame(now time.Time, _ size, last bool) []byte {
+func (p *plainView) frame(now time.Time, _ size, last bool) []byte {
 	if last {
-		p.pump(now, 0)
+		p.printPending(now, 0)
 	} else {
-		p.pump(now, patience)
+		p.printPending(now, switchDelay)
 	}
 	text := bytes.Clone(p.out.Bytes())
 	p.out.Reset()
 	return text
 }
 
-func (p *plain) end() []byte { return []byte(p.failures()) }
+func (p *plainView) trailer() []byte { return []byte(p.failures()) }

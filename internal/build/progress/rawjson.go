@@ -95,18 +95,18 @@ const outputStream = 1
 func (r *rawJSON) apply(e *event) {
 	at := e.at.UTC()
 	switch e.kind {
-	case warned:
+	case Warning:
 		w := *e.warning
 		w.Vertex = r.first
 		r.write(solveStatus{Warnings: []VertexWarning{w}})
 		return
-	case needed:
+	case Inputs:
 		if r.needs == nil {
 			r.needs = map[int][]int{}
 		}
 		r.needs[e.id] = e.inputs
 		return
-	case begin:
+	case Begin:
 		r.start(e.id, e.text, at)
 		return
 	}
@@ -115,13 +115,13 @@ func (r *rawJSON) apply(e *event) {
 		return
 	}
 	switch e.kind {
-	case output:
+	case Output:
 		r.write(solveStatus{Logs: []vertexLog{{s.vertex.Digest, outputStream, e.data, at}}})
-	case counted:
+	case Count:
 		r.status(s, vertexStatus{ID: e.text, Total: e.total, Current: e.done}, e.total > 0 && e.done >= e.total, at)
-	case did:
+	case Note:
 		r.status(s, vertexStatus{ID: e.text}, true, at)
-	case ended:
+	case End:
 		s.vertex.Completed, s.vertex.Cached = &at, e.cached
 		if e.err != nil {
 			s.vertex.Error = e.err.Error()
@@ -135,7 +135,9 @@ func (r *rawJSON) start(id int, name string, at time.Time) {
 	if r.steps == nil {
 		r.steps = map[int]*rawStep{}
 	}
-	v := vertex{Digest: digest.FromString("minirun step " + strconv.Itoa(id) + "\x00" + name), Name: name, Started: &at}
+	v := vertex{
+		Digest: digest.FromString("minirun step " + strconv.Itoa(id) + "\x00" + name), Name: name, Started: &at,
+	}
 	for _, id := range r.needs[id] {
 		if s := r.steps[id]; s != nil {
 			v.Inputs = append(v.Inputs, s.vertex.Digest)
@@ -166,7 +168,7 @@ func (r *rawJSON) write(s solveStatus) {
 	_ = json.NewEncoder(&r.out).Encode(s) // neither the type nor the buffer can fail
 }
 
-func (r *rawJSON) waiting() int { return r.out.Len() }
+func (r *rawJSON) pendingBytes() int { return r.out.Len() }
 
 func (r *rawJSON) frame(time.Time, size, bool) []byte {
 	text := bytes.Clone(r.out.Bytes())
@@ -174,4 +176,4 @@ func (r *rawJSON) frame(time.Time, size, bool) []byte {
 	return text
 }
 
-func (r *rawJSON) end() []byte { return nil }
+func (r *rawJSON) trailer() []byte { return nil }

@@ -56,15 +56,17 @@ func (v *screen) write(p []byte) {
 	for text := string(p); text != ""; {
 		known := false
 		for sequence, do := range map[string]func(){
-			"\r": func() { v.x = 0 }, "\n": v.down, hide: func() { v.wrap = false }, show: func() { v.wrap = true },
-			"\x1b[2K": func() { v.grid[v.y] = v.blank() },
+			"\r": func() { v.x = 0 }, "\n": v.down, hideCursor: func() { v.wrap = false },
+			showCursor: func() { v.wrap = true },
+			"\x1b[2K":  func() { v.grid[v.y] = v.blank() },
 			"\x1b[J": func() {
 				copy(v.grid[v.y][min(v.x, v.size.width-1):], v.blank())
 				for y := v.y + 1; y < v.size.height; y++ {
 					v.grid[y] = v.blank()
 				}
 			},
-			"\x1b[34m": func() {}, "\x1b[31m": func() {}, "\x1b[33m": func() {}, "\x1b[2m": func() {}, "\x1b[0m": func() {},
+			"\x1b[34m": func() {}, "\x1b[31m": func() {}, "\x1b[33m": func() {}, "\x1b[2m": func() {},
+			"\x1b[0m": func() {},
 		} {
 			if strings.HasPrefix(text, sequence) {
 				do()
@@ -110,25 +112,28 @@ func (v *screen) put(r rune) {
 }
 
 var nasty = []string{
-	"\x1b[2J\x1b[H", "\x1b[10A", "\x1b[?1049h", "\r", "\n", "\r\n", "\x1b]0;t\a", "\x1b]", "日本語", "👩‍👩‍👧", "🇧🇷", "e\u0301", "\u202e", "\u009b2J", "\xff", "\t", "\b", "\x1bc", "\x1b[",
-	"words of a usual line", strings.Repeat("long ", 60), "\x1b[31m", "\v\f", "\x0e", "ﷺ", "\u200b", "1\n2\n3\n4\n5\n6\n7\n8\n",
+	"\x1b[2J\x1b[H", "\x1b[10A", "\x1b[?1049h", "\r", "\n", "\r\n", "\x1b]0;t\a", "\x1b]", "日本語", "👩‍👩‍👧", "🇧🇷",
+	"e\u0301", "\u202e", "\u009b2J", "\xff", "\t", "\b", "\x1bc", "\x1b[",
+	"words of a usual line", strings.Repeat("long ", 60), "\x1b[31m", "\v\f", "\x0e", "ﷺ", "\u200b",
+	"1\n2\n3\n4\n5\n6\n7\n8\n",
 }
 
 // After any output, the screen shows what was drawn, and the rows above are unchanged. At the
 // end the whole list is there exactly once.
-func TestScreenIsWhatWasDrawn(t *testing.T) {
+func TestTTYFramesMatchScreen(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 40 {
 		s := size{12 + random.IntN(90), 2 + random.IntN(30)}
 		v := newScreen(t, s)
-		v.write([]byte(hide + "$ build\r\n" + show))
-		d := newTTY(begun, round%2 == 0)
+		v.write([]byte(hideCursor + "$ build\r\n" + showCursor))
+		d := newTTYView(begun, round%2 == 0)
 		for tick := range 40 {
 			now := at(tick * 100)
 			for range random.IntN(6) {
 				id := random.IntN(15)
 				piece := nasty[random.IntN(len(nasty))]
-				d.apply(&event{at: now, kind: []int{begin, output, output, output, counted, ended}[random.IntN(6)], id: id, text: piece + " name", data: []byte(piece), done: 5, total: int64(id)})
+				d.apply(&event{at: now, kind: []Kind{Begin, Output, Output, Output, Count, End}[random.IntN(6)],
+					id: id, text: piece + " name", data: []byte(piece), done: 5, total: int64(id)})
 			}
 			v.write(d.frame(now, s, false))
 			if len(d.steps) > 0 {
@@ -215,19 +220,21 @@ func TestDisplayOnTerminal(t *testing.T) {
 	d.Close()
 	slave.Close()
 	text := <-read
-	last := text[strings.LastIndex(text, hide):]
-	if strings.Count(last, " => RUN something ") != 2 || !strings.Contains(last, "(2/2) FINISHED") || !strings.HasSuffix(last, show) {
+	last := text[strings.LastIndex(text, hideCursor):]
+	if strings.Count(last, " => RUN something ") != 2 || !strings.Contains(last, "(2/2) FINISHED") ||
+		!strings.HasSuffix(last, showCursor) {
 		t.Errorf("%q", last)
 	}
 }
 
-func TestModes(t *testing.T) {
+func TestNewSelectsMode(t *testing.T) {
 	file, err := os.Create(t.TempDir() + "/log")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	for mode, want := range map[string]string{"auto": "#1 RUN x\n", "plain": "#1 RUN x\n", "quiet": "", "none": "", "rawjson": `"name":"RUN x","started":`} {
+	for mode, want := range map[string]string{"auto": "#1 RUN x\n", "plain": "#1 RUN x\n", "quiet": "", "none": "",
+		"rawjson": `"name":"RUN x","started":`} {
 		if err := file.Truncate(0); err != nil {
 			t.Fatal(err)
 		}

@@ -28,8 +28,8 @@ const (
 	maxError  = 16 << 10 // bytes of an error
 )
 
-// short truncates a text at the end of a rune.
-func short(text string, most int) string {
+// truncate truncates a text at the end of a rune.
+func truncate(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
@@ -42,8 +42,8 @@ func newLines(r io.Reader) *bufio.Scanner {
 	return s
 }
 
-// A line is an event in a file.
-type line struct {
+// A logLine is an event in a file.
+type logLine struct {
 	At       time.Duration `json:"at"` // since the build's start
 	Kind     progress.Kind `json:"kind"`
 	ID       int           `json:"id"`
@@ -153,12 +153,13 @@ func appendText(out []byte, text string) []byte {
 func events(lines *bufio.Scanner, started time.Time) iter.Seq[progress.Event] {
 	return func(yield func(progress.Event) bool) {
 		for lines.Scan() {
-			var l line
+			var l logLine
 			if json.Unmarshal(lines.Bytes(), &l) != nil {
 				return
 			}
 			e := progress.Event{
-				At: started.Add(l.At), Kind: l.Kind, ID: l.ID, Text: l.Text, Data: l.Data, Done: l.Done, Total: l.Total,
+				At: started.Add(l.At), Kind: l.Kind, ID: l.ID, Text: l.Text, Data: l.Data, Done: l.Done,
+				Total:  l.Total,
 				Cached: l.Cached, Error: l.Error, Canceled: l.Canceled, Inputs: l.Inputs,
 			}
 			if !yield(e) {

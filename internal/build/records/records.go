@@ -32,6 +32,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -117,34 +118,34 @@ func (r *Record) Duration(now time.Time) time.Duration {
 	return max(0, r.Completed.Sub(r.Started))
 }
 
-// Kept is the environment variable for the number of builds to keep.
-const Kept = "MINIRUN_BUILD_HISTORY"
+// KeepVariable is the environment variable for the number of builds to keep.
+const KeepVariable = "MINIRUN_BUILD_HISTORY"
 
-const defaultKept = 50
+const defaultKeep = 50
 
-// kept returns how many builds to keep; 0: none is recorded.
-func kept() (int, error) {
-	text := os.Getenv(Kept)
+// keepCount returns how many builds to keep; 0: none is recorded.
+func keepCount() (int, error) {
+	text := os.Getenv(KeepVariable)
 	if text == "" {
-		return defaultKept, nil
+		return defaultKeep, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s=%s: must be a number of builds to keep", Kept, text)
+		return 0, fmt.Errorf("%s=%s: must be a number of builds to keep", KeepVariable, text)
 	}
 	return n, nil
 }
 
-// A Book holds the records of a store's builds.
-type Book struct{ dir string }
+// A History holds the records of a store's builds.
+type History struct{ dir string }
 
-// Of returns the records of a store's builds.
-func Of(s *image.Store) *Book { return &Book{filepath.Join(s.Dir, "build", "history")} }
+// ForStore returns the records of a store's builds.
+func ForStore(s *image.Store) *History { return &History{filepath.Join(s.Dir, "build", "history")} }
 
 const extension = ".jsonl"
 
 // paths returns the builds' files, oldest first.
-func (b *Book) paths() (out []string, err error) {
+func (b *History) paths() (out []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -158,27 +159,27 @@ func (b *Book) paths() (out []string, err error) {
 }
 
 // List returns the records of the builds, newest first. It skips damaged files.
-func (b *Book) List() ([]*Record, error) {
-	n, err := kept()
+func (b *History) List() ([]*Record, error) {
+	n, err := keepCount()
 	if err != nil {
 		return nil, err
 	}
 	paths, err := b.paths()
 	if err != nil {
-		return nil, fmt.Errorf("list the builds: %w", err)
+		return nil, fmt.Errorf("cannot list the builds: %w", err)
 	}
 	paths = paths[max(0, len(paths)-n):]
 	var out []*Record
 	for _, path := range slices.Backward(paths) {
-		if r := read(path); r != nil {
+		if r := readRecord(path); r != nil {
 			out = append(out, r)
 		}
 	}
 	return out, nil
 }
 
-// read reads a build's record; nil: it is missing or damaged.
-func read(path string) *Record {
+// readRecord reads a build's record; nil: it is missing or damaged.
+func readRecord(path string) *Record {
 	r := readFile(path)
 	if r != nil && r.Status == Interrupted { // or it ended after the file was opened, and the file was replaced
 		r = readFile(path)
@@ -201,7 +202,7 @@ func readFile(path string) *Record {
 	if r.Status != "" {
 		return r
 	}
-	if r.Status = Interrupted; isLocked(f) {
+	if r.Status = Interrupted; flock.IsHeld(f, unix.LOCK_SH) {
 		r.Status = Running
 	}
 	r.Completed = r.Started
@@ -211,31 +212,26 @@ func readFile(path string) *Record {
 	return r
 }
 
-// isLocked reports whether a running build has locked its file.
-func isLocked(f *os.File) bool {
-	return errors.Is(image.Flock(f, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
-}
-
 // ErrNotFound is the error for a reference that matches no build.
-var ErrNotFound = errors.New("no such build")
+var ErrNotFound = errors.New("build not found")
 
 // Find returns the build that a reference names: an ID or a prefix of one, or ^N for the build
 // N before the last. "" is the last build.
-func (b *Book) Find(ref string) (*Record, error) {
+func (b *History) Find(ref string) (*Record, error) {
 	all, err := b.List()
 	if err != nil {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: there is no record of a build", ErrNotFound)
+		return nil, fmt.Errorf("%w: no builds are recorded", ErrNotFound)
 	}
 	if text, ok := strings.CutPrefix(ref, "^"); ok || ref == "" {
 		n, err := strconv.Atoi(text)
 		if ref != "" && (err != nil || n < 0) {
-			return nil, fmt.Errorf("build %q: must be an ID, or ^N for the build N before the last", ref)
+			return nil, fmt.Errorf("build %q: must be an ID, or ^N for the Nth build before the last", ref)
 		}
 		if n >= len(all) {
-			return nil, fmt.Errorf("build %s: %w: there are records of %d", ref, ErrNotFound, len(all))
+			return nil, fmt.Errorf("%w: %s: only %d builds are recorded", ErrNotFound, ref, len(all))
 		}
 		return all[n], nil
 	}
@@ -246,36 +242,36 @@ func (b *Book) Find(ref string) (*Record, error) {
 			return r, nil
 		case !strings.HasPrefix(r.ID, ref):
 		case found != nil:
-			return nil, fmt.Errorf("build %s: several IDs begin so, %s and %s", ref, found.ID, r.ID)
+			return nil, fmt.Errorf("build %s is ambiguous: it may be %s or %s", ref, found.ID, r.ID)
 		default:
 			found = r
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("build %s: %w", ref, ErrNotFound)
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
 	return found, nil
 }
 
-// errRuns is the error for removing the record of a running build.
-var errRuns = errors.New("it is running")
+// errRunning is the error for removing the record of a running build.
+var errRunning = errors.New("the build is running")
 
 // Remove removes a record, unless the build is running.
-func (b *Book) Remove(r *Record) error {
-	if err := remove(r.path); err != nil {
-		return fmt.Errorf("remove the record of build %s: %w", r.ID, err)
+func (b *History) Remove(r *Record) error {
+	if err := removeFile(r.path); err != nil {
+		return fmt.Errorf("cannot remove the record of build %s: %w", r.ID, err)
 	}
 	return nil
 }
 
-func remove(path string) error {
+func removeFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return ignoreMissing(err)
 	}
 	defer f.Close()
-	if isLocked(f) {
-		return errRuns
+	if flock.IsHeld(f, unix.LOCK_SH) {
+		return errRunning
 	}
 	return ignoreMissing(os.Remove(path))
 }
@@ -289,21 +285,21 @@ func ignoreMissing(err error) error {
 }
 
 // Clear removes all records except those of running builds.
-func (b *Book) Clear() error {
+func (b *History) Clear() error {
 	if err := b.rotate(0); err != nil {
-		return fmt.Errorf("remove the records of builds: %w", err)
+		return fmt.Errorf("cannot remove the records of builds: %w", err)
 	}
 	return nil
 }
 
 // rotate removes the oldest builds, so that at most n are left.
-func (b *Book) rotate(n int) error {
+func (b *History) rotate(n int) error {
 	paths, err := b.paths()
 	if err != nil {
 		return err
 	}
 	for _, path := range paths[:max(0, len(paths)-n)] {
-		if err := remove(path); err != nil && !errors.Is(err, errRuns) {
+		if err := removeFile(path); err != nil && !errors.Is(err, errRunning) {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func begin(t testing.TB, s *store.Store, name string) (*Writer, progress.Display
 
 func list(t testing.TB, s *store.Store) []*Record {
 	t.Helper()
-	out, err := Of(s.Store).List()
+	out, err := ForStore(s.Store).List()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,21 +64,31 @@ func eventsOf(t testing.TB, r *Record) (out []progress.Event) {
 	return out
 }
 
-// TestEncodingIsJSON: encoding/json can read what is encoded by hand.
-func TestEncodingIsJSON(t *testing.T) {
+// TestEncodingIsReadByEncodingJSON: encoding/json can read what is encoded by hand.
+func TestEncodingIsReadByEncodingJSON(t *testing.T) {
 	odd := "a\"b\\c\n\x00\x1f\x7f é 😀 \u2028 <&> \xff end"
 	valid := strings.ToValidUTF8(odd, "\ufffd")
 	r := Record{
-		ID: "1", Name: odd, Context: "/c", Dockerfile: "D", Repository: "r", Target: "t", Platforms: []string{"a", odd}, Tags: []string{"x"},
-		Arguments: map[string]string{odd: odd, "b": ""}, Labels: map[string]string{"l": "1"}, Contexts: map[string]string{"c": "d"}, Options: map[string]string{"o": "p"},
+		ID: "1", Name: odd, Context: "/c", Dockerfile: "D", Repository: "r", Target: "t",
+		Platforms: []string{"a", odd}, Tags: []string{"x"},
+		Arguments: map[string]string{odd: odd, "b": ""}, Labels: map[string]string{"l": "1"},
+		Contexts: map[string]string{"c": "d"}, Options: map[string]string{"o": "p"},
 		Started: time.Unix(1, 5).UTC(), Completed: time.Unix(2, 0).UTC(), Status: Failed,
-		Result: Result{Error: odd, Source: "s", Materials: map[string]string{"m": "n"}, Image: "i", Digest: "d", Names: []string{"n"}},
+		Result: Result{Error: odd, Source: "s", Materials: map[string]string{"m": "n"}, Image: "i", Digest: "d",
+			Names: []string{"n"}},
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Record]()) {
+		if f.IsExported() && reflect.ValueOf(r).FieldByIndex(f.Index).IsZero() {
+			t.Errorf("the test has no value for %s", f.Name)
+		}
 	}
 	want := r
-	want.Name, want.Error, want.Platforms, want.Arguments = valid, valid, []string{"a", valid}, map[string]string{valid: valid, "b": ""}
+	want.Name, want.Error, want.Platforms, want.Arguments = valid, valid, []string{"a", valid},
+		map[string]string{valid: valid, "b": ""}
 	var got Record
 	line := r.append(nil)
-	if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, want) || bytes.Count(line, []byte("\n")) != 1 {
+	if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, want) ||
+		bytes.Count(line, []byte("\n")) != 1 {
 		t.Errorf("%v\n%+v, want\n%+v\n%s", err, got, want, line)
 	}
 	for _, e := range []progress.Event{
@@ -86,7 +96,7 @@ func TestEncodingIsJSON(t *testing.T) {
 		{At: time.Unix(3, 2).UTC(), Kind: progress.Output, ID: 1, Data: []byte(odd)},
 		{At: time.Unix(3, 3).UTC(), Kind: progress.Count, ID: 2, Text: "x", Done: 5, Total: 1 << 40},
 		{At: time.Unix(3, 4).UTC(), Kind: progress.End, ID: 3, Cached: true},
-		{At: time.Unix(3, 4).UTC(), Kind: progress.Needs, ID: 3, Inputs: []int{1, 2, 3}},
+		{At: time.Unix(3, 4).UTC(), Kind: progress.Inputs, ID: 3, Inputs: []int{1, 2, 3}},
 		{At: time.Unix(3, 5).UTC(), Kind: progress.End, ID: 3, Error: odd, Canceled: true},
 	} {
 		got := slices.Collect(events(newLines(bytes.NewReader(appendLine(nil, &e, r.Started))), r.Started))
@@ -112,7 +122,7 @@ func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	if len(all) != 1 || all[0].Status != Running {
 		t.Fatalf("%+v", all)
 	}
-	if err := Of(s.Store).Remove(all[0]); !errors.Is(err, errRuns) {
+	if err := ForStore(s.Store).Remove(all[0]); !errors.Is(err, errRunning) {
 		t.Errorf("removed while it runs: %v", err)
 	}
 	if err := w.End(Failed, Result{Error: "bad"}); err != nil {
@@ -143,8 +153,8 @@ func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestFilesAreTheOwnersAlone also checks that nothing is left in tmp.
-func TestFilesAreTheOwnersAlone(t *testing.T) {
+// TestFilesAreReadableOnlyByOwner also checks that nothing is left in tmp.
+func TestFilesAreReadableOnlyByOwner(t *testing.T) {
 	s := newStore(t)
 	for _, long := range []bool{false, true} {
 		w, _ := begin(t, s, "x")
@@ -162,7 +172,7 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 			t.Errorf("%v, %v", info.Mode(), err)
 		}
 	}
-	if info, err := os.Stat(Of(s.Store).dir); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(ForStore(s.Store).dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	if left, err := os.ReadDir(filepath.Join(s.Dir, "tmp")); err != nil || len(left) != 0 {
@@ -192,14 +202,15 @@ func TestRecordIsBounded(t *testing.T) {
 	}
 	var text bytes.Buffer
 	err = r.Events(func(events iter.Seq[progress.Event]) error { return progress.Replay("plain", &text, events) })
-	if err != nil || !strings.Contains(text.String(), "the last line") || !strings.Contains(text.String(), "has no room for") || !strings.Contains(text.String(), "#1 ERROR: eee") {
+	if err != nil || !strings.Contains(text.String(), "the last line") ||
+		!strings.Contains(text.String(), "bytes are omitted") || !strings.Contains(text.String(), "#1 ERROR: eee") {
 		t.Errorf("%v: %d bytes of log", err, text.Len())
 	}
 }
 
-// TestOnlyTheLastAreKept also covers concurrent builds.
-func TestOnlyTheLastAreKept(t *testing.T) {
-	t.Setenv(Kept, "5")
+// TestOldRecordsAreRemoved also covers concurrent builds.
+func TestOldRecordsAreRemoved(t *testing.T) {
+	t.Setenv(KeepVariable, "5")
 	s := newStore(t)
 	var wait sync.WaitGroup
 	for n := range 40 {
@@ -226,32 +237,34 @@ func TestOnlyTheLastAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := list(t, s)
-	files, err := os.ReadDir(Of(s.Store).dir)
+	files, err := os.ReadDir(ForStore(s.Store).dir)
 	if err != nil || len(files) != 5 || len(all) != 5 || all[0].Name != "last" {
 		t.Errorf("%d files, %d records, %v", len(files), len(all), err)
 	}
-	if err := Of(s.Store).Clear(); err != nil || len(list(t, s)) != 0 {
+	if err := ForStore(s.Store).Clear(); err != nil || len(list(t, s)) != 0 {
 		t.Errorf("%v, %d left", err, len(list(t, s)))
 	}
-	t.Setenv(Kept, "0")
+	t.Setenv(KeepVariable, "0")
 	if w, err := Begin(s, Record{}); w != nil || err != nil {
 		t.Errorf("recorded: %v, %v", w, err)
 	}
-	t.Setenv(Kept, "many")
-	if _, err := Begin(s, Record{}); err == nil || !strings.Contains(err.Error(), Kept+"=many") {
+	t.Setenv(KeepVariable, "many")
+	if _, err := Begin(s, Record{}); err == nil || !strings.Contains(err.Error(), KeepVariable+"=many") {
 		t.Error(err)
 	}
 }
 
-// TestFind: by ID, by a prefix of an ID, and by position.
-func TestFind(t *testing.T) {
+// TestFindByIDPrefixAndPosition: by ID, by a prefix of an ID, and by position.
+func TestFindByIDPrefixAndPosition(t *testing.T) {
 	s := newStore(t)
-	b := Of(s.Store)
+	b := ForStore(s.Store)
 	if _, err := b.Find(""); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	for i, id := range []string{"aaa1", "aaa2", "b"} {
-		r := Record{ID: id, Status: Completed, path: filepath.Join(b.dir, fmt.Sprintf("%019d-%s%s", i, id, extension))}
+		r := Record{
+			ID: id, Status: Completed, path: filepath.Join(b.dir, fmt.Sprintf("%019d-%s%s", i, id, extension)),
+		}
 		if err := os.WriteFile(r.path, r.append(nil), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +274,8 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for ref, want := range map[string]string{"": "b", "^0": "b", "^1": "aaa2", "^2": "aaa1", "aaa1": "aaa1", "b": "b", "aaa": "", "^3": "", "^x": "", "^-1": "", "c": ""} {
+	for ref, want := range map[string]string{"": "b", "^0": "b", "^1": "aaa2", "^2": "aaa1", "aaa1": "aaa1", "b": "b",
+		"aaa": "", "^3": "", "^x": "", "^-1": "", "c": ""} {
 		r, err := b.Find(ref)
 		if got := ""; r != nil {
 			if got = r.ID; got != want {

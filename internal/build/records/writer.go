@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A Writer writes the record of a running build. A nil Writer records nothing.
 type Writer struct {
-	store  *store.Store
-	book   *Book
-	most   int // builds to keep
-	record Record
+	store   *store.Store
+	history *History
+	keep    int // builds to keep
+	record  Record
 
 	mutex   sync.Mutex
 	tails   map[int]*tail          // by step
@@ -43,13 +43,16 @@ const flushDelay = 250 * time.Millisecond
 // Begin starts the record of a build. It returns nil if builds are not recorded. The caller
 // must hold the store's shared lock.
 func Begin(s *store.Store, r Record) (*Writer, error) {
-	n, err := kept()
+	n, err := keepCount()
 	if err != nil || n == 0 {
 		return nil, err
 	}
 	r.ID, r.Started = newID(), time.Now().UTC()
-	w := &Writer{store: s, book: Of(s.Store), most: n, record: r, tails: map[int]*tail{}, counts: map[int]progress.Event{}}
-	w.record.path = filepath.Join(w.book.dir, fmt.Sprintf("%019d-%s%s", r.Started.UnixNano(), r.ID, extension))
+	w := &Writer{
+		store: s, history: ForStore(s.Store), keep: n, record: r, tails: map[int]*tail{},
+		counts: map[int]progress.Event{},
+	}
+	w.record.path = filepath.Join(w.history.dir, fmt.Sprintf("%019d-%s%s", r.Started.UnixNano(), r.ID, extension))
 	w.timer = time.AfterFunc(flushDelay, func() {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
@@ -76,22 +79,22 @@ func newID() string {
 	return string(id)
 }
 
-// create creates the file of a long build. The file is locked before it gets its name.
-func (w *Writer) create() error {
-	aside := w.store.Temporary("history")
+// createFile creates the file of a long build. The file is locked before it gets its name.
+func (w *Writer) createFile() error {
+	temporary := w.store.Temporary("history")
 	var err error
-	w.file, err = os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+	w.file, err = os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}
-	if err = image.Flock(w.file, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+	if err = flock.Lock(int(w.file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
 		_, err = w.file.Write(w.record.append(nil))
 	}
 	if err == nil {
-		err = os.Rename(aside, w.record.path)
+		err = os.Rename(temporary, w.record.path)
 	}
 	if err != nil {
-		err = errors.Join(err, w.file.Close(), os.Remove(aside))
+		err = errors.Join(err, w.file.Close(), os.Remove(temporary))
 		w.file = nil
 	}
 	return err
@@ -102,14 +105,14 @@ func (w *Writer) Watch(d progress.Display) progress.Display {
 	if w == nil {
 		return d
 	}
-	return progress.Recorded(d, w.keep)
+	return progress.NewRecorder(d, w.recordEvent)
 }
 
-// keep records an event.
-func (w *Writer) keep(e progress.Event) {
+// recordEvent records an event.
+func (w *Writer) recordEvent(e progress.Event) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	e.Text, e.Error = short(e.Text, maxName), short(e.Error, maxError)
+	e.Text, e.Error = truncate(e.Text, maxName), truncate(e.Error, maxError)
 	switch e.Kind {
 	case progress.Count:
 		if e.Total == 0 {
@@ -120,7 +123,7 @@ func (w *Writer) keep(e progress.Event) {
 		}
 	case progress.Output:
 		if w.output >= maxOutput {
-			w.tail(e.ID).add(e)
+			w.stepTail(e.ID).add(e)
 			return
 		}
 		w.output += len(e.Data)
@@ -128,13 +131,13 @@ func (w *Writer) keep(e progress.Event) {
 		w.flushTail(e.ID)
 		if c, ok := w.counts[e.ID]; ok {
 			delete(w.counts, e.ID)
-			w.add(c)
+			w.appendEvent(c)
 		}
 	}
-	w.add(e)
+	w.appendEvent(e)
 }
 
-func (w *Writer) tail(id int) *tail {
+func (w *Writer) stepTail(id int) *tail {
 	t := w.tails[id]
 	if t == nil {
 		t = &tail{}
@@ -151,16 +154,16 @@ func (w *Writer) flushTail(id int) {
 	}
 	delete(w.tails, id)
 	if t.dropped > 0 {
-		missing := fmt.Sprintf("\n[the record of the build has no room for %d bytes here]\n", t.dropped)
-		w.add(progress.Event{At: t.parts[0].At, Kind: progress.Output, ID: id, Data: []byte(missing)})
+		missing := fmt.Sprintf("\n[%d bytes are omitted from the record of the build]\n", t.dropped)
+		w.appendEvent(progress.Event{At: t.parts[0].At, Kind: progress.Output, ID: id, Data: []byte(missing)})
 	}
 	for _, e := range t.parts {
-		w.add(e)
+		w.appendEvent(e)
 	}
 }
 
-// add appends an event to the log. If the build has a file, it is written there soon.
-func (w *Writer) add(e progress.Event) {
+// appendEvent appends an event to the log. If the build has a file, it is written there soon.
+func (w *Writer) appendEvent(e progress.Event) {
 	if w.written > maxLog {
 		return
 	}
@@ -179,7 +182,7 @@ func (w *Writer) add(e progress.Event) {
 func (w *Writer) flush() {
 	w.timer.Stop()
 	if w.file == nil && w.failed == nil && w.record.Status == "" {
-		w.failed = w.create()
+		w.failed = w.createFile()
 	}
 	if w.file != nil && w.failed == nil && len(w.pending) > 0 {
 		_, w.failed = w.file.Write(w.pending)
@@ -200,26 +203,26 @@ func (w *Writer) End(status Status, r Result) error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.timer.Stop()
-	r.Error, r.Source = short(r.Error, maxError), short(r.Source, maxError)
+	r.Error, r.Source = truncate(r.Error, maxError), truncate(r.Source, maxError)
 	w.record.Completed, w.record.Status, w.record.Result = time.Now().UTC(), status, r
 	err := w.failed
 	if err == nil {
-		err = w.complete()
+		err = w.writeComplete()
 	}
 	if w.file != nil {
 		err = errors.Join(err, w.file.Close())
 	}
 	if err == nil && (w.file != nil || rand.IntN(rotations) == 0) {
-		err = w.book.rotate(w.most)
+		err = w.history.rotate(w.keep)
 	}
 	if err != nil {
-		return fmt.Errorf("record the build: %w", err)
+		return fmt.Errorf("cannot record the build: %w", err)
 	}
 	return nil
 }
 
-// complete writes the complete file, which replaces the one with the events so far.
-func (w *Writer) complete() error {
+// writeComplete writes the complete file, which replaces the one with the events so far.
+func (w *Writer) writeComplete() error {
 	text := w.record.append(nil)
 	if w.file != nil {
 		before, err := os.ReadFile(w.record.path)

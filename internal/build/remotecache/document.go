@@ -37,7 +37,7 @@ const MediaType = "application/vnd.minirun.build.cache.v1+json"
 // Field is the field of an image's configuration that holds an inline cache.
 const Field = "dev.minirun.build.cache.v1"
 
-// version is the version of the document format. Package solve's keys have a separate version:
+// version is the version of the document format. Package solver's keys have a separate version:
 // if a builder produces different files from the same instruction, it finds no old records.
 const version = 1
 
@@ -66,7 +66,7 @@ type document struct {
 }
 
 // ErrVersion is the cause when a document has a version that this minirun does not support.
-var ErrVersion = errors.New("is of a version that this minirun does not know")
+var ErrVersion = errors.New("unsupported version of the cache format")
 
 // Marshal encodes records as a document.
 func Marshal(records []Record) ([]byte, error) {
@@ -75,7 +75,9 @@ func Marshal(records []Record) ([]byte, error) {
 	}
 	text, err := json.Marshal(document{version, records})
 	if err == nil && len(text) > maxDocument {
-		err = fmt.Errorf("the document of %d steps has %d bytes: at most %d are read", len(records), len(text), maxDocument)
+		err = fmt.Errorf(
+			"the cache document of %d steps has %d bytes, more than the maximum of %d", len(records), len(text), maxDocument,
+		)
 	}
 	return text, err
 }
@@ -84,7 +86,7 @@ func Marshal(records []Record) ([]byte, error) {
 // invalid record makes the whole document invalid.
 func Parse(text []byte) ([]Record, error) {
 	if len(text) > maxDocument {
-		return nil, fmt.Errorf("%d bytes are more than the %d that are read of a build's cache", len(text), maxDocument)
+		return nil, fmt.Errorf("the cache document has %d bytes, more than the maximum of %d", len(text), maxDocument)
 	}
 	var v struct {
 		Version int `json:"version"`
@@ -93,18 +95,22 @@ func Parse(text []byte) ([]Record, error) {
 		return nil, err
 	}
 	if v.Version != version {
-		return nil, fmt.Errorf("version %d: %w", v.Version, ErrVersion)
+		return nil, fmt.Errorf("%w (%d)", ErrVersion, v.Version)
 	}
 	var d document
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, err
 	}
 	if len(d.Records) > maxRecords {
-		return nil, fmt.Errorf("%d records are more than the %d that are read", len(d.Records), maxRecords)
+		return nil, fmt.Errorf("the cache document has %d records, more than the maximum of %d", len(d.Records), maxRecords)
 	}
 	for i := range d.Records {
-		if err := d.Records[i].check(); err != nil {
-			return nil, fmt.Errorf("records[%d]: %w", i, err)
+		r := &d.Records[i]
+		if err := r.check(); err != nil {
+			return nil, fmt.Errorf("invalid records[%d]: %w", i, err)
+		}
+		if r.Layer != nil {
+			r.Layer = bareDescriptor(*r.Layer)
 		}
 	}
 	return d.Records, nil
@@ -112,10 +118,10 @@ func Parse(text []byte) ([]Record, error) {
 
 func (r *Record) check() error {
 	if n := len(r.Keys); n < 1 || n > maxKeys {
-		return fmt.Errorf("keys: %d, and 1 to %d are possible", n, maxKeys)
+		return fmt.Errorf("keys: there must be 1 to %d keys, not %d", maxKeys, n)
 	}
 	if len(r.Text) > maxText {
-		return fmt.Errorf("text: %d bytes are more than %d", len(r.Text), maxText)
+		return fmt.Errorf("text: it has %d bytes, more than the maximum of %d", len(r.Text), maxText)
 	}
 	for _, d := range slices.Concat(r.Keys, []digest.Digest{r.Result, r.DiffID}) {
 		if err := image.CheckDigest(d.String()); err != nil {
@@ -125,25 +131,29 @@ func (r *Record) check() error {
 	if r.Layer == nil {
 		return nil
 	}
-	return r.setLayer(*r.Layer)
+	return checkLayer(r.Layer)
 }
 
-// setLayer copies the needed fields of a descriptor. It drops alternative URLs.
-func (r *Record) setLayer(d oci.Descriptor) error {
+func checkLayer(d *oci.Descriptor) error {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return fmt.Errorf("layer: %w", err)
 	}
 	if d.Size < 0 {
-		return fmt.Errorf("layer: %d bytes", d.Size)
+		return fmt.Errorf("layer: invalid size of %d bytes", d.Size)
 	}
 	if !slices.Contains(layerTypes, d.MediaType) {
-		return fmt.Errorf("layer: media type %q: must be one of %q", d.MediaType, layerTypes)
+		return fmt.Errorf("layer: media type %q is not one of %q", d.MediaType, layerTypes)
 	}
-	r.Layer = &oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 	return nil
+}
+
+// bareDescriptor copies the needed fields of a descriptor. It drops alternative URLs.
+func bareDescriptor(d oci.Descriptor) *oci.Descriptor {
+	return &oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
 var layerTypes = []string{
 	oci.MediaTypeImageLayer, oci.MediaTypeImageLayerGzip, oci.MediaTypeImageLayerZstd,
-	"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.diff.tar.zstd",
+	"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip",
+	"application/vnd.docker.image.rootfs.diff.tar.zstd",
 }

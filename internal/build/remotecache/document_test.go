@@ -15,12 +15,14 @@ import (
 
 func sample() Record {
 	return Record{
-		Keys: []digest.Digest{digest.FromString("asked"), digest.FromString("looked")}, Result: digest.FromString("result"), DiffID: digest.FromString("plain"),
-		Layer: &oci.Descriptor{MediaType: oci.MediaTypeImageLayerGzip, Digest: digest.FromString("blob"), Size: 7}, Text: "RUN make",
+		Keys: []digest.Digest{digest.FromString("asked"), digest.FromString("looked")}, Result: digest.FromString("result"),
+		DiffID: digest.FromString("plain"),
+		Layer:  &oci.Descriptor{MediaType: oci.MediaTypeImageLayerGzip, Digest: digest.FromString("blob"), Size: 7},
+		Text:   "RUN make",
 	}
 }
 
-func TestDocument(t *testing.T) {
+func TestDocumentIsKept(t *testing.T) {
 	inline := sample()
 	inline.Layer = nil
 	for _, want := range [][]Record{{}, {sample()}, {sample(), inline}} {
@@ -35,14 +37,14 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestRefused: Parse rejects each defect, and its error contains the given word.
-func TestRefused(t *testing.T) {
+// TestParseRejects: Parse rejects each defect, and its error contains the given word.
+func TestParseRejects(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(r *Record)
 		error  string
 	}{
-		"no key":         {func(r *Record) { r.Keys = nil }, "keys: 0"},
-		"many keys":      {func(r *Record) { r.Keys = make([]digest.Digest, maxKeys+1) }, "keys: 5"},
+		"no key":         {func(r *Record) { r.Keys = nil }, "1 to 4 keys, not 0"},
+		"many keys":      {func(r *Record) { r.Keys = make([]digest.Digest, maxKeys+1) }, "1 to 4 keys, not 5"},
 		"a key":          {func(r *Record) { r.Keys[1] = "sha256:abc" }, "sha256:abc"},
 		"a path":         {func(r *Record) { r.Result = "sha256:" + digest.Digest(strings.Repeat("../", 20)) }, "../"},
 		"another digest": {func(r *Record) { r.DiffID = digest.SHA512.FromString("x") }, "sha512"},
@@ -75,9 +77,10 @@ func TestRefused(t *testing.T) {
 }
 
 // Alternative URLs and other fields of a layer's descriptor are dropped.
-func TestLayerIsBare(t *testing.T) {
+func TestParseDropsLayerURLs(t *testing.T) {
 	r := sample()
-	r.Layer.URLs, r.Layer.Annotations, r.Layer.Data = []string{"http://elsewhere.example"}, map[string]string{"a": "b"}, []byte("x")
+	r.Layer.URLs, r.Layer.Annotations, r.Layer.Data = []string{"http://elsewhere.example"}, map[string]string{"a": "b"},
+		[]byte("x")
 	text, err := Marshal([]Record{r})
 	if err != nil {
 		t.Fatal(err)

@@ -22,9 +22,9 @@ type source struct {
 	failed int // layers that could not be fetched, or were not as promised
 }
 
-// patience is how many layers of one cache may fail before the whole cache is ignored: each
+// maxFailures is how many layers of one cache may fail before the whole cache is ignored: each
 // failure makes the build start again.
-const patience = 3
+const maxFailures = 3
 
 // A Set holds the records imported for a build. It is safe for concurrent use.
 type Set struct {
@@ -46,11 +46,11 @@ func Import(ctx context.Context, store *store.Store, list []From, sink progress.
 		wait.Go(func() {
 			id := firstID + i
 			sink.Begin(id, "importing cache from "+f.String())
-			records, err := s.open(retry.WithLines(ctx, func(p []byte) { sink.Output(id, p) }), f)
+			records, err := s.readSource(retry.WithLines(ctx, func(p []byte) { sink.Output(id, p) }), f)
 			if err != nil {
-				err = fmt.Errorf("--cache-from %s: %w", f, err)
+				err = fmt.Errorf("cannot import --cache-from %s: %w", f, err)
 				s.warn(err)
-				sink.Output(id, []byte("WARNING: nothing is imported: "+err.Error()+"\n"))
+				sink.Output(id, []byte("WARNING: "+err.Error()+"\n"))
 			}
 			all[i] = records
 			sink.End(id, false, nil)
@@ -61,7 +61,7 @@ func Import(ctx context.Context, store *store.Store, list []From, sink progress.
 	return s
 }
 
-func (s *Set) open(ctx context.Context, f From) ([]*Record, error) {
+func (s *Set) readSource(ctx context.Context, f From) ([]*Record, error) {
 	from := &source{name: f.String()}
 	open := s.openRegistry
 	if f.Type == Local {
@@ -106,21 +106,25 @@ func (s *Set) Find(key digest.Digest) *Record {
 }
 
 // Fetch downloads the blob of a record's layer into the store, which verifies it.
-func (s *Set) Fetch(ctx context.Context, r *Record, more func(int64)) error {
+func (s *Set) Fetch(ctx context.Context, r *Record, progress func(int64)) error {
 	return s.store.PutBlob(ctx, *r.Layer, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
 		return r.source.blobs.Open(ctx, *r.Layer, offset)
-	}, more)
+	}, progress)
 }
 
 // Forget removes the record of a layer that could not be fetched, or that was not what the
 // record promised.
 func (s *Set) Forget(r *Record, err error) {
-	s.warn(fmt.Errorf("--cache-from %s: the layer of %q: %w: it is made again", r.source.name, r.Text, err))
+	s.warn(
+		fmt.Errorf(
+			"the layer of %q is built again, because --cache-from %s does not provide it: %w", r.Text, r.source.name, err,
+		),
+	)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.bad[r.Layer.Digest] = true
 	r.source.failed++
-	all := r.source.failed == patience
+	all := r.source.failed == maxFailures
 	s.records = slices.DeleteFunc(s.records, func(o *Record) bool {
 		return o.Layer.Digest == r.Layer.Digest && o.DiffID == r.DiffID || all && o.source == r.source
 	})

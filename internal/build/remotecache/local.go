@@ -20,7 +20,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -31,8 +31,8 @@ import (
 // cannot leave the directory through a symbolic link (os.Root).
 
 const (
-	lockName  = ".lock"
-	asideName = ".aside-"
+	lockName        = ".lock"
+	temporaryPrefix = ".temporary-"
 )
 
 // A directory is a transfer.Source.
@@ -84,7 +84,9 @@ func openLocal(_ context.Context, f From) (transfer.Source, oci.Descriptor, erro
 	if f.Digest != "" {
 		what = f.Digest.String()
 	}
-	return nil, oci.Descriptor{}, fmt.Errorf("%w: index.json has not %s among %d", fs.ErrNotExist, what, len(index.Manifests))
+	return nil, oci.Descriptor{}, fmt.Errorf(
+		"%s is not one of the %d manifests in index.json (%w)", what, len(index.Manifests), fs.ErrNotExist,
+	)
 }
 
 // hasTag reports whether a manifest has a tag: the tag of a cache, or the name under which an
@@ -136,22 +138,24 @@ func writeLocal(ctx context.Context, t To, a transfer.Artifact, damaged func(dig
 	if err != nil {
 		return err
 	}
-	before, err := w.before(index, t.Tag)
+	before, err := w.previousBlobs(index, t.Tag)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Dest, err)
 	}
-	d, err := w.artifact(ctx, a, damaged)
+	d, err := w.writeBlobs(ctx, a, damaged)
 	if err != nil {
 		return err
 	}
 	d.Annotations = map[string]string{oci.AnnotationRefName: t.Tag}
-	index.Manifests = slices.DeleteFunc(index.Manifests, func(o oci.Descriptor) bool { return o.Annotations[oci.AnnotationRefName] == t.Tag })
+	index.Manifests = slices.DeleteFunc(
+		index.Manifests, func(o oci.Descriptor) bool { return o.Annotations[oci.AnnotationRefName] == t.Tag },
+	)
 	index.Manifests = append(index.Manifests, d)
 	index.Versioned, index.MediaType = specs.Versioned{SchemaVersion: 2}, oci.MediaTypeImageIndex
-	if err := w.index(index); err != nil {
+	if err := w.writeIndex(index); err != nil {
 		return err
 	}
-	return w.sweep(index, before)
+	return w.removeUnused(index, before)
 }
 
 // openLayout creates the directory, waits for other writers, and removes what a killed writer
@@ -172,15 +176,15 @@ func openLayout(ctx context.Context, dir string) (w *layout, err error) {
 	if w.lock, err = w.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return nil, err
 	}
-	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return w.lock, image.Flock(w.lock, unix.LOCK_EX) }); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	if err = flock.Wait(ctx, w.lock, unix.LOCK_EX); err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
 	}
 	if err = w.root.MkdirAll("blobs/sha256", 0o755); err != nil {
 		return nil, err
 	}
 	list, err := fs.ReadDir(w.root.FS(), ".")
 	for _, f := range list {
-		if strings.HasPrefix(f.Name(), asideName) {
+		if strings.HasPrefix(f.Name(), temporaryPrefix) {
 			err = errors.Join(err, w.root.Remove(f.Name()))
 		}
 	}
@@ -197,9 +201,9 @@ func (w *layout) close() (err error) {
 	return err
 }
 
-// before returns the blobs of the manifest that has the tag now. It refuses to replace
+// previousBlobs returns the blobs of the manifest that has the tag now. It refuses to replace
 // something that is not a cache.
-func (w *layout) before(index *oci.Index, tag string) (map[digest.Digest]bool, error) {
+func (w *layout) previousBlobs(index *oci.Index, tag string) (map[digest.Digest]bool, error) {
 	out := map[digest.Digest]bool{}
 	for _, d := range index.Manifests {
 		if d.Annotations[oci.AnnotationRefName] != tag {
@@ -212,7 +216,7 @@ func (w *layout) before(index *oci.Index, tag string) (map[digest.Digest]bool, e
 		case err != nil:
 			return nil, err
 		case !strings.HasPrefix(m.Config.MediaType, "application/vnd.minirun.build.cache."):
-			return nil, fmt.Errorf("has something else under the tag %s: give another directory, or tag=", tag)
+			return nil, fmt.Errorf("the tag %s is not a build cache\nhint: use another directory or tag=", tag)
 		}
 		maps.Copy(out, blobsOf(d, m))
 	}
@@ -220,7 +224,7 @@ func (w *layout) before(index *oci.Index, tag string) (map[digest.Digest]bool, e
 }
 
 func (w *layout) manifest(d oci.Descriptor) (*oci.Manifest, error) {
-	text, err := readDocument(context.Background(), rooted{w.root}, d)
+	text, err := readDocument(context.Background(), rootSource{w.root}, d)
 	if err != nil {
 		return nil, err
 	}
@@ -236,10 +240,13 @@ func blobsOf(d oci.Descriptor, m *oci.Manifest) map[digest.Digest]bool {
 	return out
 }
 
-// artifact writes all blobs that do not exist yet.
-func (w *layout) artifact(ctx context.Context, a transfer.Artifact, damaged func(digest.Digest) bool) (oci.Descriptor, error) {
+// writeBlobs writes all blobs that do not exist yet.
+func (w *layout) writeBlobs(
+	ctx context.Context, a transfer.Artifact, damaged func(digest.Digest) bool,
+) (oci.Descriptor, error) {
 	for _, d := range a.Layers {
-		if info, err := w.root.Lstat(blobPath(d.Digest)); err == nil && info.Mode().IsRegular() && info.Size() == d.Size && !damaged(d.Digest) {
+		if info, err := w.root.Lstat(blobPath(d.Digest)); err == nil && info.Mode().IsRegular() && info.Size() == d.Size &&
+			!damaged(d.Digest) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -254,12 +261,20 @@ func (w *layout) artifact(ctx context.Context, a transfer.Artifact, damaged func
 			return oci.Descriptor{}, err
 		}
 	}
-	d := oci.Descriptor{MediaType: a.MediaType, ArtifactType: MediaType, Digest: digest.FromBytes(a.Manifest), Size: int64(len(a.Manifest))}
-	return d, errors.Join(w.write(blobPath(digest.FromBytes(a.Config)), bytes.NewReader(a.Config)), w.write(blobPath(d.Digest), bytes.NewReader(a.Manifest)))
+	d := oci.Descriptor{
+		MediaType:    a.MediaType,
+		ArtifactType: MediaType,
+		Digest:       digest.FromBytes(a.Manifest),
+		Size:         int64(len(a.Manifest)),
+	}
+	return d, errors.Join(
+		w.write(blobPath(digest.FromBytes(a.Config)), bytes.NewReader(a.Config)),
+		w.write(blobPath(d.Digest), bytes.NewReader(a.Manifest)),
+	)
 }
 
-// index replaces index.json.
-func (w *layout) index(index *oci.Index) error {
+// writeIndex replaces index.json.
+func (w *layout) writeIndex(index *oci.Index) error {
 	text, err := json.Marshal(oci.ImageLayout{Version: oci.ImageLayoutVersion})
 	if err == nil {
 		err = w.write(oci.ImageLayoutFile, bytes.NewReader(text))
@@ -273,9 +288,9 @@ func (w *layout) index(index *oci.Index) error {
 	return w.write(oci.ImageIndexFile, bytes.NewReader(text))
 }
 
-// sweep removes the blobs of the previous cache that nothing else in the directory uses. If it
+// removeUnused removes the blobs of the previous cache that nothing else in the directory uses. If it
 // cannot determine that, they stay.
-func (w *layout) sweep(index *oci.Index, before map[digest.Digest]bool) error {
+func (w *layout) removeUnused(index *oci.Index, before map[digest.Digest]bool) error {
 	for _, d := range index.Manifests {
 		m, err := w.manifest(d)
 		if err != nil || image.IsIndex(d.MediaType) {
@@ -299,8 +314,8 @@ func (w *layout) sweep(index *oci.Index, before map[digest.Digest]bool) error {
 // write creates a file atomically.
 func (w *layout) write(name string, content io.Reader) error {
 	w.count++
-	aside := asideName + strconv.Itoa(w.count)
-	f, err := w.root.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	temporary := temporaryPrefix + strconv.Itoa(w.count)
+	f, err := w.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -309,19 +324,19 @@ func (w *layout) write(name string, content io.Reader) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = w.root.Rename(aside, name)
+		err = w.root.Rename(temporary, name)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), w.root.Remove(aside))
+		return errors.Join(fmt.Errorf("cannot write %s: %w", name, err), w.root.Remove(temporary))
 	}
 	return nil
 }
 
-// rooted reads blobs of an open layout.
-type rooted struct{ root *os.Root }
+// rootSource reads blobs of an open layout.
+type rootSource struct{ root *os.Root }
 
 // Open implements transfer.Source.
-func (r rooted) Open(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, int64, error) {
+func (r rootSource) Open(_ context.Context, d oci.Descriptor, _ int64) (io.ReadCloser, int64, error) {
 	f, err := r.root.Open(blobPath(d.Digest))
 	return f, 0, err
 }

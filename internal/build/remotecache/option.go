@@ -1,7 +1,6 @@
 package remotecache
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // The types of caches, with buildx's names.
@@ -62,9 +62,9 @@ func (f From) String() string {
 // ParseTo reads type=TYPE,KEY=VALUE…, or the name of a repository in a registry.
 func ParseTo(text string) (t To, err error) {
 	t = To{Tag: "latest"}
-	fields, err := fieldsOf(text)
+	fields, err := splitFields(text)
 	if err == nil {
-		err = each(fields, t.set)
+		err = setFields(fields, t.set)
 	}
 	if err == nil {
 		err = t.check()
@@ -77,9 +77,9 @@ func ParseTo(text string) (t To, err error) {
 
 // ParseFrom reads the value of --cache-from in the same format.
 func ParseFrom(text string) (f From, err error) {
-	fields, err := fieldsOf(text)
+	fields, err := splitFields(text)
 	if err == nil {
-		err = each(fields, f.set)
+		err = setFields(fields, f.set)
 	}
 	if err == nil {
 		err = f.check()
@@ -90,9 +90,9 @@ func ParseFrom(text string) (f From, err error) {
 	return f, nil
 }
 
-// fieldsOf splits at commas; a name alone is that of a registry cache.
-func fieldsOf(text string) ([]string, error) {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+// splitFields splits at commas; a name alone is that of a registry cache.
+func splitFields(text string) ([]string, error) {
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return nil, err
 	}
@@ -102,12 +102,12 @@ func fieldsOf(text string) ([]string, error) {
 	return fields, nil
 }
 
-// each sets the fields in order. The type comes first, because the meaning of the other keys
+// setFields sets the fields in order. The type comes first, because the meaning of the other keys
 // depends on it.
-func each(fields []string, set func(key, value string) error) error {
+func setFields(fields []string, set func(key, value string) error) error {
 	for _, f := range fields {
 		if kind, ok := strings.CutPrefix(f, "type="); ok {
-			if err := known(kind); err != nil {
+			if err := checkType(kind); err != nil {
 				return err
 			}
 		}
@@ -115,7 +115,7 @@ func each(fields []string, set func(key, value string) error) error {
 	for _, f := range fields {
 		key, value, ok := strings.Cut(f, "=")
 		if !ok {
-			return fmt.Errorf("%s: must be KEY=VALUE", f)
+			return fmt.Errorf("%q is not KEY=VALUE", f)
 		}
 		if err := set(key, value); err != nil {
 			return err
@@ -136,11 +136,11 @@ func (t *To) set(key, value string) (err error) {
 		t.Ref, err = image.ParseName(value)
 	case "mode":
 		if t.Max = value == "max"; !t.Max && value != "min" {
-			err = fmt.Errorf("mode=%s: must be min or max", value)
+			err = fmt.Errorf("mode=%s is not min or max", value)
 		}
 	case "compression":
 		if t.Compression.Kind = value; !slices.Contains([]string{"gzip", "zstd", "uncompressed"}, value) {
-			err = fmt.Errorf("compression=%s: must be gzip, zstd or uncompressed", value)
+			err = fmt.Errorf("compression=%s is not gzip, zstd or uncompressed", value)
 		}
 	case "compression-level":
 		t.Compression.Level, err = strconv.Atoi(value)
@@ -149,35 +149,35 @@ func (t *To) set(key, value string) (err error) {
 	case "image-manifest", "oci-mediatypes", "oci-artifact": // always true here
 		var on bool
 		if on, err = strconv.ParseBool(value); err == nil && !on {
-			err = fmt.Errorf("%s=%s: minirun's caches always have it", key, value)
+			err = fmt.Errorf("%s=%s is not supported: it is always on", key, value)
 		}
 	default:
-		err = fmt.Errorf("%s: is unknown", key)
+		err = fmt.Errorf("unknown key %q", key)
 	}
 	return err
 }
 
 func (t *To) check() error {
-	if err := known(t.Type); err != nil {
+	if err := checkType(t.Type); err != nil {
 		return err
 	}
 	switch {
 	case t.Type == Local && t.Dest == "":
 		return errors.New("type=local needs dest=DIRECTORY")
 	case t.Type != Local && t.Dest != "":
-		return fmt.Errorf("dest: is for type=local, not for %s", t.Type)
+		return fmt.Errorf("dest is for type=local, not for %s", t.Type)
 	case t.Type == Local && t.Tag == "":
-		return errors.New("tag: is empty")
+		return errors.New("tag= is empty")
 	case t.Type == Registry && t.Ref.Repository == "":
 		return errors.New("type=registry needs ref=NAME")
 	case t.Type != Registry && t.Ref.Repository != "":
-		return fmt.Errorf("ref: is for type=registry, not for %s", t.Type)
+		return fmt.Errorf("ref is for type=registry, not for %s", t.Type)
 	case t.Ref.Digest != "":
-		return fmt.Errorf("ref=%s: a digest is what a cache comes to, not its name", t.Ref)
+		return fmt.Errorf("ref=%s must be NAME[:TAG], not a digest", t.Ref)
 	case t.Type == Inline && t.Max:
-		return errors.New("mode=max: an image has only its own layers: give type=registry or type=local")
+		return errors.New("mode=max needs type=registry or type=local, because an image has only its own layers")
 	case t.Type == Inline && t.Compression != (export.Compression{}):
-		return errors.New("compression: the layers are the image's: give it to --output")
+		return errors.New("compression does not apply to type=inline\nhint: use it with --output")
 	}
 	return nil
 }
@@ -197,34 +197,36 @@ func (f *From) set(key, value string) (err error) {
 	case "ref":
 		f.Ref, err = image.ParseName(value)
 	default:
-		err = fmt.Errorf("%s: is unknown", key)
+		err = fmt.Errorf("unknown key %q", key)
 	}
 	return err
 }
 
 func (f *From) check() error {
 	if f.Type == Inline {
-		return errors.New("type=inline: is for --cache-to; it is read with type=registry,ref=IMAGE or type=local,src=DIRECTORY")
+		return errors.New(
+			"type=inline is for --cache-to\nhint: read the cache with type=registry,ref=IMAGE or type=local,src=DIRECTORY",
+		)
 	}
-	if err := known(f.Type); err != nil {
+	if err := checkType(f.Type); err != nil {
 		return err
 	}
 	switch {
 	case f.Type == Local && f.Src == "":
 		return errors.New("type=local needs src=DIRECTORY")
 	case f.Type != Local && (f.Src != "" || f.Tag != "" || f.Digest != ""):
-		return errors.New("src, tag and digest: are for type=local: a registry's name has its tag and digest in it")
+		return errors.New("src, tag and digest are for type=local\nhint: ref=NAME:TAG or ref=NAME@DIGEST")
 	case f.Type == Registry && f.Ref.Repository == "":
 		return errors.New("type=registry needs ref=NAME")
 	case f.Type != Registry && f.Ref.Repository != "":
-		return errors.New("ref: is for type=registry")
+		return errors.New("ref is for type=registry")
 	}
 	return nil
 }
 
-func known(kind string) error {
+func checkType(kind string) error {
 	if !slices.Contains([]string{Local, Registry, Inline}, kind) {
-		return fmt.Errorf("type %q: minirun knows local (a directory), registry, and inline (in the image)", kind)
+		return fmt.Errorf("unknown type %q\nhint: use local (a directory), registry, or inline (in the image)", kind)
 	}
 	return nil
 }

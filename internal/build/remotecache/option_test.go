@@ -19,7 +19,7 @@ func name(t *testing.T, text string) image.Name {
 	return n
 }
 
-func TestParseTo(t *testing.T) {
+func TestParseCacheTo(t *testing.T) {
 	for text, want := range map[string]To{
 		"type=local,dest=/x":                      {Type: Local, Dest: "/x", Tag: "latest"},
 		"type=local,dest=/x,tag=t,mode=max":       {Type: Local, Dest: "/x", Tag: "t", Max: true},
@@ -39,16 +39,16 @@ func TestParseTo(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                                        "EOF",
-		"type=gha":                                "local (a directory), registry, and inline",
-		"type=s3,region=x,bucket=y":               `"s3": minirun knows local`,
-		"type=azblob":                             `"azblob": minirun knows local`,
+		"type=gha":                                "use local (a directory), registry, or inline",
+		"type=s3,region=x,bucket=y":               `unknown type "s3"`,
+		"type=azblob":                             `unknown type "azblob"`,
 		"dest=x":                                  `type ""`,
 		"type=local":                              "dest=DIRECTORY",
 		"type=local,dest=x,tag=":                  "tag",
-		"type=local,dest=x,mode=most":             "must be min or max",
+		"type=local,dest=x,mode=most":             "not min or max",
 		"type=local,dest=x,compression=xz":        "gzip, zstd or uncompressed",
 		"type=local,dest=x,ref=y":                 "ref",
-		"type=local,dest=x,oci-mediatypes=false":  "always have it",
+		"type=local,dest=x,oci-mediatypes=false":  "always on",
 		"type=local,dest=x,nonsense":              "KEY=VALUE",
 		"type=registry":                           "ref=NAME",
 		"type=registry,ref=x,dest=y":              "dest",
@@ -64,7 +64,7 @@ func TestParseTo(t *testing.T) {
 	}
 }
 
-func TestParseFrom(t *testing.T) {
+func TestParseCacheFrom(t *testing.T) {
 	d := digest.FromString("x")
 	for text, want := range map[string]From{
 		"type=local,src=/x":                      {Type: Local, Src: "/x"},
@@ -80,13 +80,13 @@ func TestParseFrom(t *testing.T) {
 	for text, want := range map[string]string{
 		"type=local":                "src=DIRECTORY",
 		"type=local,src=x,digest=y": "y",
-		"type=local,src=x,mode=max": "mode: is unknown",
+		"type=local,src=x,mode=max": `unknown key "mode"`,
 		"type=registry,ref=x,tag=y": "tag",
 		"type=registry":             "ref=NAME",
 		"type=local,src=x,ref=y":    "ref",
 		"type=inline":               "is for --cache-to",
 		"type=gha,url=x":            "url",
-		"type=gha":                  "local (a directory), registry, and inline",
+		"type=gha":                  "use local (a directory), registry, or inline",
 	} {
 		if got, err := ParseFrom(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v", text, got, err)

@@ -18,8 +18,8 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// errNone is the cause when the object found is not a cache.
-var errNone = errors.New("has no build cache of minirun's")
+// errNoCache is the cause when the object found is not a cache.
+var errNoCache = errors.New("no build cache of minirun")
 
 // maxManifests limits an index: a multi-platform image has one cache per platform.
 const maxManifests = 64
@@ -36,13 +36,15 @@ func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record
 		Manifests []oci.Descriptor `json:"manifests"`
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+		return nil, fmt.Errorf("invalid manifest %s: %w", d.Digest, err)
 	}
 	if m.Manifests == nil {
 		return readManifest(ctx, from, &m.Manifest)
 	}
 	if len(m.Manifests) > maxManifests {
-		return nil, fmt.Errorf("index %s: %d manifests are more than the %d that are read", d.Digest, len(m.Manifests), maxManifests)
+		return nil, fmt.Errorf(
+			"index %s has %d manifests, more than the maximum of %d", d.Digest, len(m.Manifests), maxManifests,
+		)
 	}
 	var out []Record
 	for _, one := range m.Manifests {
@@ -50,13 +52,13 @@ func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record
 			continue
 		}
 		records, err := readOne(ctx, from, one)
-		if err != nil && !errors.Is(err, errNone) {
+		if err != nil && !errors.Is(err, errNoCache) {
 			return nil, err
 		}
 		out = append(out, records...)
 	}
 	if out == nil {
-		return nil, errNone
+		return nil, errNoCache
 	}
 	return out, nil
 }
@@ -70,7 +72,7 @@ func readOne(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Rec
 	}
 	var m oci.Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+		return nil, fmt.Errorf("invalid manifest %s: %w", d.Digest, err)
 	}
 	return readManifest(ctx, from, &m)
 }
@@ -81,9 +83,9 @@ func readManifest(ctx context.Context, from transfer.Source, m *oci.Manifest) ([
 	case kind == oci.MediaTypeImageConfig, kind == "application/vnd.docker.container.image.v1+json":
 		return readImage(ctx, from, m)
 	case strings.HasPrefix(kind, "application/vnd.minirun.build.cache."):
-		return nil, fmt.Errorf("%q: %w", kind, ErrVersion)
+		return nil, fmt.Errorf("%w (%s)", ErrVersion, kind)
 	default:
-		return nil, fmt.Errorf("%w: its configuration is %q", errNone, kind)
+		return nil, fmt.Errorf("%w (its configuration has the type %q)", errNoCache, kind)
 	}
 	text, err := readDocument(ctx, from, m.Config)
 	if err != nil {
@@ -94,8 +96,11 @@ func readManifest(ctx context.Context, from transfer.Source, m *oci.Manifest) ([
 		return nil, err
 	}
 	for i, r := range records {
-		if r.Layer == nil || !slices.ContainsFunc(m.Layers, func(d oci.Descriptor) bool { return d.Digest == r.Layer.Digest && d.Size == r.Layer.Size }) {
-			return nil, fmt.Errorf("records[%d]: its layer is not one of the manifest's", i)
+		if r.Layer == nil ||
+			!slices.ContainsFunc(
+				m.Layers, func(d oci.Descriptor) bool { return d.Digest == r.Layer.Digest && d.Size == r.Layer.Size },
+			) {
+			return nil, fmt.Errorf("the layer of records[%d] is not in the manifest", i)
 		}
 	}
 	return records, nil
@@ -113,13 +118,15 @@ func readImage(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Re
 		Cache  json.RawMessage `json:"dev.minirun.build.cache.v1"` // Field
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, err)
+		return nil, fmt.Errorf("invalid configuration %s: %w", m.Config.Digest, err)
 	}
 	if c.Cache == nil {
-		return nil, fmt.Errorf("%w inside: the image was built without --cache-to type=inline", errNone)
+		return nil, fmt.Errorf("%w in the image (build it with --cache-to type=inline)", errNoCache)
 	}
 	if len(c.RootFS.DiffIDs) != len(m.Layers) {
-		return nil, fmt.Errorf("configuration %s: it has %d layers, its manifest %d", m.Config.Digest, len(c.RootFS.DiffIDs), len(m.Layers))
+		return nil, fmt.Errorf(
+			"configuration %s has %d layers, but its manifest %d", m.Config.Digest, len(c.RootFS.DiffIDs), len(m.Layers),
+		)
 	}
 	records, err := Parse(c.Cache)
 	if err != nil {
@@ -131,9 +138,10 @@ func readImage(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Re
 		if i < 0 {
 			continue // the image was squashed
 		}
-		if err := r.setLayer(m.Layers[i]); err != nil {
+		if err := checkLayer(&m.Layers[i]); err != nil {
 			return nil, err
 		}
+		r.Layer = bareDescriptor(m.Layers[i])
 		out = append(out, r)
 	}
 	return out, nil
@@ -154,7 +162,7 @@ func readDocument(ctx context.Context, from transfer.Source, d oci.Descriptor) (
 		return nil, fmt.Errorf("%s: %w", d.Digest, err)
 	}
 	if len(text) > maxDocument {
-		return nil, fmt.Errorf("%s: is longer than the %d bytes that are read", d.Digest, maxDocument)
+		return nil, fmt.Errorf("%s is larger than the maximum of %d bytes", d.Digest, maxDocument)
 	}
 	if digest.FromBytes(text) != d.Digest {
 		return nil, fmt.Errorf("%s: %w", d.Digest, store.ErrDigest)

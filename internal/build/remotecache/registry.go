@@ -24,16 +24,16 @@ func (s *Set) openRegistry(ctx context.Context, f From) (transfer.Source, oci.De
 		return blobs, d, nil
 	}
 	if d, _, missing := s.store.FindImage(f.Ref.String()); missing == nil {
-		return stored{s.store}, d, nil
+		return storeSource{s.store}, d, nil
 	}
 	return nil, d, err
 }
 
-// stored reads the blobs of the store itself.
-type stored struct{ *store.Store }
+// storeSource reads the blobs of the store itself.
+type storeSource struct{ *store.Store }
 
 // Open implements transfer.Source.
-func (s stored) Open(_ context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+func (s storeSource) Open(_ context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	f, err := os.Open(s.Blob(d.Digest.String()))
 	if err != nil {
 		return nil, 0, err

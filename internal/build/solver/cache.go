@@ -31,33 +31,33 @@ type Record struct {
 	Text   string          `json:"text"`
 	Made   time.Time       `json:"made"`
 	Took   time.Duration   `json:"took"`
-	Files  recipe          `json:"files,omitempty"` // used to explain the next cache miss
+	Files  recipe          `json:"files,omitempty"` // used to explain the next cache miss; a key has no part of it
 
-	away *remotecache.Record // the step was found in another store, and its layer is not here
+	imported *remotecache.Record // the step was found in another store, and its layer is not here
 }
 
-// name is the layer's full name.
-func (r *Record) name() digest.Digest { return cmp.Or(r.Chain, r.Result) }
+// layerName is the layer's full name.
+func (r *Record) layerName() digest.Digest { return cmp.Or(r.Chain, r.Result) }
 
-// whole reports whether a record is complete and belongs to key.
-func (r *Record) whole(key digest.Digest) bool {
-	return r.Key == key && image.CheckDigest(r.name().String()) == nil && r.name().Encoded()[:32] == r.Layer
+// isValid reports whether a record is complete and belongs to key.
+func (r *Record) isValid(key digest.Digest) bool {
+	return r.Key == key && image.CheckDigest(r.layerName().String()) == nil && r.layerName().Encoded()[:32] == r.Layer
 }
 
-// cache is the directory of records. A record is either complete or absent, and its layer
+// A recordCache is the directory of records. A record is either complete or absent, and its layer
 // exists before it does.
-type cache struct {
+type recordCache struct {
 	store *store.Store
 	trust *store.Trust
 }
 
-func (c cache) path(key digest.Digest) string {
+func (c recordCache) path(key digest.Digest) string {
 	return filepath.Join(c.store.Dir, "build", "cache", key.Encoded()+".json")
 }
 
-// find reads the record of a key if its layer still exists and is complete. Its modification
+// read reads the record of a key if its layer still exists and is complete. Its modification
 // time is when it was last used.
-func (c cache) find(key digest.Digest) (*Record, error) {
+func (c recordCache) read(key digest.Digest) (*Record, error) {
 	text, err := os.ReadFile(c.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -66,26 +66,29 @@ func (c cache) find(key digest.Digest) (*Record, error) {
 		return nil, err
 	}
 	var r Record
-	if err := json.Unmarshal(text, &r); err != nil || !r.whole(key) {
+	if err := json.Unmarshal(text, &r); err != nil || !r.isValid(key) {
 		return nil, nil // the layer is built again, and the record replaced
 	}
 	if whole, err := c.trust.Whole(filepath.Join(c.store.Dir, "layers", r.Layer)); !whole {
 		return nil, err
+	}
+	if !r.Files.isComplete() {
+		r.Files = nil
 	}
 	now := time.Now()
 	_ = os.Chtimes(c.path(key), now, now) // only prune reads it
 	return &r, nil
 }
 
-// put writes a record to a temporary file and renames it. Neither the record nor the layer is
-// synced: what is lost in a power failure is built again (ingest/durable.go).
-func (c cache) put(r *Record) error {
+// write writes a record to a temporary file and renames it. Neither the record nor the layer is
+// synced: a layer that a power failure destroys is built again (internal/image/store/durable.go).
+func (c recordCache) write(r *Record) error {
 	text, err := json.Marshal(r)
 	if err == nil {
 		err = c.store.Replace(c.path(r.Key), append(text, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("remember the step %s: %w", r.Text, err)
+		return fmt.Errorf("cannot save the cache record of %s: %w", r.Text, err)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // fetched is what ADD fetched from a URL or a git repository.
 type fetched struct {
 	url    string
-	file   *source.Fetched
+	file   *source.Download
 	git    *contenthash.Tree
 	commit string
 	chosen *contenthash.Selection
@@ -31,18 +31,18 @@ func (f *fetched) close() {
 	}
 }
 
-// fetch downloads what a URL refers to. If there is an earlier copy, it only asks the server
+// fetchSource downloads what a URL refers to. If there is an earlier copy, it only asks the server
 // whether that copy is still current.
-func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetched, error) {
+func (g *graphSolver) fetchSource(ctx context.Context, op *graph.Copy, url string) (*fetched, error) {
 	if !source.IsGit(url) {
-		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build"), op.Checksum)
+		file, err := source.Fetch(ctx, url, filepath.Join(g.shared.Store.Dir, "build"), op.Checksum)
 		if err != nil {
 			return nil, err
 		}
 		return &fetched{url: url, file: file}, nil
 	}
-	o := source.GitOptions{KeepGitDir: op.KeepGitDir, Checksum: op.Checksum, Agent: v.SSH["default"]}
-	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build"), o)
+	o := source.GitOptions{KeepGitDir: op.KeepGitDir, Checksum: op.Checksum, Agent: g.shared.SSH["default"]}
+	t, commit, err := source.CheckoutGit(ctx, url, filepath.Join(g.shared.Store.Dir, "build"), o)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ type Fetched struct {
 	Commit string        // of a git repository
 }
 
-func (f *fetched) was() Fetched {
+func (f *fetched) identity() Fetched {
 	if f.file != nil {
 		return Fetched{URL: f.url, Digest: f.file.Digest}
 	}
@@ -70,13 +70,13 @@ func (f *fetched) was() Fetched {
 
 func (f *fetched) digest(ctx context.Context) (digest.Digest, error) {
 	if f.file != nil { // the server may choose the name
-		return recipe{{"content", f.file.Digest.String()}, {"name", f.file.Name}}.key(), nil
+		return recipe{{Kind: contentKind, Value: f.file.Digest.String()}, {Kind: nameKind, Value: f.file.Name}}.key(), nil
 	}
 	return f.chosen.Digest(ctx)
 }
 
-// place writes it to the destination of ADD. A fetched file is unpacked only with --unpack.
-func (f *fetched) place(ctx context.Context, root *os.File, op *graph.Copy, o filecopy.Options) error {
+// writeTo writes it to the destination of ADD. A fetched file is unpacked only with --unpack.
+func (f *fetched) writeTo(ctx context.Context, root *os.File, op *graph.Copy, o filecopy.Options) error {
 	if f.git != nil {
 		return filecopy.Copy(ctx, root, f.chosen, o)
 	}

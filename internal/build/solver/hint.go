@@ -1,7 +1,6 @@
 package solver
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -17,26 +16,33 @@ import (
 
 // This file suggests corrections for a source that does not exist.
 
-// hinted adds such a suggestion to an error from selecting sources.
-func (v *solving) hinted(n *graph.Node, source graph.Source, err error) error {
-	missing := notFound(err)
-	if len(missing) == 0 {
-		if strings.Contains(n.Text, " [") && errors.Is(err, path.ErrBadPattern) {
-			return fmt.Errorf("%w: if it is a list, that is JSON: its quotes are \"", err)
-		}
+// addSourceHint adds such a suggestion to an error from selecting sources.
+func (g *graphSolver) addSourceHint(n *graph.Node, source graph.Source, err error) error {
+	op, isCopy := n.Op.(*graph.Copy)
+	missing := missingSources(err)
+	switch {
+	case len(missing) == 0 && isCopy && looksLikeList(op.Words) && errors.Is(err, path.ErrBadPattern):
+		return fmt.Errorf("%w\nhint: a list of paths is JSON, so its quotes are \"", err)
+	case len(missing) == 0:
 		return err
+	case source.From != nil:
+		return g.workdirHint(n, source, missing, err)
+	case isCopy:
+		return fmt.Errorf("%w%s", err, outsideContextHint(n.Instruction, op.Words.Sources, missing))
 	}
-	if source.From == nil {
-		return fmt.Errorf("%w%s", err, outside(n, missing))
-	}
-	return v.elsewhere(n, source, missing, err)
+	return err
 }
 
-// notFound returns the missing sources in an error.
-func notFound(err error) (out []*contenthash.NotFoundError) {
+// looksLikeList reports whether a COPY was probably meant as a list, ["SOURCE", "DEST"].
+func looksLikeList(w graph.CopyWords) bool {
+	return len(w.Sources) > 0 && strings.HasPrefix(w.Sources[0], "[")
+}
+
+// missingSources returns the missing sources in an error.
+func missingSources(err error) (out []*contenthash.NotFoundError) {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range several.Unwrap() {
-			out = append(out, notFound(e)...)
+			out = append(out, missingSources(e)...)
 		}
 		return out
 	}
@@ -47,33 +53,36 @@ func notFound(err error) (out []*contenthash.NotFoundError) {
 	return nil
 }
 
-// outside handles sources that were expected outside the context.
-func outside(n *graph.Node, missing []*contenthash.NotFoundError) string {
-	for _, word := range strings.Fields(n.Text)[1:] {
+// outsideContextHint handles sources that were expected outside the context.
+func outsideContextHint(instruction string, sources []string, missing []*contenthash.NotFoundError) string {
+	for _, word := range sources {
 		for _, m := range missing {
 			switch {
 			case path.Join("/", word) != path.Join("/", m.Pattern):
 			case word == ".." || strings.HasPrefix(word, "../"):
-				return fmt.Sprintf(": %s is outside the context, of which %s sees nothing: build with a context that has it (minirun build -f DIR/Dockerfile ..), "+
-					"or give it a name (--build-context NAME=%s, and %s --from=NAME)", word, n.Instruction, path.Dir(word), n.Instruction)
+				return fmt.Sprintf("\nhint: %s is outside the context, which is all that %s can read. Build with a larger context "+
+					"(minirun build -f DIR/Dockerfile ..),\nor name the directory (--build-context NAME=%s) and use %s --from=NAME",
+					word, instruction, path.Dir(word), instruction)
 			case strings.HasPrefix(word, "/") && len(m.Near) == 0 && !m.Ignored:
-				return ": sources begin at the context's root, also with a /: they are no paths of the host"
+				return "\nhint: sources are relative to the context, even with a leading /; they are not paths of the host"
 			}
 		}
 	}
 	return ""
 }
 
-// A lost is a source that does not exist at its path, but does exist relative to the stage's
+// A misplacedSource is a source that does not exist at its path, but does exist relative to the stage's
 // WORKDIR. People often assume that the paths of --from are relative to it.
-type lost struct {
+type misplacedSource struct {
 	asked, meant string
 	dir          bool
 }
 
-// elsewhere looks there, and suggests the corrected instruction, together with later
+// workdirHint looks there, and suggests the corrected instruction, together with later
 // instructions that contain the same mistake.
-func (v *solving) elsewhere(n *graph.Node, source graph.Source, missing []*contenthash.NotFoundError, err error) error {
+func (g *graphSolver) workdirHint(
+	n *graph.Node, source graph.Source, missing []*contenthash.NotFoundError, err error,
+) error {
 	workdir := "/"
 	if c := source.From.Config; c != nil && c.Config.WorkingDir != "" {
 		workdir = c.Config.WorkingDir
@@ -85,35 +94,36 @@ func (v *solving) elsewhere(n *graph.Node, source graph.Source, missing []*conte
 	if source.From.Stage != nil {
 		from = "stage " + source.From.Stage.Label()
 	}
-	rule := fmt.Sprintf("paths in --from begin at the root of %s, not at its WORKDIR %s", from, workdir)
-	files := image.Stack(v.of(source.From).dirs())
-	found := ofWorkdir(files, workdir, source.Path)
+	rule := fmt.Sprintf("hint: paths in --from begin at the root of %s, not at its WORKDIR %s", from, workdir)
+	files := image.Stack(g.snapshotOf(source.From).dirs())
+	found := findInWorkdir(files, workdir, source.Path)
 	if found == nil {
 		if strings.HasPrefix("/"+source.Path, workdir+"/") {
 			return err
 		}
-		return fmt.Errorf("%w: %s", err, rule)
+		return fmt.Errorf("%w\n%s", err, rule)
 	}
 	if _, copies := n.Op.(*graph.Copy); !copies {
-		return fmt.Errorf("%w: %s, where it is: write source=%s", err, rule, found.meant)
+		return fmt.Errorf("%w\n%s, where the file is; write source=%s", err, rule, found.meant)
 	}
 	var lines []string
 	directory := false
 	for _, other := range n.Stage.Nodes {
-		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 && op.Sources[0].From == source.From {
-			right, named := corrected(other, op, files, workdir)
+		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 &&
+			op.Sources[0].From == source.From {
+			right, named := correctCopy(other, op, files, workdir)
 			lines, directory = append(lines, right...), directory || named
 		}
 	}
 	text := fmt.Sprintf("%s, where it is. Write instead:\n\n    %s\n", rule, strings.Join(lines, "\n    "))
 	if directory {
-		text += "\nCOPY of a directory copies what is in it, so the destination names the directory, too."
+		text += "\nCOPY of a directory copies its content, so the destination names the directory, too."
 	}
-	return fmt.Errorf("%w: %s", err, text)
+	return fmt.Errorf("%w\n%s", err, text)
 }
 
-// ofWorkdir looks below WORKDIR for a source that does not exist at the root.
-func ofWorkdir(files image.Stack, workdir, asked string) *lost {
+// findInWorkdir looks below WORKDIR for a source that does not exist at the root.
+func findInWorkdir(files image.Stack, workdir, asked string) *misplacedSource {
 	if file, _, err := files.Resolve("/" + asked); err == nil && file != "" {
 		return nil
 	}
@@ -122,17 +132,17 @@ func ofWorkdir(files image.Stack, workdir, asked string) *lost {
 	if err != nil || file == "" {
 		return nil
 	}
-	return &lost{asked, meant, st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	return &misplacedSource{asked, meant, st.Mode&unix.S_IFMT == unix.S_IFDIR}
 }
 
-// corrected returns a COPY with the intended paths. It is one line, or several, since each
+// correctCopy returns a COPY with the intended paths. It is one line, or several, since each
 // directory needs its own destination. The result is empty if none of the sources is lost.
-func corrected(n *graph.Node, op *graph.Copy, files image.Stack, workdir string) (lines []string, named bool) {
-	dest := destinationAsWritten(n)
+func correctCopy(n *graph.Node, op *graph.Copy, files image.Stack, workdir string) (lines []string, named bool) {
+	dest := op.Words.Dest
 	var together []string
 	any := false
 	for _, s := range op.Sources {
-		l := ofWorkdir(files, workdir, s.Path)
+		l := findInWorkdir(files, workdir, s.Path)
 		if l == nil {
 			together = append(together, "/"+strings.TrimPrefix(s.Path, "/"))
 			continue
@@ -143,34 +153,24 @@ func corrected(n *graph.Node, op *graph.Copy, files image.Stack, workdir string)
 			continue
 		}
 		named = true
-		lines = append(lines, written(n, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)))
+		lines = append(
+			lines, formatCopy(n.Instruction, op.Words.Flags, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)),
+		)
 	}
 	if !any {
 		return nil, false
 	}
 	if len(together) > 0 {
-		lines = append(lines, written(n, append(together, dest)...))
+		lines = append(lines, formatCopy(n.Instruction, op.Words.Flags, append(together, dest)...))
 	}
 	return lines, named
 }
 
-// written formats a COPY with its flags and different paths.
-func written(n *graph.Node, paths ...string) string {
-	out := []string{n.Instruction}
-	for _, w := range strings.Fields(n.Text)[1:] {
-		if !strings.HasPrefix(w, "--") {
-			break
-		}
-		out = append(out, w)
-	}
+// formatCopy formats a COPY with its flags and different paths.
+func formatCopy(instruction string, flags []string, paths ...string) string {
+	out := append([]string{instruction}, flags...)
 	if slices.ContainsFunc(paths, func(p string) bool { return strings.ContainsAny(p, " \t") }) {
-		text, _ := json.Marshal(paths) // a list of strings: cannot fail
-		return strings.Join(append(out, string(text)), " ")
+		return strings.Join(append(out, mustMarshal(paths)), " ")
 	}
 	return strings.Join(append(out, paths...), " ")
-}
-
-func destinationAsWritten(n *graph.Node) string {
-	words := strings.Fields(n.Text)
-	return words[len(words)-1]
 }

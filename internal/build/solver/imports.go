@@ -26,7 +26,7 @@ import (
 //
 // If an imported layer cannot be fetched as promised, it cannot be rebuilt in place:
 // the steps based on it were found by its result, and a rebuilt layer would have a different
-// one. So the build starts again without that record. What it has built so far is in the
+// one. So the build starts again without that record. The layers that it has built so far are in the
 // store's cache.
 
 // Imports provides the records of other stores (package remotecache).
@@ -38,9 +38,9 @@ type Imports interface {
 
 const fetchesAtOnce = 3
 
-// An absent layer exists only in another store until it is fetched.
-type absent struct {
-	n      *graph.Node
+// A lazyLayer exists only in another store until it is fetched.
+type lazyLayer struct {
+	node   *graph.Node
 	title  string
 	record Record          // the record once it is here
 	keys   []digest.Digest // the keys that found it; the record's other keys have not been verified here
@@ -54,76 +54,76 @@ type absent struct {
 	err      error
 }
 
-// unusable is the error of a layer that could not be imported.
-type unusable struct {
+// An importError is the error of a layer that could not be imported.
+type importError struct {
 	record *remotecache.Record
 	err    error
 }
 
-func (u *unusable) Error() string {
-	return fmt.Sprintf("import the layer of %s: %v", u.record.Text, u.err)
+func (u *importError) Error() string {
+	return fmt.Sprintf("cannot import the layer of %s: %v", u.record.Text, u.err)
 }
 
-func (u *unusable) Unwrap() error { return u.err }
+func (u *importError) Unwrap() error { return u.err }
 
 // Is makes the steps that it stopped appear as cancelled, since they start again.
-func (u *unusable) Is(err error) bool { return err == context.Canceled }
+func (u *importError) Is(err error) bool { return err == context.Canceled }
 
-// imported looks for a step in other stores.
-func (v *solving) imported(m *making, key digest.Digest) *Record {
-	if v.Imports == nil {
+// lookUpImport looks for a step in other stores.
+func (g *graphSolver) lookUpImport(m *stepState, key digest.Digest) *Record {
+	if g.shared.Imports == nil {
 		return nil
 	}
-	found := v.Imports.Find(key)
+	found := g.shared.Imports.Find(key)
 	if found == nil {
 		return nil
 	}
-	name := nameOf(found.DiffID, v.below(m))
+	name := importedLayerName(found.DiffID, g.layersBelow(m))
 	return &Record{
 		Key: key, Keys: found.Keys, Result: found.Result, Chain: name, Layer: name.Encoded()[:32],
-		Text: m.n.Text, Made: time.Now().UTC(), away: found,
+		Text: m.node.Text, Made: time.Now().UTC(), imported: found,
 	}
 }
 
-// below returns the layers that a step's own layer depends on.
-func (v *solving) below(m *making) []export.Layer {
-	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+// layersBelow returns the layers that a step's own layer depends on.
+func (g *graphSolver) layersBelow(m *stepState) []export.Layer {
+	if op, ok := m.node.Op.(*graph.Copy); ok && op.Link {
 		return nil
 	}
 	return m.parent.layers
 }
 
-// nameOf names an imported layer by its content and by what it is unpacked on. It does not use
+// importedLayerName names an imported layer by its content and by what it is unpacked on. It does not use
 // the result recorded by the other store, which could belong to a different layer.
-func nameOf(diffID digest.Digest, below []export.Layer) digest.Digest {
+func importedLayerName(diffID digest.Digest, below []export.Layer) digest.Digest {
 	var keys []string
 	for _, l := range below {
 		keys = append(keys, l.Key.String())
 	}
-	return recipe{{"imported layer", diffID.String()}, {"layers below", strings.Join(keys, "\x00")}}.key()
+	return recipe{{Kind: layerKind, Value: diffID.String()}, {Kind: belowKind, Value: strings.Join(keys, "\x00")}}.key()
 }
 
-// absent creates the placeholder for the layer of a step that was found in another store.
-func (v *solving) absent(m *making, r *Record, layer export.Layer) *absent {
-	a := &absent{n: m.n, title: v.title(m.n), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
-	if r.Key != m.asked && !v.mustLook(m.n) {
-		a.keys = append(a.keys, m.asked)
+// newLazyLayer creates the placeholder for the layer of a step that was found in another store.
+func (g *graphSolver) newLazyLayer(m *stepState, r *Record, layer export.Layer) *lazyLayer {
+	a := &lazyLayer{node: m.node, title: g.stepTitle(m.node), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
+	if r.Key != m.requestKey && !readsOutside(m.node) {
+		a.keys = append(a.keys, m.requestKey)
 	}
-	for _, l := range v.below(m) {
+	for _, l := range g.layersBelow(m) {
 		a.below = append(a.below, l.Dir)
 	}
 	return a
 }
 
-// need makes sure that all layers of a file system are in the store.
-func (v *solving) need(ctx context.Context, s *state) error {
+// fetchLayers makes sure that all layers of a file system are in the store.
+func (g *graphSolver) fetchLayers(ctx context.Context, s *snapshot) error {
 	var wait sync.WaitGroup
-	for _, a := range s.absent {
-		wait.Go(func() { a.came.Do(func() { v.fetchLayer(ctx, a) }) })
+	for _, a := range s.lazy {
+		wait.Go(func() { a.came.Do(func() { g.fetchLayer(ctx, a) }) })
 	}
 	wait.Wait()
-	for _, a := range s.absent { // lowest first: a layer is unpacked on the ones below it
-		a.unpacked.Do(func() { v.unpack(ctx, a) })
+	for _, a := range s.lazy { // lowest first: a layer is unpacked on the ones below it
+		a.unpacked.Do(func() { g.unpackLayer(ctx, a) })
 		if a.err != nil {
 			return a.err
 		}
@@ -132,82 +132,84 @@ func (v *solving) need(ctx context.Context, s *state) error {
 }
 
 // fetchLayer downloads the blob, unless the layer unpacked from it already exists.
-func (v *solving) fetchLayer(ctx context.Context, a *absent) {
+func (g *graphSolver) fetchLayer(ctx context.Context, a *lazyLayer) {
 	if _, err := os.Lstat(a.layer.Dir); err == nil {
 		return
 	}
-	v.fetches <- struct{}{}
-	defer func() { <-v.fetches }()
-	a.id = v.number()
-	v.Sink.Begin(a.id, "importing layer of "+a.title)
-	desc := a.record.away.Layer
+	g.shared.fetches <- struct{}{}
+	defer func() { <-g.shared.fetches }()
+	a.id = g.nextNumber()
+	g.shared.Sink.Begin(a.id, "importing layer of "+a.title)
+	desc := a.record.imported.Layer
 	var mutex sync.Mutex
 	var done int64
-	lines := retry.WithLines(ctx, func(p []byte) { v.Sink.Output(a.id, p) })
-	err := v.Imports.Fetch(lines, a.record.away, func(n int64) {
+	lines := retry.WithLines(ctx, func(p []byte) { g.shared.Sink.Output(a.id, p) })
+	err := g.shared.Imports.Fetch(lines, a.record.imported, func(n int64) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		done += n
-		v.Sink.Count(a.id, desc.Digest.Encoded()[:12], done, desc.Size)
+		g.shared.Sink.Count(a.id, desc.Digest.Encoded()[:12], done, desc.Size)
 	})
-	v.failed(ctx, a, err)
+	g.recordFailure(ctx, a, err)
 }
 
-// failed records why a layer is unusable, if it is.
-func (v *solving) failed(ctx context.Context, a *absent, err error) {
+// recordFailure records why a layer is unusable, if it is.
+func (g *graphSolver) recordFailure(ctx context.Context, a *lazyLayer, err error) {
 	if err == nil {
 		return
 	}
 	if a.err = context.Cause(ctx); a.err == nil {
-		a.err = &unusable{a.record.away, err}
+		a.err = &importError{a.record.imported, err}
 	}
 	if a.id != 0 {
-		v.Sink.End(a.id, false, a.err)
+		g.shared.Sink.End(a.id, false, a.err)
 	}
 }
 
-// unpack creates the layer's directory and writes its record. From then on the layer is
+// unpackLayer creates the layer's directory and writes its record. From then on the layer is
 // treated as if it had been built here.
-func (v *solving) unpack(ctx context.Context, a *absent) {
+func (g *graphSolver) unpackLayer(ctx context.Context, a *lazyLayer) {
 	if a.err != nil {
 		return
 	}
-	from := a.record.away
+	from := a.record.imported
 	l := store.Layer{Chain: a.layer.Key, DiffID: from.DiffID, Blob: from.Layer.Digest}
-	err := v.Store.UnpackLayer(ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} })
-	if err == nil && v.Store.Has(from.Layer.Digest) {
+	err := g.shared.Store.UnpackLayer(
+		ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} },
+	)
+	if err == nil && g.shared.Store.Has(from.Layer.Digest) {
 		packed := a.layer
 		packed.Desc, packed.DiffID = *from.Layer, from.DiffID
-		err = packed.Remember(v.Store)
+		err = packed.RecordBlob(g.shared.Store)
 	}
 	for _, key := range a.keys {
 		if err == nil {
 			r := a.record
 			r.Key = key
-			err = v.put(&r)
+			err = g.cache.write(&r)
 		}
 	}
 	if err != nil {
-		v.failed(ctx, a, err)
+		g.recordFailure(ctx, a, err)
 		return
 	}
 	if a.id != 0 {
-		v.Sink.End(a.id, false, nil)
+		g.shared.Sink.End(a.id, false, nil)
 	}
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
 	a.here = true
-	v.steps[a.n.ID].Shared.Away = nil
+	g.steps[a.node.ID].Shared.Unfetched = nil
 }
 
-// withoutAbsent removes from the reported steps the layers that were not fetched, and those on
+// omitUnfetched removes from the reported steps the layers that were not fetched, and those on
 // top of them: there are no files to inspect.
-func (v *solving) withoutAbsent() {
-	for n, s := range v.results {
-		step, ok := v.steps[n.ID]
-		if ok && slices.ContainsFunc(s.absent, func(a *absent) bool { return !a.here }) {
+func (g *graphSolver) omitUnfetched() {
+	for n, s := range g.results {
+		step, ok := g.steps[n.ID]
+		if ok && slices.ContainsFunc(s.lazy, func(a *lazyLayer) bool { return !a.here }) {
 			step.Layer = ""
-			v.steps[n.ID] = step
+			g.steps[n.ID] = step
 		}
 	}
 }

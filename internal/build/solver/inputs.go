@@ -16,11 +16,11 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// shown returns a file system of the build as a tree: its layers, merged in a private mount
+// openTree returns a file system of the build as a tree: its layers, merged in a private mount
 // that no other process sees.
-func (v *solving) shown(ctx context.Context, n *graph.Node) (*contenthash.Tree, error) {
-	s := v.of(n)
-	if err := v.need(ctx, s); err != nil {
+func (g *graphSolver) openTree(ctx context.Context, n *graph.Node) (*contenthash.Tree, error) {
+	s := g.snapshotOf(n)
+	if err := g.fetchLayers(ctx, s); err != nil {
 		return nil, err
 	}
 	label := n.Text
@@ -30,7 +30,7 @@ func (v *solving) shown(ctx context.Context, n *graph.Node) (*contenthash.Tree, 
 		label = "image " + f.Image.Name
 	}
 	if len(s.layers) == 0 {
-		empty := v.Store.Temporary("empty")
+		empty := g.shared.Store.Temporary("empty")
 		if err := os.Mkdir(empty, 0o755); err != nil {
 			return nil, err
 		}
@@ -40,13 +40,13 @@ func (v *solving) shown(ctx context.Context, n *graph.Node) (*contenthash.Tree, 
 	}
 	root, err := overlay.Open(s.dirs(), namespaces.Unprivileged())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", label, err)
+		return nil, fmt.Errorf("cannot open %s: %w", label, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Lstat(s.layers[0].Dir, &st); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &contenthash.Tree{Root: root, Label: label, Memo: v.Memo, Device: st.Dev}, nil
+	return &contenthash.Tree{Root: root, Label: label, Memo: g.shared.Memo, Device: st.Dev}, nil
 }
 
 // sources are the files that a COPY would read, selected but not read yet.
@@ -74,17 +74,17 @@ func (s *sources) close() {
 	}
 }
 
-// open selects the files of a COPY.
-func (v *solving) open(ctx context.Context, n *graph.Node, op *graph.Copy) (*sources, error) {
+// selectSources selects the files of a COPY.
+func (g *graphSolver) selectSources(ctx context.Context, n *graph.Node, op *graph.Copy) (*sources, error) {
 	s := &sources{op: op, trees: map[any]*contenthash.Tree{}}
-	err := v.choose(ctx, n, s)
+	err := g.appendSelections(ctx, n, s)
 	if err != nil {
 		s.close()
 	}
 	return s, err
 }
 
-func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
+func (g *graphSolver) appendSelections(ctx context.Context, n *graph.Node, s *sources) error {
 	op := s.op
 	for i := 0; i < len(op.Sources); {
 		source := op.Sources[i]
@@ -94,7 +94,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 			continue
 		}
 		if source.URL != "" {
-			f, err := v.fetch(ctx, op, source.URL)
+			f, err := g.fetchSource(ctx, op, source.URL)
 			if err != nil {
 				return err
 			}
@@ -104,35 +104,37 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 		}
 		var patterns []string
 		first := source
-		for ; i < len(op.Sources) && op.Sources[i].From == first.From && op.Sources[i].Context == first.Context && op.Sources[i].File == nil && op.Sources[i].URL == ""; i++ {
+		for ; i < len(op.Sources) && op.Sources[i].InTreeOf(first); i++ {
 			patterns = append(patterns, op.Sources[i].Path)
 		}
-		t, err := v.tree(ctx, s, first)
+		t, err := g.sourceTree(ctx, s, first)
 		if err != nil {
 			return err
 		}
 		chosen, err := t.Select(patterns, contenthash.Options{Exclude: op.Exclude, Parents: op.Parents, Resolve: op.Resolve})
 		if err != nil {
-			return v.hinted(n, first, err)
+			return g.addSourceHint(n, first, err)
 		}
 		s.parts = append(s.parts, part{selection: chosen})
 	}
 	return nil
 }
 
-// tree returns the tree that a source belongs to.
-func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*contenthash.Tree, error) {
+// sourceTree returns the tree that a source belongs to.
+func (g *graphSolver) sourceTree(ctx context.Context, s *sources, source graph.Source) (*contenthash.Tree, error) {
 	if source.From == nil {
-		t, ok := v.Contexts[source.Context]
+		t, ok := g.shared.Contexts[source.Context]
 		if !ok {
-			return nil, fmt.Errorf("there is no context %q: give --build-context %s=PATH", source.Context, source.Context)
+			return nil, fmt.Errorf(
+				"context %q does not exist\nhint: build with --build-context %s=PATH", source.Context, source.Context,
+			)
 		}
 		return t, nil
 	}
 	if t, ok := s.trees[source.From]; ok {
 		return t, nil
 	}
-	t, err := v.shown(ctx, source.From)
+	t, err := g.openTree(ctx, source.From)
 	if err != nil {
 		return nil, err
 	}
@@ -140,10 +142,10 @@ func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*c
 	return t, nil
 }
 
-// fit makes sure that no file overwrites another when several are copied into a directory.
+// checkDestination makes sure that no file overwrites another when several are copied into a directory.
 // BuildKit lets the last one win. What ADD unpacks is not checked: the destination of an
 // archive is always a directory.
-func (s *sources) fit(root *os.File, o filecopy.Options) error {
+func (s *sources) checkDestination(root *os.File, o filecopy.Options) error {
 	files := 0
 	for _, p := range s.parts {
 		if p.selection == nil {
@@ -151,7 +153,7 @@ func (s *sources) fit(root *os.File, o filecopy.Options) error {
 			continue
 		}
 		for _, f := range p.selection.Files {
-			if !f.Alone { // a directory's content: the destination becomes a directory
+			if !f.IsSource { // a directory's content: the destination becomes a directory
 				return nil
 			}
 			files++
@@ -168,7 +170,7 @@ func (s *sources) fit(root *os.File, o filecopy.Options) error {
 		files -= archives
 	}
 	if files > 1 {
-		return fmt.Errorf("there are %d source files, so the destination must be a directory and end with a /: write %s/", files, o.Dest)
+		return fmt.Errorf("the destination of %d source files must be a directory\nhint: write %s/", files, o.Dest)
 	}
 	return nil
 }
@@ -203,13 +205,13 @@ func (s *sources) digest(ctx context.Context) (digest.Digest, error) {
 			if err != nil {
 				return "", err
 			}
-			r.add("files", d.String())
+			r.add(filesKind, d.String())
 		case p.fetched != nil:
 			d, err := p.fetched.digest(ctx)
 			if err != nil {
 				return "", err
 			}
-			r.add("fetched", d.String())
+			r.add(fetchedKind, d.String())
 		}
 	}
 	return r.key(), nil
@@ -225,14 +227,14 @@ func (s *sources) selections() (out []*contenthash.Selection) {
 	return out
 }
 
-// ofMounts returns the digests of the content that a RUN's mounts provide.
-func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (recipe, error) {
+// mountRecipe returns the digests of the content that a RUN's mounts provide.
+func (g *graphSolver) mountRecipe(ctx context.Context, n *graph.Node, op *graph.Run) (recipe, error) {
 	var r recipe
 	for _, m := range op.Mounts {
 		if m.From == nil {
 			continue
 		}
-		t, err := v.shown(ctx, m.From)
+		t, err := g.openTree(ctx, m.From)
 		if err != nil {
 			return nil, err
 		}
@@ -240,15 +242,15 @@ func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (r
 		if err == nil {
 			var d digest.Digest
 			if d, err = chosen.Digest(ctx); err == nil {
-				r.add("files below "+m.Target, d.String())
-				err = v.keepFiles(d, []*contenthash.Selection{chosen})
+				r.addNamed(mountFilesKind, m.Target, d.String())
+				err = g.saveFileList(d, []*contenthash.Selection{chosen})
 			}
 		} else {
-			err = v.hinted(n, graph.Source{From: m.From, Path: m.Source}, err)
+			err = g.addSourceHint(n, graph.Source{From: m.From, Path: m.Source}, err)
 		}
 		_ = t.Root.Close()
 		if err != nil {
-			return nil, fmt.Errorf("--mount=type=%s,target=%s: %w", m.Type, m.Target, err)
+			return nil, fmt.Errorf("cannot read the source of --mount=type=%s,target=%s: %w", m.Type, m.Target, err)
 		}
 	}
 	return r, nil

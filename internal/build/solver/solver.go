@@ -2,13 +2,15 @@
 // its inputs are ready, runs independent nodes concurrently, and skips nodes whose result is
 // in the cache.
 //
-//	solve.go    Solve: one goroutine per node
+//	solver.go   Solve: one goroutine per node
+//	step.go     one step: the two cache lookups, then RUN, COPY or WORKDIR → a layer
 //	key.go      what a step depends on → its key (pure)
 //	cache.go    records: key → layer
 //	imports.go  records of other stores: layers that are fetched when they are needed
 //	inputs.go   trees that steps read, and their digests
-//	step.go     RUN, COPY, WORKDIR → a layer
+//	build.go    RUN, COPY, WORKDIR → a layer
 //	run.go      RUN: file system, environment, mounts
+//	progress.go the numbers and titles of steps
 //	hint.go     suggestions for a source that does not exist
 //	program.go  why a program could not be executed
 //	history.go  recipes of the last build of this Dockerfile: why a step was not cached
@@ -26,15 +28,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
-	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/executor"
@@ -59,15 +57,16 @@ type Solver struct {
 	NoCache  func(stage string) bool                          // nil: the cache is used
 	Epoch    *time.Time                                       // SOURCE_DATE_EPOCH
 	Several  bool                                             // several platforms: step names include the platform
-	Failed   func(n *graph.Node, s *executor.Step, err error) // called when a RUN failed, while its file system still exists
+	Failed   func(n *graph.Node, s *executor.Step, err error) // called while the file system exists
 
-	jobs    chan struct{}
-	fetches chan struct{}
-	setup   sync.Once
-	ids     sync.Mutex
-	begun   int
-	made    map[digest.Digest]*Record // built by this Solver without using the cache, for its other graphs
-	first   sync.Once                 // runs for the first failure only
+	setup        sync.Once
+	jobs         chan struct{} // limits the steps that run at once
+	fetches      chan struct{} // limits the layers that are fetched at once
+	firstFailure sync.Once
+
+	mutex   sync.Mutex
+	numbers int                       // of steps that are shown
+	built   map[digest.Digest]*Record // by this Solver, for its other graphs, even without the cache
 }
 
 // A Step reports the outcome of a node.
@@ -78,9 +77,9 @@ type Step struct {
 	Key     digest.Digest
 	Took    time.Duration
 	Made    time.Time         // when its layer was built
-	Layer   string            // the directory of its own layer; "": none
+	Layer   string            // the directory of its layer; "": none
 	Below   []string          // the directories below it, lowest first
-	Shared  *remotecache.Step // for other stores; nil: the step has no layer of its own
+	Shared  *remotecache.Step // for other stores; nil: the step has no layer
 	Fetched []Fetched
 }
 
@@ -90,14 +89,14 @@ type Result struct {
 	Steps  map[int]Step   // by Node.ID
 }
 
-// state is the file system after a node.
-type state struct {
+// A snapshot is the file system after a node.
+type snapshot struct {
 	result digest.Digest
 	layers []export.Layer
-	absent []*absent // those of the layers that are in another store, or were; lowest first
+	lazy   []*lazyLayer // those of the layers that are in another store, or were; lowest first
 }
 
-func (s *state) dirs() []string {
+func (s *snapshot) dirs() []string {
 	var out []string
 	for _, l := range s.layers {
 		out = append(out, l.Dir)
@@ -105,17 +104,18 @@ func (s *state) dirs() []string {
 	return out
 }
 
-// solving is one call of Solve.
-type solving struct {
-	*Solver
-	cache
-	g       *graph.Graph
-	last    *history
+// A graphSolver solves one graph.
+type graphSolver struct {
+	shared  *Solver
+	cache   recordCache
+	graph   *graph.Graph
+	history *history // of the last build
+
 	mutex   sync.Mutex
 	steps   map[int]Step
-	results map[*graph.Node]*state
-	notes   map[string]note
-	numbers map[*graph.Node]int // step numbers
+	results map[*graph.Node]*snapshot
+	recipes map[place]historyEntry // of this build
+	numbers map[*graph.Node]int    // step numbers
 }
 
 // Solve builds what the graph's target needs. Slot identifies the Dockerfile across builds, to
@@ -124,12 +124,12 @@ type solving struct {
 // cached.
 func (s *Solver) Solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
 	s.setup.Do(func() {
-		s.jobs, s.made = make(chan struct{}, max(4, 2*runtime.NumCPU())), map[digest.Digest]*Record{}
+		s.jobs, s.built = make(chan struct{}, max(4, 2*runtime.NumCPU())), map[digest.Digest]*Record{}
 		s.fetches = make(chan struct{}, fetchesAtOnce)
 	})
 	for {
 		r, err := s.solve(ctx, g, slot)
-		var bad *unusable
+		var bad *importError
 		if !errors.As(err, &bad) {
 			return r, err
 		}
@@ -143,21 +143,25 @@ func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Resul
 	if err != nil {
 		return nil, err
 	}
-	v := &solving{Solver: s, cache: cache{s.Store, s.Store.Trust()}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
-	err = v.all(ctx, g.Needed())
-	end := v.results[g.Target.Last()]
-	if err == nil {
-		err = v.need(ctx, end)
+	one := &graphSolver{
+		shared: s, cache: recordCache{s.Store, s.Store.Trust()}, graph: g, history: last,
+		steps: map[int]Step{}, results: map[*graph.Node]*snapshot{}, recipes: map[place]historyEntry{},
+		numbers: map[*graph.Node]int{},
 	}
-	if err := errors.Join(err, v.remember()); err != nil {
+	err = one.solveNodes(ctx, g.Needed())
+	end := one.results[g.Target.Last()]
+	if err == nil {
+		err = one.fetchLayers(ctx, end)
+	}
+	if err := errors.Join(err, one.writeHistory()); err != nil {
 		return nil, err
 	}
-	v.withoutAbsent()
-	return &Result{Layers: end.layers, Steps: v.steps}, nil
+	one.omitUnfetched()
+	return &Result{Layers: end.layers, Steps: one.steps}, nil
 }
 
-// all waits for every node. The first error stops the others and is the one returned.
-func (v *solving) all(ctx context.Context, nodes []*graph.Node) error {
+// solveNodes waits for every node. The first error stops the others and is the one returned.
+func (g *graphSolver) solveNodes(ctx context.Context, nodes []*graph.Node) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	done := map[*graph.Node]chan struct{}{}
@@ -174,14 +178,14 @@ func (v *solving) all(ctx context.Context, nodes []*graph.Node) error {
 			if ctx.Err() != nil {
 				return
 			}
-			result, err := v.node(ctx, n)
+			result, err := g.solveNode(ctx, n)
 			if err != nil {
 				stop(&Error{Node: n, Err: err})
 				return
 			}
-			v.mutex.Lock()
-			v.results[n] = result
-			v.mutex.Unlock()
+			g.mutex.Lock()
+			g.results[n] = result
+			g.mutex.Unlock()
 		})
 	}
 	wait.Wait()
@@ -199,136 +203,55 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Node.Text, e.Err
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-func (v *solving) of(n *graph.Node) *state {
+func (g *graphSolver) snapshotOf(n *graph.Node) *snapshot {
 	if n == nil {
-		return &state{result: recipe{{"scratch", ""}}.key()}
+		return &snapshot{result: recipe{{Kind: scratchKind}}.key()}
 	}
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	return v.results[n]
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.results[n]
 }
 
-// node produces the file system after a node.
-func (v *solving) node(ctx context.Context, n *graph.Node) (*state, error) {
+// solveNode produces the file system after a node.
+func (g *graphSolver) solveNode(ctx context.Context, n *graph.Node) (*snapshot, error) {
 	switch op := n.Op.(type) {
 	case nil:
-		return v.of(n.Parent), nil
+		return g.snapshotOf(n.Parent), nil
 	case *graph.From:
-		return v.from(n, op), nil
+		return g.solveFrom(n, op), nil
 	}
-	return v.step(ctx, n)
+	return g.solveStep(ctx, n)
 }
 
-func (v *solving) from(n *graph.Node, op *graph.From) *state {
+func (g *graphSolver) solveFrom(n *graph.Node, op *graph.From) *snapshot {
 	switch {
 	case op.Stage != nil:
-		return v.of(op.Stage.Last())
+		return g.snapshotOf(op.Stage.Last())
 	case op.Image == nil:
-		return v.of(nil)
+		return g.snapshotOf(nil)
 	}
-	id := v.begin(n)
-	v.Sink.End(id, true, nil)
+	id := g.beginStep(n)
+	g.shared.Sink.End(id, true, nil)
 	i := op.Image
-	s := &state{}
+	s := &snapshot{}
 	chains := identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
 	var top string
 	for k, d := range i.Layers {
 		s.layers = append(s.layers, export.Layer{Dir: i.Dirs[k], Desc: d, DiffID: i.Config.RootFS.DiffIDs[k], Key: i.Keys[k]})
 		top = chains[k].String()
 	}
-	s.result = recipe{{"image", top}}.key()
-	v.note(n, Step{Cached: true, Key: s.result})
+	s.result = recipe{{Kind: imageKind, Value: top}}.key()
+	g.recordStep(n, Step{Cached: true, Key: s.result})
 	return s
 }
 
-// begin shows a step in the progress.
-func (v *solving) begin(n *graph.Node) int {
-	id := v.number()
-	if s, ok := v.Sink.(progress.Linked); ok {
-		s.Needs(id, v.shownInputs(n, id))
-	}
-	v.Sink.Begin(id, v.title(n))
-	return id
-}
-
-// shownInputs returns the numbers of the steps that a node depends on, and records the node's
-// own number for those that depend on it. A node that is not shown is represented by the nodes
-// that it is based on.
-func (v *solving) shownInputs(n *graph.Node, id int) (out []int) {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	if v.numbers == nil {
-		v.numbers = map[*graph.Node]int{}
-	}
-	v.numbers[n] = id
-	for _, in := range n.Inputs() {
-		for in != nil {
-			if number, ok := v.numbers[in]; ok {
-				if !slices.Contains(out, number) {
-					out = append(out, number)
-				}
-				break
-			}
-			if from, ok := in.Op.(*graph.From); ok && from.Stage != nil {
-				in = from.Stage.Last()
-				continue
-			}
-			in = in.Parent
-		}
-	}
-	return out
-}
-
-// number allocates a number for a step that is shown.
-func (v *solving) number() int {
-	v.ids.Lock()
-	defer v.ids.Unlock()
-	v.begun++
-	return v.begun
-}
-
-// title is the name of a step in buildx's format.
-func (v *solving) title(n *graph.Node) string {
-	if n.Stage == nil {
-		return "[internal] " + n.Text
-	}
-	at, all := 0, 0
-	for _, m := range n.Stage.Nodes {
-		if from, ok := m.Op.(*graph.From); m.Op == nil || ok && from.Image == nil && from.Stage == nil {
-			continue // it has no files
-		}
-		if all++; m == n {
-			at = all
-		}
-	}
-	where := fmt.Sprintf("%d/%d", at, all)
-	if len(v.g.Stages) > 1 {
-		where = n.Stage.Label() + " " + where
-	}
-	if v.Several {
-		where = across(n.Stage.Platform, v.g.Platform) + " " + where
-	}
-	return fmt.Sprintf("[%s] %s", where, n.Text)
-}
-
-// across formats the platform of a stage and, if it differs, that of the result:
-// linux/amd64->arm64, as buildx does.
-func across(stage, result oci.Platform) string {
-	from, to := platforms.Format(stage), platforms.Format(result)
-	switch {
-	case from == to:
-		return from
-	case stage.OS == result.OS:
-		to = strings.TrimPrefix(to, result.OS+"/")
-	}
-	return from + "->" + to
-}
-
-func (v *solving) note(n *graph.Node, s Step) {
-	v.mutex.Lock()
-	defer v.mutex.Unlock()
-	v.steps[n.ID] = s
+func (g *graphSolver) recordStep(n *graph.Node, s Step) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.steps[n.ID] = s
 }
 
 // layerDir is the directory of a layer that a step produced.
-func (v *solving) layerDir(hex string) string { return filepath.Join(v.Store.Dir, "layers", hex) }
+func (g *graphSolver) layerDir(hex string) string {
+	return filepath.Join(g.shared.Store.Dir, "layers", hex)
+}

@@ -19,14 +19,14 @@ import (
 // maxPadding limits the data after an archive's last entry.
 const maxPadding = 64 << 20
 
-// block is tar's block size.
-const block = 512
+// tarBlock is tar's block size.
+const tarBlock = 512
 
 // Sniff looks at the start of a stream: an archive is a context, other text is a Dockerfile
 // without a context. The returned reader yields the whole stream.
 func Sniff(r io.Reader) (whole io.Reader, archive bool, err error) {
 	b := bufio.NewReaderSize(r, 64<<10)
-	first, err := b.Peek(block)
+	first, err := b.Peek(tarBlock)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return b, false, fmt.Errorf("read standard input: %w", err)
 	}
@@ -34,27 +34,27 @@ func Sniff(r io.Reader) (whole io.Reader, archive bool, err error) {
 }
 
 func isTar(first []byte) bool {
-	if len(first) < block {
+	if len(first) < tarBlock {
 		return false
 	}
-	if bytes.Equal(first, make([]byte, block)) {
+	if bytes.Equal(first, make([]byte, tarBlock)) {
 		return true // an empty archive
 	}
 	_, err := tar.NewReader(bytes.NewReader(first)).Next()
 	return err == nil || string(first[257:262]) == "ustar"
 }
 
-// Archive unpacks a context into a new directory below tmp, which the caller removes: a tar
+// ExtractArchive unpacks a context into a new directory below tmp, which the caller removes: a tar
 // archive, uncompressed or compressed by gzip, bzip2, xz or zstd.
-func Archive(ctx context.Context, r io.Reader, tmp string) (*contenthash.Tree, error) {
+func ExtractArchive(ctx context.Context, r io.Reader, tmp string) (*contenthash.Tree, error) {
 	dir, err := os.MkdirTemp(tmp, "context-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory for the context: %w", err)
+		return nil, fmt.Errorf("create a directory for the context: %w", err)
 	}
-	t, err := archive(ctx, r, dir, layer.ExtractOptions{MaxBytes: maxBytes})
+	t, err := extractArchive(ctx, r, dir, layer.ExtractOptions{MaxBytes: maxBytes})
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("unpack the context: %w", err)
+		return nil, fmt.Errorf("cannot unpack the context: %w", err)
 	}
 	return t, nil
 }
@@ -62,7 +62,7 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*contenthash.Tree, e
 // maxBytes limits the total size of a context's files.
 const maxBytes = 256 << 30
 
-func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*contenthash.Tree, error) {
+func extractArchive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*contenthash.Tree, error) {
 	plain, release, err := decompress(r)
 	if err != nil {
 		return nil, err
@@ -81,17 +81,17 @@ func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOption
 	if _, err := io.Copy(io.Discard, io.LimitReader(plain, maxPadding)); err != nil {
 		return nil, fmt.Errorf("read the archive's end: %w", err)
 	}
-	return open(dir, "the context")
+	return openDirectory(dir, "the context")
 }
 
 func decompress(r io.Reader) (io.Reader, func(), error) {
 	b := bufio.NewReaderSize(r, 256<<10)
-	first, err := b.Peek(block)
+	first, err := b.Peek(tarBlock)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
 	if !compression.IsCompressed(first) && !isTar(first) {
-		return nil, nil, errors.New("it is not a tar archive, as it is or compressed by gzip, bzip2, xz or zstd")
+		return nil, nil, errors.New("not a tar archive (uncompressed, or compressed with gzip, bzip2, xz or zstd)")
 	}
 	plain, _, release, err := compression.Open(b)
 	return plain, release, err

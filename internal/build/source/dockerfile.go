@@ -37,7 +37,7 @@ func ReadDockerfile(t *contenthash.Tree, name string) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, missing(err, t.Label, name, func(other string) bool {
+		return nil, dockerfileError(err, t.Label, name, func(other string) bool {
 			return unix.Faccessat(int(t.Root.Fd()), other, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 		})
 	}
@@ -51,21 +51,22 @@ func ReadDockerfileAt(ctx context.Context, name string, stdin io.Reader) ([]byte
 		return readAll(ctxio.NewReader(ctx, stdin), "the Dockerfile from standard input", DockerfileLimit)
 	}
 	// The <(…) of a shell passes a FIFO.
-	return readHost(ctx, name, func(name string) (*os.File, error) { return ctxio.Open(ctx, name) })
+	return readHostFile(ctx, name, func(name string) (*os.File, error) { return ctxio.Open(ctx, name) })
 }
 
 // ReadDockerfileOf reads the Dockerfile of a directory, whose content may be untrusted: it
 // must not be a FIFO or device. If Dockerfile does not exist, dockerfile is read.
 func ReadDockerfileOf(dir string) ([]byte, error) {
-	return readHost(context.Background(), filepath.Join(dir, DefaultDockerfile), func(name string) (*os.File, error) {
-		f, err := regularfile.Open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			if lower, otherErr := regularfile.Open(filepath.Join(dir, lowerDockerfile)); otherErr == nil {
-				return lower, nil
+	return readHostFile(context.Background(), filepath.Join(dir, DefaultDockerfile),
+		func(name string) (*os.File, error) {
+			f, err := regularfile.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				if lower, otherErr := regularfile.Open(filepath.Join(dir, lowerDockerfile)); otherErr == nil {
+					return lower, nil
+				}
 			}
-		}
-		return f, err
-	})
+			return f, err
+		})
 }
 
 // ReadDockerfileURL fetches a Dockerfile whose URL is given by -f.
@@ -75,16 +76,16 @@ func ReadDockerfileURL(ctx context.Context, url, cacheDir string) ([]byte, error
 		return nil, err
 	}
 	defer func() { _ = f.File.Close() }()
-	return readAll(ctxio.NewReader(ctx, f.File), Public(url), DockerfileLimit)
+	return readAll(ctxio.NewReader(ctx, f.File), RedactURL(url), DockerfileLimit)
 }
 
-func readHost(ctx context.Context, name string, open func(string) (*os.File, error)) ([]byte, error) {
+func readHostFile(ctx context.Context, name string, open func(string) (*os.File, error)) ([]byte, error) {
 	f, err := open(name)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, missing(errors.Unwrap(err), "", name, func(other string) bool {
+		return nil, dockerfileError(errors.Unwrap(err), "", name, func(other string) bool {
 			_, err := os.Lstat(other)
 			return err == nil
 		})
@@ -93,8 +94,8 @@ func readHost(ctx context.Context, name string, open func(string) (*os.File, err
 	return readAll(ctxio.NewReader(ctx, f), name, DockerfileLimit)
 }
 
-// missing suggests a similar name for a Dockerfile that does not exist.
-func missing(err error, label, name string, exists func(string) bool) error {
+// dockerfileError suggests a similar name for a Dockerfile that does not exist.
+func dockerfileError(err error, label, name string, exists func(string) bool) error {
 	var p *os.PathError
 	if errors.As(err, &p) {
 		err = p.Err
@@ -104,7 +105,7 @@ func missing(err error, label, name string, exists func(string) bool) error {
 		in = " in " + label
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the Dockerfile %s%s: %w", name, in, err)
+		return fmt.Errorf("cannot read the Dockerfile %s%s: %w", name, in, err)
 	}
 	var others []string
 	for _, base := range []string{"Dockerfile", "dockerfile", "Containerfile", "containerfile"} {
@@ -113,7 +114,9 @@ func missing(err error, label, name string, exists func(string) bool) error {
 		}
 	}
 	if len(others) == 0 {
-		return fmt.Errorf("read the Dockerfile %s%s: %w: -f names another", name, in, err)
+		return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: use -f FILE if it has another name", name, in,
+			err)
 	}
-	return fmt.Errorf("read the Dockerfile %s%s: %w: there is %s: use it with -f %s", name, in, err, strings.Join(others, " and "), others[0])
+	return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: there is %s: use -f %s", name, in, err,
+		strings.Join(others, " and "), others[0])
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// Fetched is a file fetched from a URL. The caller closes it.
-type Fetched struct {
+// Download is a file fetched from a URL. The caller closes it.
+type Download struct {
 	File     *os.File
 	Digest   digest.Digest
 	Modified time.Time // as reported by the server, or zero
@@ -34,7 +34,7 @@ type Fetched struct {
 
 // Fetch fetches a URL. The content is kept below cacheDir. The server is asked whether it has
 // changed, unless checksum (sha256:…) matches the cached content.
-func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Fetched, error) {
+func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Download, error) {
 	f := fetcher{limit: 64 << 30, silence: time.Minute, retries: retry.Default}
 	return f.fetch(ctx, url, cacheDir, checksum)
 }
@@ -57,21 +57,22 @@ type meta struct {
 
 const metaName = "meta.json"
 
-func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string) (*Fetched, error) {
+func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string) (*Download, error) {
 	u, err := url.Parse(address)
 	if err != nil || !IsURL(address) || u.Host == "" {
-		return nil, fmt.Errorf("fetch %s: it is not a URL of http or https", withoutSecret(address))
+		return nil, fmt.Errorf("fetch %s: not an http or https URL", RedactURL(address))
 	}
 	want := digest.Digest(checksum)
 	if checksum != "" {
 		if err := want.Validate(); err != nil || want.Algorithm() != digest.SHA256 {
-			return nil, fmt.Errorf("fetch %s: the checksum %q is not sha256: and 64 digits in small letters", u.Redacted(), checksum)
+			return nil, fmt.Errorf("fetch %s: the checksum %q must be sha256: and 64 lower-case hexadecimal digits",
+				u.Redacted(), checksum)
 		}
 	}
 	u.Fragment = ""
 	dir := filepath.Join(cacheDir, "http", digest.FromString(u.String()).Encoded())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the cache of URLs: %w", err)
+		return nil, fmt.Errorf("create the cache of URLs: %w", err)
 	}
 	known := readMeta(dir)
 	if known != nil && known.Digest == want {
@@ -80,7 +81,8 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 		}
 	}
 	got, err := f.get(ctx, u, dir, known)
-	for failures := 1; err != nil && errors.Is(err, errCut) && f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
+	for failures := 1; err != nil && errors.Is(err, errDisconnected) &&
+		f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
 		got, err = f.get(ctx, u, dir, known)
 	}
 	if err != nil {
@@ -88,17 +90,18 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 	}
 	if checksum != "" && got.Digest != want {
 		_ = got.File.Close()
-		return nil, fmt.Errorf("fetch %s: checksum mismatch: its digest is %s, expected %s", u.Redacted(), got.Digest, want)
+		return nil, fmt.Errorf("fetch %s: checksum mismatch: its digest is %s, expected %s", u.Redacted(), got.Digest,
+			want)
 	}
 	return got, nil
 }
 
-// errCut is the cause when the connection was cut during the transfer. The file is fetched
+// errDisconnected is the cause when the connection was cut during the transfer. The file is fetched
 // again from the beginning: unlike a blob, which has a digest, it may have changed meanwhile.
-var errCut = errors.New("the connection was cut")
+var errDisconnected = errors.New("the connection was cut")
 
 // get requests the file from the server.
-func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Fetched, error) {
+func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Download, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -128,19 +131,19 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	case response.StatusCode == http.StatusNotModified && known != nil:
 		return known.open(dir)
 	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the server says %s", response.Status)
+		return nil, fmt.Errorf("the server returned %s", response.Status)
 	case response.ContentLength > f.limit:
-		return nil, fmt.Errorf("it has %d bytes, more than %d", response.ContentLength, f.limit)
+		return nil, fmt.Errorf("the file has %d bytes, more than the limit of %d", response.ContentLength, f.limit)
 	}
-	body := &watched{Reader: response.Body, silence: f.silence, timer: time.AfterFunc(f.silence, func() {
-		cancel(fmt.Errorf("the server has sent nothing for %v", f.silence))
+	body := &timedBody{Reader: response.Body, silence: f.silence, timer: time.AfterFunc(f.silence, func() {
+		cancel(fmt.Errorf("the server sent nothing for %v", f.silence))
 	})}
 	defer body.timer.Stop()
 	got, err := f.store(response, body, u, dir)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else if err != nil && body.err != nil {
-		err = fmt.Errorf("%w: %w", errCut, err)
+		err = fmt.Errorf("%w: %w", errDisconnected, err)
 	}
 	return got, err
 }
@@ -157,15 +160,15 @@ func (f *fetcher) transport() *http.Transport {
 	}
 }
 
-// watched is a response body with a timeout if the server stops sending.
-type watched struct {
+// timedBody is a response body with a timeout if the server stops sending.
+type timedBody struct {
 	io.Reader
 	err     error // of the connection
 	silence time.Duration
 	timer   *time.Timer
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *timedBody) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
 	if n > 0 {
 		w.timer.Reset(w.silence)
@@ -177,12 +180,12 @@ func (w *watched) Read(p []byte) (int, error) {
 }
 
 // store writes the content, then its metadata, which makes the content valid.
-func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Fetched, error) {
+func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Download, error) {
 	tmp, err := os.CreateTemp(dir, "tmp-") // 0600
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // it has been renamed if all went well
+	defer func() { _ = os.Remove(tmp.Name()) }() // after a rename, this does nothing
 	defer tmp.Close()
 	hash := sha256.New()
 	n, err := io.Copy(io.MultiWriter(tmp, hash), io.LimitReader(body, f.limit+1))
@@ -190,11 +193,12 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 		return nil, err
 	}
 	if n > f.limit {
-		return nil, fmt.Errorf("it has more than %d bytes", f.limit)
+		return nil, fmt.Errorf("the file has more than %d bytes, the limit", f.limit)
 	}
 	m := &meta{
 		URL: u.Redacted(), ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified"),
-		Name: nameOf(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash), Size: n,
+		Name: fileName(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash),
+		Size: n,
 	}
 	if when := m.modified(); !when.IsZero() {
 		if err := os.Chtimes(tmp.Name(), when, when); err != nil {
@@ -221,20 +225,21 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 	return got, err
 }
 
-// nameOf returns the last component of the name that the server gives the file, or of the
+// fileName returns the last component of the name that the server gives the file, or of the
 // URL's path.
-func nameOf(disposition string, u *url.URL) string {
+func fileName(disposition string, u *url.URL) string {
 	if _, parameters, err := mime.ParseMediaType(disposition); err == nil {
-		if name := base(parameters["filename"]); name != "" {
+		if name := baseName(parameters["filename"]); name != "" {
 			return name
 		}
 	}
-	return base(u.Path)
+	return baseName(u.Path)
 }
 
-func base(name string) string {
+func baseName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-	if name == "." || name == ".." || name == "/" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if name == "." || name == ".." || name == "/" || len(name) > 255 ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return ""
 	}
 	return name
@@ -250,13 +255,13 @@ func (m *meta) modified() time.Time {
 	return when
 }
 
-func (m *meta) open(dir string) (*Fetched, error) {
+func (m *meta) open(dir string) (*Download, error) {
 	f, err := os.Open(m.path(dir))
 	if err != nil {
 		return nil, err
 	}
 	touch(dir)
-	return &Fetched{File: f, Digest: m.Digest, Modified: m.modified(), Name: m.Name, Size: m.Size, Cached: true}, nil
+	return &Download{File: f, Digest: m.Digest, Modified: m.modified(), Name: m.Name, Size: m.Size, Cached: true}, nil
 }
 
 func (m *meta) write(dir string) error {
@@ -268,7 +273,7 @@ func (m *meta) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // it has been renamed if all went well
+	defer func() { _ = os.Remove(tmp.Name()) }() // after a rename, this does nothing
 	defer tmp.Close()
 	if _, err := tmp.Write(text); err != nil {
 		return err

@@ -35,12 +35,14 @@ func newSite(t *testing.T, text string) (*site, *httptest.Server) {
 			http.NotFound(w, r)
 			return
 		}
-		for header, value := range map[string]string{"ETag": s.etag, "Last-Modified": s.modified, "Content-Disposition": s.disposition} {
+		for header, value := range map[string]string{"ETag": s.etag, "Last-Modified": s.modified,
+			"Content-Disposition": s.disposition} {
 			if value != "" {
 				w.Header().Set(header, value)
 			}
 		}
-		if s.etag != "" && r.Header.Get("If-None-Match") == s.etag || s.etag == "" && s.modified != "" && r.Header.Get("If-Modified-Since") == s.modified {
+		if s.etag != "" && r.Header.Get("If-None-Match") == s.etag ||
+			s.etag == "" && s.modified != "" && r.Header.Get("If-Modified-Since") == s.modified {
 			s.unchanged.Add(1)
 			w.WriteHeader(http.StatusNotModified)
 			return
@@ -48,14 +50,18 @@ func newSite(t *testing.T, text string) (*site, *httptest.Server) {
 		s.whole.Add(1)
 		_, _ = io.WriteString(w, s.text)
 	})
-	s.HandleFunc("/old", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/new/name.txt", http.StatusFound) })
-	s.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
+	s.HandleFunc("/old", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/new/name.txt",
+			http.StatusFound)
+	})
+	s.HandleFunc("/loop",
+		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	return s, server
 }
 
-func read(t *testing.T, f *Fetched) string {
+func read(t *testing.T, f *Download) string {
 	t.Helper()
 	text, err := io.ReadAll(f.File)
 	if err != nil {
@@ -120,18 +126,20 @@ func TestFetchErrors(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	other := digest.FromString("other").String()
 	for name, c := range map[string]struct{ url, sum, want string }{
-		"not there":       {server.URL + "/missing", "", server.URL + "/missing: the server says 404 Not Found"},
-		"another content": {server.URL + "/f", other, "checksum mismatch: its digest is " + digest.FromString("one").String() + ", expected " + other},
+		"not there": {server.URL + "/missing", "", server.URL + "/missing: the server returned 404 Not Found"},
+		"another content": {server.URL + "/f", other, "checksum mismatch: its digest is " +
+			digest.FromString("one").String() + ", expected " + other},
 		"again":           {server.URL + "/f", other, "checksum mismatch"},
-		"no checksum":     {server.URL + "/f", "sha256:abc", "is not sha256: and 64 digits"},
-		"of another kind": {server.URL + "/f", "sha512:" + strings.Repeat("a", 128), "is not sha256:"},
+		"no checksum":     {server.URL + "/f", "sha256:abc", "must be sha256: and 64"},
+		"of another kind": {server.URL + "/f", "sha512:" + strings.Repeat("a", 128), "must be sha256:"},
 		"a loop":          {server.URL + "/loop", "", "stopped after 10 redirects"},
 		"a password":      {"http://me:secret@" + host + "/missing", "", "http://me:xxxxx@" + host + "/missing"},
 		"no server":       {"http://127.0.0.1:1/", "", "connection refused"},
-		"not HTTP":        {"file:///etc/passwd", "", "not a URL of http"},
-		"no host":         {"http:///f", "", "not a URL of http"},
+		"not HTTP":        {"file:///etc/passwd", "", "not an http or https URL"},
+		"no host":         {"http:///f", "", "not an http or https URL"},
 	} {
-		if f, err := Fetch(ctx, c.url, cache, c.sum); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
+		if f, err := Fetch(ctx, c.url, cache, c.sum); err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, %v, want %q", name, f, err, c.want)
 		}
 	}
@@ -140,15 +148,16 @@ func TestFetchErrors(t *testing.T) {
 		if path == "/chunked" {
 			s.text = strings.Repeat("x", 5000)
 		}
-		if _, err := f.fetch(ctx, server.URL+path, cache, ""); err == nil || !strings.Contains(err.Error(), "more than 2") {
+		if _, err := f.fetch(ctx, server.URL+path, cache, ""); err == nil ||
+			!strings.Contains(err.Error(), "more than") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
 
-// TestStalled: a transfer is aborted if the server stops sending, or if the build is
+// TestFetchAbortsStalledTransfer: a transfer is aborted if the server stops sending, or if the build is
 // cancelled. Partial content is not kept.
-func TestStalled(t *testing.T) {
+func TestFetchAbortsStalledTransfer(t *testing.T) {
 	quiet, begun := make(chan struct{}), make(chan struct{}, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
@@ -160,7 +169,8 @@ func TestStalled(t *testing.T) {
 	defer close(quiet)
 	cache := t.TempDir()
 	f := fetcher{limit: 100, silence: 50 * time.Millisecond}
-	if _, err := f.fetch(context.Background(), server.URL, cache, ""); err == nil || !strings.Contains(err.Error(), "has sent nothing for 50ms") {
+	if _, err := f.fetch(context.Background(), server.URL, cache, ""); err == nil ||
+		!strings.Contains(err.Error(), "sent nothing for 50ms") {
 		t.Error(err)
 	}
 	<-begun
@@ -181,20 +191,21 @@ func TestStalled(t *testing.T) {
 // after the connection was cut, but not forever.
 func TestFetchRetries(t *testing.T) {
 	waits := 0
-	f := fetcher{limit: 100, silence: time.Minute, retries: retry.Policy{Tries: 4, Sleep: func(context.Context, time.Duration) error {
-		waits++
-		return nil
-	}}}
+	f := fetcher{limit: 100, silence: time.Minute, retries: retry.Policy{Tries: 4,
+		Sleep: func(context.Context, time.Duration) error {
+			waits++
+			return nil
+		}}}
 	for name, c := range map[string]struct {
 		statuses []int // 200 with less content than promised is a cut connection
 		want     string
 		waits    int
 	}{
 		"overloaded":      {[]int{503, 429, 0}, "", 2},
-		"always":          {[]int{500}, "the server says 500", 3},
+		"always":          {[]int{500}, "the server returned 500", 3},
 		"cut":             {[]int{200, 502, 200, 0}, "", 3},
 		"cut each time":   {[]int{200}, "the connection was cut", 3},
-		"not there":       {[]int{404}, "the server says 404", 0},
+		"not there":       {[]int{404}, "the server returned 404", 0},
 		"content at once": {[]int{0}, "", 0},
 	} {
 		requests := 0
@@ -231,8 +242,8 @@ func TestFetchRetries(t *testing.T) {
 	}
 }
 
-// TestFetchAtOnce: concurrent builds, and a corrupted cache.
-func TestFetchAtOnce(t *testing.T) {
+// TestFetchConcurrently: concurrent builds, and a corrupted cache.
+func TestFetchConcurrently(t *testing.T) {
 	cache := t.TempDir()
 	_, server := newSite(t, strings.Repeat("one", 10000))
 	var all sync.WaitGroup
@@ -273,17 +284,20 @@ func TestFetchAtOnce(t *testing.T) {
 	}
 }
 
-func TestNameOf(t *testing.T) {
+func TestFileNameIsLastComponent(t *testing.T) {
 	for _, c := range [][3]string{
-		{"", "http://h/a/b%20c", "b c"}, {"", "http://h", ""}, {"", "http://h/a/", "a"}, {"", "http://h/a/..", ""}, {"", "http://h/a%2fb", "b"},
-		{`attachment; filename=x.tar.gz`, "http://h/a", "x.tar.gz"}, {`attachment; filename="a\\b"`, "http://h/a", "b"}, {`inline`, "http://h/a", "a"},
-		{`attachment; filename*=UTF-8''%e2%82%ac`, "http://h/a", "€"}, {`attachment; filename=".."`, "http://h/a", "a"}, {"attachment; filename=\"a\x01\"", "http://h/u", "u"},
+		{"", "http://h/a/b%20c", "b c"}, {"", "http://h", ""}, {"", "http://h/a/", "a"}, {"", "http://h/a/..", ""},
+		{"", "http://h/a%2fb", "b"},
+		{`attachment; filename=x.tar.gz`, "http://h/a", "x.tar.gz"},
+		{`attachment; filename="a\\b"`, "http://h/a", "b"}, {`inline`, "http://h/a", "a"},
+		{`attachment; filename*=UTF-8''%e2%82%ac`, "http://h/a", "€"},
+		{`attachment; filename=".."`, "http://h/a", "a"}, {"attachment; filename=\"a\x01\"", "http://h/u", "u"},
 	} {
 		u, err := url.Parse(c[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := nameOf(c[0], u); got != c[2] {
+		if got := fileName(c[0], u); got != c[2] {
 			t.Errorf("%q %q: %q, want %q", c[0], c[1], got, c[2])
 		}
 	}

@@ -46,11 +46,15 @@ func fuzzSeeds() [][]tartest.Entry {
 		return tartest.Entry{Type: kind, Name: name, Link: to, Mode: 0o755}
 	}
 	return [][]tartest.Entry{
-		{dir("./"), dir("a/"), file("a/b"), file("Dockerfile"), link(tar.TypeSymlink, "l", "a"), link(tar.TypeLink, "b", "a/b")},
+		{dir("./"), dir("a/"), file("a/b"), file("Dockerfile"), link(tar.TypeSymlink, "l", "a"),
+			link(tar.TypeLink, "b", "a/b")},
 		{link(tar.TypeSymlink, "l", ".."), file("l/canary"), link(tar.TypeLink, "a", "l/canary"), dir("l")},
-		{link(tar.TypeSymlink, "a", "/etc"), file("a/passwd"), dir("a"), file("a/passwd"), file("../canary"), file("/canary")},
-		{link(tar.TypeLink, "h", "../canary"), link(tar.TypeSymlink, "l", "../canary"), {Type: tar.TypeDir, Name: "l", Mode: 0o1777}},
-		{{Type: tar.TypeXGlobalHeader, Name: "a", Content: "14 comment=abc\n"}, {Type: tar.TypeFifo, Name: "c"}, file("a/b/c"), file("a")},
+		{link(tar.TypeSymlink, "a", "/etc"), file("a/passwd"), dir("a"), file("a/passwd"), file("../canary"),
+			file("/canary")},
+		{link(tar.TypeLink, "h", "../canary"), link(tar.TypeSymlink, "l", "../canary"),
+			{Type: tar.TypeDir, Name: "l", Mode: 0o1777}},
+		{{Type: tar.TypeXGlobalHeader, Name: "a", Content: "14 comment=abc\n"}, {Type: tar.TypeFifo, Name: "c"},
+			file("a/b/c"), file("a")},
 	}
 }
 
@@ -71,7 +75,8 @@ func unpackBesideCanary(t *testing.T, text []byte) {
 		t.Fatal(err)
 	}
 	// A sparse file of a few bytes may expand to the size limit.
-	if tr, err := archive(context.Background(), bytes.NewReader(text), tmp, layer.ExtractOptions{MaxEntries: 1000, MaxBytes: 1 << 20}); err == nil {
+	if tr, err := extractArchive(context.Background(), bytes.NewReader(text), tmp,
+		layer.ExtractOptions{MaxEntries: 1000, MaxBytes: 1 << 20}); err == nil {
 		tr.Root.Close()
 	}
 	names, err := os.ReadDir(outside)

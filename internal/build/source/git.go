@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/sshagent"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -32,17 +32,17 @@ type GitOptions struct {
 	Agent       *sshagent.Agent // for ssh; nil: the host's, if there is one
 }
 
-// Git checks out a commit and returns it.
-func Git(ctx context.Context, ref, cacheDir string, o GitOptions) (*contenthash.Tree, string, error) {
+// CheckoutGit checks out a commit and returns it.
+func CheckoutGit(ctx context.Context, ref, cacheDir string, o GitOptions) (*contenthash.Tree, string, error) {
 	r, ok, err := ParseGit(ref)
 	if err != nil {
 		return nil, "", err
 	}
 	if !ok {
-		return nil, "", fmt.Errorf("%s is not the URL of a git repository: those of https end with .git", ref)
+		return nil, "", fmt.Errorf("%s is not the URL of a git repository (https URLs must end with .git)", ref)
 	}
-	if err := r.apply(o); err != nil {
-		return nil, "", fmt.Errorf("git URL %s: %w", withoutSecret(ref), err)
+	if err := r.applyOptions(o); err != nil {
+		return nil, "", fmt.Errorf("git URL %s: %w", RedactURL(ref), err)
 	}
 	if o.Agent != nil {
 		if r.agent, err = o.Agent.Socket(); err != nil {
@@ -52,7 +52,7 @@ func Git(ctx context.Context, ref, cacheDir string, o GitOptions) (*contenthash.
 	return r.Checkout(ctx, cacheDir)
 }
 
-func (r *GitRef) git(dir string) *git {
+func (r *GitRef) newGit(dir string) *git {
 	return &git{dir: dir, remote: r.Remote, user: r.User, protocols: remoteProtocols, agent: r.agent}
 }
 
@@ -64,42 +64,46 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*contenthash.Tr
 	if err != nil {
 		return nil, "", err
 	}
-	dir := filepath.Join(cacheDir, "git", key(r.Remote))
+	dir := filepath.Join(cacheDir, "git", cacheKey(r.Remote))
 	if err := os.MkdirAll(filepath.Join(dir, "trees"), 0o700); err != nil {
-		return nil, "", fmt.Errorf("make the cache of git repositories: %w", err)
+		return nil, "", fmt.Errorf("create the cache of git repositories: %w", err)
 	}
-	release, err := lock(ctx, filepath.Join(dir, "lock"))
+	release, err := lockCache(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, "", err
 	}
 	defer release()
-	if err := os.WriteFile(filepath.Join(dir, "remote"), []byte(Public(r.Remote)), 0o600); err != nil { // for du: dir is a digest of it
+	// for du: dir is a digest of it
+	if err := os.WriteFile(filepath.Join(dir, "remote"), []byte(RedactURL(r.Remote)), 0o600); err != nil {
 		return nil, "", err
 	}
-	found, err := r.LsRemote(ctx)
+	found, err := r.ListRemote(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	repo := r.git(filepath.Join(dir, repositoryName(found.format)))
+	repo := r.newGit(filepath.Join(dir, repositoryName(found.format)))
 	if _, err := repo.run(ctx, append(initArguments(found.format), "--bare")...); err != nil {
 		return nil, "", err
 	}
-	if found, err = r.fetch(ctx, repo, found); err != nil {
+	if found, err = r.fetchCommit(ctx, repo, found); err != nil {
 		return nil, "", err
 	}
 	commit := found.commit
 	if !strings.HasPrefix(commit, r.Checksum) && !strings.HasPrefix(found.tag, r.Checksum) {
-		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected checksum to match %s", r.Remote, what(r.Ref), commit, r.Checksum)
+		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected checksum to match %s",
+			r.Remote, describeRef(r.Ref), commit, r.Checksum)
 	}
-	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit, key(fmt.Sprintf("2 %t %t %t %s %s", r.keepsGitDir(), r.Submodules, r.commitTimes(), found.name, found.tag))[:8]))
+	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit,
+		cacheKey(fmt.Sprintf("2 %t %t %t %s %s", r.keepsGitDir(), r.Submodules, r.commitTimes(), found.name,
+			found.tag))[:8]))
 	if _, err := os.Lstat(where); errors.Is(err, fs.ErrNotExist) {
-		err = r.make(ctx, repo, found, where)
+		err = r.createTree(ctx, repo, found, where)
 		if err != nil {
-			return nil, "", fmt.Errorf("check %s of %s out: %w", commit, r.Remote, err)
+			return nil, "", fmt.Errorf("check out %s of %s: %w", commit, r.Remote, err)
 		}
 	}
 	touch(dir, where)
-	t, err := r.open(filepath.Join(where, treeName))
+	t, err := r.openTree(filepath.Join(where, treeName))
 	return t, commit, err
 }
 
@@ -125,21 +129,21 @@ func initArguments(format string) []string {
 	return []string{"init", "--quiet", "--object-format=" + format}
 }
 
-func what(ref string) string {
+func describeRef(ref string) string {
 	if ref == "" {
 		return "the default branch"
 	}
 	return ref
 }
 
-func key(text string) string {
+func cacheKey(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }
 
-// kept is the ref under which the cache's repository keeps an object: a commit, or an
+// keptRef is the ref under which the cache's repository keeps an object: a commit, or an
 // annotated tag of a commit.
-func kept(object string) string { return "refs/kept/" + object }
+func keptRef(object string) string { return "refs/kept/" + object }
 
 // resolve returns the object to which a name in a repository refers, or "". kind is peeled or
 // unpeeled.
@@ -157,16 +161,16 @@ const (
 	unpeeled = "^{object}"
 )
 
-// fetch fetches a commit, by itself if the server allows that, and returns what was fetched: a
+// fetchCommit fetches a commit, by itself if the server allows that, and returns what was fetched: a
 // branch may have moved since it was looked up.
-func (r *GitRef) fetch(ctx context.Context, repo *git, found remoteRef) (remoteRef, error) {
+func (r *GitRef) fetchCommit(ctx context.Context, repo *git, found remoteRef) (remoteRef, error) {
 	if found.commit == "" { // an abbreviated commit: it may have been fetched before
 		found.commit = repo.resolve(ctx, r.Ref, peeled)
 	}
 	if found.commit == "" {
 		return r.fetchAll(ctx, repo, found)
 	}
-	name := kept(found.object())
+	name := keptRef(found.object())
 	if repo.resolve(ctx, name, peeled) == found.commit {
 		return found, nil
 	}
@@ -176,23 +180,23 @@ func (r *GitRef) fetch(ctx context.Context, repo *git, found remoteRef) (remoteR
 	case err == nil && commit == found.commit:
 		return found, nil
 	case err == nil && commit != "":
-		return found.moved(ctx, repo, commit)
+		return found.keepMoved(ctx, repo, commit)
 	case found.name == "":
 		return r.fetchAll(ctx, repo, found)
 	case err == nil:
-		err = errors.New("it is not a commit")
+		err = errors.New("not a commit")
 	}
 	return found, fmt.Errorf("fetch %s of %s: %w", found.name, r.Remote, err)
 }
 
-// moved keeps a commit that differs from the one looked up, under its own name.
-func (found remoteRef) moved(ctx context.Context, repo *git, commit string) (remoteRef, error) {
-	name := kept(found.object())
+// keepMoved keeps a commit that differs from the one looked up, under its own name.
+func (found remoteRef) keepMoved(ctx context.Context, repo *git, commit string) (remoteRef, error) {
+	name := keptRef(found.object())
 	found.commit, found.tag = commit, ""
 	if object := repo.resolve(ctx, name, unpeeled); object != commit {
 		found.tag = object
 	}
-	_, err := repo.run(ctx, "update-ref", kept(found.object()), name)
+	_, err := repo.run(ctx, "update-ref", keptRef(found.object()), name)
 	if _, e := repo.run(ctx, "update-ref", "-d", name); err == nil {
 		err = e
 	}
@@ -218,19 +222,20 @@ func (r *GitRef) fetchAll(ctx context.Context, repo *git, found remoteRef) (remo
 	if _, err := os.Lstat(filepath.Join(repo.dir, "shallow")); err == nil {
 		args = append(args, "--unshallow")
 	}
-	if _, err := repo.run(ctx, append(args, "--", r.Remote, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")...); err != nil {
+	if _, err := repo.run(ctx, append(args, "--", r.Remote, "+refs/heads/*:refs/remotes/origin/*",
+		"+refs/tags/*:refs/tags/*")...); err != nil {
 		return found, fmt.Errorf("fetch %s: %w", r.Remote, err)
 	}
 	wanted := cmp.Or(found.commit, r.Ref)
 	if found.commit = repo.resolve(ctx, wanted, peeled); found.commit == "" {
 		return found, fmt.Errorf("%s has no commit %s in its branches and tags", r.Remote, wanted)
 	}
-	_, err := repo.run(ctx, "update-ref", kept(found.commit), found.commit)
+	_, err := repo.run(ctx, "update-ref", keptRef(found.commit), found.commit)
 	return found, err
 }
 
-// make creates a working tree.
-func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where string) error {
+// createTree creates a working tree.
+func (r *GitRef) createTree(ctx context.Context, repo *git, found remoteRef, where string) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(where), "tmp-")
 	if err != nil {
 		return err
@@ -240,7 +245,7 @@ func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where str
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	what := kept(found.object())
+	what := keptRef(found.object())
 	if strings.HasPrefix(found.name, "refs/") {
 		what += ":" + found.name
 	}
@@ -248,7 +253,8 @@ func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where str
 	for _, args := range [][]string{
 		initArguments(found.format),
 		{"remote", "add", "--", "origin", r.Remote}, // submodules may be relative to it
-		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--", "file://" + repo.dir, what},
+		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--",
+			"file://" + repo.dir, what},
 		{"checkout", "--quiet", "--force", "--detach", found.commit},
 	} {
 		if _, err := here.run(ctx, args...); err != nil {
@@ -260,7 +266,7 @@ func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where str
 			return err
 		}
 	}
-	if err := plainModes(dir, r.keepsGitDir()); err != nil {
+	if err := resetModes(dir, r.keepsGitDir()); err != nil {
 		return err
 	}
 	if r.commitTimes() {
@@ -276,7 +282,7 @@ func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where str
 }
 
 func (r *GitRef) submodules(ctx context.Context, dir string) error {
-	g := r.git(dir)
+	g := r.newGit(dir)
 	g.tree = true
 	_, err := g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
 	if err != nil && ctx.Err() == nil { // some servers provide only the tips of branches and tags
@@ -288,9 +294,9 @@ func (r *GitRef) submodules(ctx context.Context, dir string) error {
 	return nil
 }
 
-// plainModes gives files the modes that git records, regardless of the umask, and removes
+// resetModes gives files the modes that git records, regardless of the umask, and removes
 // git's own files.
-func plainModes(dir string, keep bool) error {
+func resetModes(dir string, keep bool) error {
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -316,9 +322,9 @@ func plainModes(dir string, keep bool) error {
 	})
 }
 
-// open opens the tree, or a directory in it.
-func (r *GitRef) open(where string) (*contenthash.Tree, error) {
-	t, err := open(where, "the repository "+r.Remote)
+// openTree opens the tree, or a directory in it.
+func (r *GitRef) openTree(where string) (*contenthash.Tree, error) {
+	t, err := openDirectory(where, "the repository "+r.Remote)
 	if err != nil {
 		return nil, err
 	}
@@ -326,33 +332,24 @@ func (r *GitRef) open(where string) (*contenthash.Tree, error) {
 		return t, nil
 	}
 	defer t.Root.Close()
-	fd, err := regularfile.PathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY,
+		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}
-	return &contenthash.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
+	return &contenthash.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label,
+		Foreign: true, Dated: t.Dated}, nil
 }
 
-// lock waits for the lock on the cache of one repository.
-func lock(ctx context.Context, name string) (release func(), err error) {
+// lockCache waits for the lock on the cache of one repository.
+func lockCache(ctx context.Context, name string) (release func(), err error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the cache: %w", err)
 	}
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			_ = f.Close()
-			return nil, &os.PathError{Op: "lock", Path: name, Err: err}
-		}
-		select {
-		case <-ctx.Done():
-			_ = f.Close()
-			return nil, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+	if err := flock.Wait(ctx, f, unix.LOCK_EX); err != nil {
+		_ = f.Close()
+		return nil, &os.PathError{Op: "lock", Path: name, Err: err}
 	}
+	return func() { _ = f.Close() }, nil
 }

@@ -18,7 +18,8 @@ import (
 // needSHA256 skips a test if git does not support SHA-256 repositories.
 func needSHA256(t *testing.T) {
 	t.Helper()
-	if out, err := exec.Command("git", "init", "-q", "--object-format=sha256", t.TempDir()).CombinedOutput(); err != nil {
+	if out, err := exec.Command("git", "init", "-q", "--object-format=sha256",
+		t.TempDir()).CombinedOutput(); err != nil {
 		t.Skipf("git has no SHA-256 repositories: %s", out)
 	}
 }
@@ -49,11 +50,12 @@ func TestGitForms(t *testing.T) {
 		for kind, url := range map[string]string{"git": f.URL + "/r.git", "files": f.dumbServer(t, "r.git")} {
 			shared := t.TempDir()
 			for _, c := range []struct{ ref, commit string }{
-				{"", third}, {"#main", third}, {"#light", first}, {"#heavy", first}, {"?branch=old", first}, {"#" + second, second}, {"#" + first[:9], first},
+				{"", third}, {"#main", third}, {"#light", first}, {"#heavy", first}, {"?branch=old", first},
+				{"#" + second, second}, {"#" + first[:9], first},
 				{"?ref=main&checksum=" + third[:8], third}, {"?fetch-by-commit=1&commit=" + second, second},
 			} {
 				for _, cache := range []string{shared, t.TempDir()} {
-					tr, commit, err := Git(context.Background(), url+c.ref, cache, GitOptions{})
+					tr, commit, err := CheckoutGit(context.Background(), url+c.ref, cache, GitOptions{})
 					if err != nil || commit != c.commit {
 						t.Errorf("%s, %s, %s: %s, want %s, %v", format, kind, c.ref, commit, c.commit, err)
 						continue
@@ -75,7 +77,7 @@ func TestGitFormatChanges(t *testing.T) {
 		f.git(t, repo, "init", "-q", "--object-format="+format)
 		want := f.commit(t, repo, map[string]string{"f": repo})
 		f.git(t, ".", "clone", "-q", "--bare", repo, "r.git")
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git", cache, GitOptions{})
+		tr, commit, err := CheckoutGit(context.Background(), f.URL+"/r.git", cache, GitOptions{})
 		if err != nil || commit != want {
 			t.Fatalf("%s: %s, want %s, %v", format, commit, want, err)
 		}
@@ -100,12 +102,15 @@ func TestGitChecksum(t *testing.T) {
 	tag := f.git(t, "r.git", "rev-parse", "heavy")
 	cache := t.TempDir()
 	for _, c := range []struct{ ref, flag, want string }{ // want: "" or a part of the error
-		{"#heavy", first, ""}, {"#heavy", tag, ""}, {"#heavy", tag[:10], ""}, {"?tag=heavy&checksum=" + tag, "", ""}, {"?tag=heavy&checksum=" + tag, tag, ""},
-		{"#heavy", second, "checksum mismatch"}, {"#light", tag, "checksum mismatch"}, {"#main", second[:6], ""}, {"#" + first, first, ""},
+		{"#heavy", first, ""}, {"#heavy", tag, ""}, {"#heavy", tag[:10], ""}, {"?tag=heavy&checksum=" + tag, "", ""},
+		{"?tag=heavy&checksum=" + tag, tag, ""},
+		{"#heavy", second, "checksum mismatch"}, {"#light", tag, "checksum mismatch"}, {"#main", second[:6], ""},
+		{"#" + first, first, ""},
 		{"#" + first, second, "checksum mismatch"}, {"?checksum=" + first, second, "two values for the commit"},
-		{"?fetch-by-commit=1", first, ""}, {"", strings.ToUpper(second), "is not a commit"}, {"", "sha256:" + strings.Repeat("1", 64), "is not a commit"},
+		{"?fetch-by-commit=1", first, ""}, {"", strings.ToUpper(second), "is not a commit"},
+		{"", "sha256:" + strings.Repeat("1", 64), "is not a commit"},
 	} {
-		tr, _, err := Git(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{Checksum: c.flag})
+		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{Checksum: c.flag})
 		if err == nil {
 			tr.Root.Close()
 		}
@@ -115,8 +120,8 @@ func TestGitChecksum(t *testing.T) {
 	}
 }
 
-// TestGitKeepsDirOnceSaid: the flag and the URL must not contradict each other about .git.
-func TestGitKeepsDirOnceSaid(t *testing.T) {
+// TestKeepGitDirFlagAndURLMustAgree: the flag and the URL must not contradict each other about .git.
+func TestKeepGitDirFlagAndURLMustAgree(t *testing.T) {
 	f, _, _ := newRepository(t)
 	cache := t.TempDir()
 	yes, no := true, false
@@ -135,7 +140,7 @@ func TestGitKeepsDirOnceSaid(t *testing.T) {
 		{"?keep-git-dir=false", GitOptions{KeepGitDir: &yes}, false, "--keep-git-dir is true"},
 		{"?keep-git-dir", GitOptions{KeepGitDir: &no}, false, "--keep-git-dir is false"},
 	} {
-		tr, _, err := Git(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
+		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
 		if (err == nil) != (c.rejects == "") || err != nil && !strings.Contains(err.Error(), c.rejects) {
 			t.Errorf("%s, %+v: %v, want %q", c.query, c.o, err, c.rejects)
 		}
@@ -166,10 +171,12 @@ func TestGitTimes(t *testing.T) {
 		o      GitOptions
 		commit bool
 	}{
-		{"", GitOptions{}, false}, {"?mtime=commit", GitOptions{}, true}, {"?mtime=commit", GitOptions{}, true}, {"", GitOptions{CommitTimes: true}, true},
-		{"?mtime=checkout", GitOptions{CommitTimes: true}, false}, {"?mtime=commit&keep-git-dir=1", GitOptions{}, true}, {"?mtime=commit&subdir=d", GitOptions{}, true},
+		{"", GitOptions{}, false}, {"?mtime=commit", GitOptions{}, true}, {"?mtime=commit", GitOptions{}, true},
+		{"", GitOptions{CommitTimes: true}, true},
+		{"?mtime=checkout", GitOptions{CommitTimes: true}, false},
+		{"?mtime=commit&keep-git-dir=1", GitOptions{}, true}, {"?mtime=commit&subdir=d", GitOptions{}, true},
 	} {
-		tr, _, err := Git(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
+		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
 		if err != nil {
 			t.Errorf("%s: %v", c.query, err)
 			continue
@@ -197,13 +204,15 @@ func TestGitNamesOfOneCommit(t *testing.T) {
 	f, first, _ := newRepository(t)
 	tag := f.git(t, "r.git", "rev-parse", "heavy")
 	want := map[string]string{
-		"#old": first + " refs/heads/old", "#light": first + " refs/tags/light", "#heavy": tag + " refs/tags/heavy", "#" + first: "",
-		"": f.git(t, "r.git", "rev-parse", "main") + " refs/heads/main",
+		"#old": first + " refs/heads/old", "#light": first + " refs/tags/light", "#heavy": tag + " refs/tags/heavy",
+		"#" + first: "",
+		"":          f.git(t, "r.git", "rev-parse", "main") + " refs/heads/main",
 	}
-	for _, refs := range [][]string{{"#heavy", "#old", "#light", "#" + first, ""}, {"", "#" + first, "#light", "#old", "#heavy"}} {
+	for _, refs := range [][]string{{"#heavy", "#old", "#light", "#" + first, ""},
+		{"", "#" + first, "#light", "#old", "#heavy"}} {
 		cache, yes := t.TempDir(), true
 		for _, ref := range refs {
-			tr, _, err := Git(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{KeepGitDir: &yes})
+			tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{KeepGitDir: &yes})
 			if err != nil {
 				t.Errorf("%s of %q: %v", ref, refs, err)
 				continue

@@ -42,7 +42,8 @@ func IsGit(word string) bool {
 }
 
 // scp matches ssh's short form: USER@HOST:PATH.
-var scp = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:)([^?#]+)(?:\?([^#]*))?(?:#(.*))?$`)
+var scp = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:)` +
+	`([^?#]+)(?:\?([^#]*))?(?:#(.*))?$`)
 
 // ParseGit parses a git URL. ok reports whether the word is a git URL; err describes errors in
 // it.
@@ -51,7 +52,7 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 	var query, fragment string
 	if m := scp.FindStringSubmatch(word); m != nil && !strings.Contains(word, "://") {
 		if strings.HasPrefix(m[2], "-") {
-			return nil, true, fmt.Errorf("git URL %s: the path begins with a -", word)
+			return nil, true, fmt.Errorf("git URL %s: the path must not begin with -", word)
 		}
 		r.Remote, query, fragment = m[1]+m[2], m[3], m[4]
 	} else {
@@ -63,7 +64,7 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 			return nil, false, nil // the parser for its other meaning reports the error
 		}
 		if strings.HasPrefix(u.Host, "-") || strings.HasPrefix(u.User.Username(), "-") || u.Host == "" {
-			return nil, true, fmt.Errorf("git URL %s: the host or the user is not one", u.Redacted())
+			return nil, true, fmt.Errorf("git URL %s: invalid host or user", u.Redacted())
 		}
 		query, fragment = u.RawQuery, u.EscapedFragment()
 	}
@@ -74,10 +75,10 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 		err = r.complete()
 	}
 	if err == nil {
-		err = r.check()
+		err = r.validate()
 	}
 	if err != nil {
-		return nil, true, fmt.Errorf("git URL %s: %w", withoutSecret(word), err)
+		return nil, true, fmt.Errorf("git URL %s: %w", RedactURL(word), err)
 	}
 	return r, true, nil
 }
@@ -119,10 +120,10 @@ func (r *GitRef) options(query, fragment string) error {
 		}
 	}
 	ref, subdir, _ := strings.Cut(fragment, ":")
-	if err := once(&r.Ref, ref, "ref"); err != nil {
+	if err := setOnce(&r.Ref, ref, "ref"); err != nil {
 		return err
 	}
-	return once(&r.Subdir, subdir, "directory")
+	return setOnce(&r.Subdir, subdir, "directory")
 }
 
 // option parses one option of the query.
@@ -130,15 +131,15 @@ func (r *GitRef) option(key, value string) (err error) {
 	on := &r.Submodules
 	switch key {
 	case "ref":
-		err = once(&r.Ref, value, "ref")
+		err = setOnce(&r.Ref, value, "ref")
 	case "tag", "branch":
 		if value != "" {
-			err = once(&r.Ref, map[string]string{"tag": "refs/tags/", "branch": "refs/heads/"}[key]+value, "ref")
+			err = setOnce(&r.Ref, map[string]string{"tag": "refs/tags/", "branch": "refs/heads/"}[key]+value, "ref")
 		}
 	case "subdir":
 		r.Subdir = value
 	case "checksum", "commit":
-		err = once(&r.Checksum, value, "commit")
+		err = setOnce(&r.Checksum, value, "commit")
 	case "mtime":
 		r.Mtime = value
 	case "submodules", "keep-git-dir", "fetch-by-commit":
@@ -148,12 +149,13 @@ func (r *GitRef) option(key, value string) (err error) {
 		} else if key == "fetch-by-commit" {
 			on = &r.FetchByCommit
 		}
-		if *on, err = yes(value); err != nil {
+		if *on, err = parseBool(value); err != nil {
 			err = fmt.Errorf("?%s=: %w", key, err)
 		}
 		return err
 	default:
-		return fmt.Errorf("?%s= is not known: there are ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime and fetch-by-commit", key)
+		return fmt.Errorf("unknown option ?%s=: must be ref, tag, branch, subdir, checksum, commit, keep-git-dir, "+
+			"submodules, mtime or fetch-by-commit", key)
 	}
 	if value == "" {
 		return fmt.Errorf("?%s= has no value", key)
@@ -161,8 +163,8 @@ func (r *GitRef) option(key, value string) (err error) {
 	return err
 }
 
-// once sets a value that may be given in several places, but only once or with the same value.
-func once(to *string, value, what string) error {
+// setOnce sets a value that may be given in several places, but only once or with the same value.
+func setOnce(to *string, value, what string) error {
 	switch {
 	case value == "" || value == *to:
 		return nil
@@ -173,27 +175,27 @@ func once(to *string, value, what string) error {
 	return nil
 }
 
-// apply adds the options from flags.
-func (r *GitRef) apply(o GitOptions) error {
+// applyOptions adds the options from flags.
+func (r *GitRef) applyOptions(o GitOptions) error {
 	if o.KeepGitDir != nil {
 		if r.KeepGitDir != nil && *r.KeepGitDir != *o.KeepGitDir {
-			return fmt.Errorf("--keep-git-dir is %t, and ?keep-git-dir= is %t", *o.KeepGitDir, *r.KeepGitDir)
+			return fmt.Errorf("--keep-git-dir is %t, but ?keep-git-dir= is %t", *o.KeepGitDir, *r.KeepGitDir)
 		}
 		r.KeepGitDir = o.KeepGitDir
 	}
 	if o.ForceGitDir {
 		r.KeepGitDir = &o.ForceGitDir
 	}
-	if err := once(&r.Checksum, o.Checksum, "commit"); err != nil {
+	if err := setOnce(&r.Checksum, o.Checksum, "commit"); err != nil {
 		return err
 	}
 	if r.Mtime == "" && o.CommitTimes {
 		r.Mtime = mtimeCommit
 	}
 	if r.FetchByCommit && !fullHash.MatchString(r.Checksum) {
-		return errors.New("?fetch-by-commit= needs the whole commit: add ?checksum=")
+		return errors.New("?fetch-by-commit= needs a full commit ID\nhint: add ?checksum=COMMIT")
 	}
-	return r.check()
+	return r.validate()
 }
 
 func (r *GitRef) keepsGitDir() bool { return r.KeepGitDir != nil && *r.KeepGitDir }
@@ -206,13 +208,13 @@ const (
 	mtimeCommit   = "commit"
 )
 
-func yes(value string) (bool, error) {
+func parseBool(value string) (bool, error) {
 	if value == "" {
 		return true, nil
 	}
 	b, err := strconv.ParseBool(value)
 	if err != nil {
-		return false, fmt.Errorf("%q is neither true nor false", value)
+		return false, fmt.Errorf("%q must be true or false", value)
 	}
 	return b, nil
 }
@@ -220,10 +222,10 @@ func yes(value string) (bool, error) {
 var (
 	// Not everything that git-check-ref-format(1) rejects, but everything that has another
 	// meaning.
-	notRef   = regexp.MustCompile(`^-|\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/$`)
-	checksum = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
-	fullHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	partHash = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
+	invalidRef = regexp.MustCompile(`^-|\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/$`)
+	checksum   = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
+	fullHash   = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	shortHash  = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
 )
 
 // complete sets the fields that depend on others.
@@ -238,12 +240,13 @@ func (r *GitRef) complete() error {
 	return nil
 }
 
-func (r *GitRef) check() error {
-	if notRef.MatchString(r.Ref) {
+func (r *GitRef) validate() error {
+	if invalidRef.MatchString(r.Ref) {
 		return fmt.Errorf("%q cannot be a branch, a tag or a commit", r.Ref)
 	}
 	if r.Checksum != "" && !checksum.MatchString(r.Checksum) {
-		return fmt.Errorf("checksum %q is not a commit: must be at least 4 digits of its hash, in lower case", r.Checksum)
+		return fmt.Errorf("checksum %q is not a commit: must be at least 4 digits of its hash, in lower case",
+			r.Checksum)
 	}
 	if r.Mtime != "" && r.Mtime != mtimeCheckout && r.Mtime != mtimeCommit {
 		return fmt.Errorf("?mtime=%s: must be checkout or commit", r.Mtime)
@@ -251,8 +254,8 @@ func (r *GitRef) check() error {
 	return nil
 }
 
-// names returns the full names that a ref may refer to, in order of precedence.
-func (r *GitRef) names() []string {
+// fullNames returns the full names that a ref may refer to, in order of precedence.
+func (r *GitRef) fullNames() []string {
 	switch {
 	case r.Ref == "" || r.Ref == "HEAD":
 		return []string{"HEAD"}

@@ -24,28 +24,28 @@ const (
 	sha256Format = "sha256"
 )
 
-func formatOf(hash string) string {
+func objectFormat(hash string) string {
 	if len(hash) == 64 {
 		return sha256Format
 	}
 	return sha1Format
 }
 
-// LsRemote asks the remote which commit a ref refers to. A ref that is a full commit ID is not
+// ListRemote asks the remote which commit a ref refers to. A ref that is a full commit ID is not
 // looked up. For an abbreviated one, the remote can report only the object format.
-func (r *GitRef) LsRemote(ctx context.Context) (remoteRef, error) {
+func (r *GitRef) ListRemote(ctx context.Context) (remoteRef, error) {
 	for _, commit := range []string{r.Checksum, r.Ref} {
 		if fullHash.MatchString(commit) && (r.FetchByCommit || commit == r.Ref) {
-			return remoteRef{commit: commit, format: formatOf(commit)}, nil
+			return remoteRef{commit: commit, format: objectFormat(commit)}, nil
 		}
 	}
 	args := []string{"ls-remote", "--symref", "--", r.Remote, "HEAD"} // all hashes have the same length
-	for _, name := range r.names() {
+	for _, name := range r.fullNames() {
 		args = append(args, name, name+"^{}")
 	}
-	out, err := r.git("").run(ctx, args...)
+	out, err := r.newGit("").run(ctx, args...)
 	if err != nil {
-		return remoteRef{}, fmt.Errorf("ask %s for its refs: %w", r.Remote, err)
+		return remoteRef{}, fmt.Errorf("list the refs of %s: %w", r.Remote, err)
 	}
 	found, format, branch := map[string]string{}, sha1Format, ""
 	for line := range strings.Lines(out) {
@@ -54,26 +54,27 @@ func (r *GitRef) LsRemote(ctx context.Context) (remoteRef, error) {
 			branch = "refs/heads/" + target
 		}
 		if fullHash.MatchString(hash) {
-			found[name], format = hash, formatOf(hash)
+			found[name], format = hash, objectFormat(hash)
 		}
 	}
-	for _, name := range r.names() {
+	for _, name := range r.fullNames() {
 		object, known := found[name]
 		if commit, annotated := found[name+"^{}"]; annotated {
 			return remoteRef{commit: commit, tag: object, name: name, format: format}, nil
 		}
-		if known && name == "HEAD" && branch != "" && !notRef.MatchString(branch) {
+		if known && name == "HEAD" && branch != "" && !invalidRef.MatchString(branch) {
 			name = branch
 		}
 		if known {
 			return remoteRef{commit: object, name: name, format: format}, nil
 		}
 	}
-	if partHash.MatchString(r.Ref) {
+	if shortHash.MatchString(r.Ref) {
 		return remoteRef{format: format}, nil
 	}
 	if r.Ref == "" {
-		return remoteRef{}, fmt.Errorf("%s does not have its default branch", r.Remote)
+		return remoteRef{}, fmt.Errorf("%s has no default branch", r.Remote)
 	}
-	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: it does not have a branch, a tag or a commit %s", r.Remote, r.Ref, r.Ref)
+	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: no branch, tag or commit has this name",
+		r.Remote, r.Ref)
 }

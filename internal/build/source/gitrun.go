@@ -18,8 +18,8 @@ import (
 // way to ask for a password, and may use only the protocols that the caller allows: its input
 // is untrusted.
 
-// configuration is passed to every git command.
-var configuration = []string{
+// gitConfig is passed to every git command.
+var gitConfig = []string{
 	"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "core.symlinks=true",
 	"protocol.ext.allow=never", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", "gc.auto=0", "maintenance.auto=false",
 	// A redirect could lead to a host that only this machine can reach, and git has no setting
@@ -28,10 +28,11 @@ var configuration = []string{
 	"advice.detachedHead=false", "init.defaultBranch=main", "init.templateDir=", "submodule.recurse=false",
 }
 
-// passed lists the host's environment variables that git, curl and ssh use for network access
+// passedVariables lists the host's environment variables that git, curl and ssh use for network access
 // and for the user's identity.
-var passed = []string{
-	"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
+var passedVariables = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO",
+	"GIT_SSL_CAPATH",
 	"http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
 }
 
@@ -51,11 +52,12 @@ const remoteProtocols = "http:https:ssh:git"
 
 func (g *git) environment() []string {
 	env := []string{
-		"LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1",
+		"LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+		"GIT_ATTR_NOSYSTEM=1",
 		"GIT_LFS_SKIP_SMUDGE=1", "GIT_PROTOCOL_FROM_USER=0", "GIT_ALLOW_PROTOCOL=" + g.protocols,
 		"GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=20 -oServerAliveCountMax=3",
 	}
-	for _, name := range passed {
+	for _, name := range passedVariables {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
@@ -73,13 +75,14 @@ func (g *git) environment() []string {
 	}
 	password, _ := g.user.Password()
 	basic := base64.StdEncoding.EncodeToString([]byte(g.user.Username() + ":" + password))
-	return append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http."+u.Scheme+"://"+u.Host+"/.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic "+basic)
+	return append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http."+u.Scheme+"://"+u.Host+"/.extraHeader",
+		"GIT_CONFIG_VALUE_0=Authorization: Basic "+basic)
 }
 
 // run executes git and returns its output.
 func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	var all []string
-	for _, c := range configuration {
+	for _, c := range gitConfig {
 		all = append(all, "-c", c)
 	}
 	switch {
@@ -95,8 +98,8 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, "git", append(all, args...)...)
 	cmd.Env, cmd.Dir = g.environment(), "/"
-	out := &head{limit: maxGitOutput}
-	said := &tail{limit: 4 << 10}
+	out := &headBuffer{limit: maxGitOutput}
+	said := &tailBuffer{limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr = out, said
 	// Also kill the protocol helpers, which would otherwise continue to fetch.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -105,11 +108,11 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	err := cmd.Run()
 	switch {
 	case out.over:
-		return "", fmt.Errorf("git %s: its output is longer than %d bytes", args[0], out.limit)
+		return "", fmt.Errorf("git %s: the output exceeds %d bytes", args[0], out.limit)
 	case err == nil:
 		return out.kept.String(), nil
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("git is needed for %s, and there is none on this host: install git", g.remote)
+		return "", fmt.Errorf("git is needed for %s, but is not installed\nhint: install git", g.remote)
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	}
@@ -135,30 +138,30 @@ func (e *gitError) Unwrap() error { return e.err }
 // The requested names take a few hundred bytes.
 const maxGitOutput = 1 << 20
 
-// A head keeps the beginning of what is written to it. Writing more is an error, which stops
+// A headBuffer keeps the beginning of what is written to it. Writing more is an error, which stops
 // the program that writes.
-type head struct {
+type headBuffer struct {
 	limit int
 	kept  bytes.Buffer
 	over  bool
 }
 
-func (h *head) Write(p []byte) (int, error) {
+func (h *headBuffer) Write(p []byte) (int, error) {
 	if h.over = h.over || h.kept.Len()+len(p) > h.limit; h.over {
 		return 0, errors.New("too much output")
 	}
 	return h.kept.Write(p)
 }
 
-// A tail keeps the end of what is written to it. The buffer is not embedded: its ReadFrom
+// A tailBuffer keeps the end of what is written to it. The buffer is not embedded: its ReadFrom
 // would be promoted, and os/exec would bypass Write and fill the buffer with the server's
 // messages.
-type tail struct {
+type tailBuffer struct {
 	limit int
 	kept  bytes.Buffer
 }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *tailBuffer) Write(p []byte) (int, error) {
 	n, err := t.kept.Write(p)
 	if over := t.kept.Len() - t.limit; over > 0 {
 		t.kept.Next(over)
@@ -166,4 +169,4 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *tail) String() string { return t.kept.String() }
+func (t *tailBuffer) String() string { return t.kept.String() }

@@ -22,31 +22,31 @@ const (
 	ignoreLimit = 1 << 20
 )
 
-// Ignore makes a tree leave out the files excluded by its .dockerignore, or by that of the
-// Dockerfile, whose path is relative to the tree. Local does so itself. Docker does it for no
+// ApplyIgnore makes a tree leave out the files excluded by its .dockerignore, or by that of the
+// Dockerfile, whose path is relative to the tree. OpenLocal does so itself. Docker does it for no
 // other context: the files in an archive were selected on purpose.
-func Ignore(t *contenthash.Tree, dockerfile string) error {
+func ApplyIgnore(t *contenthash.Tree, dockerfile string) error {
 	if dockerfile != "" && dockerfile != "-" {
-		if found, err := ignoreFrom(t, dockerfile+ignoreName); found || err != nil {
+		if found, err := readIgnore(t, dockerfile+ignoreName); found || err != nil {
 			return err
 		}
 	}
-	_, err := ignoreFrom(t, ignoreName)
+	_, err := readIgnore(t, ignoreName)
 	return err
 }
 
-// localIgnore is like Ignore for a Dockerfile given by a host path, which may be outside the
+// applyLocalIgnore is like Ignore for a Dockerfile given by a host path, which may be outside the
 // context.
-func localIgnore(t *contenthash.Tree, dir, dockerfile string) error {
+func applyLocalIgnore(t *contenthash.Tree, dir, dockerfile string) error {
 	if dockerfile == "" || dockerfile == "-" {
-		return Ignore(t, "")
+		return ApplyIgnore(t, "")
 	}
-	if inside, ok := within(dir, dockerfile); ok {
-		return Ignore(t, inside)
+	if inside, ok := relativePath(dir, dockerfile); ok {
+		return ApplyIgnore(t, inside)
 	}
 	f, err := regularfile.Open(dockerfile + ignoreName)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Ignore(t, "")
+		return ApplyIgnore(t, "")
 	}
 	if err != nil {
 		return err
@@ -59,8 +59,8 @@ func localIgnore(t *contenthash.Tree, dir, dockerfile string) error {
 	return setIgnored(t, dockerfile+ignoreName, text)
 }
 
-// within converts a host path to one relative to a directory, if it is inside.
-func within(dir, name string) (string, bool) {
+// relativePath converts a host path to one relative to a directory, if it is inside.
+func relativePath(dir, name string) (string, bool) {
 	d, err := filepath.Abs(dir)
 	if err != nil {
 		return "", false
@@ -76,7 +76,7 @@ func within(dir, name string) (string, bool) {
 	return rel, true
 }
 
-func ignoreFrom(t *contenthash.Tree, name string) (found bool, err error) {
+func readIgnore(t *contenthash.Tree, name string) (found bool, err error) {
 	f, err := openBelow(t.Root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -109,7 +109,7 @@ func parseIgnore(text []byte) (func(string, bool) (bool, bool), error) {
 		return nil, fmt.Errorf("read the patterns: %w", err)
 	}
 	for _, p := range patterns {
-		if err := check(p); err != nil {
+		if err := checkPattern(p); err != nil {
 			return nil, fmt.Errorf("pattern %q: %w", p, err)
 		}
 	}
@@ -120,17 +120,17 @@ func parseIgnore(text []byte) (func(string, bool) (bool, bool), error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &ignorer{matcher: m, dirs: map[string]verdict{".": {}}}
+	i := &ignoreMatcher{matcher: m, dirs: map[string]matchResult{".": {}}}
 	for _, p := range m.Patterns() {
 		if p.Exclusion() {
-			i.again = append(i.again, strings.Split(p.String(), "/"))
+			i.exceptions = append(i.exceptions, strings.Split(p.String(), "/"))
 		}
 	}
 	return i.ignored, nil
 }
 
-// check finds errors in a pattern that the matcher would report only for the first file.
-func check(pattern string) error {
+// checkPattern finds errors in a pattern that the matcher would report only for the first file.
+func checkPattern(pattern string) error {
 	pattern = strings.TrimPrefix(pattern, "!")
 	m, err := patternmatcher.New([]string{pattern})
 	if err != nil {
@@ -140,27 +140,27 @@ func check(pattern string) error {
 	return err
 }
 
-// An ignorer caches the results of the patterns for directories, so that a file is matched
+// An ignoreMatcher caches the results of the patterns for directories, so that a file is matched
 // once against each pattern, however deep it is.
-type ignorer struct {
-	mu      sync.Mutex // the matcher compiles patterns lazily
-	matcher *patternmatcher.PatternMatcher
-	dirs    map[string]verdict
-	again   [][]string // the patterns with !, split into components
+type ignoreMatcher struct {
+	mu         sync.Mutex // the matcher compiles patterns lazily
+	matcher    *patternmatcher.PatternMatcher
+	dirs       map[string]matchResult
+	exceptions [][]string // the patterns with !, split into components
 }
 
-type verdict struct {
+type matchResult struct {
 	ignored bool
 	info    patternmatcher.MatchInfo
 }
 
-func (i *ignorer) ignored(name string, isDir bool) (ignored, prune bool) {
+func (i *ignoreMatcher) ignored(name string, isDir bool) (ignored, prune bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if name = path.Clean(name); name == "." {
 		return false, false
 	}
-	var v verdict
+	var v matchResult
 	if isDir {
 		v = i.dir(name)
 	} else {
@@ -169,7 +169,7 @@ func (i *ignorer) ignored(name string, isDir bool) (ignored, prune bool) {
 	return v.ignored, v.ignored && isDir && !i.mayReturn(name)
 }
 
-func (i *ignorer) dir(name string) verdict {
+func (i *ignoreMatcher) dir(name string) matchResult {
 	v, known := i.dirs[name]
 	if !known {
 		v = i.match(name)
@@ -178,20 +178,20 @@ func (i *ignorer) dir(name string) verdict {
 	return v
 }
 
-func (i *ignorer) match(name string) verdict {
+func (i *ignoreMatcher) match(name string) matchResult {
 	above := i.dir(path.Dir(name))
 	ignored, info, err := i.matcher.MatchesUsingParentResults(name, above.info)
 	if err != nil { // check has validated every pattern
-		return verdict{}
+		return matchResult{}
 	}
-	return verdict{ignored, info}
+	return matchResult{ignored, info}
 }
 
 // mayReturn reports whether a pattern with ! can match a file below a directory. Those that
 // match the directory itself have been applied already.
-func (i *ignorer) mayReturn(dir string) bool {
+func (i *ignoreMatcher) mayReturn(dir string) bool {
 	parts := strings.Split(dir, "/")
-	for _, pattern := range i.again {
+	for _, pattern := range i.exceptions {
 		if mayMatchBelow(pattern, parts) {
 			return true
 		}

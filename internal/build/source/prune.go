@@ -2,10 +2,11 @@ package source
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/minirun/minirun/internal/dirsize"
 )
 
 // touch records that cache entries were used, for Prune.
@@ -16,7 +17,7 @@ func touch(names ...string) {
 	}
 }
 
-// Prune removes what Git and Fetch have not used since a time, and returns the number of bytes
+// Prune removes what CheckoutGit and Fetch have not used since a time, and returns the number of bytes
 // freed. No build may be reading it: a build reads cached files at its start.
 func Prune(cacheDir string, since time.Time) (freed int64, err error) {
 	for _, pattern := range []string{"git/*/trees/*", "git/*", "http/*"} {
@@ -27,23 +28,9 @@ func Prune(cacheDir string, since time.Time) (freed int64, err error) {
 			if e != nil || !st.ModTime().Before(since) {
 				continue
 			}
-			freed += size(name)
+			freed += dirsize.Sum(name)
 			err = errors.Join(err, os.RemoveAll(name))
 		}
 	}
 	return freed, err
-}
-
-// size returns the total size of the files below a directory.
-func size(dir string) (sum int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil // a removed file takes no space
-		}
-		if st, err := d.Info(); err == nil && d.Type().IsRegular() {
-			sum += st.Size()
-		}
-		return nil
-	})
-	return sum
 }

@@ -1,17 +1,17 @@
 // Package source creates trees from a directory with its .dockerignore, from an archive, or
 // from a git repository; and it fetches the URLs of ADD.
 //
-//	source.go      Local: a directory on the host; recognizing URLs
+//	source.go      OpenLocal: a directory on the host; recognizing URLs
 //	open.go        files of a tree, opened without leaving it
 //	ignore.go      .dockerignore
 //	dockerfile.go  the Dockerfile's text: from a tree, from the host, from standard input
-//	archive.go     Sniff, Archive: a context in the form of a stream
+//	archive.go     Sniff, ExtractArchive: a context in the form of a stream
 //	gitref.go      parsing git URLs (pure)
 //	gitremote.go   looking up names at a remote
-//	git.go         Git: a cached repository, and checkouts of it
+//	git.go         CheckoutGit: a cached repository, and checkouts of it
 //	gitrun.go      running the host's git in isolation
 //	fetch.go       Fetch: HTTP, with a cache
-//	moment.go      the times of commits and files
+//	times.go       the times of commits and files
 //	prune.go       removing old cache entries
 //
 // Everything that is fetched is treated as hostile: archives and repositories are unpacked
@@ -31,26 +31,27 @@ import (
 	"github.com/minirun/minirun/internal/build/contenthash"
 )
 
-// Local opens a directory on the host as a context. dockerfile is the host path of the
+// OpenLocal opens a directory on the host as a context. dockerfile is the host path of the
 // Dockerfile, whose own DOCKERFILE.dockerignore takes precedence over the context's; "" and
 // "-" have none.
-func Local(dir, dockerfile string) (*contenthash.Tree, error) {
-	t, err := open(dir, "the context")
+func OpenLocal(dir, dockerfile string) (*contenthash.Tree, error) {
+	t, err := openDirectory(dir, "the context")
 	if err != nil {
 		return nil, err
 	}
-	if err := localIgnore(t, dir, dockerfile); err != nil {
+	if err := applyLocalIgnore(t, dir, dockerfile); err != nil {
 		_ = t.Root.Close()
 		return nil, err
 	}
 	return t, nil
 }
 
-// open creates a tree from a directory.
-func open(dir, label string) (*contenthash.Tree, error) {
+// openDirectory creates a tree from a directory.
+func openDirectory(dir, label string) (*contenthash.Tree, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) {
-		return nil, fmt.Errorf("open %s %s: it is not a directory: a Dockerfile is given with -f, an archive by \"-\" on standard input", label, dir)
+		return nil, fmt.Errorf("%s %s is not a directory\n"+
+			"hint: use -f for a Dockerfile, and - for an archive on standard input", label, dir)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open " + label, Path: dir, Err: err}
@@ -63,12 +64,7 @@ func IsURL(word string) bool {
 	return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
 }
 
-// Public returns a URL without its password, safe to show to others.
-func Public(url string) string { return withoutSecret(url) }
-
-// withoutSecret returns a URL in a form that is safe for messages.
-func withoutSecret(url string) string {
-	return userinfo.ReplaceAllString(url, "$1")
-}
+// RedactURL returns a URL without its user and password, safe for messages and records.
+func RedactURL(url string) string { return userinfo.ReplaceAllString(url, "$1") }
 
 var userinfo = regexp.MustCompile(`^([a-z+]+://)[^/@]*@`)

@@ -33,10 +33,11 @@ func readKey(path string) (*key, error) {
 	signer, err := ssh.ParsePrivateKey(text)
 	var encrypted *ssh.PassphraseMissingError
 	if errors.As(err, &encrypted) {
-		return nil, fmt.Errorf("it is encrypted, and a build cannot ask for its passphrase\nhint: ssh-add %s, and give --ssh without the file", path)
+		return nil, fmt.Errorf("the key is encrypted, and a build cannot ask for the passphrase\n"+
+			"hint: run ssh-add %s, and use --ssh without the file", path)
 	}
 	if _, _, _, _, e := ssh.ParseAuthorizedKey(text); err != nil && e == nil {
-		return nil, errors.New("it is a public key")
+		return nil, errors.New("the file contains a public key")
 	}
 	return &key{signer}, err
 }
@@ -44,7 +45,7 @@ func readKey(path string) (*key, error) {
 // A keyring answers requests as an agent that holds some keys.
 type keyring []*key
 
-func (k keyring) ask(message []byte) ([]byte, error) {
+func (k keyring) answer(message []byte) ([]byte, error) {
 	switch message[0] {
 	case listRequest:
 		return k.list(), nil

@@ -39,9 +39,9 @@ func isAllowed(message []byte) bool {
 	return false
 }
 
-// relay answers a client's messages until the client closes the connection. Messages that are
-// not allowed get a failure, the others the result of ask.
-func relay(client io.ReadWriter, ask func(message []byte) ([]byte, error)) error {
+// relayMessages answers a client's messages until the client closes the connection. Messages that are
+// not allowed get a failure, the others the result of request.
+func relayMessages(client io.ReadWriter, request func(message []byte) ([]byte, error)) error {
 	for {
 		message, err := readMessage(client)
 		if err != nil {
@@ -49,7 +49,7 @@ func relay(client io.ReadWriter, ask func(message []byte) ([]byte, error)) error
 		}
 		answer := []byte{failure}
 		if isAllowed(message) {
-			if answer, err = ask(message); err != nil {
+			if answer, err = request(message); err != nil {
 				return err
 			}
 		}
@@ -79,8 +79,8 @@ func writeMessage(w io.Writer, message []byte) error {
 	return err
 }
 
-// forward returns a function that sends requests to the agent at the other end.
-func forward(server io.ReadWriter) func([]byte) ([]byte, error) {
+// newForwarder returns a function that sends requests to the agent at the other end.
+func newForwarder(server io.ReadWriter) func([]byte) ([]byte, error) {
 	return func(message []byte) ([]byte, error) {
 		if err := writeMessage(server, message); err != nil {
 			return nil, err

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An ownSocket is a socket without a name in a file system. It is reached through the
+// A privateSocket is a socket without a name in a file system. It is reached through the
 // descriptor of its inode. So nothing is left over if this process is killed, and only
 // processes that may trace this one can connect.
-type ownSocket struct {
+type privateSocket struct {
 	listener *net.UnixListener
 	inode    *os.File
 }
@@ -25,30 +25,30 @@ func (a *Agent) Socket() (string, error) {
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	if a.own == nil {
-		own, err := newOwnSocket()
+	if a.private == nil {
+		own, err := newPrivateSocket()
 		if err != nil {
-			return "", fmt.Errorf("make the socket of an SSH agent: %w", err)
+			return "", fmt.Errorf("create the socket of an SSH agent: %w", err)
 		}
-		a.own = own
+		a.private = own
 		go a.Serve(own.listener)
 	}
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), a.own.inode.Fd()), nil
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), a.private.inode.Fd()), nil
 }
 
 // Close closes the socket.
 func (a *Agent) Close() error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	if a.own == nil {
+	if a.private == nil {
 		return nil
 	}
-	own := a.own
-	a.own = nil
+	own := a.private
+	a.private = nil
 	return errors.Join(own.listener.Close(), own.inode.Close())
 }
 
-func newOwnSocket() (*ownSocket, error) {
+func newPrivateSocket() (*privateSocket, error) {
 	name, err := os.MkdirTemp("", "minirun-ssh-") // 0700
 	if err != nil {
 		return nil, err
@@ -71,5 +71,5 @@ func newOwnSocket() (*ownSocket, error) {
 		_ = listener.Close()
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &ownSocket{listener, os.NewFile(uintptr(fd), path)}, nil
+	return &privateSocket{listener, os.NewFile(uintptr(fd), path)}, nil
 }

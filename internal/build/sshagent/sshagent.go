@@ -25,8 +25,8 @@ type Agent struct {
 	raw  bool    // bytes are forwarded unchanged
 	keys keyring // from files; none if path is set
 
-	mutex sync.Mutex
-	own   *ownSocket // created by Socket
+	mutex   sync.Mutex
+	private *privateSocket // created by Socket
 }
 
 // Open returns an agent for the socket if that is the only path, or for the keys in the files.
@@ -46,7 +46,7 @@ func Open(paths []string, raw bool) (*Agent, error) {
 		return &Agent{path: path, raw: raw}, nil
 	}
 	if raw {
-		return nil, errors.New("raw=true is for a socket, not for key files")
+		return nil, errors.New("raw=true needs a socket, not key files")
 	}
 	a := &Agent{}
 	for _, path := range paths {
@@ -67,17 +67,18 @@ func (a *Agent) Serve(l *net.UnixListener) {
 			return
 		}
 		if err == nil {
-			go a.answer(conn)
+			go a.serveConn(conn)
 		}
 	}
 }
 
-// answer answers one connection. If there is no agent, it closes the connection, as if no
+// serveConn answers one connection. If there is no agent, it closes the connection, as if no
 // process was listening.
-func (a *Agent) answer(conn *net.UnixConn) {
+func (a *Agent) serveConn(conn *net.UnixConn) {
 	defer func() { _ = conn.Close() }()
 	if a.keys != nil {
-		_ = relay(conn, a.keys.ask) // the error means that the client disconnected, or is not an SSH client
+		// the error means that the client disconnected, or is not an SSH client
+		_ = relayMessages(conn, a.keys.answer)
 		return
 	}
 	server, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: a.path, Net: "unix"})
@@ -89,7 +90,7 @@ func (a *Agent) answer(conn *net.UnixConn) {
 		splice(conn, server)
 		return
 	}
-	_ = relay(conn, forward(server))
+	_ = relayMessages(conn, newForwarder(server))
 }
 
 // splice forwards data in both directions, each until its sender closes.

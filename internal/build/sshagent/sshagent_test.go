@@ -52,7 +52,8 @@ func keyFiles(t *testing.T) (dir string, names []string) {
 	}
 	secret := pem.EncodeToMemory(block(ssh.MarshalPrivateKeyWithPassphrase(ed, "", []byte("secret"))))
 	write(t, filepath.Join(dir, "encrypted"), secret)
-	write(t, filepath.Join(dir, "public"), ssh.MarshalAuthorizedKey(must[ssh.PublicKey](t)(ssh.NewPublicKey(ed.Public()))))
+	write(t, filepath.Join(dir, "public"),
+		ssh.MarshalAuthorizedKey(must[ssh.PublicKey](t)(ssh.NewPublicKey(ed.Public()))))
 	write(t, filepath.Join(dir, "text"), []byte("text\n"))
 	write(t, filepath.Join(dir, "long"), make([]byte, maxKey+1))
 	return dir, names
@@ -125,8 +126,9 @@ func TestKeyErrors(t *testing.T) {
 	l := listen(t, filepath.Join(dir, "socket"), func(*net.UnixConn) {})
 	defer l.Close()
 	for names, want := range map[string]string{
-		"encrypted":      "encrypted, and a build cannot ask for its passphrase\nhint: ssh-add " + dir + "/encrypted",
-		"public":         "it is a public key",
+		"encrypted": "encrypted, and a build cannot ask for the passphrase\nhint: run ssh-add " + dir +
+			"/encrypted",
+		"public":         "contains a public key",
 		"text":           "no key found",
 		"long":           "more than",
 		".":              "is a directory",
@@ -143,7 +145,8 @@ func TestKeyErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %q", names, err, want)
 		}
 	}
-	if _, err := Open([]string{filepath.Join(dir, "openssh")}, true); err == nil || !strings.Contains(err.Error(), "raw=true is for a socket") {
+	if _, err := Open([]string{filepath.Join(dir, "openssh")}, true); err == nil ||
+		!strings.Contains(err.Error(), "raw=true needs a socket") {
 		t.Error(err)
 	}
 }
@@ -205,8 +208,9 @@ func TestAgentOnlySigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"add": client.Add(agent.AddedKey{PrivateKey: other}), "remove": client.Remove(keys[0]), "remove all": client.RemoveAll(),
-		"lock": client.Lock([]byte("x")), "unlock": client.Unlock([]byte("x")),
+		"add": client.Add(agent.AddedKey{PrivateKey: other}), "remove": client.Remove(keys[0]),
+		"remove all": client.RemoveAll(),
+		"lock":       client.Lock([]byte("x")), "unlock": client.Unlock([]byte("x")),
 	} {
 		if err == nil {
 			t.Errorf("%s: done", name)
@@ -235,7 +239,7 @@ func TestRawSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := listen(t, filepath.Join(dir, "step"), a.answer)
+	own := listen(t, filepath.Join(dir, "step"), a.serveConn)
 	defer own.Close()
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: own.Addr().String(), Net: "unix"})
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
@@ -23,12 +24,12 @@ import (
 
 // LeaveCgroup moves the process, which the cgroup's limit prevents from cloning its
 // successor, into minirun's own cgroup.
-func (c *Process) LeaveCgroup(detect func() (*cgroups.Host, error)) error {
-	host, err := detect()
+func (c *Process) LeaveCgroup(detect func() (*host.Host, error)) error {
+	machine, err := detect()
 	if err != nil {
 		return err
 	}
-	if err := host.Own().Add(c.Proc.Pid); err != nil {
+	if err := group.Current(machine).AddProcess(c.Proc.Pid); err != nil {
 		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside it: %w", err)
 	}
 	c.outsideCgroup = true
@@ -37,7 +38,7 @@ func (c *Process) LeaveCgroup(detect func() (*cgroups.Host, error)) error {
 
 // FollowClone switches to the process pid, which the first one has cloned, and reaps the
 // first one, which exits. Then it sets what a child does not inherit.
-func (c *Process) FollowClone(pid int, group *cgroups.Group) error {
+func (c *Process) FollowClone(pid int, cgroup *group.Group) error {
 	first := c.Proc.Pid
 	ending, err := unix.FcntlInt(c.Proc.PidFD.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -55,7 +56,7 @@ func (c *Process) FollowClone(pid int, group *cgroups.Group) error {
 		return err
 	}
 	if c.outsideCgroup {
-		if err := group.Add(pid); err != nil {
+		if err := cgroup.AddProcess(pid); err != nil {
 			return err
 		}
 	}

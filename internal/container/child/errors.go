@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/diagnose"
@@ -36,7 +35,7 @@ func StepText(p *plan.Plan, step int) string {
 
 // IsExec reports whether a step fails because the program cannot be executed.
 func IsExec(s *plan.Step) bool {
-	return strings.HasPrefix(s.Source, "process.args") && (s.Call == plan.Execve || s.Call == plan.Faccessat || s.Call == plan.Faccessat2)
+	return s.Kind == plan.Program
 }
 
 // ArgsSource names the program of config.json in messages.

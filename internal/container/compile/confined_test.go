@@ -188,17 +188,23 @@ func TestConfinedFindsMistakes(t *testing.T) {
 	b := plan.NewBuilder(3)
 	root := b.Cell("root")
 	at := plan.Int(unix.AT_FDCWD)
-	b.Get("openat2 without a root", "", plan.Then{}, root, plan.Openat2, plan.Of(root), b.Str("etc"), b.Words(unix.O_PATH, 0, 0), plan.Int(24))
-	b.Get("openat2 from the working directory", "", plan.Then{}, root, plan.Openat2, at, b.Str("etc"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), plan.Int(24))
-	b.Get("follows magic links", "", plan.Then{}, root, plan.Openat2, plan.Of(root), b.Str("etc"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), plan.Int(24))
-	b.Get("openat below the root", "", plan.Then{}, root, plan.Openat, plan.Of(root), b.Str("etc/x"), plan.Int(unix.O_NOFOLLOW), plan.Int(0))
-	b.Call("mkdir of a path", "", plan.Mkdirat, plan.Of(root), b.Str("a/b"), plan.Int(0o755))
-	b.Call("mkdir on the host", "", plan.Mkdirat, at, b.Str("a"), plan.Int(0o755))
-	b.Call("mknod up", "", plan.Mknodat, plan.Of(root), b.Str(".."), plan.Int(0), plan.Int(0))
-	b.Call("mount by path", "", plan.Mount, b.Str("proc"), b.Str("/bundle/rootfs/proc"), b.Str("proc"), plan.Int(0), plan.Int(0))
-	b.Call("mount of the host's path", "", plan.Mount, b.Str("proc"), b.Str("/"), b.Str("proc"), plan.Int(0), plan.Int(0))
-	b.Call("a host path", "", plan.Chdir, b.Str("/etc"))
-	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "openat2 without a root", Out: root},
+		plan.Openat2, plan.Of(root), b.Str("etc"), b.Words(unix.O_PATH, 0, 0), plan.Int(24))
+	b.Add(plan.Op{Name: "openat2 from the working directory", Out: root},
+		plan.Openat2, at, b.Str("etc"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), plan.Int(24))
+	b.Add(plan.Op{Name: "follows magic links", Out: root},
+		plan.Openat2, plan.Of(root), b.Str("etc"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), plan.Int(24))
+	b.Add(plan.Op{Name: "openat below the root", Out: root},
+		plan.Openat, plan.Of(root), b.Str("etc/x"), plan.Int(unix.O_NOFOLLOW), plan.Int(0))
+	b.Add(plan.Op{Name: "mkdir of a path"}, plan.Mkdirat, plan.Of(root), b.Str("a/b"), plan.Int(0o755))
+	b.Add(plan.Op{Name: "mkdir on the host"}, plan.Mkdirat, at, b.Str("a"), plan.Int(0o755))
+	b.Add(plan.Op{Name: "mknod up"}, plan.Mknodat, plan.Of(root), b.Str(".."), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "mount by path"},
+		plan.Mount, b.Str("proc"), b.Str("/bundle/rootfs/proc"), b.Str("proc"), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "mount of the host's path"},
+		plan.Mount, b.Str("proc"), b.Str("/"), b.Str("proc"), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "a host path"}, plan.Chdir, b.Str("/etc"))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	p := b.Plan()
 	for i := range p.Steps[:len(p.Steps)-1] {
 		if confined(p, &p.Steps[i], []string{"/", ".", "/bundle/rootfs"}) == "" {

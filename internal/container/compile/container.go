@@ -115,7 +115,8 @@ func openCgroups(b *plan.Builder, files []string) []plan.Cell {
 	cells := make([]plan.Cell, len(files))
 	for i, f := range files {
 		cells[i] = b.Cell("tasks")
-		b.Get("open "+f, "", plan.Then{}, cells[i], plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(f), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+		b.Add(plan.Op{Name: "open " + f, Out: cells[i]},
+			plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(f), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
 	}
 	return cells
 }
@@ -123,8 +124,9 @@ func openCgroups(b *plan.Builder, files []string) []plan.Cell {
 func joinCgroups(b *plan.Builder, files []string, tasks []plan.Cell) {
 	b.In(plan.Limits, "linux.cgroupsPath")
 	for i, f := range files {
-		b.Call("join "+filepath.Dir(f), "0 is the process itself", plan.Write, plan.Of(tasks[i]), b.Str("0"), plan.Int(1))
-		b.Call("close", "", plan.Close, plan.Of(tasks[i]))
+		b.Add(plan.Op{Name: "join " + filepath.Dir(f), Why: "0 is the process itself"},
+			plan.Write, plan.Of(tasks[i]), b.Str("0"), plan.Int(1))
+		b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(tasks[i]))
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // CAP_SYS_PTRACE. first is nil if the PID namespace is another container's or the
 // host's, about whose processes nothing is known.
 func FilterLast(p, first *specs.Process, in *process.Input, clonedLast bool) (bool, error) {
-	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.Arrives(in.Seccomp, p, in) {
+	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.FilterAllowsArrival(in.Seccomp, p, in) {
 		return false, nil
 	}
 	const allow = "must allow clone, setsid, close, read, write and exit_group if "
@@ -25,7 +25,7 @@ func FilterLast(p, first *specs.Process, in *process.Input, clonedLast bool) (bo
 	if first == nil {
 		return false, &spec.Error{Path: "linux.seccomp", Want: allow + "the PID namespace is given by path: the processes in it may have CAP_SYS_PTRACE, and " + hint}
 	}
-	if (process.Mask(p.Capabilities).Bounding|process.Mask(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
+	if (process.CapabilitySets(p.Capabilities).Bounding|process.CapabilitySets(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
 		return false, &spec.Error{Path: "linux.seccomp", Want: allow + "the container has CAP_SYS_PTRACE: its processes " + hint}
 	}
 	return true, nil

@@ -184,26 +184,30 @@ func name(p *plan.Plan, c plan.Cell) string {
 func TestFlowFindsMistakes(t *testing.T) {
 	for what, build := range map[string]func(b *plan.Builder, fd plan.Cell){
 		"after an error that is fine": func(b *plan.Builder, fd plan.Cell) {
-			b.Get("open", "", plan.Fine(unix.ENOENT), fd, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/x"), plan.Int(0), plan.Int(0))
-			b.Call("use", "", plan.Fchdir, plan.Of(fd))
+			b.Add(plan.Op{Name: "open", Out: fd, Then: plan.Fine(unix.ENOENT)},
+				plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/x"), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "use"}, plan.Fchdir, plan.Of(fd))
 		},
 		"after close": func(b *plan.Builder, fd plan.Cell) {
-			b.Get("open", "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/x"), plan.Int(0), plan.Int(0))
-			b.Call("close", "", plan.Close, plan.Of(fd))
-			b.Call("use", "", plan.Fchdir, plan.Of(fd))
+			b.Add(plan.Op{Name: "open", Out: fd},
+				plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/x"), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(fd))
+			b.Add(plan.Op{Name: "use"}, plan.Fchdir, plan.Of(fd))
 		},
 		"on one of two ways": func(b *plan.Builder, fd plan.Cell) {
 			over := b.Label()
-			b.CallThen("jump", "", plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: over}}}, plan.Chdir, b.Str("/x"))
-			b.Get("open", "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/x"), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "jump", Then: plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: over}}}},
+				plan.Chdir, b.Str("/x"))
+			b.Add(plan.Op{Name: "open", Out: fd},
+				plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/x"), plan.Int(0), plan.Int(0))
 			b.Place(over)
-			b.Call("use", "", plan.Fchdir, plan.Of(fd))
+			b.Add(plan.Op{Name: "use"}, plan.Fchdir, plan.Of(fd))
 		},
 	} {
 		b := plan.NewBuilder(3)
 		fd := b.Cell("fd")
 		build(b, fd)
-		b.Call("end", "", plan.ExitGroup, plan.Int(0))
+		b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 		p := b.Plan()
 		use := len(p.Steps) - 2
 		if known(p, flow(p))[use][cellKey(fd)] {

@@ -10,7 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/stats"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
@@ -24,7 +25,7 @@ type Event struct {
 
 // A Stats is one sample of a container's resource usage, in runc's format.
 type Stats struct {
-	cgroups.Stats
+	stats.Stats
 	IntelRdt resctrl.Stats `json:"intel_rdt"`
 	// NetworkInterfaces exists because readers expect the key: minirun creates no
 	// network interfaces whose usage could be reported.
@@ -57,11 +58,11 @@ func sample(r *record.Record) (*Event, error) {
 	if len(r.Cgroups) == 0 {
 		return nil, record.ErrNoCgroup
 	}
-	stats, err := cgroups.Open(r.Cgroups).Stats()
+	sample, err := stats.Read(group.Open(r.Cgroups))
 	if err != nil {
 		return nil, err
 	}
-	data := &Stats{Stats: *stats}
+	data := &Stats{Stats: *sample}
 	if r.IntelRdt != nil {
 		if data.IntelRdt, err = r.IntelRdt.Stats(); err != nil {
 			return nil, err
@@ -88,7 +89,7 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 	if len(r.Cgroups) == 0 {
 		return record.ErrNoCgroup
 	}
-	watch, err := cgroups.Open(r.Cgroups).WatchOOM()
+	watch, err := stats.WatchOOM(group.Open(r.Cgroups))
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 	return watchEvents(r, pidfd, watch, interval, emit)
 }
 
-func watchEvents(r *record.Record, pidfd *os.File, watch *cgroups.OOMWatch, interval time.Duration, emit func(*Event) error) error {
+func watchEvents(r *record.Record, pidfd *os.File, watch *stats.OOMWatch, interval time.Duration, emit func(*Event) error) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(watch.FD), Events: unix.POLLIN}}
 	next := time.Now().Add(interval)
 	for {

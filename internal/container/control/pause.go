@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 )
 
 // freezeDeadline limits how long the processes of a container may take to stop, or to
@@ -40,12 +40,12 @@ func Pause(root, id string) error {
 	default:
 		return record.ErrNotRunning
 	}
-	group := cgroups.Open(h.Cgroups)
+	cgroup := group.Open(h.Cgroups)
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
 	defer cancel()
-	err = group.Freeze(ctx)
+	err = cgroup.Freeze(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, describeRunning(group))
+		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, describeRunning(cgroup))
 	}
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -69,7 +69,7 @@ func Resume(root, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
 	defer cancel()
-	if err := cgroups.Open(h.Cgroups).Thaw(ctx); err != nil {
+	if err := group.Open(h.Cgroups).Thaw(ctx); err != nil {
 		return fmt.Errorf("resume: %w%s", err, frozenAbove(h.Cgroups, err))
 	}
 	return nil
@@ -77,8 +77,8 @@ func Resume(root, id string) error {
 
 // describeRunning names the processes that have not stopped, and the kernel function in which
 // they wait, for a message.
-func describeRunning(group *cgroups.Group) string {
-	pids, err := group.AllProcs()
+func describeRunning(cgroup *group.Group) string {
+	pids, err := cgroup.TreeProcesses()
 	if err != nil {
 		return err.Error()
 	}

@@ -9,13 +9,15 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // Update changes the resources of a container that has not stopped, only in its
 // cgroups and its resctrl group: what r and s do not have stays unchanged
-// (cgroups.Group.Update). After an error everything is as before.
+// (group.Group.Update). After an error everything is as before.
 func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) {
 	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -31,11 +33,11 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	default:
 		return record.ErrNotRunning
 	}
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
-	if len(h.Cgroups) == 0 && (s == RdtSchemas{} || !needsNoCgroup(host, r)) {
+	if len(h.Cgroups) == 0 && (s == RdtSchemas{} || !needsNoCgroup(machine, r)) {
 		return errors.New("update: the container has no cgroup")
 	}
 	undo, err := UpdateRdt(h, s, resctrl.Find)
@@ -50,19 +52,19 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	if len(h.Cgroups) == 0 {
 		return nil
 	}
-	group := host.Open(h.Cgroups)
-	old, err := group.Update(host, r)
+	cgroup := group.OpenOn(machine, h.Cgroups)
+	old, err := resources.Update(cgroup, machine, r)
 	if err != nil || h.Unit == nil {
 		return err
 	}
-	if err := updateUnit(&h.Record, host, group, r); err != nil {
-		return errors.Join(err, restoreUnit(&h.Record, group, old))
+	if err := updateUnit(&h.Record, machine, cgroup, r); err != nil {
+		return errors.Join(err, restoreUnit(&h.Record, cgroup, old))
 	}
 	return nil
 }
 
 // needsNoCgroup reports whether resources contain no limits and no rules (pure).
-func needsNoCgroup(host *cgroups.Host, r *specs.LinuxResources) bool {
-	values, err := cgroups.CompileLimits(host, r)
+func needsNoCgroup(machine *host.Host, r *specs.LinuxResources) bool {
+	values, err := resources.CompileLimits(machine, r)
 	return err == nil && len(values) == 0 && len(r.Devices) == 0
 }

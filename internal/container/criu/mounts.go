@@ -19,7 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/container/notify"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
@@ -188,7 +189,7 @@ func readMounts(pid int) ([]*mountinfo.Info, error) {
 // excludeMounts returns criu's options for mounts of the host, and records what
 // restore cannot know from config.json.
 func excludeMounts(r *record.Record, notifyDir string, s *specs.Spec, images string) (args []string, err error) {
-	host, err := mountinfo.GetMounts(nil)
+	hostMounts, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's mounts: %w", err)
 	}
@@ -200,8 +201,8 @@ func excludeMounts(r *record.Record, notifyDir string, s *specs.Spec, images str
 	if err != nil {
 		return nil, err
 	}
-	names := mountPoints(all, inside, func(p *hostPlace) (mountSource, bool) { return p.findSource(host) })
-	others := findHostMounts(inside, host, names)
+	names := mountPoints(all, inside, func(p *hostPlace) (mountSource, bool) { return p.findSource(hostMounts) })
+	others := findHostMounts(inside, hostMounts, names)
 	for at := range others {
 		names[at] = at
 	}
@@ -226,12 +227,12 @@ func excludeMounts(r *record.Record, notifyDir string, s *specs.Spec, images str
 // findPlaces lists the places of a running container.
 func findPlaces(r *record.Record, notifyDir string, s *specs.Spec) ([]hostPlace, error) {
 	var shown []rootfs.Cgroup
-	if machine, err := cgroups.Detect(); err == nil {
-		group := cgroups.Open(r.Cgroups)
+	if machine, err := host.Detect(); err == nil {
+		cgroup := group.Open(r.Cgroups)
 		if len(r.Cgroups) == 0 {
-			group = machine.Own()
+			cgroup = group.Current(machine)
 		}
-		if shown, err = hostfacts.CgroupMounts(s, machine, group); err != nil {
+		if shown, err = hostfacts.CgroupMounts(s, machine, cgroup); err != nil {
 			return nil, err
 		}
 	}

@@ -72,7 +72,7 @@ func (p *Program) open(path string) int {
 		if !strings.HasPrefix(path, "/") {
 			path = p.Cwd + "/" + path
 		}
-		fd, err := regularfile.PathIn(dir, strings.TrimLeft(path, "/"), 0, inContainer)
+		fd, err := regularfile.OpenPathIn(dir, strings.TrimLeft(path, "/"), 0, inContainer)
 		_ = unix.Close(dir)
 		if err == nil {
 			return fd

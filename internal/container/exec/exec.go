@@ -21,7 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/signals"
@@ -61,9 +62,9 @@ type execution struct {
 	init   *os.File    // pidfd of the container's first process
 	lock   record.Lock // shared, until the process is inside
 	paused bool
-	group  *cgroups.Group // that the process joins
-	cgroup string         // of which the directory on v2
-	file   string         // --process, for messages
+	group  *group.Group // that the process joins
+	cgroup string       // of which the directory on v2
+	file   string       // --process, for messages
 }
 
 // Run runs a process in a container. It returns its exit status: its own, or 128 plus
@@ -148,7 +149,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.Scope:
 		return child.Continue, e.attachToUnit()
 	case handshake.Full:
-		return child.Continue, e.LeaveCgroup(cgroups.Detect)
+		return child.Continue, e.LeaveCgroup(host.Detect)
 	case handshake.Cloned:
 		if err := e.FollowClone(int(m.A), e.group); err != nil {
 			return nil, err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/compile"
 
 	"github.com/minirun/minirun/internal/systemd"
@@ -44,7 +44,7 @@ func (e *execution) findCgroups(in *compile.ExecInputs, o *Options) error {
 	if err != nil {
 		return err
 	}
-	e.group = cgroups.Open(paths)
+	e.group = group.Open(paths)
 	if !e.paused { // only for the container's own cgroup: there are those above, and that of --cgroup
 		if err := e.refuseFrozen(e.group, o.IgnorePaused); err != nil {
 			return err
@@ -58,16 +58,16 @@ func (e *execution) findCgroups(in *compile.ExecInputs, o *Options) error {
 		in.JoinCgroup2(paths[""])
 		return nil
 	}
-	if in.Cgroup2, err = e.group.Dir(); err != nil {
+	if in.Cgroup2, err = e.group.OpenV2(); err != nil {
 		return fmt.Errorf("exec: the container's cgroup: %w", err)
 	}
 	return nil
 }
 
 // refuseFrozen refuses a cgroup in which the process would stop, unless that is requested.
-func (e *execution) refuseFrozen(group *cgroups.Group, ignorePaused bool) error {
-	err := group.RefuseFrozen()
-	if errors.Is(err, cgroups.ErrFrozen) {
+func (e *execution) refuseFrozen(cgroup *group.Group, ignorePaused bool) error {
+	err := cgroup.CheckNotFrozen()
+	if errors.Is(err, group.ErrFrozen) {
 		if e.paused = ignorePaused; ignorePaused {
 			return nil
 		}

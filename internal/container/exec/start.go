@@ -7,7 +7,7 @@ import (
 	"runtime"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/record"
@@ -70,7 +70,7 @@ func (e *execution) startProcess(attr bootstrap.Attr, in compile.ExecInputs) err
 			return errors.Join(err, why)
 		}
 		defer dir.Close()
-		if why := cgroups.Open(map[string]string{"": dir.Name()}).RefuseFrozen(); why != nil {
+		if why := group.Open(map[string]string{"": dir.Name()}).CheckNotFrozen(); why != nil {
 			return errors.Join(err, why)
 		}
 		attr.Cgroup = dir

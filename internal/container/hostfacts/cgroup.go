@@ -3,7 +3,8 @@ package hostfacts
 import (
 	"fmt"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -12,18 +13,22 @@ import (
 )
 
 // CgroupMounts lists the content of a mount of type cgroup, if there is one.
-func CgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]rootfs.Cgroup, error) {
+func CgroupMounts(s *specs.Spec, machine *host.Host, cgroup *group.Group) ([]rootfs.Cgroup, error) {
 	for i := range s.Mounts {
 		t := s.Mounts[i].Type
-		if t != "cgroup" && (t != "cgroup2" || host.Mode != cgroups.V2) || rootfs.IsBind(&s.Mounts[i]) {
+		if t != "cgroup" && (t != "cgroup2" || !machine.IsV2Only()) || rootfs.IsBind(&s.Mounts[i]) {
 			continue
 		}
 		own := namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP)
 		var out []rootfs.Cgroup
-		for _, m := range group.Mounts(host, own) {
+		list := cgroup.BindMounts
+		if own {
+			list = group.NewMounts
+		}
+		for _, m := range list(machine) {
 			dir := m.Source
 			if dir == "" { // for a mount without another target
-				dir = group.Paths()[""]
+				dir = cgroup.Paths()[""]
 			}
 			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})
 		}

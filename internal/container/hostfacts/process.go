@@ -27,7 +27,7 @@ func (q *Query) Process(setup namespaces.Setup) (process.Input, error) {
 	if in.Seccomp, err = compile.Seccomp(s); err != nil {
 		return in, err
 	}
-	in.Unreported = !process.Reports(in.Seccomp)
+	in.Unreported = !process.FilterAllowsReport(in.Seccomp)
 	if n := countListenFDs(); n > 0 {
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)

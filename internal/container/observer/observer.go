@@ -47,9 +47,9 @@ type Kind int
 
 // The kinds of actions.
 const (
-	Other         Kind = iota
-	ProgramRuns        // the program has been executed
-	ProgramExited      // the action lasted as long as the program
+	SetUp          Kind = iota // a part of the set-up, or of the deletion
+	ProgramStarted             // the program has been executed
+	ProgramExited              // the action lasted as long as the program
 )
 
 // An Action is something that minirun, not the new process, has done.

@@ -19,7 +19,7 @@ func IDMap(maps [2][]string) (*os.File, error) {
 	gone := b.Label()
 	b.Await("wait until the namespace is open", "", b.Room(8), 8, gone)
 	b.Place(gone)
-	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	proc, err := bootstrap.Start(b.Plan(), bootstrap.Attr{Cloneflags: unix.CLONE_NEWUSER})
 	if err != nil {
 		return nil, err

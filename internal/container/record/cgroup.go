@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,20 +18,20 @@ func OpenCgroup2(pid int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(data)) {
 		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
-		if !ok || host.V2 == nil {
+		if !ok || machine.V2 == nil {
 			continue
 		}
-		below, err := filepath.Rel(host.V2.Root, path)
+		below, err := filepath.Rel(machine.V2.Root, path)
 		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
 			return nil, fmt.Errorf("the container's first process is in cgroup %s, which is not mounted here", path)
 		}
-		return os.OpenFile(filepath.Join(host.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
+		return os.OpenFile(filepath.Join(machine.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
 	}
 	return nil, errors.New("the container's first process is not in a v2 cgroup")
 }

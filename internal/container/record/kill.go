@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -72,14 +72,14 @@ func (r *Record) Kill() error {
 // Thaw lets a paused container continue, including cgroups that the container itself
 // has frozen.
 func (r *Record) Thaw() error {
-	group := cgroups.Open(r.Cgroups)
+	cgroup := group.Open(r.Cgroups)
 	if !r.IsPaused() {
-		return group.ThawInside()
+		return cgroup.ThawTree()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait.KillLimit)
 	defer cancel()
-	if err := group.Thaw(ctx); err != nil {
+	if err := cgroup.Thaw(ctx); err != nil {
 		return err
 	}
-	return group.ThawInside()
+	return cgroup.ThawTree()
 }

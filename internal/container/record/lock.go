@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/flock"
+
 	"time"
 
 	"github.com/minirun/minirun/internal/container/wait"
@@ -84,11 +86,11 @@ func LockDirectory(dir string, how int) (Lock, error) {
 		if err != nil {
 			return -1, &os.PathError{Op: "open", Path: dir, Err: err}
 		}
-		if err := Flock(fd, how); err != nil {
+		if err := flock.Lock(fd, how); err != nil {
 			unix.Close(fd)
 			return -1, fmt.Errorf("lock %s: %w", dir, err)
 		}
-		named, err := IsNamed(fd, dir)
+		named, err := flock.IsNamed(fd, dir)
 		if named {
 			debuglog.Printf("locked %s", dir)
 			return Lock(fd), nil
@@ -103,22 +105,6 @@ func LockDirectory(dir string, how int) (Lock, error) {
 // OpenDirectory opens a state directory, to lock it.
 func OpenDirectory(dir string) (int, error) {
 	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-}
-
-// IsNamed reports whether an open directory still has this path.
-func IsNamed(fd int, path string) (bool, error) {
-	var open, there unix.Stat_t
-	err := errors.Join(unix.Fstat(fd, &open), unix.Stat(path, &there))
-	return err == nil && open.Ino == there.Ino && open.Dev == there.Dev, err
-}
-
-// Flock is flock(2), repeated after a signal.
-func Flock(fd, how int) error {
-	for {
-		if err := unix.Flock(fd, how); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 // ErrNotExist is wrapped by errors about a container that does not exist.

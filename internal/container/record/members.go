@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 )
 
 // This file finds a container's processes. A cgroup lists them. A container without
@@ -33,7 +33,7 @@ func (r *Record) EndsWithFirst() bool { return r.ownNamespaces()&unix.CLONE_NEWP
 // Processes lists the container's processes, as PIDs of this PID namespace.
 func (r *Record) Processes() ([]int, error) {
 	if len(r.Cgroups) > 0 {
-		return cgroups.Open(r.Cgroups).AllProcs()
+		return group.Open(r.Cgroups).TreeProcesses()
 	}
 	first, err := r.OpenProcess()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"golang.org/x/sys/unix"
@@ -153,8 +153,8 @@ func (r *Record) SignalAll(signal unix.Signal, all bool) error {
 		}
 		return err
 	}
-	group := cgroups.Open(r.Cgroups)
-	pids, err := group.AllProcs()
+	cgroup := group.Open(r.Cgroups)
+	pids, err := cgroup.TreeProcesses()
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (r *Record) SignalAll(signal unix.Signal, all bool) error {
 		return ErrNotRunning
 	}
 	debuglog.Printf("send %s to the processes %v of the container's cgroup", unix.SignalName(signal), pids)
-	if err := group.Kill(signal); err != nil {
+	if err := cgroup.Kill(signal); err != nil {
 		return err
 	}
 	if signal == unix.SIGKILL {

@@ -20,7 +20,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
 		Socket: 5, HookOutputs: []int{7, 9}, NoKeyring: true, LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Layers: []string{"/l\"1", "/l2"}, Upper: "/u", Work: "/w", Listener: &Listener{"/l", "m"}, Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
 		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3}, Unit: &systemd.Unit{Name: "minirun-x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0", Joined: 0x40000000,
-		IntelRdt: &resctrl.Group{Root: "/sys/fs/resctrl", Control: "/sys/fs/resctrl/c", Monitor: "/sys/fs/resctrl/c/mon_groups/x", Own: true},
+		IntelRdt: &resctrl.Group{Root: "/sys/fs/resctrl", Control: "/sys/fs/resctrl/c", Monitor: "/sys/fs/resctrl/c/mon_groups/x", Private: true},
 		Devices:  []netdevice.Device{{Host: "eth0", Name: "c0", Index: 3, Hardware: "aGk=", Up: true, Master: 4, Addresses: []string{"aGk="}, Routes: []string{"aGk="}}}, NetworkNamespace: "/run/netns/x",
 	}
 	plain := full

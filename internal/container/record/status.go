@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -59,6 +59,6 @@ func (r *Record) OCIState(status specs.ContainerState, pid int) *specs.State {
 // cannot be read they are assumed to be running: the commands that change it report
 // the reason.
 func (r *Record) IsPaused() bool {
-	paused, err := cgroups.Open(r.Cgroups).Paused()
+	paused, err := group.Open(r.Cgroups).IsPaused()
 	return err == nil && paused
 }

@@ -45,7 +45,7 @@ func (s *Signals) Check() error {
 		return err
 	}
 	for _, signal := range arrived {
-		if signals.Ends(signal) {
+		if signals.IsTermination(signal) {
 			s.AskedToExit = true
 			return &Interrupted{Signal: signal}
 		}

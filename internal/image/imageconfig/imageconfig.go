@@ -55,7 +55,7 @@ func Apply(c *docker.DockerOCIImageConfig, command instructions.Command) error {
 	case *instructions.OnbuildCommand:
 		c.OnBuild = append(slices.Clone(c.OnBuild), i.Expression)
 	default:
-		return fmt.Errorf("%s needs a build: only what changes the configuration can be given", strings.ToUpper(command.Name()))
+		return fmt.Errorf("%s needs a build (only instructions that change the configuration are allowed)", strings.ToUpper(command.Name()))
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func Ports(text string) ([]string, error) {
 	ports, protocol, _ := strings.Cut(text, "/")
 	protocol = strings.ToLower(cmp.Or(protocol, "tcp"))
 	if protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
-		return nil, fmt.Errorf("EXPOSE %s: protocol %q: must be tcp, udp or sctp", text, protocol)
+		return nil, fmt.Errorf("EXPOSE %s: unknown protocol %q: must be tcp, udp or sctp", text, protocol)
 	}
 	where, ports := cutLast(ports)
 	first, last, err := portRange(ports)
@@ -127,7 +127,7 @@ func Ports(text string) ([]string, error) {
 	}
 	if err != nil {
 		if strings.Contains(text, ",") {
-			err = fmt.Errorf("%w: several ports have spaces between them", err)
+			err = fmt.Errorf("%w (separate ports with spaces)", err)
 		}
 		return nil, fmt.Errorf("EXPOSE %s: %w", text, err)
 	}
@@ -158,7 +158,7 @@ func checkHost(text string, more int) error {
 	}
 	first, last, err := portRange(ports)
 	if err == nil && more > 0 && last-first != more {
-		err = fmt.Errorf("the ranges %s of the host and of the container are not of the same length", ports)
+		err = fmt.Errorf("the port ranges of the host (%s) and of the container have different lengths", ports)
 	}
 	return err
 }

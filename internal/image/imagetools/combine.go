@@ -86,7 +86,7 @@ func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 			continue
 		}
 		if d := p.Descriptor; len(d.Annotations) > 0 || d.Platform != nil {
-			return nil, fmt.Errorf("%s is an index: its manifests are put into the new one, so its descriptor cannot have annotations or a platform", d.Digest)
+			return nil, fmt.Errorf("%s is an index: only its manifests are added to the new index, so its descriptor cannot have annotations or a platform", d.Digest)
 		}
 		list = append(list, p.Index.Manifests...)
 	}
@@ -100,7 +100,7 @@ func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 }
 
 // ErrPlatform is the cause when no manifest matches the requested platforms.
-var ErrPlatform = errors.New("no manifest is for the given platforms")
+var ErrPlatform = errors.New("no manifest matches the platforms")
 
 func selected(want []oci.Platform, list []oci.Descriptor) ([]oci.Descriptor, error) {
 	if len(want) == 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -182,15 +181,6 @@ func (s *step) say(format string, args ...any) {
 }
 
 // Begin implements transfer.Progress.
-func (s *step) Begin(what string, size int64) (more func(int64), done func(error)) {
-	var copied atomic.Int64
-	return func(n int64) {
-			if n > 0 {
-				s.show.Count(s.id, what, copied.Add(n), size)
-			}
-		}, func(err error) {
-			if err == nil && copied.Load() < size {
-				s.show.Count(s.id, what, size, size)
-			}
-		}
+func (s *step) Begin(task string, size int64) (more func(int64), done func(error)) {
+	return transfer.Count(func(task string, done, total int64) { s.show.Count(s.id, task, done, total) }).Begin(task, size)
 }

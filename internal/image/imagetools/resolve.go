@@ -101,7 +101,7 @@ func openLayout(ctx context.Context, s Source) (transfer.Source, oci.Descriptor,
 		}
 	}
 	if dir == "" {
-		return fail(fmt.Errorf("is not an image layout (no %s in the directory)", oci.ImageLayoutFile))
+		return fail(fmt.Errorf("not an image layout (no %s in the directory)", oci.ImageLayoutFile))
 	}
 	archive, found, err := transfer.OpenArchive(ctx, dir, "")
 	if err != nil {
@@ -112,7 +112,7 @@ func openLayout(ctx context.Context, s Source) (transfer.Source, oci.Descriptor,
 		return fail(err)
 	}
 	if tag == "" && s.Name.Digest == "" && len(found) != 1 {
-		return fail(fmt.Errorf("has %d images: choose one with :TAG", len(found)))
+		return fail(fmt.Errorf("the layout has %d images\nhint: choose one with :TAG", len(found)))
 	}
 	for _, f := range found {
 		d := oci.Descriptor{MediaType: f.Desc.MediaType, Digest: f.Desc.Digest, Size: f.Desc.Size}
@@ -232,7 +232,7 @@ func attestationOf(ctx context.Context, from transfer.Source, about oci.Descript
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if m.Subject == nil || m.Subject.Digest != about.Digest {
-		return nil, fmt.Errorf("manifest %s: the registry lists it as a referrer of %s, which it is not", d.Digest, about.Digest)
+		return nil, fmt.Errorf("manifest %s does not refer to %s, although the registry lists it as a referrer", d.Digest, about.Digest)
 	}
 	found := Attestation(about.Digest, d)
 	return &found, nil

@@ -73,7 +73,7 @@ func (s *Source) layout(text string) error {
 		s.Name.Digest = digest
 	}
 	if text == "" {
-		return errors.New("names no directory")
+		return errors.New("the directory is missing")
 	}
 	s.Layout = text
 	return nil
@@ -102,11 +102,11 @@ func Infer(sources []Source, tags []image.Name) error {
 		}
 		switch len(repositories) {
 		case 0:
-			return fmt.Errorf("source %s: no tag or other source says which repository has it\nhint: write it as REPOSITORY@%s", s.Text, s.Name.Digest)
+			return fmt.Errorf("source %s: unknown repository, because there is no tag or other source\nhint: write it as REPOSITORY@%s", s.Text, s.Name.Digest)
 		case 1:
 			s.Name.Registry, s.Name.Repository = repositories[0].Registry, repositories[0].Repository
 		default:
-			return fmt.Errorf("source %s: the tags and sources are of %d repositories, so it is not clear which one has it\nhint: write it as REPOSITORY@%s", s.Text, len(repositories), s.Name.Digest)
+			return fmt.Errorf("source %s: ambiguous repository, because the tags and sources are in %d repositories\nhint: write it as REPOSITORY@%s", s.Text, len(repositories), s.Name.Digest)
 		}
 	}
 	return nil

@@ -143,7 +143,7 @@ func (a *applier) one(h *tar.Header, content io.Reader) error {
 	}
 	if e.kind == regular {
 		if e.size > a.o.MaxBytes-a.result.Bytes {
-			return fmt.Errorf("%w: its %d bytes make more than %d in all", ErrRefused, e.size, a.o.MaxBytes)
+			return fmt.Errorf("%w: its %d bytes exceed the limit of %d bytes for all files", ErrRefused, e.size, a.o.MaxBytes)
 		}
 		a.result.Bytes += e.size
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 var when = time.Unix(1700000000, 123456789)
@@ -25,47 +26,11 @@ var when = time.Unix(1700000000, 123456789)
 // archive writes a tar archive from headers. For a regular file, Linkname is the content.
 func archive(t testing.TB, headers ...tar.Header) *bytes.Buffer {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, h := range headers {
-		content := ""
-		if h.Typeflag == 0 || h.Typeflag == tar.TypeReg {
-			content, h.Linkname, h.Typeflag = h.Linkname, "", tar.TypeReg
-			h.Size = int64(len(content))
-		}
-		if h.Mode == 0 {
-			h.Mode = 0o644
-			if h.Typeflag == tar.TypeDir {
-				h.Mode = 0o755
-			}
-		}
-		if h.ModTime.IsZero() {
-			h.ModTime = when
-		}
-		if h.Format = tar.FormatPAX; h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer allows nothing but the records
-			h = tar.Header{Typeflag: h.Typeflag, PAXRecords: h.PAXRecords}
-		}
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatalf("%+v: %v", h, err)
-		}
-		if _, err := io.WriteString(w, content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return &out
+	return bytes.NewBuffer(tartest.Archive(t, when, headers...))
 }
 
-func file(name, content string) tar.Header { return tar.Header{Name: name, Linkname: content} }
-func dir(name string) tar.Header           { return tar.Header{Name: name, Typeflag: tar.TypeDir} }
-func link(name, to string) tar.Header {
-	return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
-}
-func hard(name, to string) tar.Header {
-	return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
-}
+// Short names for the headers of an archive.
+var file, dir, link, hard = tartest.File, tartest.Dir, tartest.Symlink, tartest.Hardlink
 
 func needRoot(t testing.TB) {
 	t.Helper()

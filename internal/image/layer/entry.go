@@ -100,18 +100,18 @@ func entryOf(h *tar.Header, r *rules) (entry, error) {
 // absolute names, and "/" for the root.
 func inside(what, name string) (string, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return "", fmt.Errorf("%w: %s: has a zero byte", ErrRefused, what)
+		return "", fmt.Errorf("%w: the %s contains a zero byte", ErrRefused, what)
 	}
 	if len(name) >= unix.PathMax {
-		return "", fmt.Errorf("%w: %s: %d bytes: %w", ErrRefused, what, len(name), unix.ENAMETOOLONG)
+		return "", fmt.Errorf("%w: the %s has %d bytes: %w", ErrRefused, what, len(name), unix.ENAMETOOLONG)
 	}
 	clean := path.Clean(strings.TrimLeft(name, "/"))
 	if clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", fmt.Errorf("%w: %s: .. leads out of the directory that is unpacked into", ErrRefused, what)
+		return "", fmt.Errorf("%w: the %s leads out of the target directory", ErrRefused, what)
 	}
 	for part := range strings.SplitSeq(clean, "/") {
 		if len(part) > unix.NAME_MAX {
-			return "", fmt.Errorf("%w: %s: a component of %d bytes: %w", ErrRefused, what, len(part), unix.ENAMETOOLONG)
+			return "", fmt.Errorf("%w: the %s has a component of %d bytes: %w", ErrRefused, what, len(part), unix.ENAMETOOLONG)
 		}
 	}
 	return clean, nil
@@ -126,7 +126,7 @@ func (e *entry) setOwner(r *rules) error {
 	case r.owner != nil:
 		e.uid, e.gid = r.owner.UID, r.owner.GID
 	case e.uid < 0 || e.gid < 0 || int64(e.uid) >= math.MaxUint32 || int64(e.gid) >= math.MaxUint32:
-		return fmt.Errorf("%w: owner %d:%d: out of range", ErrRefused, e.uid, e.gid)
+		return fmt.Errorf("%w: owner %d:%d is out of range", ErrRefused, e.uid, e.gid)
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (e *entry) typeOf(h *tar.Header, r *rules) (err error) {
 	case tar.TypeReg, '\x00', tar.TypeCont, tar.TypeGNUSparse:
 		e.kind, e.mode = regular, unix.S_IFREG|mode
 		if e.size < 0 {
-			return fmt.Errorf("%w: size %d", ErrRefused, e.size)
+			return fmt.Errorf("%w: negative size %d", ErrRefused, e.size)
 		}
 	case tar.TypeDir:
 		e.kind, e.mode = directory, unix.S_IFDIR|mode
@@ -157,11 +157,11 @@ func (e *entry) typeOf(h *tar.Header, r *rules) (err error) {
 		}
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		if r.plain {
-			return fmt.Errorf("%w: type %q: a context has files, directories and links only", ErrRefused, h.Typeflag)
+			return fmt.Errorf("%w: type %q: a build context may contain only files, directories and links", ErrRefused, h.Typeflag)
 		}
 		return e.deviceOf(h, mode)
 	default:
-		return fmt.Errorf("%w: type %q is not one of a file", ErrRefused, h.Typeflag)
+		return fmt.Errorf("%w: unknown type %q", ErrRefused, h.Typeflag)
 	}
 	return nil
 }
@@ -172,13 +172,13 @@ func (e *entry) deviceOf(h *tar.Header, mode uint32) error {
 		return nil
 	}
 	if h.Devmajor < 0 || h.Devmajor > 0xfff || h.Devminor < 0 || h.Devminor > 0xfffff {
-		return fmt.Errorf("%w: device %d:%d: out of range", ErrRefused, h.Devmajor, h.Devminor)
+		return fmt.Errorf("%w: device %d:%d is out of range", ErrRefused, h.Devmajor, h.Devminor)
 	}
 	e.kind, e.mode = special, unix.S_IFBLK|mode
 	if h.Typeflag == tar.TypeChar {
 		e.mode = unix.S_IFCHR | mode
 		if h.Devmajor == 0 && h.Devminor == 0 {
-			return fmt.Errorf("%w: the device 0:0 is overlay's mark of a deleted file", ErrRefused)
+			return fmt.Errorf("%w: device 0:0 is reserved for overlayfs whiteouts", ErrRefused)
 		}
 	}
 	e.device = unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))
@@ -201,7 +201,7 @@ func (e *entry) mark(h *tar.Header) error {
 		e.path = path.Join(e.dir, hidden)
 	}
 	if h.Typeflag == tar.TypeDir && e.kind != ignored {
-		return fmt.Errorf("%w: a whiteout is a file", ErrRefused)
+		return fmt.Errorf("%w: a whiteout must not be a directory", ErrRefused)
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func (e *entry) attributes(h *tar.Header, r *rules) error {
 		// These would redirect overlay to another file, or hide one.
 		if isOverlayXattr(name) {
 			if r.marks {
-				return fmt.Errorf("%w: extended attribute %s: is for overlay alone to set", ErrRefused, name)
+				return fmt.Errorf("%w: extended attribute %s is reserved for overlayfs", ErrRefused, name)
 			}
 			continue
 		}

@@ -52,7 +52,7 @@ func (a *applier) remove(dir int, at string) error {
 		err = os.RemoveAll(below(dir, path.Base(at)))
 	}
 	if err != nil {
-		return fmt.Errorf("remove what is there already: %w", err)
+		return fmt.Errorf("remove the existing file: %w", err)
 	}
 	return nil
 }

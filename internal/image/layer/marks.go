@@ -78,7 +78,7 @@ func (a *applier) hideOne(dir int, at string) error {
 		}
 	}
 	if err := unix.Mknodat(dir, base, unix.S_IFCHR, 0); err != nil {
-		return &os.PathError{Op: "make the whiteout", Path: at, Err: err}
+		return &os.PathError{Op: "create the whiteout", Path: at, Err: err}
 	}
 	return nil
 }

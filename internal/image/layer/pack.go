@@ -145,7 +145,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 		return p.mark(path.Join(path.Dir(at), whiteoutPrefix+name), &st)
 	}
 	if strings.HasPrefix(name, whiteoutPrefix) {
-		return fmt.Errorf("a name that begins with %s is the mark of a deleted file in a layer: no file can have it", whiteoutPrefix)
+		return fmt.Errorf("names that begin with %s are reserved for whiteouts", whiteoutPrefix)
 	}
 	h := &tar.Header{Name: at, Mode: int64(st.Mode & 0o7777)}
 	switch st.Mode & unix.S_IFMT {
@@ -270,7 +270,7 @@ func (p *packer) attributes(h *tar.Header, file string) (opaque bool, err error)
 		case strings.HasSuffix(name, ".opaque"):
 			opaque = size == 1 && value[0] == 'y'
 		default:
-			return false, fmt.Errorf("%s: overlay has moved this file by reference only: mount with redirect_dir=off,metacopy=off", name)
+			return false, fmt.Errorf("%s: the content of this file is in another layer\nhint: mount the overlay with redirect_dir=off,metacopy=off", name)
 		}
 	}
 	return opaque, nil

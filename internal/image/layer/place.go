@@ -135,7 +135,7 @@ func openDir(dir int, name string) (int, error) {
 // openBelow opens a path with O_PATH. No component may be a symbolic link, except the last one,
 // which is opened itself.
 func openBelow(dir int, name string, flags int) (int, error) {
-	return regularfile.PathIn(dir, name, flags|unix.O_NOFOLLOW, inLayer)
+	return regularfile.OpenPathIn(dir, name, flags|unix.O_NOFOLLOW, inLayer)
 }
 
 // implied creates a directory that the archive does not list. In a layer it only exists to hold

@@ -30,14 +30,14 @@ func Open(layers []string, userXattrs bool) (*os.File, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("merge %d layers: %w", len(layers), err)
+		return nil, fmt.Errorf("cannot mount %d layers: %w", len(layers), err)
 	}
 	return f, nil
 }
 
 func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 0 {
-		return nil, errors.New("there are none")
+		return nil, errors.New("the list of layers is empty")
 	}
 	o := Overlay{Layers: layers, UserXattrs: userXattrs}
 	if len(layers) > 1 { // overlay needs two layers
@@ -51,7 +51,7 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 1 {
 		return clone(layers[0])
 	}
-	dir := commonDir(layers)
+	dir := overlay.CommonDir(layers)
 	if err := o.mount(dir); err != nil { // no other process sees that it hides the layers
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 // alone gives the calling thread a private mount namespace.
 func alone() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		return fmt.Errorf("make a mount namespace: %w", err)
+		return fmt.Errorf("create a mount namespace: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
@@ -72,7 +72,7 @@ func alone() error {
 // lowerdir formats layers as options of mount(2). It changes to their common directory and uses
 // relative names, because the list must fit into a page.
 func lowerdir(layers []string, userXattrs bool) (string, error) {
-	dir := commonDir(layers)
+	dir := overlay.CommonDir(layers)
 	if err := unix.Chdir(dir); err != nil {
 		return "", &os.PathError{Op: "chdir", Path: dir, Err: err}
 	}
@@ -93,22 +93,12 @@ func lowerdir(layers []string, userXattrs bool) (string, error) {
 
 func mount(target string, flags uintptr, options string) error {
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("the names of the layers take %d bytes, mount(2) takes %d", len(options), os.Getpagesize()-1)
+		return fmt.Errorf("the paths of the layers need %d bytes, but mount(2) accepts only %d", len(options), os.Getpagesize()-1)
 	}
 	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
 		return fmt.Errorf("mount overlay with %s: %w", options, err)
 	}
 	return nil
-}
-
-func commonDir(layers []string) string {
-	dir := filepath.Dir(layers[0])
-	for _, l := range layers {
-		for dir != "/" && !strings.HasPrefix(l, dir+"/") {
-			dir = filepath.Dir(dir)
-		}
-	}
-	return dir
 }
 
 // clone detaches a copy of a mount from this namespace.

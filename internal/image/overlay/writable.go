@@ -69,7 +69,7 @@ func Move(mount *os.File, target string) error {
 
 func wrap(err error, o Overlay) error {
 	if err != nil {
-		return fmt.Errorf("merge %d layers below %s: %w", len(o.Layers), o.Upper, err)
+		return fmt.Errorf("cannot mount %d layers below %s: %w", len(o.Layers), o.Upper, err)
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func wrap(err error, o Overlay) error {
 // before Linux 6.8 do not support this: errors.ErrUnsupported.
 func (o Overlay) make() (*os.File, error) {
 	if len(o.Layers) > overlay.MaxLayers {
-		return nil, fmt.Errorf("overlayfs takes at most %d layers", overlay.MaxLayers)
+		return nil, fmt.Errorf("overlayfs supports at most %d layers", overlay.MaxLayers)
 	}
 	below, layers := overlay.Split(o.Layers)
 	lowest := -1
@@ -161,7 +161,7 @@ func (o Overlay) aside() (*os.File, error) {
 	if len(o.Layers) == 0 {
 		return clone(o.Upper)
 	}
-	dir := commonDir(o.Layers)
+	dir := overlay.CommonDir(o.Layers)
 	if err := o.mount(dir); err != nil {
 		return nil, err
 	}

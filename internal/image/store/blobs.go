@@ -19,7 +19,7 @@ import (
 )
 
 // ErrDigest is the cause when the received content does not match its digest.
-var ErrDigest = errors.New("the content does not have this digest")
+var ErrDigest = errors.New("the content does not match its digest")
 
 // An Opener opens a blob at an offset. If it can only start at the beginning, it returns from = 0.
 type Opener func(ctx context.Context, offset int64) (content io.ReadCloser, from int64, err error)
@@ -87,7 +87,7 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		}
 		defer func() { _ = content.Close() }()
 		if from != have && from != 0 {
-			return fmt.Errorf("asked for it from byte %d on, got it from %d", have, from)
+			return fmt.Errorf("requested the content from byte %d, received it from byte %d", have, from)
 		}
 		if from == 0 {
 			h.Reset()
@@ -108,14 +108,14 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		have += n
 	}
 	if have < d.Size {
-		return fmt.Errorf("%d bytes of %d came: %w", have, d.Size, io.ErrUnexpectedEOF)
+		return fmt.Errorf("received only %d of %d bytes: %w", have, d.Size, io.ErrUnexpectedEOF)
 	}
 	return verify(h, have, d)
 }
 
 func verify(h hash.Hash, size int64, d oci.Descriptor) error {
 	if got := hex.EncodeToString(h.Sum(nil)); size != d.Size || got != d.Digest.Encoded() {
-		return fmt.Errorf("%w: %d bytes with sha256:%s came, %d with %s were promised", ErrDigest, size, got, d.Size, d.Digest)
+		return fmt.Errorf("%w: received %d bytes with digest sha256:%s, expected %d bytes with digest %s", ErrDigest, size, got, d.Size, d.Digest)
 	}
 	return nil
 }

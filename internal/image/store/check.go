@@ -96,7 +96,7 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {
 			}
 		}
 		if !some {
-			r.wrong("%s: none of the manifests of its index is there", what)
+			r.wrong("%s: the store has none of the manifests in its index", what)
 		}
 		return
 	}
@@ -111,7 +111,7 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {
 		case err != nil:
 			r.wrong("%s: layer %d, %s: %v", what, n+1, l.Digest, err)
 		case info.Size() != l.Size:
-			r.wrong("%s: layer %d, %s: has %d bytes, the manifest says %d", what, n+1, l.Digest, info.Size(), l.Size)
+			r.wrong("%s: layer %d, %s: has %d bytes, but the manifest lists %d", what, n+1, l.Digest, info.Size(), l.Size)
 		}
 	}
 }
@@ -126,7 +126,7 @@ func (s *Store) checkLayers(ctx context.Context, r *Report) error {
 			return nil
 		}
 		if filepath.Base(s.Layer(l.Chain.String())) != name {
-			r.wrong("layers/%s: says it is %s", name, l.Chain)
+			r.wrong("layers/%s: layer.json names another layer, %s", name, l.Chain)
 		}
 		if info, err := os.Lstat(filepath.Join(dir, "fs")); err != nil || !info.IsDir() {
 			r.wrong("layers/%s: has no directory fs", name)
@@ -144,11 +144,11 @@ func (s *Store) checkUnpacked(ctx context.Context, r *Report) error {
 		for line := range strings.Lines(string(text)) {
 			chain := strings.TrimSpace(line)
 			if image.CheckDigest(chain) != nil {
-				r.wrong("unpacked/%s: %q is no digest", name, chain)
+				r.wrong("unpacked/%s: %q is not a digest", name, chain)
 			} else if l, err := readLayer(s.Layer(chain)); err != nil {
 				r.wrong("unpacked/%s: %v", name, err)
 			} else if l.Chain.String() != chain {
-				r.wrong("unpacked/%s: the layer %s is %s", name, chain, l.Chain)
+				r.wrong("unpacked/%s: the directory of layer %s contains layer %s", name, chain, l.Chain)
 			}
 		}
 		return nil
@@ -189,7 +189,7 @@ func (s *Store) checkBlobs(ctx context.Context, r *Report, read bool) error {
 		r.Blobs++
 		d := digest.NewDigestFromEncoded(digest.SHA256, name)
 		if err := image.CheckDigest(d.String()); err != nil {
-			r.wrong("blobs/sha256/%s: is not named by a digest", name)
+			r.wrong("blobs/sha256/%s: the name is not a digest", name)
 			return nil
 		}
 		if needed.blobs[d] == 0 {
@@ -208,7 +208,7 @@ func (s *Store) checkBlobs(ctx context.Context, r *Report, read bool) error {
 			return err
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); got != name {
-			r.wrong("blobs/sha256/%s: has the digest sha256:%s", name, got)
+			r.wrong("blobs/sha256/%s: the content has digest sha256:%s", name, got)
 		}
 		return nil
 	})

@@ -38,7 +38,7 @@ var bootID = "/proc/sys/kernel/random/boot_id"
 func Now() (m Moment, err error) {
 	text, err := os.ReadFile(bootID)
 	if err != nil {
-		return m, fmt.Errorf("which boot this is: %w", err)
+		return m, fmt.Errorf("cannot read the boot ID: %w", err)
 	}
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {

@@ -102,7 +102,7 @@ func (s *Store) RemoveName(ctx context.Context, text string) (gone []string, err
 			out = append(out, e)
 		}
 		if name == "" && len(gone) > 1 {
-			return nil, fmt.Errorf("image %s has several names: %q: remove them by name", text, gone)
+			return nil, fmt.Errorf("image %s has several names: %q\nhint: remove them by name", text, gone)
 		}
 		return out, nil
 	})

@@ -41,11 +41,11 @@ func Open(dir string) (*Store, error) {
 	// Other users have no access: images contain set-user-ID programs, which they could execute
 	// (CVE-2021-41091), and secrets.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the image store: %w", err)
+		return nil, fmt.Errorf("cannot create the image store: %w", err)
 	}
 	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build", "build/cache", "build/blobs", "build/files", "build/last", "build/history"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the image store: %w", err)
+			return nil, fmt.Errorf("cannot create the image store: %w", err)
 		}
 	}
 	layout := filepath.Join(dir, oci.ImageLayoutFile)
@@ -156,7 +156,7 @@ func (s *Store) FindImage(text string) (oci.Descriptor, string, error) {
 			return d, name, nil
 		}
 	}
-	return oci.Descriptor{}, "", fmt.Errorf("%w: %s: it has just gone", image.ErrNotFound, text)
+	return oci.Descriptor{}, "", fmt.Errorf("%w: %s was removed by another process", image.ErrNotFound, text)
 }
 
 // OpenImage finds an image and reads its manifest and configuration.
@@ -219,7 +219,7 @@ func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 			return nil, err
 		}
 		if i.Desc = c.best; i.Desc.Digest == "" {
-			return nil, fmt.Errorf("none of the %d manifests of its index is there", c.seen)
+			return nil, fmt.Errorf("the store has none of the %d manifests in its index", c.seen)
 		}
 	}
 	if err := s.decode(i.Desc, &i.Manifest); err != nil {

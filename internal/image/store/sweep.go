@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/dirsize"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -155,7 +155,7 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 		if l, err := readLayer(dir); err == nil && l.Blob != "" {
 			out.Bytes += l.Bytes
 		} else { // a build's step: its size was not recorded
-			out.Bytes += sizeOf(dir)
+			out.Bytes += dirsize.Sum(dir)
 		}
 		return os.Rename(dir, s.Temporary("gone-"+name)) // atomically; its files are removed below
 	}); err != nil {
@@ -180,31 +180,6 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 		}
 	}
 	return out, nil
-}
-
-// sizeOf returns the size of a file, or of the regular files below a directory. A file with several
-// names counts once.
-func sizeOf(dir string) (sum int64) {
-	seen := map[uint64]bool{}
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // files that cannot be read are not counted
-		}
-		info, err := d.Info()
-		if err != nil {
-			return nil
-		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		if ok && st.Nlink > 1 {
-			if seen[st.Ino] {
-				return nil
-			}
-			seen[st.Ino] = true
-		}
-		sum += info.Size()
-		return nil
-	})
-	return sum
 }
 
 func (s *Store) each(ctx context.Context, dir string, do func(name string) error) error {

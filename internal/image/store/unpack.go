@@ -49,7 +49,7 @@ func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 		return nil
 	}
 	if len(i.Config.RootFS.DiffIDs) != len(i.Manifest.Layers) {
-		return fmt.Errorf("image %s: its configuration has %d layers, its manifest %d", i.ID(), len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
+		return fmt.Errorf("image %s: its configuration lists %d layers, but its manifest %d", i.ID(), len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
 	}
 	var lines strings.Builder
 	var below []string
@@ -131,7 +131,7 @@ func (t Told) Write(p []byte) (int, error) {
 // sameLayer compares the whole digest, because only half of it is in the name of the directory.
 func sameLayer(found *Layer, l Layer) error {
 	if found.Chain != l.Chain {
-		return fmt.Errorf("its directory belongs to %s", found.Chain)
+		return fmt.Errorf("its directory contains another layer, %s", found.Chain)
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 		return fmt.Errorf("read the rest of the archive: %w", err)
 	}
 	if got != l.DiffID.String() {
-		return fmt.Errorf("%w: uncompressed it has %s, the configuration's rootfs.diff_ids promise %s", ErrDigest, got, l.DiffID)
+		return fmt.Errorf("%w: the uncompressed layer has %s, but rootfs.diff_ids in the configuration lists %s", ErrDigest, got, l.DiffID)
 	}
 	l.Method, l.Entries, l.Bytes, l.LeftOut = archive.Compression, result.Entries, result.Bytes, result.LeftOut
 	text, err := json.Marshal(l)

@@ -14,7 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/dirsize"
+	"github.com/minirun/minirun/internal/flock"
 )
 
 // This file lists what builds have in the store, for du and prune:
@@ -105,7 +106,7 @@ func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
 			if r.Layer == "" { // the record is damaged
 				e.ID, e.Description, e.Created = strings.TrimSuffix(filepath.Base(path), ".json"), "damaged record", info.ModTime()
 			} else {
-				e.Size = sizeOf(filepath.Join(s.Dir, "layers", r.Layer, "fs"))
+				e.Size = dirsize.Sum(filepath.Join(s.Dir, "layers", r.Layer, "fs"))
 				byLayer[r.Layer] = e
 			}
 			out = append(out, e)
@@ -157,7 +158,7 @@ func (s *Store) mountEntries(ctx context.Context) (out []*CacheEntry, err error)
 			suffix := strings.TrimPrefix(filepath.Base(fsys), "fs")
 			e := &CacheEntry{
 				ID: filepath.Base(dir)[:32] + suffix, Type: MountEntry, Description: "cache mount " + id, Mutable: true,
-				Size: sizeOf(fsys), paths: []string{fsys},
+				Size: dirsize.Sum(fsys), paths: []string{fsys},
 			}
 			if lock, err := os.Lstat(filepath.Join(dir, "lock"+suffix)); err == nil {
 				e.Created = lock.ModTime() // the lock file is never written to
@@ -181,7 +182,7 @@ func isHeld(path string) bool {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(image.Flock(f, unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+	return flock.IsHeld(f, unix.LOCK_EX)
 }
 
 // sourceEntries returns the files and repositories that were fetched (package build/source).
@@ -217,7 +218,7 @@ func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntr
 		id = id[:32]
 	}
 	return &CacheEntry{
-		ID: id, Type: kind, Description: description, Mutable: true, Size: sizeOf(path),
+		ID: id, Type: kind, Description: description, Mutable: true, Size: dirsize.Sum(path),
 		Created: info.ModTime(), Used: info.ModTime(), paths: []string{path},
 	}
 }
@@ -227,9 +228,9 @@ func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntr
 func (s *Store) internalEntries(ctx context.Context) (out []*CacheEntry, err error) {
 	path := filepath.Join(s.Dir, "build", "memo")
 	if info, err := os.Lstat(path); err == nil {
-		out = append(out, entryOf(path, info, InternalEntry, "digests of the files of contexts"))
+		out = append(out, entryOf(path, info, InternalEntry, "digests of context files"))
 	}
-	for dir, description := range map[string]string{"blobs": "digests of packed layers", "files": "lists of files that steps read", "last": "what the last builds were made from"} {
+	for dir, description := range map[string]string{"blobs": "digests of packed layers", "files": "lists of files that steps read", "last": "inputs of the last builds"} {
 		e := &CacheEntry{ID: dir, Type: InternalEntry, Description: description, Mutable: true}
 		err := s.eachIfThere(ctx, "build/"+dir, func(path string, info fs.FileInfo) error {
 			if e.Created.IsZero() || info.ModTime().Before(e.Created) {

@@ -80,7 +80,7 @@ func (a *Archive) find(ctx context.Context) ([]Found, error) {
 			return a.docker(ctx, text)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.New("is no image: it has neither index.json (OCI) nor manifest.json (docker save); a plain root file system is for: minirun import")
+			return nil, errors.New("not an image: it has neither index.json (OCI) nor manifest.json (docker save)\nhint: for an archive of a root file system, use minirun import")
 		}
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (a *Archive) read(name string) ([]byte, error) {
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
 	if err == nil && len(data) > maxDocument {
-		err = fmt.Errorf("%s: is longer than the %d bytes that are read", name, maxDocument)
+		err = fmt.Errorf("%s is too large (the limit is %d bytes)", name, maxDocument)
 	}
 	return data, err
 }
@@ -224,7 +224,7 @@ func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 		return nil, errors.Join(err, spool.Close())
 	}
 	if _, err := io.Copy(spool, plain); err != nil {
-		return nil, errors.Join(fmt.Errorf("spool it: %w", err), spool.Close())
+		return nil, errors.Join(fmt.Errorf("copy it to a temporary file: %w", err), spool.Close())
 	}
 	return spool, f.Close()
 }
@@ -262,7 +262,7 @@ func (m *members) list(ctx context.Context) error {
 			m.at[name] = member{link: memberName(h.Linkname)}
 		}
 	}
-	return fmt.Errorf("more than %d members", maxMembers)
+	return fmt.Errorf("the archive has more than %d members", maxMembers)
 }
 
 func (m *members) open(name string) (io.ReadSeekCloser, error) {

@@ -50,7 +50,7 @@ func readAll(ctx context.Context, from Source, d oci.Descriptor, limit int64) ([
 		return nil, err
 	}
 	if d.Size > limit {
-		return nil, fmt.Errorf("%d bytes are more than the %d that are read", d.Size, limit)
+		return nil, fmt.Errorf("too large: %d bytes (the limit is %d)", d.Size, limit)
 	}
 	content, _, err := from.Open(ctx, d, 0)
 	if err != nil {
@@ -62,9 +62,9 @@ func readAll(ctx context.Context, from Source, d oci.Descriptor, limit int64) ([
 	case err != nil:
 		return nil, err
 	case int64(len(text)) > limit:
-		return nil, fmt.Errorf("has more than the %d bytes that are read", limit)
+		return nil, fmt.Errorf("too large (the limit is %d bytes)", limit)
 	case digest.FromBytes(text) != d.Digest || d.Size > 0 && d.Size != int64(len(text)):
-		return nil, fmt.Errorf("%w: %d bytes with %s came", store.ErrDigest, len(text), digest.FromBytes(text))
+		return nil, fmt.Errorf("%w: received %d bytes with digest %s", store.ErrDigest, len(text), digest.FromBytes(text))
 	}
 	return text, nil
 }

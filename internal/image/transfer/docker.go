@@ -60,7 +60,7 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 		return Found{}, fmt.Errorf("%s: %w", one.Config, err)
 	}
 	if len(c.RootFS.DiffIDs) != len(one.Layers) {
-		return Found{}, fmt.Errorf("%d Layers, the configuration has %d", len(one.Layers), len(c.RootFS.DiffIDs))
+		return Found{}, fmt.Errorf("it lists %d layers, but its configuration %d", len(one.Layers), len(c.RootFS.DiffIDs))
 	}
 	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Config: a.made(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
 	for n, name := range one.Layers {

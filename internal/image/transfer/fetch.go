@@ -22,6 +22,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/platforms"
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
@@ -43,6 +44,25 @@ type Progress interface {
 	// Begin announces a task and its size in bytes. The returned functions are called for progress,
 	// with the number of further bytes, and at the end.
 	Begin(what string, size int64) (more func(int64), done func(error))
+}
+
+// Count reports how many bytes of a task are done. It is called concurrently.
+type Count func(task string, done, total int64)
+
+// Begin implements [Progress].
+func (c Count) Begin(task string, size int64) (more func(int64), done func(error)) {
+	var copied atomic.Int64
+	c(task, 0, size)
+	more = func(n int64) {
+		if n != 0 {
+			c(task, copied.Add(n), size)
+		}
+	}
+	return more, func(err error) {
+		if err == nil && copied.Load() < size {
+			c(task, size, size)
+		}
+	}
 }
 
 // Options select which parts of an image are fetched.
@@ -104,7 +124,7 @@ func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
 		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if fields.Schema == 1 || fields.FSLayers != nil {
-		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
+		return d, fmt.Errorf("manifest %s has schema 1 (Docker before 2016), which is not supported\nhint: push the image again with a newer tool", d.Digest)
 	}
 	if err := checkKind(d, document); err != nil {
 		return d, err
@@ -177,7 +197,7 @@ func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 		}
 	}
 	if best < 0 {
-		return oci.Descriptor{}, fmt.Errorf("has no image for %s, but for %s: choose one with --platform", platforms.Format(want), strings.Join(have, ", "))
+		return oci.Descriptor{}, fmt.Errorf("no image for %s (available: %s)\nhint: choose a platform with --platform", platforms.Format(want), strings.Join(have, ", "))
 	}
 	return list[best], nil
 }
@@ -189,7 +209,7 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if m.Config.Digest == "" {
-		return fmt.Errorf("manifest %s: names no configuration", d.Digest)
+		return fmt.Errorf("manifest %s has no configuration", d.Digest)
 	}
 	if err := image.CheckManifest(len(m.Layers)); err != nil {
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
@@ -268,7 +288,7 @@ func (f *fetcher) document(ctx context.Context, d oci.Descriptor) ([]byte, error
 		return nil, err
 	}
 	if d.Size > maxDocument {
-		return nil, fmt.Errorf("manifest %s: %d bytes are more than the %d that are read", d.Digest, d.Size, maxDocument)
+		return nil, fmt.Errorf("manifest %s is too large: %d bytes (the limit is %d)", d.Digest, d.Size, maxDocument)
 	}
 	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
 		return f.open(ctx, d, offset)

@@ -82,5 +82,5 @@ func openURL(ctx context.Context, o outbound.Origin, url string, offset int64) (
 	case http.StatusPartialContent:
 		return answer.Body, offset, nil
 	}
-	return nil, 0, errors.Join(fmt.Errorf("the server answers %s", answer.Status), answer.Body.Close())
+	return nil, 0, errors.Join(fmt.Errorf("the server returned %s", answer.Status), answer.Body.Close())
 }

@@ -29,7 +29,7 @@ import (
 // registry already has are not sent again.
 func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to image.Name, jobs int, p Progress) error {
 	if to.Tag == "" {
-		return fmt.Errorf("push %s: needs a tag", to)
+		return fmt.Errorf("push %s: the name has no tag", to)
 	}
 	if err := whole(s, i); err != nil {
 		return fmt.Errorf("push %s: %w", to, err)
@@ -84,7 +84,7 @@ func beginsUploadAgain(ctx context.Context, server string, err error) bool {
 			cause = fmt.Sprintf("upload: %d %s", answered.StatusCode, http.StatusText(answered.StatusCode))
 		}
 	case errors.As(err, &sent) && sent.Op != "Get" && sent.Op != "Head" && retry.IsCut(err):
-		cause = "upload: the connection was cut"
+		cause = "upload: the connection was closed"
 	}
 	return cause != "" && retry.Default.Pause(ctx, server, cause)
 }
@@ -111,7 +111,7 @@ func whole(s *store.Store, i *store.Image) error {
 		if m.Platform != nil {
 			what = platforms.Format(*m.Platform)
 		}
-		return fmt.Errorf("of its index the image for %s was not fetched: minirun pull --all-platforms %s", what, i.Name)
+		return fmt.Errorf("the image for %s in its index was not pulled\nhint: minirun pull --all-platforms %s", what, i.Name)
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (a artifact) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 			return artifactLayer{a, d, h}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: is not one of its layers", h)
+	return nil, fmt.Errorf("%s is not a layer of the artifact", h)
 }
 
 type artifactLayer struct {

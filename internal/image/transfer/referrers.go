@@ -61,10 +61,10 @@ func (r *Registry) index(ctx context.Context, from string) (index oci.Index, fou
 		return index, false, err
 	}
 	if len(text) > maxDocument {
-		return index, false, fmt.Errorf("has more than the %d bytes that are read", maxDocument)
+		return index, false, fmt.Errorf("the response is too large (the limit is %d bytes)", maxDocument)
 	}
 	if err := json.Unmarshal(text, &index); err != nil {
-		return index, false, fmt.Errorf("the answer is not an index: %w", err)
+		return index, false, fmt.Errorf("the response is not an index: %w", err)
 	}
 	return index, true, image.CheckIndex(len(index.Manifests))
 }

@@ -163,7 +163,7 @@ func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (o
 		}
 		found = &got.Descriptor
 		if mediaType = manifestType(string(got.MediaType), got.Manifest); mediaType == "" {
-			return oci.Descriptor{}, fmt.Errorf("the answer is not a manifest: its Content-Type is %q", got.MediaType)
+			return oci.Descriptor{}, fmt.Errorf("the response is not a manifest (its Content-Type is %q)", got.MediaType)
 		}
 	}
 	return oci.Descriptor{MediaType: mediaType, Digest: digest.Digest(found.Digest.String()), Size: found.Size}, nil
@@ -177,8 +177,8 @@ func getManifest(ctx context.Context, ref name.Reference, trip http.RoundTripper
 		if err != nil || !bytes.HasPrefix(bytes.TrimSpace(got.Manifest), []byte("{")) || json.Valid(got.Manifest) {
 			return got, err
 		}
-		if !retry.Default.Wait(ctx, ref.Context().RegistryStr(), "the manifest ended early", failures) {
-			return nil, fmt.Errorf("the manifest is not complete: %d bytes came", len(got.Manifest))
+		if !retry.Default.Wait(ctx, ref.Context().RegistryStr(), "the manifest was truncated", failures) {
+			return nil, fmt.Errorf("the manifest is incomplete: received %d bytes", len(got.Manifest))
 		}
 	}
 }
@@ -199,11 +199,11 @@ func explained(err error) error {
 	if errors.As(err, &t) {
 		switch t.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return fmt.Errorf("%w: no such repository, or none for these credentials: log in with docker login or podman login --authfile ~/.docker/config.json", err)
+			return fmt.Errorf("%w: the repository does not exist, or these credentials cannot access it\nhint: log in with docker login, or podman login --authfile ~/.docker/config.json", err)
 		case http.StatusNotFound:
 			return fmt.Errorf("%w: no such tag or repository", err)
 		case http.StatusTooManyRequests:
-			return fmt.Errorf("%w: too many requests: log in, or set a mirror in /etc/%s", err, RegistriesFile)
+			return fmt.Errorf("%w: too many requests\nhint: log in, or configure a mirror in /etc/%s", err, RegistriesFile)
 		}
 	}
 	var untrusted *tls.CertificateVerificationError
@@ -212,7 +212,7 @@ func explained(err error) error {
 	}
 	var plain *outbound.PlainError
 	if errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch) {
-		return fmt.Errorf("%w: without TLS others can read what is sent, credentials too\nhint: if the registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
+		return fmt.Errorf("%w: without TLS, others can read the requests and their credentials\nhint: if the registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
 	}
 	return err
 }

@@ -40,7 +40,7 @@ type sink interface {
 func Save(ctx context.Context, s *store.Store, images []Saved, dir string, out io.Writer, p Progress) error {
 	if dir != "" {
 		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
-			return fmt.Errorf("save: %s has images already: give a new directory", dir)
+			return fmt.Errorf("save: %s already contains an image layout\nhint: choose a new directory", dir)
 		}
 		if err := atomicfile.CheckDirectory(dir); err != nil {
 			return fmt.Errorf("save: %w", err)

@@ -50,7 +50,8 @@ var archs = []arch{
 	{"X86_64", "arch/x86/entry/syscalls/syscall_64.tbl", []string{"common", "64"}, 0, "amd64"},
 	{"X32", "arch/x86/entry/syscalls/syscall_64.tbl", []string{"common", "x32"}, 0x40000000, ""},
 	{"ARM", "arch/arm/tools/syscall.tbl", []string{"common"}, 0, "arm"},
-	{"AARCH64", "arch/arm64/tools/syscall_64.tbl", []string{"common", "64", "renameat", "rlimit", "memfd_secret"}, 0, "arm64"},
+	{"AARCH64", "arch/arm64/tools/syscall_64.tbl", []string{"common", "64", "renameat", "rlimit", "memfd_secret"}, 0,
+		"arm64"},
 	{"MIPS", "arch/mips/kernel/syscalls/syscall_o32.tbl", []string{"o32"}, 4000, "mips"},
 	{"MIPS64", "arch/mips/kernel/syscalls/syscall_n64.tbl", []string{"common", "n64"}, 5000, "mips64"},
 	{"MIPS64N32", "arch/mips/kernel/syscalls/syscall_n32.tbl", []string{"n32"}, 6000, ""},
@@ -207,7 +208,8 @@ func render(tables []map[string]int) []byte {
 	sort.Strings(names)
 
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// callNames holds the names of all system calls, sorted, one after the other.\nconst callNames = \"\" +\n")
+	fmt.Fprintf(&b, "// callNames holds the names of all system calls, sorted, one after the other.\n"+
+		"const callNames = \"\" +\n")
 	for i, name := range names {
 		id[name] = i
 		plus := " +"
@@ -228,7 +230,8 @@ func render(tables []map[string]int) []byte {
 	b.WriteString("\n}\n")
 	fmt.Fprintf(&b, "\nconst (\nidSocketcall = %d\nidIPC = %d\n)\n", id["socketcall"], id["ipc"])
 	for i, a := range archs {
-		fmt.Fprintf(&b, "\n// calls%s gives the number of each name in callNames, or -1.\nvar calls%s = [len(callEnds)]int32{", a.ident, a.ident)
+		fmt.Fprintf(&b, "\n// calls%s gives the number of each name in callNames, or -1.\n"+
+			"var calls%s = [len(callEnds)]int32{", a.ident, a.ident)
 		for j, name := range names {
 			nr, ok := tables[i][name]
 			if !ok {

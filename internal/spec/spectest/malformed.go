@@ -120,6 +120,7 @@ func syntax(doc []byte) []Case {
 		{"nested too deep", "extension", replace(`"ociVersion"`,
 			`"extension": `+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`, "ociVersion"`)},
 		{"a key twice in two spellings", "root.PATH", replace(`"path": "rootfs"`, `"path": "rootfs", "PATH": "other"`)},
-		{"a key twice in an extension", "extension.a", replace(`"ociVersion"`, `"extension": {"a": 1, "a": 2}, "ociVersion"`)},
+		{"a key twice in an extension", "extension.a", replace(`"ociVersion"`,
+			`"extension": {"a": 1, "a": 2}, "ociVersion"`)},
 	}
 }

@@ -18,8 +18,8 @@ import (
 // A Manager is a connection to the system's systemd or the user's.
 type Manager struct {
 	systemd *bus.Conn
-	calls   *dbus.Conn
-	who     string
+	calls   *dbus.Conn // for methods that go-systemd does not have
+	name    string     // for messages: "systemd", "the user's systemd"
 }
 
 // Do executes a request and returns the answer.
@@ -52,10 +52,10 @@ func Do(ctx context.Context, r *systemd.Request) (answer string, err error) {
 
 // Open connects to systemd. The connection ends with the context.
 func Open(ctx context.Context, user bool) (*Manager, error) {
-	m := &Manager{who: "systemd"}
+	m := &Manager{name: "systemd"}
 	dial := func() (*dbus.Conn, error) { return dial(ctx, "unix:path=/run/dbus/system_bus_socket", os.Geteuid()) }
 	if user {
-		m.who = "the user's systemd"
+		m.name = "the user's systemd"
 		address, err := userBus()
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func Open(ctx context.Context, user bool) (*Manager, error) {
 		return c, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", m.who, late(ctx, err))
+		return nil, fmt.Errorf("connect to %s: %w", m.name, explainTimeout(ctx, err))
 	}
 	if err := m.checkVersion(); err != nil {
 		m.Close()
@@ -108,7 +108,9 @@ func userBus() (string, error) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return "unix:path=" + dir + "/bus", nil
 	}
-	return "", errors.New("connect to the user's systemd: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set: log in as the user (su and sudo make no session), or loginctl enable-linger and export XDG_RUNTIME_DIR=/run/user/$UID")
+	return "", errors.New("connect to the user's systemd: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set\n" +
+		"hint: log in as the user (su and sudo create no session), or run loginctl enable-linger and " +
+		"export XDG_RUNTIME_DIR=/run/user/$UID")
 }
 
 // hostUID returns the user ID of this process outside its user namespace: the one that
@@ -118,11 +120,11 @@ func hostUID() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return outside(string(text), os.Geteuid())
+	return mapToHost(string(text), os.Geteuid())
 }
 
-// outside maps an ID through the lines of uid_map (user_namespaces(7)).
-func outside(text string, id int) (int, error) {
+// mapToHost maps an ID of this user namespace through the lines of uid_map (user_namespaces(7)).
+func mapToHost(text string, id int) (int, error) {
 	for line := range strings.Lines(text) {
 		var inside, host, size int
 		if n, _ := fmt.Sscan(line, &inside, &host, &size); n == 3 && id >= inside && id-inside < size {
@@ -135,20 +137,20 @@ func outside(text string, id int) (int, error) {
 // Close closes the connection.
 func (m *Manager) Close() { m.systemd.Close() }
 
-// oldest is the first version of systemd with all the properties of Limits.
-const oldest = 244
+// minVersion is the first version of systemd with all the properties of Limits.
+const minVersion = 244
 
 func (m *Manager) checkVersion() error {
 	text, err := m.systemd.GetManagerProperty("Version")
 	if err != nil {
-		return fmt.Errorf("ask %s for its version: %w", m.who, err)
+		return fmt.Errorf("ask %s for its version: %w", m.name, err)
 	}
 	digits := strings.TrimLeft(text, `"v`)
 	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		digits = digits[:i]
 	}
-	if n, err := strconv.Atoi(digits); err != nil || n < oldest {
-		return fmt.Errorf("--systemd-cgroup: %s is version %s: minirun needs %d", m.who, text, oldest)
+	if n, err := strconv.Atoi(digits); err != nil || n < minVersion {
+		return fmt.Errorf("--systemd-cgroup: %s is version %s, but minirun needs version %d or newer", m.name, text, minVersion)
 	}
 	return nil
 }
@@ -158,7 +160,7 @@ func (m *Manager) checkVersion() error {
 func (m *Manager) ControlGroup() (string, error) {
 	text, err := m.systemd.GetManagerProperty("ControlGroup")
 	if err != nil {
-		return "", fmt.Errorf("ask %s for its cgroup: %w", m.who, err)
+		return "", fmt.Errorf("ask %s for its cgroup: %w", m.name, err)
 	}
 	path, err := strconv.Unquote(text)
 	return strings.TrimSuffix(path, "/"), err
@@ -167,25 +169,25 @@ func (m *Manager) ControlGroup() (string, error) {
 // Start creates the unit, with the process named in its properties inside.
 func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Property) error {
 	err := m.start(ctx, u, properties)
-	for until := time.Now().Add(lingering); isError(err, "UnitExists") && m.ending(ctx, u) && time.Now().Before(until); {
+	for until := time.Now().Add(forgetTimeout); isError(err, "UnitExists") && m.isEnding(ctx, u) && time.Now().Before(until); {
 		time.Sleep(2 * time.Millisecond)
 		err = m.start(ctx, u, properties)
 	}
 	if isError(err, "UnitExists") {
-		return fmt.Errorf("%s already has a unit %s: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
+		return fmt.Errorf("%s already has a unit %s: choose another name, or stop it with systemctl stop: %w", m.name, u.Name, err)
 	}
 	if err != nil {
-		return fmt.Errorf("have %s start %s in %s: %w", m.who, u.Name, u.Slice, late(ctx, err))
+		return fmt.Errorf("ask %s to start %s in %s: %w", m.name, u.Name, u.Slice, explainTimeout(ctx, err))
 	}
 	return nil
 }
 
-// lingering is how long systemd may need to forget a unit whose cgroup no longer
+// forgetTimeout is how long systemd may need to forget a unit whose cgroup no longer
 // exists: a container of the same name has just exited.
-const lingering = 2 * time.Second
+const forgetTimeout = 2 * time.Second
 
-// ending reports whether a unit has stopped but is not forgotten yet.
-func (m *Manager) ending(ctx context.Context, u *systemd.Unit) bool {
+// isEnding reports whether a unit has stopped but is not forgotten yet.
+func (m *Manager) isEnding(ctx context.Context, u *systemd.Unit) bool {
 	p, err := m.systemd.GetUnitPropertyContext(ctx, u.Name, "ActiveState")
 	if err != nil {
 		return isError(err, "NoSuchUnit")
@@ -211,9 +213,9 @@ func (m *Manager) start(ctx context.Context, u *systemd.Unit, properties []Prope
 // await waits for the result of a job.
 func await(ctx context.Context, result <-chan string) error {
 	select {
-	case is := <-result:
-		if is != "done" {
-			return fmt.Errorf("the job's result is %q: see journalctl", is)
+	case r := <-result:
+		if r != "done" {
+			return fmt.Errorf("the job's result is %q: see journalctl", r)
 		}
 		return nil
 	case <-ctx.Done():
@@ -227,7 +229,7 @@ func (m *Manager) Set(ctx context.Context, u *systemd.Unit, properties []Propert
 		return nil
 	}
 	if err := m.systemd.SetUnitPropertiesContext(ctx, u.Name, true, properties...); err != nil {
-		return fmt.Errorf("have %s change %s: %w", m.who, u.Name, late(ctx, err))
+		return fmt.Errorf("ask %s to change %s: %w", m.name, u.Name, explainTimeout(ctx, err))
 	}
 	return nil
 }
@@ -241,10 +243,10 @@ func (m *Manager) Stop(ctx context.Context, u *systemd.Unit) error {
 		err = await(ctx, result)
 	}
 	if err != nil && !isError(err, "NoSuchUnit") {
-		return fmt.Errorf("have %s stop %s: %w", m.who, u.Name, late(ctx, err))
+		return fmt.Errorf("ask %s to stop %s: %w", m.name, u.Name, explainTimeout(ctx, err))
 	}
 	if err := m.systemd.ResetFailedUnitContext(ctx, u.Name); err != nil && !isError(err, "NoSuchUnit") {
-		return fmt.Errorf("have %s forget %s: %w", m.who, u.Name, late(ctx, err))
+		return fmt.Errorf("ask %s to forget %s: %w", m.name, u.Name, explainTimeout(ctx, err))
 	}
 	return nil
 }
@@ -257,7 +259,7 @@ func (m *Manager) Attach(ctx context.Context, u *systemd.Unit, below string, pid
 	call := m.calls.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1").CallWithContext(ctx,
 		"org.freedesktop.systemd1.Manager.AttachProcessesToUnit", 0, u.Name, below, []uint32{uint32(pid)})
 	if call.Err != nil {
-		return fmt.Errorf("have %s move process %d into %s: %w", m.who, pid, u.Name, late(ctx, call.Err))
+		return fmt.Errorf("ask %s to move process %d into %s: %w", m.name, pid, u.Name, explainTimeout(ctx, call.Err))
 	}
 	return nil
 }
@@ -267,11 +269,11 @@ func isError(err error, name string) bool {
 	return errors.As(err, &e) && e.Name == "org.freedesktop.systemd1."+name
 }
 
-// late returns an error about the timeout if the context's time was up: the bus only
+// explainTimeout returns an error about the timeout if the context's time was up: the bus only
 // reports that it was closed.
-func late(ctx context.Context, err error) error {
+func explainTimeout(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer in time: is it stopped, or the bus? %w", err)
+		return fmt.Errorf("no answer in time (is it stopped, or is the bus?): %w", err)
 	}
 	return err
 }

@@ -15,7 +15,7 @@ import (
 	bus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -23,7 +23,7 @@ import (
 // A Property is a property of a unit.
 type Property = bus.Property
 
-func property(name string, value any) Property {
+func newProperty(name string, value any) Property {
 	return Property{Name: name, Value: dbus.MakeVariant(value)}
 }
 
@@ -32,28 +32,28 @@ func property(name string, value any) Property {
 // requested.
 func Properties(r *systemd.Request) ([]Property, error) {
 	p := []Property{
-		property("Description", "minirun container "+r.ID),
-		property("Slice", r.Unit.Slice),
-		property("PIDs", []uint32{uint32(r.Pid)}),
-		property("Delegate", true),
+		newProperty("Description", "minirun container "+r.ID),
+		newProperty("Slice", r.Unit.Slice),
+		newProperty("PIDs", []uint32{uint32(r.Pid)}),
+		newProperty("Delegate", true),
 		// systemd would stop the container early during shutdown, and order it after
 		// units that it does not need.
-		property("DefaultDependencies", false),
+		newProperty("DefaultDependencies", false),
 		// A scope whose process was killed by the OOM killer would stay in the failed
 		// state and occupy its name.
-		property("CollectMode", "inactive-or-failed"),
-		property("MemoryAccounting", true), property("CPUAccounting", true), property("IOAccounting", true), property("TasksAccounting", true),
+		newProperty("CollectMode", "inactive-or-failed"),
+		newProperty("MemoryAccounting", true), newProperty("CPUAccounting", true), newProperty("IOAccounting", true), newProperty("TasksAccounting", true),
 	}
 	limits := Limits(r.Values)
 	if !slices.ContainsFunc(limits, func(l Property) bool { return l.Name == "TasksMax" }) {
-		limits = append(limits, property("TasksMax", uint64(math.MaxUint64))) // overrides systemd's default limit
+		limits = append(limits, newProperty("TasksMax", uint64(math.MaxUint64))) // overrides systemd's default limit
 	}
-	own, err := annotated(r.Annotations)
+	requested, err := annotationProperties(r.Annotations)
 	if err != nil {
 		return nil, err
 	}
 	p = append(p, limits...)
-	for _, o := range own {
+	for _, o := range requested {
 		p = slices.DeleteFunc(p, func(q Property) bool { return q.Name == o.Name })
 		p = append(p, o)
 	}
@@ -61,25 +61,25 @@ func Properties(r *systemd.Request) ([]Property, error) {
 }
 
 // Limits returns the values of a cgroup for which systemd has a property.
-func Limits(values []cgroups.Value) (out []Property) {
+func Limits(values []resources.Value) (out []Property) {
 	for i := range values {
 		v := &values[i]
 		if !v.V2 {
 			continue
 		}
 		if name, ok := bytesProperty[v.File]; ok {
-			if n, ok := number(v.Value); ok {
-				out = append(out, property(name, n))
+			if n, ok := parseLimit(v.Value); ok {
+				out = append(out, newProperty(name, n))
 			}
 			continue
 		}
 		switch v.File {
 		case "cpu.max":
-			out = append(out, quota(v.Value)...)
+			out = append(out, quotaProperties(v.Value)...)
 		case "cpuset.cpus":
-			out = append(out, mask("AllowedCPUs", v.Value)...)
+			out = append(out, maskProperty("AllowedCPUs", v.Value)...)
 		case "cpuset.mems":
-			out = append(out, mask("AllowedMemoryNodes", v.Value)...)
+			out = append(out, maskProperty("AllowedMemoryNodes", v.Value)...)
 		}
 	}
 	return out
@@ -91,9 +91,9 @@ var bytesProperty = map[string]string{
 	"memory.swap.max": "MemorySwapMax", "pids.max": "TasksMax", "cpu.weight": "CPUWeight", "io.weight": "IOWeight",
 }
 
-// number parses the value of a cgroup file; no limit is the largest number, which
+// parseLimit parses the value of a cgroup file; no limit is the largest number, which
 // systemd calls infinity.
-func number(s string) (uint64, bool) {
+func parseLimit(s string) (uint64, bool) {
 	s = strings.TrimPrefix(strings.TrimSpace(s), "default ")
 	if s == "max" || s == "-1" {
 		return math.MaxUint64, true
@@ -102,13 +102,13 @@ func number(s string) (uint64, bool) {
 	return n, err == nil
 }
 
-// quota converts "20000 50000" of cpu.max to processor time per second. systemd rounds
+// quotaProperties converts "20000 50000" of cpu.max to processor time per second. systemd rounds
 // it up to hundredths of a processor; the file, which minirun writes afterwards, is
 // exact.
-func quota(s string) []Property {
+func quotaProperties(s string) []Property {
 	const second, step = 1_000_000, 10_000
 	limit, period, _ := strings.Cut(s, " ")
-	n, ok := number(limit)
+	n, ok := parseLimit(limit)
 	if !ok {
 		return nil
 	}
@@ -116,16 +116,16 @@ func quota(s string) []Property {
 	p := uint64(100_000)
 	if given, err := strconv.ParseUint(period, 10, 64); err == nil && given > 0 {
 		p = given
-		out = append(out, property("CPUQuotaPeriodUSec", p))
+		out = append(out, newProperty("CPUQuotaPeriodUSec", p))
 	}
 	if n != math.MaxUint64 {
 		n = (n*second/p + step - 1) / step * step
 	}
-	return append(out, property("CPUQuotaPerSecUSec", n))
+	return append(out, newProperty("CPUQuotaPerSecUSec", n))
 }
 
-// mask converts a list such as "0-3,7" to bits, the lowest in the first byte.
-func mask(name, list string) []Property {
+// maskProperty converts a list such as "0-3,7" to bits, the lowest in the first byte.
+func maskProperty(name, list string) []Property {
 	ranges, ok := spec.ParseList(list)
 	if !ok {
 		return nil
@@ -139,21 +139,21 @@ func mask(name, list string) []Property {
 			bits[n/8] |= 1 << (n % 8)
 		}
 	}
-	return []Property{property(name, bits)}
+	return []Property{newProperty(name, bits)}
 }
 
 // Prefix begins an annotation that sets a property: its value is in GVariant text
 // format, such as "uint64 5" or "'kill'", as for runc and crun.
 const Prefix = "org.systemd.property."
 
-// annotated returns the properties that annotations request.
-func annotated(annotations map[string]string) (out []Property, err error) {
+// annotationProperties returns the properties that annotations request.
+func annotationProperties(annotations map[string]string) (out []Property, err error) {
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		name, ok := strings.CutPrefix(key, Prefix)
 		if !ok {
 			continue
 		}
-		if name == "Slice" || name == "PIDs" || !plainName(name) {
+		if name == "Slice" || name == "PIDs" || !isPlainName(name) {
 			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property that minirun does not set itself", Got: strconv.Quote(name)}
 		}
 		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
@@ -162,7 +162,7 @@ func annotated(annotations map[string]string) (out []Property, err error) {
 		}
 		// Times are written in seconds and passed in microseconds.
 		if seconds, ok := strings.CutSuffix(name, "Sec"); ok && !strings.HasSuffix(name, "USec") {
-			micro, ok := microseconds(value.Value())
+			micro, ok := toMicroseconds(value.Value())
 			if !ok {
 				return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a number of seconds", Got: strconv.Quote(annotations[key])}
 			}
@@ -173,7 +173,7 @@ func annotated(annotations map[string]string) (out []Property, err error) {
 	return out, nil
 }
 
-func plainName(name string) bool {
+func isPlainName(name string) bool {
 	for i := range len(name) {
 		if ch := name[i]; (ch < 'a' || ch > 'z') && (ch < 'A' || ch > 'Z') && (i == 0 || ch < '0' || ch > '9') {
 			return false
@@ -182,7 +182,7 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-func microseconds(seconds any) (uint64, bool) {
+func toMicroseconds(seconds any) (uint64, bool) {
 	const each = 1_000_000
 	switch n := seconds.(type) {
 	case float64:

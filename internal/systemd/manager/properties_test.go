@@ -7,7 +7,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/systemd"
 )
 
@@ -19,8 +20,8 @@ func text(list []Property) string {
 	return strings.Join(out, " ")
 }
 
-func TestLimits(t *testing.T) {
-	host := &cgroups.Host{Mode: cgroups.V2, V2: &cgroups.Hierarchy{Mount: "/sys/fs/cgroup", Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}}}
+func TestLimitProperties(t *testing.T) {
+	machine := &host.Host{Mode: host.V2, V2: &host.Hierarchy{Mount: "/sys/fs/cgroup", Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}}}
 	p := func(n int64) *int64 { return &n }
 	u := func(n uint64) *uint64 { return &n }
 	for want, r := range map[string]specs.LinuxResources{
@@ -36,7 +37,7 @@ func TestLimits(t *testing.T) {
 		"AllowedCPUs=@ay [0x8d, 0x1] AllowedMemoryNodes=@ay [0x1]":  {CPU: &specs.LinuxCPU{Cpus: "0,2-3,7-8", Mems: "0"}},
 		"MemoryHigh=@t 4096":                                        {Unified: map[string]string{"memory.high": "4096"}},
 	} {
-		values, err := cgroups.CompileLimits(host, &r)
+		values, err := resources.CompileLimits(machine, &r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +47,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestProperties(t *testing.T) {
+func TestUnitProperties(t *testing.T) {
 	r := &systemd.Request{ID: "box", Pid: 7, Unit: systemd.Unit{Name: "minirun-box.scope", Slice: "a.slice"}}
 	const plain = `Slice="a.slice" PIDs=@au [7] Delegate=true DefaultDependencies=false `
 	for want, annotations := range map[string]map[string]string{
@@ -72,16 +73,16 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-func TestOutside(t *testing.T) {
+func TestMapToHost(t *testing.T) {
 	for text, want := range map[string]int{"0 0 4294967295\n": 0, "         0       1000          1\n         1     100000      65536\n": 1000} {
-		if got, err := outside(text, 0); got != want || err != nil {
+		if got, err := mapToHost(text, 0); got != want || err != nil {
 			t.Errorf("%q: %d, %v", text, got, err)
 		}
 	}
-	if got, err := outside("0 1000 1\n1 100000 65536\n", 8); got != 100007 || err != nil {
+	if got, err := mapToHost("0 1000 1\n1 100000 65536\n", 8); got != 100007 || err != nil {
 		t.Errorf("%d, %v", got, err)
 	}
-	if _, err := outside("1 5 1\n", 0); err == nil {
+	if _, err := mapToHost("1 5 1\n", 0); err == nil {
 		t.Error("a user that is not in the map")
 	}
 }

@@ -112,9 +112,9 @@ func (r report) calls(names []string) {
 		case "getcwd-null":
 			_, _, errno = unix.RawSyscall(unix.SYS_GETCWD, 0, 0, 0)
 		case "mkdir-null":
-			_, _, errno = unix.RawSyscall(unix.SYS_MKDIR, 0, 0, 0)
+			_, _, errno = unix.RawSyscall(sysMkdir, 0, 0, 0)
 		case "chmod-null":
-			_, _, errno = unix.RawSyscall(unix.SYS_CHMOD, 0, 0, 0)
+			_, _, errno = unix.RawSyscall(sysChmod, 0, 0, 0)
 		case "mount-null":
 			_, _, errno = unix.RawSyscall6(unix.SYS_MOUNT, 0, 0, 0, 0, 0, 0)
 		case "unshare-user":

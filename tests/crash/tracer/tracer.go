@@ -104,7 +104,7 @@ type session struct {
 	c       *Command
 	leader  int
 	threads map[int]*thread
-	ended   bool // the command has ended
+	ended   bool // the command ended
 	limited atomic.Bool
 	outcome Outcome
 }

@@ -65,9 +65,10 @@ func (d *daemon) Solve(ctx context.Context, req *controlapi.SolveRequest) (*cont
 	return &controlapi.SolveResponse{ExporterResponse: response}, nil
 }
 
-func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveRequest, caller session.Caller) (map[string]string, error) {
+func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveRequest,
+	caller session.Caller) (map[string]string, error) {
 	for _, e := range req.Entitlements {
-		if err := d.allowed(e); err != nil {
+		if err := d.checkEntitlement(e); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +78,7 @@ func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveReque
 	case req.Frontend == "":
 		return d.solveGateway(ctx, b, req, caller)
 	}
-	if err := knownFrontend(req.Frontend, req.FrontendAttrs); err != nil {
+	if err := checkFrontend(req.Frontend, req.FrontendAttrs); err != nil {
 		return nil, err
 	}
 	j := d.newJob(b, req, caller)
@@ -85,16 +86,16 @@ func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveReque
 	return j.run(ctx, req.Frontend, req.FrontendAttrs, req.FrontendInputs)
 }
 
-func knownFrontend(frontend string, attrs map[string]string) error {
+func checkFrontend(frontend string, attrs map[string]string) error {
 	if frontend == "dockerfile.v0" || frontend == "gateway.v0" && attrs["source"] == "dockerfile.v0" {
 		return nil
 	}
 	return status.Errorf(codes.Unimplemented, "minirun has no frontend %s %s", frontend, attrs["source"])
 }
 
-// allowed checks whether the daemon's configuration grants an entitlement; minirun itself has only
+// checkEntitlement checks whether the daemon's configuration grants an entitlement; minirun itself has only
 // the flag.
-func (d *daemon) allowed(entitlement string) error {
+func (d *daemon) checkEntitlement(entitlement string) error {
 	for _, granted := range d.config.Entitlements {
 		if granted == entitlement {
 			return nil
@@ -121,12 +122,15 @@ func (d *daemon) Session(stream controlapi.Control_SessionServer) error {
 	return d.sessions.HandleConn(ctx, net.Conn(conn), options)
 }
 
-func (d *daemon) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse, error) {
-	return &controlapi.ListWorkersResponse{Record: []*apitypes.WorkerRecord{worker()}}, nil
+func (d *daemon) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse,
+	error) {
+	return &controlapi.ListWorkersResponse{Record: []*apitypes.WorkerRecord{workerRecord()}}, nil
 }
 
-func worker() *apitypes.WorkerRecord {
-	w := &apitypes.WorkerRecord{ID: "minirun", Labels: map[string]string{"org.mobyproject.buildkit.worker.executor": "oci"}}
+func workerRecord() *apitypes.WorkerRecord {
+	w := &apitypes.WorkerRecord{
+		ID: "minirun", Labels: map[string]string{"org.mobyproject.buildkit.worker.executor": "oci"},
+	}
 	for _, p := range archutil.SupportedPlatforms(false) {
 		w.Platforms = append(w.Platforms, platformOf(platforms.Normalize(p)))
 	}
@@ -138,7 +142,8 @@ func platformOf(p platforms.Platform) *pb.Platform {
 }
 
 func (d *daemon) Info(context.Context, *controlapi.InfoRequest) (*controlapi.InfoResponse, error) {
-	return &controlapi.InfoResponse{BuildkitVersion: &apitypes.BuildkitVersion{Package: "github.com/minirun/minirun", Version: "v0.34.2"}}, nil
+	return &controlapi.InfoResponse{BuildkitVersion: &apitypes.BuildkitVersion{Package: "github.com/minirun/minirun",
+		Version: "v0.34.2"}}, nil
 }
 
 // DiskUsage counts the layer and cache directories in the store.
@@ -150,7 +155,8 @@ func (d *daemon) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*cont
 			return nil, err
 		}
 		for _, dir := range found {
-			response.Record = append(response.Record, &controlapi.UsageRecord{ID: filepath.Base(dir), Size: 1, RecordType: "regular"})
+			response.Record = append(response.Record, &controlapi.UsageRecord{ID: filepath.Base(dir), Size: 1,
+				RecordType: "regular"})
 		}
 	}
 	return response, nil
@@ -165,11 +171,12 @@ func (d *daemon) Prune(req *controlapi.PruneRequest, stream controlapi.Control_P
 	return nil
 }
 
-// remove removes the directory of a job; a test checks at its end that the directory is gone.
-func remove(dir string) { _ = os.RemoveAll(dir) }
+// removeDir removes the directory of a job; a test checks at its end that the directory is gone.
+func removeDir(dir string) { _ = os.RemoveAll(dir) }
 
 // ListenBuildHistory sends the builds that are running: minirun's own history is in its store.
-func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest, stream controlapi.Control_ListenBuildHistoryServer) error {
+func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest,
+	stream controlapi.Control_ListenBuildHistoryServer) error {
 	if req.Ref != "" || !req.EarlyExit {
 		return status.Error(codes.Unimplemented, "the adapter keeps no records of builds")
 	}
@@ -177,7 +184,9 @@ func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest, stream 
 	defer d.mu.Unlock()
 	for _, b := range d.builds {
 		if b.running() {
-			event := &controlapi.BuildHistoryEvent{Record: &controlapi.BuildHistoryRecord{Ref: b.ref, Frontend: b.request.Frontend}}
+			event := &controlapi.BuildHistoryEvent{
+				Record: &controlapi.BuildHistoryRecord{Ref: b.ref, Frontend: b.request.Frontend},
+			}
 			if err := stream.Send(event); err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func (j *job) failure(text string, code int) error {
 	if m != nil {
 		said = strings.TrimSpace(m[1])
 	}
-	err := errors.New(translated(said))
+	err := errors.New(translateMessage(said))
 	q := quoted.FindStringSubmatch(text)
 	if q == nil {
 		return err
@@ -43,17 +43,18 @@ func (j *job) failure(text string, code int) error {
 	return errdefs.WithSource(err, source)
 }
 
-// wordings lists messages of minirun that mean the same as a message that the tests look for, whose
+// equivalentMessages lists messages of minirun that mean the same as a message that the tests look for, whose
 // words name parts of BuildKit.
-var wordings = []struct {
+var equivalentMessages = []struct {
 	minirun  *regexp.Regexp
 	buildkit string
 }{
-	{regexp.MustCompile(`^("\S+": not found)`), `failed to compute cache key: failed to calculate checksum of ref minirun::context: $1`},
+	{regexp.MustCompile(`^("\S+": not found)`),
+		`failed to compute cache key: failed to calculate checksum of ref minirun::context: $1`},
 }
 
-func translated(said string) string {
-	for _, w := range wordings {
+func translateMessage(said string) string {
+	for _, w := range equivalentMessages {
 		if m := w.minirun.FindStringSubmatchIndex(said); m != nil {
 			return string(w.minirun.ExpandString(nil, w.buildkit, said, m)) + said[m[1]:]
 		}

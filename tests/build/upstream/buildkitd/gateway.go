@@ -34,8 +34,8 @@ type gateway struct {
 	daemon *daemon
 }
 
-// An answer holds what the function returns at its end, and its solved requests.
-type answer struct {
+// A frontendState holds what the function returns at its end, and its solved requests.
+type frontendState struct {
 	returned chan struct{} // closed when it has returned
 	once     sync.Once
 	result   *gatewayapi.ReturnRequest
@@ -50,21 +50,22 @@ type solved struct {
 	files   string // a directory with the result
 }
 
-func newAnswer() *answer {
-	return &answer{returned: make(chan struct{}), solved: map[string]*solved{}}
+func newFrontendState() *frontendState {
+	return &frontendState{returned: make(chan struct{}), solved: map[string]*solved{}}
 }
 
 // solveGateway waits for the function's result, and exports it.
-func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.SolveRequest, caller session.Caller) (map[string]string, error) {
+func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.SolveRequest,
+	caller session.Caller) (map[string]string, error) {
 	select {
-	case <-b.answer.returned:
+	case <-b.frontend.returned:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if e := b.answer.result.Error; e != nil {
+	if e := b.frontend.result.Error; e != nil {
 		return nil, status.FromProto(e).Err()
 	}
-	s := b.answer.find(b.answer.result.Result)
+	s := b.frontend.find(b.frontend.result.Result)
 	if s == nil {
 		return map[string]string{}, nil
 	}
@@ -75,7 +76,7 @@ func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.Sol
 
 // find returns the request that produced a result: the one that all references share, because one
 // request produces them for several platforms.
-func (a *answer) find(r *gatewayapi.Result) *solved {
+func (a *frontendState) find(r *gatewayapi.Result) *solved {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s := a.solved[r.GetRef().GetId()]; s != nil {
@@ -102,7 +103,7 @@ func (g *gateway) build(ctx context.Context) (*build, session.Caller, error) {
 
 func (g *gateway) Ping(context.Context, *gatewayapi.PingRequest) (*gatewayapi.PongResponse, error) {
 	return &gatewayapi.PongResponse{
-		FrontendAPICaps: gatewayapi.Caps.All(), LLBCaps: pb.Caps.All(), Workers: []*apitypes.WorkerRecord{worker()},
+		FrontendAPICaps: gatewayapi.Caps.All(), LLBCaps: pb.Caps.All(), Workers: []*apitypes.WorkerRecord{workerRecord()},
 	}, nil
 }
 
@@ -111,9 +112,9 @@ func (g *gateway) Return(ctx context.Context, req *gatewayapi.ReturnRequest) (*g
 	if err != nil {
 		return nil, err
 	}
-	b.answer.once.Do(func() {
-		b.answer.result = req
-		close(b.answer.returned)
+	b.frontend.once.Do(func() {
+		b.frontend.result = req
+		close(b.frontend.returned)
 	})
 	return &gatewayapi.ReturnResponse{}, nil
 }
@@ -133,13 +134,14 @@ func (g *gateway) Solve(ctx context.Context, req *gatewayapi.SolveRequest) (*gat
 	}
 	for name, input := range req.FrontendInputs {
 		if input == nil || len(input.Def) == 0 {
-			return nil, status.Errorf(codes.InvalidArgument, "invalid nil input definition to definition op: %s", name)
+			return nil, status.Errorf(codes.InvalidArgument, "invalid nil input definition to definition op: %s",
+				name)
 		}
 	}
 	if req.Definition != nil {
 		return nil, status.Error(codes.Unimplemented, "minirun does not build from LLB")
 	}
-	if err := knownFrontend(req.Frontend, req.FrontendOpt); err != nil {
+	if err := checkFrontend(req.Frontend, req.FrontendOpt); err != nil {
 		return nil, err
 	}
 	if err := supportedCaps(req.FrontendOpt["frontend.caps"]); err != nil {
@@ -158,13 +160,13 @@ func (g *gateway) Solve(ctx context.Context, req *gatewayapi.SolveRequest) (*gat
 	if err := j.minirun(ctx, nil, "--output", "type=local,dest="+s.files); err != nil {
 		return nil, err
 	}
-	b.answer.mu.Lock()
-	b.answer.solved[id] = s
-	b.answer.mu.Unlock()
-	return &gatewayapi.SolveResponse{Result: result(id, req.FrontendOpt["platform"])}, nil
+	b.frontend.mu.Lock()
+	b.frontend.solved[id] = s
+	b.frontend.mu.Unlock()
+	return &gatewayapi.SolveResponse{Result: newResult(id, req.FrontendOpt["platform"])}, nil
 }
 
-func result(id, platform string) *gatewayapi.Result {
+func newResult(id, platform string) *gatewayapi.Result {
 	if !strings.Contains(platform, ",") {
 		return &gatewayapi.Result{Result: &gatewayapi.Result_Ref{Ref: &gatewayapi.Ref{Id: id}}}
 	}
@@ -176,7 +178,8 @@ func result(id, platform string) *gatewayapi.Result {
 }
 
 // caps lists the capabilities of BuildKit's Dockerfile frontend in addition to building.
-var caps = []string{"moby.buildkit.frontend.inputs", "moby.buildkit.frontend.subrequests", "moby.buildkit.frontend.contexts",
+var caps = []string{"moby.buildkit.frontend.inputs", "moby.buildkit.frontend.subrequests",
+	"moby.buildkit.frontend.contexts",
 	"moby.buildkit.frontend.contexts+forward", "moby.buildkit.frontend.gitquerystring"}
 
 func supportedCaps(list string) error {
@@ -189,12 +192,14 @@ func supportedCaps(list string) error {
 }
 
 // subrequest answers a query about the Dockerfile with minirun build --call.
-func (j *job) subrequest(ctx context.Context, id string, req *gatewayapi.SolveRequest) (*gatewayapi.SolveResponse, error) {
+func (j *job) subrequest(ctx context.Context, id string, req *gatewayapi.SolveRequest) (*gatewayapi.SolveResponse,
+	error) {
 	args := []string{"--check", "--format", "json"}
 	switch id {
 	case subrequests.RequestSubrequestsDescribe:
 		text, err := json.Marshal([]subrequests.Request{subrequests.SubrequestsDescribeDefinition,
-			lint.SubrequestLintDefinition, outline.SubrequestsOutlineDefinition, targets.SubrequestsTargetsDefinition})
+			lint.SubrequestLintDefinition, outline.SubrequestsOutlineDefinition,
+			targets.SubrequestsTargetsDefinition})
 		return metadata(text), err
 	case lint.RequestLint:
 	case outline.RequestSubrequestsOutline:
@@ -217,7 +222,7 @@ func (j *job) subrequest(ctx context.Context, id string, req *gatewayapi.SolveRe
 		if err := json.Unmarshal(text, &found); err != nil {
 			return nil, err
 		}
-		found.Warnings = slices.DeleteFunc(found.Warnings, func(w lint.Warning) bool { return isOwn(w.RuleName) })
+		found.Warnings = slices.DeleteFunc(found.Warnings, func(w lint.Warning) bool { return isMinirunRule(w.RuleName) })
 		var err error
 		if text, err = json.Marshal(found); err != nil {
 			return nil, err
@@ -238,16 +243,17 @@ func (g *gateway) file(ctx context.Context, ref, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b.answer.mu.Lock()
-	defer b.answer.mu.Unlock()
-	s := b.answer.solved[ref]
+	b.frontend.mu.Lock()
+	defer b.frontend.mu.Unlock()
+	s := b.frontend.solved[ref]
 	if s == nil {
 		return "", fmt.Errorf("no result %s", ref)
 	}
 	return filepath.Join(s.files, filepath.Clean("/"+name)), nil
 }
 
-func (g *gateway) ReadFile(ctx context.Context, req *gatewayapi.ReadFileRequest) (*gatewayapi.ReadFileResponse, error) {
+func (g *gateway) ReadFile(ctx context.Context, req *gatewayapi.ReadFileRequest) (*gatewayapi.ReadFileResponse,
+	error) {
 	name, err := g.file(ctx, req.Ref, req.FilePath)
 	if err != nil {
 		return nil, err
@@ -256,7 +262,8 @@ func (g *gateway) ReadFile(ctx context.Context, req *gatewayapi.ReadFileRequest)
 	return &gatewayapi.ReadFileResponse{Data: text}, err
 }
 
-func (g *gateway) Evaluate(ctx context.Context, req *gatewayapi.EvaluateRequest) (*gatewayapi.EvaluateResponse, error) {
+func (g *gateway) Evaluate(ctx context.Context, req *gatewayapi.EvaluateRequest) (*gatewayapi.EvaluateResponse,
+	error) {
 	_, err := g.file(ctx, req.Ref, ".")
 	return &gatewayapi.EvaluateResponse{}, err
 }

@@ -47,12 +47,13 @@ func (j *job) close() {
 		f()
 	}
 	if j.dir != "" {
-		remove(j.dir)
+		removeDir(j.dir)
 	}
 }
 
 // run runs the build, and sends its outputs to the client.
-func (j *job) run(ctx context.Context, frontend string, attrs map[string]string, inputs map[string]*pb.Definition) (map[string]string, error) {
+func (j *job) run(ctx context.Context, frontend string, attrs map[string]string,
+	inputs map[string]*pb.Definition) (map[string]string, error) {
 	if err := j.prepare(ctx, attrs, inputs); err != nil {
 		return nil, err
 	}

@@ -60,9 +60,11 @@ func serve() error {
 	root := flags.String("root", "", "directory of the daemon")
 	addr := flags.String("addr", "", "unix:// socket")
 	file := flags.String("config", "", "buildkitd.toml")
-	containerd := flags.String("containerd-worker-addr", "", "socket of containerd, which gets images without another place")
+	containerd := flags.String("containerd-worker-addr", "",
+		"socket of containerd, which gets images without another place")
 	flags.Bool("debug", false, "ignored")
-	for _, name := range []string{"oci-worker", "containerd-worker", "oci-worker-gc", "oci-worker-labels", "oci-worker-snapshotter",
+	for _, name := range []string{"oci-worker", "containerd-worker", "oci-worker-gc", "oci-worker-labels",
+		"oci-worker-snapshotter",
 		"containerd-worker-gc", "containerd-worker-labels", "containerd-worker-snapshotter"} {
 		flags.String(name, "", "ignored")
 	}
@@ -79,7 +81,8 @@ func serve() error {
 		return err
 	}
 	server := grpc.NewServer(
-		grpc.UnaryInterceptor(grpcerrors.UnaryServerInterceptor), grpc.StreamInterceptor(grpcerrors.StreamServerInterceptor),
+		grpc.UnaryInterceptor(grpcerrors.UnaryServerInterceptor),
+		grpc.StreamInterceptor(grpcerrors.StreamServerInterceptor),
 		grpc.MaxRecvMsgSize(64<<20), grpc.MaxSendMsgSize(64<<20),
 	)
 	controlapi.RegisterControlServer(server, d)

@@ -62,7 +62,7 @@ func (j *job) prepareOutputs() error {
 		default:
 			return status.Errorf(codes.Unimplemented, "exporter %q could not be found", e.Type)
 		}
-		o.flag = joined(e.Type, attrs)
+		o.flag = formatCSV(e.Type, attrs)
 		j.outputs = append(j.outputs, o)
 	}
 	return nil
@@ -171,7 +171,7 @@ func (d *daemon) keep(names []string) func(context.Context, session.Caller) erro
 			return err
 		}
 		archive := d.path("saved.tar")
-		defer remove(archive)
+		defer removeDir(archive)
 		for _, name := range names {
 			if out, err := d.command(ctx, "save", "-o", archive, name).CombinedOutput(); err != nil {
 				return fmt.Errorf("minirun save: %w: %s", err, out)

@@ -47,7 +47,7 @@ func (j *job) local(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	if err := filesync.FSSync(ctx, caller, filesync.FSSendRequestOpt{Name: name, DestDir: dir}); err != nil {
-		remove(dir)
+		removeDir(dir)
 		return "", err
 	}
 	j.locals[name] = dir
@@ -173,7 +173,7 @@ func (j *job) namedContext(ctx context.Context, name, value string) (string, err
 	case "local":
 		return j.local(ctx, rest)
 	case "input":
-		return "", j.unsupported(describe("the input", rest))
+		return "", j.unsupported(describeName("the input", rest))
 	case "oci-layout":
 		return j.layout(ctx, strings.TrimPrefix(rest, "//"))
 	}
@@ -225,7 +225,8 @@ func (j *job) layout(ctx context.Context, ref string) (string, error) {
 	if err := contentutil.CopyChain(ctx, to, from, desc); err != nil && !images.IsIndexType(desc.MediaType) {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, oci.ImageLayoutFile), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, oci.ImageLayoutFile), []byte(`{"imageLayoutVersion":"1.0.0"}`),
+		0o644); err != nil {
 		return "", err
 	}
 	return "oci-layout://" + dir + "@" + hash, ociindex.NewStoreIndex(dir).Put(desc)
@@ -288,7 +289,7 @@ func (j *job) agents(ctx context.Context, ids []string) error {
 			cancel()
 			return err
 		}
-		j.closers = append(j.closers, func() { cancel(); _ = closer(); remove(filepath.Dir(socket)) })
+		j.closers = append(j.closers, func() { cancel(); _ = closer(); removeDir(filepath.Dir(socket)) })
 		j.flags = append(j.flags, "--ssh", id+"="+socket)
 	}
 	return nil

@@ -22,14 +22,14 @@ type build struct {
 	stream  []*controlapi.StatusResponse
 	done    bool
 
-	begun  chan struct{} // closed when request is set
-	answer *answer       // set by the gateway
+	begun  chan struct{}   // closed when request is set
+	frontend *frontendState // set by the gateway
 }
 
 func newBuild(ref string) *build {
 	return &build{
 		ref: ref, changed: make(chan struct{}),
-		begun: make(chan struct{}), answer: newAnswer(),
+		begun: make(chan struct{}), frontend: newFrontendState(),
 	}
 }
 
@@ -107,7 +107,8 @@ func (d *display) Write(p []byte) (int, error) {
 func (d *display) read(line []byte) {
 	var s client.SolveStatus
 	if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &s) == nil {
-		s.Warnings = slices.DeleteFunc(s.Warnings, func(w *client.VertexWarning) bool { return isOwn(string(w.Short)) })
+		s.Warnings = slices.DeleteFunc(s.Warnings,
+			func(w *client.VertexWarning) bool { return isMinirunRule(string(w.Short)) })
 		for _, m := range s.Marshal() {
 			d.build.send(m)
 		}
@@ -117,7 +118,7 @@ func (d *display) read(line []byte) {
 	d.message.WriteByte('\n')
 }
 
-// ownRules matches the rules of minirun's linter that BuildKit's does not have.
-var ownRules = regexp.MustCompile(`^(AptGetUpdateAlone|CopyFromWorkdir|CdAlone|ExecFormQuotes|EntrypointAndCmd|CopyOverInstalled|SourceOutsideContext|WindowsLineEnds)(:|$)`)
+// minirunRules matches the rules of minirun's linter that BuildKit's does not have.
+var minirunRules = regexp.MustCompile(`^(AptGetUpdateAlone|CopyFromWorkdir|CdAlone|ExecFormQuotes|EntrypointAndCmd|CopyOverInstalled|SourceOutsideContext|WindowsLineEnds)(:|$)`)
 
-func isOwn(warning string) bool { return ownRules.MatchString(warning) }
+func isMinirunRule(warning string) bool { return minirunRules.MatchString(warning) }

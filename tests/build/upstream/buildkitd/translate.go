@@ -15,26 +15,27 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// direct lists the attributes whose value becomes the value of a flag.
-var direct = map[string]string{
+// valueFlags lists the attributes whose value becomes the value of a flag.
+var valueFlags = map[string]string{
 	"target": "--target", "platform": "--platform", "shm-size": "--shm-size", "force-network-mode": "--network",
 	"cgroup-parent": "--cgroup-parent",
 }
 
-// resources maps attributes to the keys of --resource.
-var resources = map[string]string{
-	"memory": "memory", "memswap": "memory-swap", "cpushares": "cpu-shares", "cpuperiod": "cpu-period", "cpuquota": "cpu-quota",
+// resourceKeys maps attributes to the keys of --resource.
+var resourceKeys = map[string]string{
+	"memory": "memory", "memswap": "memory-swap", "cpushares": "cpu-shares", "cpuperiod": "cpu-period",
+	"cpuquota":   "cpu-quota",
 	"cpusetcpus": "cpuset-cpus", "cpusetmems": "cpuset-mems",
 }
 
-// prefixed lists the attributes whose name contains a name from the Dockerfile.
-var prefixed = []struct{ prefix, flag string }{
+// prefixFlags lists the attributes whose name contains a name from the Dockerfile.
+var prefixFlags = []struct{ prefix, flag string }{
 	{"build-arg:", "--build-arg"}, {"label:", "--label"},
 }
 
-// elsewhere matches attributes that are handled by other parts of the job, or that have no meaning
+// handledElsewhere matches attributes that are handled by other parts of the job, or that have no meaning
 // without a daemon.
-var elsewhere = regexp.MustCompile(`^(filename|context|contextkey|dockerfilekey|contextsubdir|source|cmdline|requestid|frontend\.caps|` +
+var handledElsewhere = regexp.MustCompile(`^(filename|context|contextkey|dockerfilekey|contextsubdir|source|cmdline|requestid|frontend\.caps|` +
 	`cache-imports|cache-from|local-sessionid:.*|sharedkey:.*|input-metadata:.*|language|dontstripsource)$`)
 
 // translate converts the attributes of the frontend to flags.
@@ -58,16 +59,16 @@ func (j *job) translate(ctx context.Context) error {
 }
 
 func (j *job) attribute(ctx context.Context, key, value string) ([]string, error) {
-	if flag, ok := direct[key]; ok {
+	if flag, ok := valueFlags[key]; ok {
 		if value == "" {
 			return nil, nil
 		}
 		return []string{flag, value}, nil
 	}
-	if name, ok := resources[key]; ok {
+	if name, ok := resourceKeys[key]; ok {
 		return []string{"--resource", name + "=" + value}, nil
 	}
-	for _, p := range prefixed {
+	for _, p := range prefixFlags {
 		if name, ok := strings.CutPrefix(key, p.prefix); ok {
 			return []string{p.flag, name + "=" + value}, nil
 		}
@@ -84,11 +85,11 @@ func (j *job) attribute(ctx context.Context, key, value string) ([]string, error
 		if value == "" {
 			return []string{"--no-cache"}, nil
 		}
-		return repeat("--no-cache-filter", value, nil)
+		return repeatFlag("--no-cache-filter", value, nil)
 	case "ulimit":
-		return repeat("--ulimit", value, nil)
+		return repeatFlag("--ulimit", value, nil)
 	case "add-hosts":
-		return repeat("--add-host", value, func(field string) string {
+		return repeatFlag("--add-host", value, func(field string) string {
 			name, address, _ := strings.Cut(field, "=")
 			if ip := net.ParseIP(address); ip != nil && ip.To4() == nil {
 				address = "[" + address + "]"
@@ -106,15 +107,16 @@ func (j *job) attribute(ctx context.Context, key, value string) ([]string, error
 		}
 		return nil, nil
 	case "multi-platform":
-		return nil, status.Errorf(codes.Unimplemented, "minirun build has no flag for the attribute %s=%s", key, value)
+		return nil, status.Errorf(codes.Unimplemented, "minirun build has no flag for the attribute %s=%s", key,
+			value)
 	}
-	if elsewhere.MatchString(key) {
+	if handledElsewhere.MatchString(key) {
 		return nil, nil
 	}
 	return nil, status.Errorf(codes.Unimplemented, "minirun build has no flag for the attribute %s=%s", key, value)
 }
 
-func repeat(flag, value string, change func(string) string) ([]string, error) {
+func repeatFlag(flag, value string, change func(string) string) ([]string, error) {
 	fields, err := csv.NewReader(strings.NewReader(value)).Read()
 	if err != nil {
 		return nil, err
@@ -135,7 +137,7 @@ func (j *job) cacheFlags() []string {
 	var out []string
 	cache := j.req.GetCache()
 	for _, e := range cache.GetExports() {
-		out = append(out, "--cache-to", joined(e.Type, e.Attrs))
+		out = append(out, "--cache-to", formatCSV(e.Type, e.Attrs))
 	}
 	imports := slices.Clone(cache.GetImports())
 	var more []*controlapi.CacheOptionsEntry
@@ -143,15 +145,15 @@ func (j *job) cacheFlags() []string {
 		imports = append(imports, more...)
 	}
 	for _, e := range imports {
-		if flag := joined(e.Type, e.Attrs); !slices.Contains(out, flag) {
+		if flag := formatCSV(e.Type, e.Attrs); !slices.Contains(out, flag) {
 			out = append(out, "--cache-from", flag)
 		}
 	}
 	return out
 }
 
-// joined returns options in CSV form.
-func joined(kind string, attrs map[string]string) string {
+// formatCSV returns options in CSV form.
+func formatCSV(kind string, attrs map[string]string) string {
 	fields := []string{"type=" + kind}
 	keys := make([]string, 0, len(attrs))
 	for key := range attrs {
@@ -168,5 +170,5 @@ func joined(kind string, attrs map[string]string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// describe formats a name for this program's messages.
-func describe(kind, name string) string { return fmt.Sprintf("%s %q", kind, name) }
+// describeName formats a name for this program's messages.
+func describeName(kind, name string) string { return fmt.Sprintf("%s %q", kind, name) }

@@ -25,17 +25,19 @@ import (
 // An image replaces one of Docker Hub's images, which the tests copy into a separate registry: an
 // image that is already there under the same name is not fetched.
 type image struct {
-	name string
-	cmd  []string
-	os   string // /etc/os-release
-	hard bool   // applets are hard links, as in busybox's image, not symbolic links
+	name      string
+	cmd       []string
+	os        string // /etc/os-release
+	hardLinks bool   // applets are hard links, as in busybox's image, not symbolic links
 }
 
 var images = []image{
-	{name: "library/busybox:latest", cmd: []string{"sh"}, hard: true},
-	{name: "library/busybox:stable-musl", cmd: []string{"sh"}, hard: true},
-	{name: "library/alpine:latest", cmd: []string{"/bin/sh"}, os: "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.18.2\n"},
-	{name: "amd64/debian:bullseye-20230109-slim", cmd: []string{"bash"}, os: "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"11\"\n"},
+	{name: "library/busybox:latest", cmd: []string{"sh"}, hardLinks: true},
+	{name: "library/busybox:stable-musl", cmd: []string{"sh"}, hardLinks: true},
+	{name: "library/alpine:latest", cmd: []string{"/bin/sh"},
+		os: "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.18.2\n"},
+	{name: "amd64/debian:bullseye-20230109-slim", cmd: []string{"bash"},
+		os: "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"11\"\n"},
 	{name: "tonistiigi/hellofs:latest", cmd: []string{"sh"}},
 }
 
@@ -103,22 +105,22 @@ mkdir -p "$home" && chown "$uid:$gid" "$home"
 `
 )
 
-// seed fills the directory of the tests' registry.
-func seed(ctx context.Context, dir, busybox string) error {
+// seedRegistry fills the directory of the tests' registry.
+func seedRegistry(ctx context.Context, dir, busybox string) error {
 	mirror, stop, err := integration.NewRegistry(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = stop() }()
 	for i := range images {
-		if err := images[i].push(ctx, mirror, busybox); err != nil {
+		if err := images[i].pushTo(ctx, mirror, busybox); err != nil {
 			return fmt.Errorf("%s: %w", images[i].name, err)
 		}
 	}
 	return nil
 }
 
-func (i *image) push(ctx context.Context, mirror, busybox string) error {
+func (i *image) pushTo(ctx context.Context, mirror, busybox string) error {
 	layer, diffID, err := i.layer(busybox)
 	if err != nil {
 		return err
@@ -126,7 +128,8 @@ func (i *image) push(ctx context.Context, mirror, busybox string) error {
 	created := time.Date(2023, 6, 14, 0, 0, 0, 0, time.UTC)
 	config := oci.Image{
 		Created: &created, Platform: oci.Platform{OS: "linux", Architecture: "amd64"},
-		Config: oci.ImageConfig{Cmd: i.cmd, Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
+		Config: oci.ImageConfig{Cmd: i.cmd,
+			Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}},
 		RootFS: oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
 		History: []oci.History{
 			{Created: &created, CreatedBy: "/bin/sh -c #(nop) ADD rootfs in / "},
@@ -177,7 +180,8 @@ func (i *image) layer(busybox string) (packed []byte, diffID digest.Digest, err 
 	zip := gzip.NewWriter(&out)
 	hash := digest.Canonical.Digester()
 	w := &archive{tar: tar.NewWriter(io.MultiWriter(zip, hash.Hash()))}
-	for _, dir := range []string{"bin", "dev", "etc", "home", "lib", "root", "sbin", "tmp", "usr", "usr/bin", "usr/sbin", "var", "var/spool", "var/www"} {
+	for _, dir := range []string{"bin", "dev", "etc", "home", "lib", "root", "sbin", "tmp", "usr", "usr/bin",
+		"usr/sbin", "var", "var/spool", "var/www"} {
 		mode := int64(0o755)
 		switch dir {
 		case "tmp":
@@ -192,8 +196,10 @@ func (i *image) layer(busybox string) (packed []byte, diffID digest.Digest, err 
 		if applet == "busybox" {
 			continue
 		}
-		header := &tar.Header{Typeflag: tar.TypeSymlink, Name: filepath.Join("bin", applet), Linkname: "/bin/busybox", Mode: 0o777}
-		if i.hard {
+		header := &tar.Header{
+			Typeflag: tar.TypeSymlink, Name: filepath.Join("bin", applet), Linkname: "/bin/busybox", Mode: 0o777,
+		}
+		if i.hardLinks {
 			header.Typeflag, header.Linkname, header.Mode = tar.TypeLink, "bin/busybox", 0o755
 		}
 		w.add(header, "")

@@ -58,7 +58,7 @@ func run(ctx context.Context, minirun, document string) error {
 	if err := r.prepare(ctx, minirun); err != nil {
 		return err
 	}
-	if err := r.all(ctx); err != nil {
+	if err := r.runAll(ctx); err != nil {
 		return err
 	}
 	if log := os.Getenv("CONFORMANCE_LOG"); log != "" {
@@ -66,7 +66,7 @@ func run(ctx context.Context, minirun, document string) error {
 			return err
 		}
 	}
-	text, counts, wrong := write(r.results, declared)
+	text, counts, wrong := formatDocument(r.results, declared)
 	if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (r *runner) prepare(ctx context.Context, minirun string) error {
 			return fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, out)
 		}
 	}
-	registry, err := firstOf("registry", "docker-registry")
+	registry, err := lookPathAny("registry", "docker-registry")
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,10 @@ func (r *runner) prepare(ctx context.Context, minirun string) error {
 		return err
 	}
 	r.env = append(os.Environ(), "MINIRUN="+minirun, "BUILDKIT_REGISTRY_MIRROR_DIR="+mirror, "TMPDIR="+tmp)
-	return seed(ctx, mirror, busybox)
+	return seedRegistry(ctx, mirror, busybox)
 }
 
-func firstOf(names ...string) (string, error) {
+func lookPathAny(names ...string) (string, error) {
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
@@ -137,14 +137,14 @@ func firstOf(names ...string) (string, error) {
 	return "", fmt.Errorf("there is no %s in PATH", strings.Join(names, " or "))
 }
 
-// panics is a test that dereferences a nil pointer if the provenance has no LLB. It runs separately,
+// panickingTest is a test that dereferences a nil pointer if the provenance has no LLB. It runs separately,
 // because its panic would end the other tests.
-const panics = "TestCommandSourceMapping"
+const panickingTest = "TestCommandSourceMapping"
 
-// all runs every test with BuildKit's built-in frontend, and with the client frontend those tests
+// runAll runs every test with BuildKit's built-in frontend, and with the client frontend those tests
 // that are only for a client frontend. A test that panics ends all others, so those run again.
-func (r *runner) all(ctx context.Context) error {
-	if _, err := r.run(ctx, "BUILTIN", "oci", []string{panics}); err != nil {
+func (r *runner) runAll(ctx context.Context) error {
+	if _, err := r.run(ctx, "BUILTIN", "oci", []string{panickingTest}); err != nil {
 		return err
 	}
 	names := []string{`.*`}
@@ -160,10 +160,10 @@ func (r *runner) all(ctx context.Context) error {
 		names = missing
 	}
 	out := r.log.String()
-	if _, err := r.run(ctx, "CLIENT", "oci", saying(out, forClients)); err != nil {
+	if _, err := r.run(ctx, "CLIENT", "oci", testsWithMessage(out, forClients)); err != nil {
 		return err
 	}
-	_, err := r.run(ctx, "BUILTIN", "containerd", saying(out, forContainerd))
+	_, err := r.run(ctx, "BUILTIN", "containerd", testsWithMessage(out, forContainerd))
 	return err
 }
 
@@ -174,11 +174,12 @@ func (r *runner) run(ctx context.Context, frontend, worker string, names []strin
 	if len(names) == 0 {
 		return nil, nil
 	}
-	fmt.Fprintf(os.Stderr, "running %d tests: frontend %s, worker %s\n", len(names), strings.ToLower(frontend), worker)
+	fmt.Fprintf(os.Stderr, "running %d tests: frontend %s, worker %s\n", len(names), strings.ToLower(frontend),
+		worker)
 	cmd := exec.CommandContext(ctx, "dockerfile.test", "-test.v", "-test.timeout=60m",
 		"-test.run=^TestIntegration$/^("+strings.Join(names, "|")+")$/^worker="+worker+"$")
-	if names[0] != panics {
-		cmd.Args = append(cmd.Args, "-test.skip=^TestIntegration$/^"+panics+"$")
+	if names[0] != panickingTest {
+		cmd.Args = append(cmd.Args, "-test.skip=^TestIntegration$/^"+panickingTest+"$")
 	}
 	cmd.Env = append(r.env, "FRONTEND_"+frontend+"_ONLY=1")
 	cmd.Dir = r.dir
@@ -188,5 +189,5 @@ func (r *runner) run(ctx context.Context, frontend, worker string, names []strin
 	if err != nil && !errors.As(err, &failed) {
 		return nil, err
 	}
-	return merge(r.results, string(out)), nil
+	return addResults(r.results, string(out)), nil
 }

@@ -35,8 +35,8 @@ var (
 	forContainerd = regexp.MustCompile(`: .*\b(only for|requires) containerd worker`)
 )
 
-// saying returns the tests whose output matches an expression.
-func saying(out string, what *regexp.Regexp) (names []string) {
+// testsWithMessage returns the tests whose output matches an expression.
+func testsWithMessage(out string, what *regexp.Regexp) (names []string) {
 	name := ""
 	for _, line := range strings.Split(out, "\n") {
 		if m := current.FindStringSubmatch(line); m != nil {
@@ -48,9 +48,9 @@ func saying(out string, what *regexp.Regexp) (names []string) {
 	return names
 }
 
-// merge adds the results in an output, and returns the tests that started and have no result. The
+// addResults adds the results in an output, and returns the tests that started and have no result. The
 // test that panicked counts as failed.
-func merge(results map[string]*result, out string) (missing []string) {
+func addResults(results map[string]*result, out string) (missing []string) {
 	found := map[string]state{}
 	for _, m := range ended.FindAllStringSubmatch(out, -1) {
 		s := map[string]state{"PASS": passed, "FAIL": failed, "SKIP": omitted}[m[1]]

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/minirun/minirun/internal/container/record"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/fileattr"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Create creates a container from an image: its directory with config.json. Nothing
+// runs yet. After an error nothing is left.
+func (e *Engine) Create(name string, s *Settings) (*Record, error) {
+	if _, err := os.Stat(filepath.Join(e.Store.Dir, "containers")); err != nil {
+		if err := e.help("store", "init"); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := e.Store.Share(context.Background()) // so that prune keeps the layers until the record names them
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	i, layers, err := e.openImage(name, s.Pull)
+	if err != nil {
+		return nil, err
+	}
+	health, err := s.health(i.Config.Config.Healthcheck)
+	if err != nil {
+		return nil, err
+	}
+	if s.Name == "" {
+		s.Name = generateName(i.Name)
+	}
+	dir, err := e.createDirectory(s.Name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := e.createBundle(dir, i, layers, s)
+	if err == nil {
+		r.Health = health
+		err = writeJSON(e.file(s.Name, recordFile), r)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return r, nil
+}
+
+// createDirectory creates the directory of a container with a new name.
+func (e *Engine) createDirectory(name string) (string, error) {
+	if err := record.CheckID(name); err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option
+		return "", fmt.Errorf("--name %q: must not begin with -", name)
+	}
+	dir := e.Store.Container(name)
+	err := os.Mkdir(dir, 0o711)
+	if errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("container %s already exists\nhint: remove it with: minirun rm %[1]s, or choose another --name",
+			name)
+	}
+	return dir, err
+}
+
+// createBundle writes config.json, and creates the directories that it names.
+func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s *Settings) (*Record, error) {
+	if len(layers) == 0 { // overlayfs needs at least one
+		layers = image.Stack{filepath.Join(dir, "empty")}
+		if err := os.Mkdir(layers[0], 0o755); err != nil {
+			return nil, err
+		}
+	}
+	network, err := s.network()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.configure(i, layers, network, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"rootfs", "upper"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if err := copyRootOwner(filepath.Join(dir, "upper"), layers); err != nil && !namespaces.Unprivileged() {
+		return nil, err
+	}
+	text, err := spec.Compact(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600); err != nil {
+		return nil, err
+	}
+	return newRecord(i, c, network, s), nil
+}
+
+// newRecord returns the record of a container created from an image.
+func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Record {
+	r := &Record{
+		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
+		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
+		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Shell: i.Config.Config.Shell,
+	}
+	if r.StopSignal == "" {
+		r.StopSignal = i.Config.Config.StopSignal
+	}
+	return r
+}
+
+// copyRootOwner gives the upper directory the owner and mode of the image's root: the
+// container's root is the topmost directory.
+func copyRootOwner(upper string, layers image.Stack) error {
+	if len(layers) == 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(layers[len(layers)-1], &st); err != nil {
+		return err
+	}
+	return fileattr.SetOwnerAndMode(upper, &st)
+}
+
+// generateName returns the image's name with a random number.
+func generateName(name string) string {
+	base := "container"
+	if n, err := image.ParseName(name); err == nil {
+		base = n.Repository[strings.LastIndexByte(n.Repository, '/')+1:]
+	}
+	var random [3]byte
+	for {
+		if n, err := unix.Getrandom(random[:], 0); err == nil && n == len(random) {
+			return fmt.Sprintf("%s-%x", base, random)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package listing
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/docker/go-units"
+
+	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/termtext"
+)
+
+// A Layer is a layer of an image, as `layers` prints it.
+type Layer struct {
+	Number  int    `json:"number"` // 1 is the lowest
+	Command string `json:"command"`
+	Blob    string `json:"blob"`
+	Packed  int64  `json:"packed"` // size of the blob
+	Path    string `json:"path"`   // path of the unpacked layer
+	layer.Difference
+}
+
+// Layers returns the layers of an image from number first to last, counted from 1, the lowest. dirs
+// are the directories of all layers.
+func Layers(i *store.Image, dirs []string, first, last int) ([]Layer, error) {
+	commands := map[string][]string{}
+	for _, h := range History(i) {
+		commands[h.Layer] = append(commands[h.Layer], h.CreatedBy)
+	}
+	list := []Layer{}
+	var below layer.Merged
+	for n := 1; n <= last; n++ {
+		blob := i.Manifest.Layers[n-1]
+		d, err := below.Add(dirs[n-1])
+		if err != nil {
+			return nil, fmt.Errorf("layer %d: %w", n, err)
+		}
+		if n < first {
+			continue
+		}
+		l := Layer{Number: n, Blob: blob.Digest.String(), Packed: blob.Size, Path: dirs[n-1], Difference: *d}
+		if created := commands[l.Blob]; len(created) > 0 {
+			l.Command, commands[l.Blob] = created[0], created[1:]
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// WriteLayers writes a table of layers in stack order, topmost first. With tree set, it lists the
+// files of each.
+func WriteLayers(w io.Writer, list []Layer, tree bool) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	termtext.Fprintf(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tCREATED BY\n")
+	var wasted int64
+	for _, v := range slices.Backward(list) {
+		wasted += v.Wasted
+		command := formatter.OneLine(v.Command)
+		if !tree {
+			command = formatter.Shorten(command, 70)
+		}
+		size, hidden := units.HumanSize(float64(v.Bytes)), units.HumanSize(float64(v.Wasted))
+		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, size, hidden, command)
+		if tree {
+			if err := table.Flush(); err != nil {
+				return err
+			}
+			writeTree(w, v)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if wasted > 0 {
+		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n", units.HumanSize(float64(wasted)))
+	}
+	return nil
+}
+
+// writeTree writes a layer's files as a tree.
+func writeTree(w io.Writer, v Layer) {
+	sign := map[string]string{"added": "+", "changed": "~", "removed": "-", "on the way": " "}
+	for _, c := range v.Files {
+		depth := strings.Count(c.Path, "/") - 1
+		name := c.Path[strings.LastIndexByte(c.Path, '/')+1:]
+		if c.Dir {
+			name += "/"
+		}
+		size := ""
+		if !c.Dir && c.What != "removed" {
+			size = "  " + units.HumanSize(float64(c.Size))
+		}
+		termtext.Fprintf(w, "   %s %s%s%s\n", sign[c.What], strings.Repeat("  ", depth), name, size)
+	}
+}
+
+// WriteOrigin writes what each layer has at a path, and which of it is visible.
+func WriteOrigin(w io.Writer, path string, found []inspect.LayerFile) error {
+	seen := false
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range found {
+		note := f.Why
+		switch {
+		case f.Seen:
+			seen, note = true, "visible"
+		case note != "":
+			note = "hidden: " + note
+		}
+		termtext.Fprintf(table, "%d\t%s\t%s\n", f.Number, f.Kind, note)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if !seen {
+		return fmt.Errorf("layers --why %s: the path does not exist in a container", path)
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// plan: it needs no privilege, and is tested for identical bytes, every format, and other hosts.
+func TestPlanFormats(t *testing.T) {
+	b := testbundle.New(t, memory(64<<20))
+	b.Write()
+	if err := os.Chmod(b.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	print := func(args ...string) string {
+		t.Helper()
+		r := b.Minirun(append([]string{"plan"}, append(args, b.Dir)...)...)
+		r.Exit(t, 0)
+		return r.Stdout
+	}
+	text := print()
+	has(t, text, "# minirun: linux.resources.memory.limit", `"67108864"`, "pivot_root", "# filesystem: mounts[0]", "execve(")
+	if again := print(); again != text {
+		t.Error("the second plan is not the first")
+	}
+	has(t, print("--cgroups", "v2"), "/memory.max", "bpf(BPF_PROG_ATTACH")
+	has(t, print("--cgroups", "v1"), "/sys/fs/cgroup/memory/", "memory.limit_in_bytes", "devices.allow")
+	has(t, print("--format", "md"), "## filesystem", "| step |")
+	var document struct {
+		Clone   []string
+		Writes  []struct{ File, Value, Source string }
+		Process []struct{ Call, Text, Source string }
+	}
+	if err := json.Unmarshal([]byte(print("--format", "json")), &document); err != nil || len(document.Process) < 200 || len(document.Clone) < 4 || len(document.Writes) == 0 {
+		t.Errorf("JSON: %v, %d steps", err, len(document.Process))
+	}
+	b.Minirun("plan", "--format", "xml", b.Dir).Fails(t, "--format", "text, json or md")
+	b.Minirun("plan", "--cgroups", "v3", b.Dir).Fails(t, "--cgroups", "v1 or v2")
+
+	cmd := b.Command("plan", "--cgroups", "v2", b.Dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	nobody := testbundle.Finish(t, cmd)
+	nobody.Exit(t, 0)
+	has(t, nobody.Stdout, "/memory.max", "pivot_root")
+
+	other := testbundle.New(t, memory(32<<20), func(s *specs.Spec) { s.Process.NoNewPrivileges = false })
+	other.Spec.Linux.CgroupsPath = b.Spec.Linux.CgroupsPath
+	other.Write()
+	r := b.Minirun("plan", "--cgroups", "v2", "--diff", b.Dir, other.Dir)
+	if r.Status != 1 {
+		t.Errorf("status %d: %s", r.Status, r.Stderr)
+	}
+	var signs []string
+	for line := range strings.Lines(r.Stdout) {
+		if line[0] != '#' {
+			signs = append(signs, line[:1]+strings.Fields(line)[1])
+		}
+	}
+	if got := strings.Join(signs, " "); got != "-limit +limit -set" {
+		t.Errorf("the difference is %s:\n%s", got, r.Stdout)
+	}
+	b.Minirun("plan", "--diff", b.Dir, b.Dir).Prints(t, "")
+}
