@@ -3,10 +3,11 @@ package main
 import (
 	"slices"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/container"
 )
 
 // arguments splits the words after a command's name into its flags and its arguments.
@@ -48,5 +49,5 @@ func runsBundle(whole, front cmdline.Line) bool {
 	case isBundle(args[0]) || len(args) == 2 && isBundle(args[1]):
 		return true
 	}
-	return len(args) == 1 && container.CheckID(args[0]) == nil && isBundle(".")
+	return len(args) == 1 && record.CheckID(args[0]) == nil && isBundle(".")
 }

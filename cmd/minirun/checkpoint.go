@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/criu"
 )
 
 func checkpointCommand() *cli.Command {
@@ -42,7 +43,7 @@ func criuFlags() []cli.Flag {
 }
 
 func checkpoint(ctx *cli.Context) error {
-	warnings, err := container.Checkpoint(ctx.String("root"), ctx.Args().First(), container.CheckpointOptions{
+	warnings, err := container.Checkpoint(ctx.String("root"), ctx.Args().First(), criu.DumpOptions{
 		ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"), ParentPath: ctx.String("parent-path"),
 		LeaveRunning: ctx.Bool("leave-running"), PreDump: ctx.Bool("pre-dump"), TCPEstablished: ctx.Bool("tcp-established"),
 		TCPSkipInFlight: ctx.Bool("tcp-skip-in-flight"),

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/compare"
-	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -126,7 +126,7 @@ func untilSignal() (context.Context, error) {
 			for _, s := range came {
 				switch {
 				case signals.IsTermination(s):
-					cancel(&container.Interrupted{Signal: s})
+					cancel(&wait.Interrupted{Signal: s})
 				case s == unix.SIGTSTP:
 					_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
 				}

@@ -5,10 +5,10 @@ import (
 	"math"
 	"os"
 
+	"github.com/minirun/minirun/internal/container/child"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
-
-	"github.com/minirun/minirun/internal/container"
 )
 
 // inherited lists the descriptors, from 3 on, that minirun was started with and that
@@ -23,7 +23,7 @@ const maxListenFDs = 1024
 // close-on-exec for all: descriptors that the caller left open are not for hooks, and
 // for a container only if requested by number.
 func sortDescriptors(c *cli.Context) error {
-	n := min(c.Int("preserve-fds"), container.MaxPreserveFDs)
+	n := min(c.Int("preserve-fds"), child.MaxPreserveFDs)
 	if os.Getenv("LISTEN_FDS") != "" {
 		n = max(n, maxListenFDs)
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/minirun/minirun/internal/container/control"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/urfave/cli/v2"
 )
 
 func eventsCommand() *cli.Command {
@@ -32,11 +32,11 @@ func events(ctx *cli.Context) error {
 	root, id := ctx.String("root"), ctx.Args().First()
 	lines := json.NewEncoder(ctx.App.Writer)
 	if ctx.Bool("stats") {
-		event, err := container.Sample(root, id)
+		event, err := control.Sample(root, id)
 		if err != nil {
 			return err
 		}
 		return lines.Encode(event)
 	}
-	return container.Events(root, id, interval, func(e *container.Event) error { return lines.Encode(e) })
+	return control.Events(root, id, interval, func(e *control.Event) error { return lines.Encode(e) })
 }

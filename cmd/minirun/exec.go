@@ -5,9 +5,12 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/exec"
+
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 )
@@ -48,7 +51,7 @@ const execFailed = 255
 
 func execute(ctx *cli.Context) error {
 	args := ctx.Args()
-	o := container.ExecOptions{
+	o := exec.Options{
 		Root: ctx.String("root"), ID: args.First(), Args: args.Tail(), ProcessFile: ctx.String("process"),
 		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: values(ctx, "env"), User: ctx.String("user"), Gids: values(ctx, "additional-gids"),
 		Caps: values(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
@@ -63,7 +66,7 @@ func execute(ctx *cli.Context) error {
 	if err := userByName(ctx, &o); err != nil {
 		return &failure{err, execFailed}
 	}
-	status, err := container.Exec(o)
+	status, err := exec.Run(o)
 	if err != nil {
 		return &failure{err, execFailed}
 	}
@@ -75,14 +78,14 @@ func execute(ctx *cli.Context) error {
 
 // userByName looks up a user and its groups as a container created from an image sees
 // them. In other containers users have numbers, as in config.json.
-func userByName(ctx *cli.Context, o *container.ExecOptions) error {
+func userByName(ctx *cli.Context, o *exec.Options) error {
 	if o.User == "" {
 		return nil
 	}
 	if _, err := newEngine(ctx).Record(o.ID); err != nil {
 		return nil
 	}
-	state, err := container.State(o.Root, o.ID)
+	state, err := control.State(o.Root, o.ID)
 	if err != nil || state.Pid == 0 {
 		return err // exec reports it
 	}

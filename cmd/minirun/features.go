@@ -3,9 +3,9 @@ package main
 import (
 	"encoding/json"
 
-	"github.com/urfave/cli/v2"
+	"github.com/minirun/minirun/internal/container/features"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/urfave/cli/v2"
 )
 
 func featuresCommand() *cli.Command {
@@ -16,7 +16,7 @@ func featuresCommand() *cli.Command {
 		Action: func(ctx *cli.Context) error {
 			out := json.NewEncoder(ctx.App.Writer)
 			out.SetIndent("", "    ")
-			return out.Encode(container.Features(version, revision()))
+			return out.Encode(features.Features(version, revision()))
 		},
 	}
 }

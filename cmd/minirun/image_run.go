@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/control"
+
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -65,7 +69,7 @@ func isImage(ctx *cli.Context) bool {
 	if len(args) == 2 && strings.Contains(args[1], "/") && isDir(args[1]) {
 		return false // a bundle without config.json
 	}
-	if len(args) == 1 && container.CheckID(args[0]) == nil && isBundle(".") {
+	if len(args) == 1 && record.CheckID(args[0]) == nil && isBundle(".") {
 		return false
 	}
 	if strings.HasPrefix(args[0], ".") || strings.HasPrefix(args[0], "/") || strings.HasSuffix(args[0], "/") || len(args) == 1 && isDir(args[0]) {
@@ -256,7 +260,7 @@ func settings(ctx *cli.Context) (*engine.Settings, error) {
 		return nil, fmt.Errorf("--pull %q: must be missing, always or never", s.Pull)
 	}
 	if s.StopSignal != "" {
-		if _, err := container.ParseSignal(s.StopSignal); err != nil {
+		if _, err := control.ParseSignal(s.StopSignal); err != nil {
 			return nil, fmt.Errorf("--stop-signal: %w", err)
 		}
 	}

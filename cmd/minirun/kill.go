@@ -1,9 +1,8 @@
 package main
 
 import (
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/urfave/cli/v2"
-
-	"github.com/minirun/minirun/internal/container"
 )
 
 func killCommand() *cli.Command {
@@ -18,11 +17,11 @@ func killCommand() *cli.Command {
 			if args.Len() == 2 {
 				name = args.Get(1)
 			}
-			signal, err := container.ParseSignal(name)
+			signal, err := control.ParseSignal(name)
 			if err != nil {
 				return err
 			}
-			return container.Kill(ctx.String("root"), args.First(), signal, ctx.Bool("all"))
+			return control.Kill(ctx.String("root"), args.First(), signal, ctx.Bool("all"))
 		},
 	}
 }

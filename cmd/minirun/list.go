@@ -8,9 +8,10 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -39,7 +40,7 @@ func listContainers(ctx *cli.Context) error {
 	if format != "table" && format != "json" {
 		return errFormat
 	}
-	all, err := container.List(ctx.String("root"), warn)
+	all, err := control.List(ctx.String("root"), warn)
 	if errors.Is(err, os.ErrNotExist) && !ctx.IsSet("root") {
 		err = nil // no container has been created yet; but a missing --root is a mistake
 	}
@@ -61,7 +62,7 @@ func listContainers(ctx *cli.Context) error {
 	return printTable(out, all)
 }
 
-func printTable(out io.Writer, all []container.Listed) error {
+func printTable(out io.Writer, all []control.ListEntry) error {
 	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
 	_, _ = fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush reports errors
 	for _, c := range all {

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
-	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -136,7 +137,7 @@ func logJSON(entry map[string]any) {
 // logError logs an error. In JSON, the entry for a program that cannot be executed has the error
 // number, so that a caller does not have to interpret the message.
 func logError(err error) {
-	var program *container.ProgramError
+	var program *diagnose.ProgramError
 	if !messages.json || !errors.As(err, &program) {
 		logLine("error", err.Error())
 		return
@@ -164,7 +165,7 @@ func fail(err error) {
 	if errors.As(err, &status) {
 		os.Exit(int(status))
 	}
-	var interrupted *container.Interrupted
+	var interrupted *wait.Interrupted
 	if errors.As(err, &interrupted) {
 		standardError.limit = haste
 	}

@@ -1,9 +1,8 @@
 package main
 
 import (
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/urfave/cli/v2"
-
-	"github.com/minirun/minirun/internal/container"
 )
 
 func pauseCommand() *cli.Command {
@@ -12,7 +11,7 @@ func pauseCommand() *cli.Command {
 		Usage:     "stop all processes of a container until resume",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			return container.Pause(ctx.String("root"), ctx.Args().First())
+			return control.Pause(ctx.String("root"), ctx.Args().First())
 		},
 	}
 }
@@ -23,7 +22,7 @@ func resumeCommand() *cli.Command {
 		Usage:     "resume the processes of a paused container",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			return container.Resume(ctx.String("root"), ctx.Args().First())
+			return control.Resume(ctx.String("root"), ctx.Args().First())
 		},
 	}
 }

@@ -47,7 +47,7 @@ func showPlan(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = plannedID
 	}
-	p, err := container.PlanOf(o, machine)
+	p, err := container.PlanRun(o, machine)
 	if err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func diffPlans(ctx *cli.Context, machine *host.Host) error {
 	if ctx.NArg() != 2 {
 		return cmdline.UsageError(ctx.Command, "--diff takes two bundles")
 	}
-	var plans [2]*container.Planned
+	var plans [2]*container.RunPlan
 	for i, bundle := range ctx.Args().Slice() {
-		p, err := container.PlanOf(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle, Warn: warn}, machine)
+		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle, Warn: warn}, machine)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bundle, err)
 		}

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"io"
 
-	"github.com/urfave/cli/v2"
+	"github.com/minirun/minirun/internal/container/control"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/urfave/cli/v2"
 )
 
 func psCommand() *cli.Command {
@@ -26,18 +26,18 @@ func psCommand() *cli.Command {
 				return listImageContainers(ctx)
 			}
 			root, id := ctx.String("root"), ctx.Args().First()
+			pids, err := control.Processes(root, id)
+			if err != nil {
+				return err
+			}
 			switch ctx.String("format") {
 			case "table":
-				table, err := container.ProcessTable(root, id, ctx.Args().Tail())
+				table, err := processTable(pids, ctx.Args().Tail())
 				if err == nil {
 					_, err = io.WriteString(ctx.App.Writer, table)
 				}
 				return err
 			case "json":
-				pids, err := container.Processes(root, id)
-				if err != nil {
-					return err
-				}
 				return json.NewEncoder(ctx.App.Writer).Encode(pids)
 			}
 			return errFormat

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/criu"
 )
 
 func restoreCommand() *cli.Command {
@@ -39,11 +40,13 @@ func restore(ctx *cli.Context) error {
 	}
 	status, err := container.Restore(o, container.RestoreOptions{
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},
-		ImagePath:  ctx.String("image-path"), WorkPath: ctx.String("work-path"),
-		TCPEstablished: ctx.Bool("tcp-established"), ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"),
-		FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"), LinkRemap: ctx.Bool("link-remap"),
-		ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: values(ctx, "empty-ns"),
-		LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
+		CRIU: criu.RestoreOptions{
+			ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"),
+			TCPEstablished: ctx.Bool("tcp-established"), ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"),
+			FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"), LinkRemap: ctx.Bool("link-remap"),
+			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: values(ctx, "empty-ns"),
+			LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
+		},
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
@@ -121,7 +123,7 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 		return "", bundle, nil
 	case isBundle(args[0]):
 		return "", args[0], nil
-	case container.CheckID(args[0]) == nil && isBundle("."):
+	case record.CheckID(args[0]) == nil && isBundle("."):
 		return args[0], ".", nil
 	}
 	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one", ctx.Command.Name, args[0], args[0])

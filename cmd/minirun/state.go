@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/urfave/cli/v2"
+	"github.com/minirun/minirun/internal/container/control"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/urfave/cli/v2"
 )
 
 func stateCommand() *cli.Command {
@@ -15,7 +15,7 @@ func stateCommand() *cli.Command {
 		Usage:     "print the state of a container as JSON",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			state, err := container.State(ctx.String("root"), ctx.Args().First())
+			state, err := control.State(ctx.String("root"), ctx.Args().First())
 			if err != nil {
 				return err
 			}

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -54,7 +55,7 @@ func updateFlags() (flags []cli.Flag) {
 }
 
 func update(ctx *cli.Context) error {
-	schemas, err := container.ParseRdtSchemas(ctx.String)
+	schemas, err := parseRdtSchemas(ctx.String)
 	if err != nil {
 		return err
 	}
@@ -72,11 +73,11 @@ func update(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return container.Update(root, id, r, schemas)
+		return control.Update(root, id, r, schemas)
 	}
-	r, err := container.UpdateFlags(ctx.String)
+	r, err := parseResources(ctx.String)
 	if err != nil {
 		return err
 	}
-	return container.Update(root, id, r, schemas)
+	return control.Update(root, id, r, schemas)
 }

@@ -5,21 +5,23 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// cgroupInput decides the container's cgroup, the values in it, and the content of a
+// planCgroup decides the container's cgroup, the values in it, and the content of a
 // cgroup mount.
-func (c *Container) cgroupInput(in *Inputs) ([]resources.Value, error) {
-	machine, err := c.options.cgroupHost()
+func (c *Container) planCgroup(in *compile.Inputs) ([]resources.Value, error) {
+	machine, err := c.purpose.cgroupHost()
 	if c.options.NoCgroup && errors.Is(err, host.ErrUnavailable) {
 		machine, err = &host.Host{}, nil
 	}
@@ -28,12 +30,12 @@ func (c *Container) cgroupInput(in *Inputs) ([]resources.Value, error) {
 	}
 	var values []resources.Value
 	if c.options.NoCgroup {
-		err = c.withoutCgroup(machine)
-	} else if namespaces.Unprivileged() && c.options.imagined == nil {
-		values, err = c.unprivilegedInput(machine)
+		err = c.disableCgroup(machine)
+	} else if namespaces.Unprivileged() && c.purpose.otherHost == nil {
+		values, err = c.planUnprivileged(machine)
 	} else {
-		if values, err = resources.Compile(machine, c.spec.Linux.Resources); err == nil {
-			err = c.groupInput(machine)
+		if values, err = resources.Compile(machine, c.Spec.Linux.Resources); err == nil {
+			err = c.planGroup(machine)
 		}
 	}
 	if err != nil {
@@ -47,20 +49,20 @@ func (c *Container) cgroupInput(in *Inputs) ([]resources.Value, error) {
 	if in.Rootfs.CgroupV1 = !machine.IsV2Only(); in.Rootfs.CgroupV1 && machine.V2 != nil {
 		in.Rootfs.Cgroup2 = machine.V2.Mount // all of it, as on a host with only v2
 	}
-	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, machine, cgroup)
+	in.Rootfs.Cgroup, err = hostfacts.CgroupMounts(c.Spec, machine, cgroup)
 	return values, err
 }
 
-// withoutCgroup is for --cgroup-manager disabled, with which Podman runs containers in
+// disableCgroup is for --cgroup-manager disabled, with which Podman runs containers in
 // a cgroup that it manages itself. Limits would have no effect, and are an error;
 // every config.json has device rules, which are a warning.
-func (c *Container) withoutCgroup(machine *host.Host) error {
+func (c *Container) disableCgroup(machine *host.Host) error {
 	const disabled = "has no effect with --cgroup-manager disabled"
-	r := c.spec.Linux.Resources
+	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
 		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: disabled})
 	}
-	if c.spec.Linux.CgroupsPath != "" {
+	if c.Spec.Linux.CgroupsPath != "" {
 		c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: disabled})
 	}
 	values, err := resources.CompileLimits(machine, r)
@@ -74,12 +76,12 @@ func (c *Container) withoutCgroup(machine *host.Host) error {
 	return nil
 }
 
-// groupInput decides the container's cgroup.
-func (c *Container) groupInput(machine *host.Host) error {
+// planGroup decides the container's cgroup.
+func (c *Container) planGroup(machine *host.Host) error {
 	if c.options.SystemdCgroup {
-		return c.unitInput(machine)
+		return c.planUnit(machine)
 	}
-	name := c.spec.Linux.CgroupsPath
+	name := c.Spec.Linux.CgroupsPath
 	path, err := group.Path(name, c.options.ID)
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name), Err: err}
@@ -88,44 +90,16 @@ func (c *Container) groupInput(machine *host.Host) error {
 	return nil
 }
 
-// cgroupMounts lists the content of a mount of type cgroup, if there is one.
-func cgroupMounts(s *specs.Spec, machine *host.Host, cgroup *group.Group) ([]rootfs.Cgroup, error) {
-	for i := range s.Mounts {
-		t := s.Mounts[i].Type
-		if t != "cgroup" && (t != "cgroup2" || !machine.IsV2Only()) || rootfs.IsBind(&s.Mounts[i]) {
-			continue
-		}
-		own := namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP)
-		var out []rootfs.Cgroup
-		list := cgroup.BindMounts
-		if own {
-			list = group.NewMounts
-		}
-		for _, m := range list(machine) {
-			dir := m.Source
-			if dir == "" { // for a mount without another target
-				dir = cgroup.Paths()[""]
-			}
-			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})
-		}
-		if len(out) == 0 {
-			return nil, &spec.Error{Path: fmt.Sprintf("mounts[%d]", i), Want: "needs cgroups mounted on the host"}
-		}
-		return out, nil
-	}
-	return nil, nil
-}
-
-// delegate gives the cgroup to the container's root if it may write to it: with its
+// delegateCgroup gives the cgroup to the container's root if it may write to it: with its
 // own user and cgroup namespaces and a writable cgroup mount (config-linux.md, "Cgroup
 // ownership").
-func (c *Container) delegate() error {
-	setup := namespaces.Decide(c.spec)
+func (c *Container) delegateCgroup() error {
+	setup := namespaces.Decide(c.Spec)
 	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || c.hostRoot == [2]uint32{} {
 		return nil
 	}
-	for i := range c.spec.Mounts {
-		m := &c.spec.Mounts[i]
+	for i := range c.Spec.Mounts {
+		m := &c.Spec.Mounts[i]
 		o, _ := spec.ParseMountOptions(m.Options)
 		if (m.Type == "cgroup" || m.Type == "cgroup2") && o.Flags&unix.MS_RDONLY == 0 {
 			return c.group.Delegate(int(c.hostRoot[0]))
@@ -135,7 +109,7 @@ func (c *Container) delegate() error {
 }
 
 // makeLayerDirectories creates the directories that receive writes to layers.
-func makeLayerDirectories(in Inputs) error {
+func makeLayerDirectories(in compile.Inputs) error {
 	if len(in.Rootfs.Layers) == 0 {
 		return nil
 	}

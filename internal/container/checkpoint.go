@@ -4,57 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/minirun/minirun/internal/container/criu"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
-)
-
-// CheckpointOptions are the flags of `checkpoint`; most of them are passed to criu(8).
-type CheckpointOptions struct {
-	ImagePath, WorkPath, ParentPath string // "" is ./checkpoint, the image path, no parent
-	LeaveRunning, PreDump           bool
-	TCPEstablished, TCPSkipInFlight bool
-	ExtUnixSk                       bool
-	ShellJob, FileLocks, AutoDedup  bool
-	LinkRemap, LazyPages            bool
-	StatusFD                        int    // criu writes a zero byte when lazy pages can be fetched; -1: none
-	Inherited                       []int  // as in Options; StatusFD must be one of them
-	PageServer                      string // ADDRESS:PORT
-	ManageCgroups                   string // soft, full, strict, ignore; "" is soft
-	EmptyNS                         []string
-}
-
-const (
-	dumpLog    = "dump.log"
-	criuStatus = 3 // where criu finds StatusFD
 )
 
 // Checkpoint writes the state of a container's processes to image files with criu.
 // Without LeaveRunning and PreDump this ends the container, which is then deleted;
 // warnings are those of its poststop hooks.
-func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err error) {
-	h, err := hold(root, id, unix.LOCK_EX)
+func Checkpoint(root, id string, o criu.DumpOptions) (warnings []error, err error) {
+	h, err := record.Acquire(root, id, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
 	}
-	defer h.lock.release()
+	defer h.Lock.Release()
 	status, err := h.Status()
 	if err != nil {
 		return nil, err
 	}
-	if status != specs.StateRunning && status != StatePaused {
+	if status != specs.StateRunning && status != record.StatePaused {
 		return nil, fmt.Errorf("container cannot be checkpointed in %s state", status)
 	}
-	if err := o.makeDirectories(); err != nil {
+	if err := o.MakeDirectories(); err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	config, _, err := spec.Load(h.Bundle) // create has printed its warnings
@@ -67,138 +48,42 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 			return nil, fmt.Errorf("%w\nhint: keep the container with --leave-running", err)
 		}
 	}
-	args, err := h.dumpArgs(&o, config)
+	args, err := criu.DumpArgs(&h.Record, &o, config, notifyDirectory(h.Dir()))
 	if err != nil {
 		return nil, err
 	}
-	if !o.PreDump {
-		external, err := h.external(config, o.ImagePath)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, external...)
-	}
-	c := &Container{Record: h.Record, lock: -1}
-	if c.options.signals, err = signals.Catch(); err != nil {
+	c := newContainer(Options{}, purpose{})
+	c.Record = h.Record
+	if c.Signals.Queue, err = signals.Catch(); err != nil {
 		return nil, err
 	}
-	if err := c.dump(args, &o, status == StatePaused); err != nil {
+	if err := c.runDump(args, &o, status == record.StatePaused); err != nil {
 		return nil, err
 	}
 	if !ends {
 		return nil, nil
 	}
-	if err := c.end(true); err != nil { // criu has killed it; the kernel may not be done yet
+	if err := c.End(true); err != nil { // criu has killed it; the kernel may not be done yet
 		return nil, err
 	}
-	warnings, err = c.remove(filepath.Join(root, id), group.Open(c.Cgroups))
+	warnings, err = remove(&c.Record, filepath.Join(root, id), group.Open(c.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
-	h.lock.release() // its hooks may call minirun
-	return append(warnings, c.poststop()...), nil
+	h.Lock.Release() // its hooks may call minirun
+	return append(warnings, c.runPoststopAttended()...), nil
 }
 
-// makeDirectories creates the directories for the images and the log.
-func (o *CheckpointOptions) makeDirectories() (err error) {
-	if o.ImagePath == "" {
-		o.ImagePath = "checkpoint"
-	}
-	if o.ImagePath, err = filepath.Abs(o.ImagePath); err != nil {
-		return err
-	}
-	for _, dir := range [2]string{o.ImagePath, o.WorkPath} {
-		if dir != "" {
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// dump runs criu, which a signal stops. After a failure the container continues,
+// runDump runs criu, which a signal stops. After a failure the container continues,
 // unless it was paused before: a criu that is killed leaves it frozen.
-func (c *Container) dump(args []string, o *CheckpointOptions, paused bool) error {
-	err := c.whileAttentive(func(ctx context.Context) error { return criuDump(ctx, args, o) })
-	var interrupted *Interrupted
+func (c *Container) runDump(args []string, o *criu.DumpOptions, paused bool) error {
+	err := c.Signals.Run(func(ctx context.Context) error { return criu.Dump(ctx, args, o) })
+	var interrupted *wait.Interrupted
 	if errors.As(err, &interrupted) {
-		interrupted.before = "criu had written all images"
+		interrupted.Before = "criu had written all images"
 	}
-	if err != nil && !paused && c.paused() {
-		return errors.Join(err, c.thaw())
+	if err != nil && !paused && c.IsPaused() {
+		return errors.Join(err, c.Thaw())
 	}
 	return err
-}
-
-// external returns criu's options for everything in the container that belongs to the
-// host, and stores notes about it with the images.
-func (h *held) external(config *specs.Spec, images string) ([]string, error) {
-	if err := h.noteDescriptors(images); err != nil {
-		return nil, err
-	}
-	mounts, err := h.externalAtDump(config, images)
-	if err != nil {
-		return nil, err
-	}
-	joined, err := h.joinedAtDump(config)
-	if err != nil {
-		return nil, err
-	}
-	terminal, err := h.terminalAtDump(images)
-	return slices.Concat(mounts, joined, terminal), err
-}
-
-// dumpArgs returns criu's command line, except for what belongs to the host (pure).
-func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, error) {
-	verb := "dump"
-	if o.PreDump {
-		verb = "pre-dump"
-	}
-	args := []string{verb, "--tree", strconv.Itoa(r.Pid), "--images-dir", o.ImagePath, "--root", r.Rootfs, "--log-file", dumpLog, "-v4"}
-	for _, f := range [...]struct {
-		on   bool
-		args []string
-	}{
-		{o.WorkPath != "", []string{"--work-dir", o.WorkPath}},
-		{o.ParentPath != "", []string{"--prev-images-dir", o.ParentPath}},
-		{o.ParentPath != "" || o.PreDump, []string{"--track-mem"}},
-		{r.Cgroups["freezer"] != "", []string{"--freeze-cgroup", r.Cgroups["freezer"]}},
-		{r.Cgroups["freezer"] == "" && r.Cgroups[""] != "", []string{"--freeze-cgroup", r.Cgroups[""]}},
-		{!o.PreDump, []string{"--evasive-devices"}},
-		{o.LeaveRunning && !o.PreDump, []string{"--leave-running"}},
-		{o.TCPEstablished, []string{"--tcp-established"}},
-		{o.TCPSkipInFlight, []string{"--skip-in-flight"}},
-		{o.ExtUnixSk, []string{"--ext-unix-sk"}},
-		{o.ShellJob, []string{"--shell-job"}},
-		{o.FileLocks, []string{"--file-locks"}},
-		{o.AutoDedup, []string{"--auto-dedup"}},
-		{o.LinkRemap, []string{"--link-remap"}},
-		{o.LazyPages, []string{"--lazy-pages"}},
-		{o.StatusFD >= 0, []string{"--status-fd", strconv.Itoa(criuStatus)}},
-	} {
-		if f.on {
-			args = append(args, f.args...)
-		}
-	}
-	if o.ParentPath != "" && filepath.IsAbs(o.ParentPath) {
-		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, because criu stores it in the images", o.ParentPath)
-	}
-	mode, err := manageCgroups(o.ManageCgroups)
-	if err != nil {
-		return nil, err
-	}
-	args = append(args, mode)
-	if o.PageServer != "" {
-		colon := strings.LastIndexByte(o.PageServer, ':')
-		if colon <= 0 || colon == len(o.PageServer)-1 {
-			return nil, fmt.Errorf("--page-server %q: must be ADDRESS:PORT", o.PageServer)
-		}
-		args = append(args, "--page-server", "--address", strings.Trim(o.PageServer[:colon], "[]"), "--port", o.PageServer[colon+1:])
-	}
-	empty, err := emptyNamespaces(o.EmptyNS, config)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(args, empty...), criuConfig(r.Annotations, criuConfigFile)...), nil
 }

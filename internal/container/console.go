@@ -1,142 +1,26 @@
 package container
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 
-	"github.com/containerd/console"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
-
-// console takes the master of the container's terminal. If minirun stays, it connects
-// its own terminal with it; otherwise the console socket gets it: see sendConsole.
-func (c *child) console(fd int) error {
-	master, err := c.proc.Descriptor(fd, "console")
-	if err != nil {
-		return fmt.Errorf("config.json: process.terminal: %w", err)
-	}
-	c.Console = master
-	if err := c.connectConsole(); err != nil {
-		return fmt.Errorf("config.json: process.terminal: %w", err)
-	}
-	return nil
-}
-
-// connectConsole prepares the container's terminal for minirun's own, unless it is
-// sent to a console socket.
-func (c *child) connectConsole() error {
-	if c.options.ConsoleSocket != "" {
-		return nil
-	}
-	master := c.Console
-	// minirun's own terminal adds the carriage returns; if both added them, they would
-	// be doubled.
-	if err := console.ClearONLCR(master.Fd()); err != nil {
-		return err
-	}
-	// Now, not when the terminal is relayed: the program may be faster.
-	if size, err := unix.IoctlGetWinsize(c.options.terminal, unix.TIOCGWINSZ); err == nil {
-		return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
-	}
-	return nil
-}
-
-// sendConsole sends the terminal to the console socket, if there is one. A container
-// does so when it is created: createRuntime and createContainer hooks may fail before,
-// or may create the socket.
-func (c *child) sendConsole() error {
-	if c.options.ConsoleSocket == "" || c.Console == nil {
-		return nil
-	}
-	if err := c.sendFile(c.options.ConsoleSocket, []byte("/dev/ptmx"), c.Console); err != nil {
-		return fmt.Errorf("--console-socket: %w", err)
-	}
-	err := c.Console.Close()
-	c.Console = nil
-	return err
-}
 
 // findTerminal finds the terminal that is connected with the container's.
 func (c *Container) findTerminal() (err error) {
-	if !c.spec.Process.Terminal || c.options.ConsoleSocket != "" {
+	if !c.Spec.Process.Terminal || c.options.ConsoleSocket != "" {
 		return nil
 	}
-	if !c.options.attends {
-		return noTerminalKeeper
+	if !c.purpose.attends {
+		return errNoTerminalHolder
 	}
-	if c.options.terminal, err = callersTerminal(); err != nil {
+	if c.Settings.Terminal, err = terminal.FindCallers(); err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
 	}
 	return nil
 }
 
-// callersTerminal finds the terminal that minirun was started in: a standard
-// descriptor, or the controlling terminal if all of them are redirected. It stays open
-// until minirun exits.
-func callersTerminal() (int, error) {
-	for fd := range 3 {
-		if isTerminal(fd) {
-			return fd, nil
-		}
-	}
-	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("minirun has no terminal: open /dev/tty: %w", err)
-	}
-	return fd, nil
-}
-
-// takeListener takes the listener of the process's filter.
-func (c *child) takeListener(fd int) (err error) {
-	if c.listener != nil {
-		return errors.New("config.json: linux.seccomp: the new process has two listeners")
-	}
-	if c.listener, err = c.proc.Descriptor(fd, "seccomp listener"); err != nil {
-		return fmt.Errorf("config.json: linux.seccomp: %w", err)
-	}
-	return nil
-}
-
-// handListener sends the listener, if there is one, to the agent that will answer for
-// it, with a description of its container (config-linux.md, "The Container Process
-// State"). If the process will be cloned again, it is not the one that the agent must
-// know: then the listener is kept until later.
-func (c *child) handListener(to *Listener, container *specs.State) error {
-	if c.listener == nil || c.clonedLast && !c.arrived {
-		return nil
-	}
-	if to == nil {
-		return errors.New("config.json: linux.seccomp: the new process has a listener, but no listenerPath is given")
-	}
-	defer func() { c.listener = nil }()
-	defer c.listener.Close()
-	state, err := json.Marshal(&specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.proc.Pid, Metadata: to.Metadata, State: *container,
-	})
-	if err != nil {
-		return err
-	}
-	if err := c.sendFile(to.Path, state, c.listener); err != nil {
-		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
-	}
-	return nil
-}
-
 func (c *Container) sendListener() error {
-	return c.handListener(c.Listener, c.state(specs.StateCreating, c.Pid))
-}
-
-func (e *execution) sendListener() error {
-	return e.handListener(e.agent(), e.record.state(specs.StateRunning, e.record.Pid))
-}
-
-// agent returns the destination of the filter's listener, nil if there is none.
-func (e *execution) agent() *Listener {
-	p := e.spec.Linux.Seccomp
-	if p == nil || p.ListenerPath == "" {
-		return nil
-	}
-	return &Listener{p.ListenerPath, p.ListenerMetadata}
+	return c.SendListenerTo(c.Listener, c.OCIState(specs.StateCreating, c.Pid))
 }

@@ -13,9 +13,12 @@
 package container
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/minirun/minirun/internal/container/observer"
+
+	"github.com/minirun/minirun/internal/container/hostfacts"
 
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
@@ -40,23 +43,23 @@ type Options struct {
 	SystemdCgroup bool
 	NoCgroup      bool // the container stays in minirun's own cgroup, without limits
 
-	resctrl      func() (string, error) // the mount point of resctrl; nil: look for it
-	imagined     *imagined              // for a plan that is only shown
-	startsAtOnce bool                   // Start follows Create: see answerAhead
-	attends      bool                   // minirun stays until the container exits
-	signals      *signals.Queue         // of run in the foreground; nil: they terminate minirun
-	terminal     int                    // of the caller, if it is connected with the container's
-
-	// Watch, if not nil, observes the start while it happens. Only for [Run].
-	Watch Watch
+	// Observer, if not nil, observes the start while it happens. Only for [Run].
+	Watch observer.Observer
 
 	// Warn receives problems that do not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)
 }
 
-// MaxPreserveFDs limits Options.PreserveFDs: each takes a step of fork.
-const MaxPreserveFDs = 1 << 16
+// A purpose says what a command does with the container that it creates.
+type purpose struct {
+	starts    bool           // it also starts the program: see answerEarly
+	attends   bool           // it stays until the container exits
+	signals   *signals.Queue // of a command that attends; nil: they terminate minirun
+	otherHost *otherHost     // the plan is only shown; nil: it runs on this host
+
+	findResctrl func() (string, error) // returns the mount point of resctrl
+}
 
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 
@@ -64,26 +67,8 @@ func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 // a user namespace, which identifies itself as such, is not the user of a rootless
 // engine.
 func DefaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (rootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
 		return filepath.Join(dir, "minirun")
 	}
 	return "/run/minirun"
-}
-
-// CheckID refuses names that are not plain directory names: runc's rule, letters,
-// digits and _ + - . but not "." and "..".
-func CheckID(id string) error {
-	if id == "" {
-		return fmt.Errorf("container ID: must not be empty")
-	}
-	if id == "." || id == ".." || len(id) > 1024 {
-		return fmt.Errorf("container ID %q: not usable as a name", id)
-	}
-	for _, c := range []byte(id) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && c != '_' && c != '+' && c != '-' && c != '.' {
-			return fmt.Errorf("container ID %q: only letters, digits and _ + - . are allowed", id)
-		}
-	}
-	return nil
 }

@@ -10,13 +10,29 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/container/openfiles"
+
+	"github.com/minirun/minirun/internal/container/child"
+
+	"github.com/minirun/minirun/internal/container/observer"
+
+	"github.com/minirun/minirun/internal/container/record"
+
+	"github.com/minirun/minirun/internal/container/hostfacts"
+
+	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/notify"
+
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
@@ -28,20 +44,21 @@ import (
 
 // A Container is one that this process has created and waits for.
 type Container struct {
-	Record
-	child
+	record.Record
+	child.Process
 
+	options  Options
+	purpose  purpose
 	setup    namespaces.Setup
 	group    *group.Group
-	answered bool // Ready has already been answered
-	lock     lock // held until the program runs, or `create` exits
-	unlocked int  // a second descriptor of the state directory, for relock; -1: not open
+	answered bool        // Ready has already been answered
+	lock     record.Lock // held until the program runs, or `create` exits
+	unlocked int         // a second descriptor of the state directory, for relock; -1: not open
 	values   []resources.Value
-	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
-	pipes    []*os.File // to the hooks that run inside, or files that are read like one, by JSON path
-	notify   *notifier  // nil if no service manager waits for the program to be ready
-	outputs  []*os.File // the output of these hooks, likewise; none if it is appended to files
-	copiedUp int        // number of directories that were copied into a tmpfs
+	hostRoot [2]uint32        // host uid and gid of the user namespace's root, if known
+	inside   hooks.Inside     // the files of the hooks that run inside
+	notifier *notify.Notifier // nil if no service manager waits for the program to be ready
+	copiedUp int              // number of directories that were copied into a tmpfs
 
 	targets     targetState      // the answers about a mount's target so far
 	copiedLinks map[int]string   // by index in mounts: the links for copy-symlink
@@ -51,21 +68,23 @@ type Container struct {
 
 // Create creates a container up to the point where only `start` is missing. After an
 // error nothing of it is left.
-func Create(o Options) (*Container, error) {
-	c, inputs, values, err := prepare(o)
+func Create(o Options) (*Container, error) { return create(o, purpose{}) }
+
+func create(o Options, p purpose) (*Container, error) {
+	c, inputs, err := prepare(o, p)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.findTerminal(); err != nil {
 		return nil, err
 	}
-	if err := checkPidfd(); err != nil {
+	if err := record.CheckPidfd(); err != nil {
 		return nil, err
 	}
-	if err := c.record(inputs); err != nil {
+	if err := c.createRecord(inputs); err != nil {
 		return nil, err
 	}
-	if err := c.create(inputs, values); err != nil {
+	if err := c.createRecorded(inputs); err != nil {
 		// The cause is what matters; a failed clean-up is reported in addition.
 		return nil, errors.Join(err, c.destroy())
 	}
@@ -74,38 +93,52 @@ func Create(o Options) (*Container, error) {
 
 // prepare does the part of Create that has no side effect: it reads config.json and
 // looks up everything that the plan and the cgroups depend on.
-func prepare(o Options) (*Container, Inputs, []resources.Value, error) {
-	bundle, err := bundlePath(o.Bundle)
+func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
+	bundle, err := hostfacts.FindBundle(o.Bundle)
 	if err != nil {
-		return nil, Inputs{}, nil, err
+		return nil, compile.Inputs{}, err
 	}
 	o.Bundle = bundle
 	debuglog.Printf("read %s/config.json", bundle)
 	s, warnings, err := spec.Load(bundle)
 	if err != nil {
-		return nil, Inputs{}, nil, err
+		return nil, compile.Inputs{}, err
 	}
 	for _, w := range warnings {
 		o.Warn(w)
 	}
-	if err := check(s, &o); err != nil {
-		return nil, Inputs{}, nil, err
+	if err := checkOptions(s, &o, &p); err != nil {
+		return nil, compile.Inputs{}, err
 	}
-	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1}
-	inputs, values, err := c.inputs()
-	return c, inputs, values, err
+	if s.Linux == nil {
+		s.Linux = &specs.Linux{}
+	}
+	c := newContainer(o, p)
+	c.Spec = s
+	inputs, err := c.gatherInputs()
+	return c, inputs, err
 }
 
-// noTerminalKeeper is the error for create, and for a detached container.
-var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
+// newContainer returns a container that does not exist yet.
+func newContainer(o Options, p purpose) *Container {
+	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1, inside: hooks.Inside{Directory: o.directory()}}
+	c.Process = child.Process{Description: child.FirstProcess, Signals: wait.Signals{Queue: p.signals}, Settings: child.Settings{
+		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+		Attended: p.attends, Observer: o.Watch, Warn: o.Warn,
+	}}
+	return c
+}
 
-// check refuses combinations of the spec and the command line.
-func check(s *specs.Spec, o *Options) error {
+// errNoTerminalHolder is the error for create, and for a detached container.
+var errNoTerminalHolder = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
+
+// checkOptions refuses combinations of the spec and the command line.
+func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
-	if o.PreserveFDs > MaxPreserveFDs {
-		return fmt.Errorf("--preserve-fds %d: must not be more than %d", o.PreserveFDs, MaxPreserveFDs)
+	if o.PreserveFDs > child.MaxPreserveFDs {
+		return fmt.Errorf("--preserve-fds %d: must not be more than %d", o.PreserveFDs, child.MaxPreserveFDs)
 	}
 	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
@@ -113,60 +146,67 @@ func check(s *specs.Spec, o *Options) error {
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
 		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: without it minirun has no terminal to send"}
 	}
-	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
-		return noTerminalKeeper
+	if o.ConsoleSocket == "" && s.Process.Terminal && !p.starts {
+		return errNoTerminalHolder
 	}
-	if diesWithParent(s) && !o.attends {
+	if hostfacts.DiesWithParent(s) && !p.attends {
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
-	}
-	if s.Linux == nil {
-		s.Linux = &specs.Linux{}
 	}
 	return nil
 }
 
-// inputs gathers everything that the plan and the cgroups depend on, without a side
+// gatherInputs gathers everything that the plan and the cgroups depend on, without a side
 // effect.
-func (c *Container) inputs() (Inputs, []resources.Value, error) {
-	s, o := c.spec, &c.options
+func (c *Container) gatherInputs() (compile.Inputs, error) {
+	s, facts := c.Spec, c.factsQuery()
 	setup := namespaces.Decide(s)
-	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: o.rootless()}}
+	in := compile.Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: facts.Rootless()}}
 	var err error
-	if in.Rootfs, err = rootfsInput(s, o); err != nil {
-		return in, nil, err
+	if in.Rootfs, err = facts.RootFS(); err != nil {
+		return in, err
 	}
 	c.copiedLinks = in.Rootfs.Links
 	if !setup.Has(unix.CLONE_NEWNS) && needsMounts(s, len(in.Rootfs.Layers)) {
-		if err := checkOnHost(s, o, setup); err != nil {
-			return in, nil, err
+		if err := checkOnHost(s, c.options.NoPivot, setup); err != nil {
+			return in, err
 		}
 		in.Rootfs.OnHost = true
 	}
 	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
-		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
+		c.Roots = append(c.Roots, in.Rootfs.Layers[i].Path)
 	}
-	c.roots = append(c.roots, in.Rootfs.Root)
+	c.Roots = append(c.Roots, in.Rootfs.Root)
 	c.addNotify(&in)
-	if in.Process, err = processInput(s, o, setup); err != nil {
-		return in, nil, err
+	if in.Process, err = facts.Process(setup); err != nil {
+		return in, err
 	}
-	if in.Namespaces.CloneLast, err = cloneLast(s, setup); err != nil {
-		return in, nil, err
+	if in.Namespaces.CloneLast, err = hostfacts.CloneLast(s, setup); err != nil {
+		return in, err
 	}
-	if err := filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
-		return in, nil, err
+	if in.Process.FilterLast, err = compile.FilterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+		return in, err
 	}
-	if err := c.intelRdtInput(); err != nil {
-		return in, nil, err
+	if err := c.planIntelRdt(); err != nil {
+		return in, err
 	}
-	values, err := c.cgroupInput(&in)
-	return in, values, err
+	c.values, err = c.planCgroup(&in)
+	return in, err
 }
 
-// record creates the state directory and records what the container will have.
-func (c *Container) record(in Inputs) error {
+// Query says which facts about the host the container's plan depends on.
+func (c *Container) factsQuery() *hostfacts.Query {
 	o := &c.options
-	if err := CheckID(o.ID); err != nil {
+	return &hostfacts.Query{
+		Spec: c.Spec, ID: o.ID, Bundle: o.Bundle, Directory: o.directory(), Layers: o.Layers, Ephemeral: o.Ephemeral,
+		NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, PreserveFDs: o.PreserveFDs, Warn: o.Warn,
+		StartsLater: !c.purpose.starts, Attended: c.purpose.attends, OtherHost: c.purpose.otherHost != nil,
+	}
+}
+
+// createRecord creates the state directory and records what the container will have.
+func (c *Container) createRecord(in compile.Inputs) error {
+	o := &c.options
+	if err := record.CheckID(o.ID); err != nil {
 		return err
 	}
 	dir := o.directory()
@@ -185,7 +225,7 @@ func (c *Container) record(in Inputs) error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	if err := c.lockNew(dir); err != nil {
+	if err := c.lockNewDirectory(dir); err != nil {
 		_ = os.Remove(dir) // an empty one, if it exists
 		c.closeDirectory()
 		return fmt.Errorf("state directory: lock %s: %w", dir, err)
@@ -199,18 +239,18 @@ func (c *Container) record(in Inputs) error {
 }
 
 // writeIntent records what the container will have, before any of it exists.
-func (c *Container) writeIntent(dir string, in Inputs) error {
+func (c *Container) writeIntent(dir string, in compile.Inputs) error {
 	o := &c.options
-	c.Record = Record{
+	c.Record = record.Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
-		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
+		Cgroups: c.group.Paths(), Hooks: c.Spec.Hooks, Annotations: c.Spec.Annotations,
 		NoKeyring: o.NoKeyring, Unit: c.Unit,
 	}
 	if err := checkNames(in); err != nil {
 		return err
 	}
-	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
-		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
+	if p := c.Spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
+		c.Listener = &record.Listener{Path: p.ListenerPath, Metadata: p.ListenerMetadata}
 	}
 	if c.rdt != nil {
 		c.IntelRdt = &c.rdt.Group
@@ -223,22 +263,22 @@ func (c *Container) writeIntent(dir string, in Inputs) error {
 		c.Record.Work = in.Rootfs.Work
 	}
 	if in.Rootfs.OnHost {
-		if err := c.intendHostMount(); err != nil {
+		if err := c.IntendHostMount(); err != nil {
 			return err
 		}
 	}
 	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
-		c.Declared = c.spec.Version
+		c.Declared = c.Spec.Version
 	}
-	if err := c.claim(); err != nil {
+	if err := c.refuseUsedCgroup(); err != nil {
 		return err
 	}
-	return c.Record.write(dir)
+	return c.Record.Write(dir)
 }
 
 // checkNames refuses paths that the record, which is JSON, would change: later
 // commands would not find the files.
-func checkNames(in Inputs) error {
+func checkNames(in compile.Inputs) error {
 	paths := []string{in.Rootfs.Bundle, in.Rootfs.Root, in.Rootfs.Upper, in.Rootfs.Work}
 	for _, l := range in.Rootfs.Layers {
 		paths = append(paths, l.Path)
@@ -251,10 +291,10 @@ func checkNames(in Inputs) error {
 	return nil
 }
 
-// claim refuses a cgroup that belongs to another container before the record names it:
+// refuseUsedCgroup refuses a cgroup that belongs to another container before the record names it:
 // undoing a container kills the processes in its cgroup. It refuses a frozen one too,
 // in which the process would stop before its first step.
-func (c *Container) claim() error {
+func (c *Container) refuseUsedCgroup() error {
 	if err := c.group.CheckUnused(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
 	}
@@ -265,95 +305,99 @@ func (c *Container) claim() error {
 }
 
 // prepareHost creates what a container has on the host before it has a process.
-func (c *Container) prepareHost(in Inputs, values []resources.Value) error {
-	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
+func (c *Container) prepareHost(in compile.Inputs) error {
+	if err := errors.Join(makeLayerDirectories(in), c.createNotifySocket()); err != nil {
 		return err
 	}
 	if err := c.makeRdt(); err != nil {
 		return err
 	}
-	c.values, c.hostRoot = values, in.Process.HostRoot
+	c.hostRoot = in.Process.HostRoot
 	if c.Unit != nil {
 		return nil // systemd creates the cgroup for the process: see scope
 	}
-	begin := c.began()
+	begin := c.BeginAction()
 	if err := c.group.Create(); err != nil {
 		c.group = nil // another process may have created it first
 		return err
 	}
 	if dirs := c.group.Dirs(); len(dirs) > 0 {
-		c.did(begin, "create the cgroup: mkdir "+strings.Join(dirs, " "), "the container's resource usage is counted and limited there", "linux.cgroupsPath")
+		c.Report(begin, observer.Action{
+			What:   "create the cgroup: mkdir " + strings.Join(dirs, " "),
+			Why:    "the container's resource usage is counted and limited there",
+			Source: "linux.cgroupsPath",
+		})
 	}
-	begin = c.began()
-	if err := resources.Apply(c.group, values); err != nil {
+	begin = c.BeginAction()
+	if err := resources.Apply(c.group, c.values); err != nil {
 		return err
 	}
-	c.didLimit(begin, false)
-	return c.delegate()
+	c.reportLimits(begin, false)
+	return c.delegateCgroup()
 }
 
-// create creates everything that the record names, and serves the first process until
-// the container is created.
-func (c *Container) create(in Inputs, values []resources.Value) error {
-	if err := c.prepareHost(in, values); err != nil {
+// createRecorded creates everything that the record names, and serves the first process
+// until the container is created.
+func (c *Container) createRecorded(in compile.Inputs) error {
+	if err := c.prepareHost(in); err != nil {
 		return err
 	}
-	if err := c.fork(in); err != nil {
+	if err := c.startProcess(in); err != nil {
 		return err
 	}
-	if err := c.answerAhead(); err != nil {
+	if err := c.answerEarly(); err != nil {
 		return err
 	}
-	if err := c.serve(); err != nil {
+	if err := c.serveUntilReady(); err != nil {
 		return err
 	}
-	if err := c.noteHostMount(); err != nil {
+	if err := c.recordHostMount(); err != nil {
 		return err
 	}
 	if len(c.Record.Devices) > 0 {
-		c.handOverDevices()
-		if err := c.Record.write(c.options.directory()); err != nil {
+		c.dropDevicesFromRecord()
+		if err := c.Record.Write(c.options.directory()); err != nil {
 			return err
 		}
 	}
-	return c.pidFile()
+	return c.WritePidFile()
 }
 
-// fork starts the first process.
-func (c *Container) fork(in Inputs) error {
-	c.plan, c.setup = Compile(in)
-	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
-	c.clonedLast = in.Namespaces.CloneLast
+// startProcess starts the first process.
+func (c *Container) startProcess(in compile.Inputs) error {
+	c.Plan, c.setup = compile.Container(in)
+	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.Plan.Steps), len(c.Plan.Data))
+	c.ClonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
-	given, err := c.handOver(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
+	given, err := c.OpenDescriptors(in.Process.Preserve, rootfs.ReplacesNull(c.Spec, in.Rootfs))
 	if err != nil {
 		return err
 	}
-	defer given.close()
-	attr := bootstrap.Attr{Files: given.fds, Cloneflags: c.setup.Cloneflags()}
+	defer given.Close()
+	attr := bootstrap.Attr{Files: given.FDs, Cloneflags: c.setup.Cloneflags()}
 	if c.Unit == nil {
 		if attr.Cgroup, err = c.group.OpenV2(); err != nil {
 			return err
 		}
 		defer attr.Cgroup.Close() // nil on a v1 host, which Close accepts
 	}
-	c.noteNamespaces()
+	c.recordNamespaces()
 	attr.Extra, err = c.openFiles()
-	defer closeAll(attr.Extra)
+	defer child.CloseFiles(attr.Extra)
 	if err != nil {
 		return err
 	}
-	running := c.watched(attr.Cloneflags)
-	if diesWithParent(c.spec) {
+	running := c.ObservedPlan(c.options.ID, attr.Cloneflags)
+	if hostfacts.DiesWithParent(c.Spec) {
 		// For the kernel the parent is a thread. It is this goroutine's, which
 		// continues until the container has exited.
 		runtime.LockOSThread()
 	}
-	begin := c.began()
-	if c.observed != nil {
-		attr.Stamps = c.observed.Stamps
+	begin := c.BeginAction()
+	if c.Observed != nil {
+		attr.Stamps = c.Observed.Stamps
 	}
-	if c.proc, err = bootstrap.Start(running, attr); err != nil {
+	if c.Proc, err = bootstrap.Start(running, attr); err != nil {
 		if c.group != nil && errors.Is(err, unix.EOPNOTSUPP) {
 			if why := c.group.CheckType(); why != nil {
 				return fmt.Errorf("config.json: linux.cgroupsPath: %w: %w", err, why)
@@ -361,15 +405,19 @@ func (c *Container) fork(in Inputs) error {
 		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
-	c.did(begin, fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it starts in its new namespaces, and runs the plan", "linux.namespaces")
-	if c.setup.Clones() && !c.clonedLast {
+	c.Report(begin, observer.Action{
+		What:   fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.Proc.Pid),
+		Why:    "it starts in its new namespaces, and runs the plan",
+		Source: "linux.namespaces",
+	})
+	if c.setup.Clones() && !c.ClonedLast {
 		return nil // the PID of the process that continues is not known yet
 	}
-	return c.adopt()
+	return c.recordProcess()
 }
 
-// noteNamespaces adds the container's namespaces to the record.
-func (c *Container) noteNamespaces() {
+// recordNamespaces adds the container's namespaces to the record.
+func (c *Container) recordNamespaces() {
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
 		c.Joined |= j.Flag
@@ -377,55 +425,37 @@ func (c *Container) noteNamespaces() {
 	c.Namespaces |= c.Joined
 }
 
-// adopt adds the container's first process to the record.
-func (c *Container) adopt() error {
-	c.Pid = c.proc.Pid
+// recordProcess adds the container's first process to the record.
+func (c *Container) recordProcess() error {
+	c.Pid = c.Proc.Pid
 	var err error
-	if c.StartTime, err = startTime(c.Pid); err != nil {
+	if c.StartTime, err = record.ReadStartTime(c.Pid); err != nil {
 		return fmt.Errorf("the container's first process exited: %w", err)
 	}
-	if err := c.Record.write(c.options.directory()); err != nil {
+	if err := c.Record.Write(c.options.directory()); err != nil {
 		return err
 	}
 	if err := c.joinRdt(); err != nil {
 		return err
 	}
-	if adj := c.spec.Process.OOMScoreAdj; adj != nil {
+	if adj := c.Spec.Process.OOMScoreAdj; adj != nil {
 		path := "/proc/" + strconv.Itoa(c.Pid) + "/oom_score_adj"
 		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
-			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, lacking(err, "CAP_SYS_RESOURCE", "to lower it"))
+			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, diagnose.MissingCapability(err, "CAP_SYS_RESOURCE", "to lower it"))
 		}
 	}
 	return nil
 }
 
-func (c *child) pidFile() error {
-	if c.options.PidFile == "" {
-		return nil
-	}
-	// Readers wait for the file to appear, so it must be complete when it does.
-	if err := atomicfile.Write(c.options.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
-		return fmt.Errorf("--pid-file: %w", err)
-	}
-	c.pidFiled = true
-	return nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
 // openFiles opens the files that the parent opens for the plan.
 func (c *Container) openFiles() ([]*os.File, error) {
-	nodes, err := deviceNodes(c.plan.Files, c.options.directory())
+	nodes, err := openfiles.DeviceNodes(c.Plan.Files, c.options.directory())
 	if err != nil {
 		return nil, err
 	}
-	defer closeNodes(nodes) // those that are left after an error
+	defer openfiles.CloseNodes(nodes) // those that are left after an error
 	var out []*os.File
-	for i, f := range c.plan.Files {
+	for i, f := range c.Plan.Files {
 		if f.Open == plan.Device {
 			out = append(out, nodes[i])
 			delete(nodes, i)
@@ -447,13 +477,13 @@ func (c *Container) openFiles() ([]*os.File, error) {
 func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
 	case plan.Pipe:
-		return c.hookInput(f)
+		return c.inside.OpenInput(f, c.OCIState(specs.StateCreating, 0))
 	case plan.MapIDs:
-		return idMap(f.Maps)
+		return openfiles.IDMap(f.Maps)
 	case plan.Append:
-		return openHookOutput(f.Path)
+		return hooks.OpenOutput(f.Path)
 	case plan.Memory:
-		return c.hookOutputFile(f)
+		return c.inside.OpenOutput(f)
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {

@@ -9,36 +9,36 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 )
-
-// deleteDeadline limits how long a cgroup may take to become empty after its processes
-// were killed.
-const deleteDeadline = 10 * time.Second
 
 // destroy undoes a container that could not be created or started. If one part cannot
 // be released, the others still are; in that case the state stays, for delete.
 func (c *Container) destroy() error {
 	exists, err := c.relock()
 	defer c.closeDirectory()
-	ended := c.endFirst()
+	ended := c.killFirstProcess()
 	keep, back := c.returnDevices()
 	back = errors.Join(back, c.removeUnusedRdt())
-	c.closeAll()
+	c.closeResources()
 	if err != nil || ended != nil || !exists {
 		return errors.Join(err, ended, back)
 	}
-	if c.pidFiled {
+	if c.WrotePidFile {
 		_ = os.Remove(c.options.PidFile) // it names a process that no longer exists
 	}
 	if keep {
 		return back
 	}
-	warnings, err := c.remove(c.options.directory(), c.group)
+	warnings, err := remove(&c.Record, c.options.directory(), c.group)
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
@@ -48,88 +48,74 @@ func (c *Container) destroy() error {
 	if c.group != nil {
 		c.group.RemoveCreated() // the parents
 	}
-	c.lock.release()
-	if c.proc != nil {
+	c.lock.Release()
+	if c.Proc != nil {
 		// The runtime environment existed, so the hooks are called (runtime.md,
 		// "Lifecycle", 12 and 13).
-		for _, w := range c.poststop() {
+		for _, w := range c.runPoststopAttended() {
 			c.options.Warn(w)
 		}
 	}
 	return back
 }
 
-// closeAll closes what this process holds of a container that it undoes.
-func (c *Container) closeAll() {
-	c.finishPipes()
-	c.closeNotify()
+// CloseFiles closes what this process holds of a container that it undoes.
+func (c *Container) closeResources() {
+	c.Pipes.Finish(&c.Signals)
+	c.notifier.Close(&c.Signals)
 	if c.Console != nil {
 		c.Console.Close()
 	}
-	closeAll(c.pipes)
-	closeAll(c.outputs)
+	c.inside.Close()
 }
 
-// endFirst kills the container's first process, if it exists, and reaps it.
-func (c *Container) endFirst() error {
-	if c.proc == nil {
+// killFirstProcess kills the container's first process, if it exists, and reaps it.
+func (c *Container) killFirstProcess() error {
+	if c.Proc == nil {
 		return nil
 	}
-	if c.proc.Reaped {
-		c.proc.CloseSync()
+	if c.Proc.Reaped {
+		c.Proc.CloseSync()
 		return nil
 	}
-	if err := c.killMembers(); err != nil {
+	if err := c.KillMembers(); err != nil {
 		return err
 	}
-	if err := c.proc.Kill(); err != nil {
+	if err := c.Proc.Kill(); err != nil {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}
-	c.proc.CloseSync()
+	c.Proc.CloseSync()
 	if c.lock >= 0 { // otherwise its cgroup may already belong to another container
-		if err := c.thaw(); err != nil {
+		if err := c.Thaw(); err != nil {
 			return err
 		}
 	}
-	_, err := c.reapKilled()
+	_, err := c.ReapKilled()
 	return err
-}
-
-// reapKilled reaps the process, which has been killed. It does not die while a cgroup
-// above the container's is frozen.
-func (c *child) reapKilled() (unix.WaitStatus, error) {
-	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
-		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
-	}
-	status, err := c.proc.Wait()
-	if err != nil {
-		return 0, fmt.Errorf("wait for %s: %w", c.who, err)
-	}
-	return status, nil
 }
 
 // remove removes cgroups and state directory. Namespaces were destroyed with the last
 // process, and mounts too if the container had a mount namespace. Its warnings are
 // about things that no longer belong to the container.
-func (r *Record) remove(dir string, cgroup *group.Group) (warnings []error, err error) {
+func remove(r *record.Record, dir string, cgroup *group.Group) (warnings []error, err error) {
 	if cgroup != nil {
-		if err := cgroup.Delete(deleteDeadline); err != nil {
+		if err := cgroup.Delete(wait.KillLimit); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.removeRdt(); err != nil {
+	if err := r.RemoveRdt(); err != nil {
 		return nil, err
 	}
-	if err := r.forgetUnit(); err != nil {
+	if err := forgetUnit(r); err != nil {
 		warnings = append(warnings, err)
 	}
-	return warnings, r.removeFiles(dir)
+	return warnings, removeFiles(r, dir)
 }
 
 // removeFiles removes a container's files.
-func (r *Record) removeFiles(dir string) error {
+func removeFiles(r *record.Record, dir string) error {
 	debuglog.Printf("remove %s", dir)
-	if err := r.removeHostMount(); err != nil {
+	if err := r.RemoveHostMount(); err != nil {
 		return err
 	}
 	if r.Work != "" {
@@ -138,7 +124,7 @@ func (r *Record) removeFiles(dir string) error {
 		}
 	}
 	// Most have only the record in their directory.
-	if unix.Unlink(filepath.Join(dir, recordFile)) == nil && unix.Rmdir(dir) == nil {
+	if unix.Unlink(filepath.Join(dir, record.RecordFile)) == nil && unix.Rmdir(dir) == nil {
 		return nil
 	}
 	err := os.RemoveAll(dir)
@@ -168,7 +154,7 @@ func removeWork(dir string) error {
 // any state, and runs its poststop hooks. It returns their warnings. With force, a
 // container that does not exist is not an error.
 func Delete(root, id string, force bool) (warnings []error, err error) {
-	if err := CheckID(id); err != nil {
+	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
 	l, err := lockToDelete(root, id, force)
@@ -176,20 +162,20 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 		if force {
 			return nil, nil
 		}
-		return nil, notExist(root, id)
+		return nil, record.NotExist(root, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", id, err)
 	}
-	defer l.release()
-	r, err := readRecord(root, id)
+	defer l.Release()
+	r, err := record.Read(root, id)
 	if err != nil {
-		return nil, forceDamaged(root, id, force, err)
+		return nil, removeDamaged(root, id, force, err)
 	}
-	lost := r.mayHaveLost()
-	devices, stranded := r.strandedDevices()
+	lost := r.FindLost()
+	devices, stranded := r.StrandedDevices()
 	if stranded == nil || force {
-		err = r.end(force)
+		err = r.End(force)
 	}
 	if devices != nil {
 		defer devices.Close()
@@ -200,7 +186,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil || stranded != nil && !force {
 		return nil, errors.Join(err, stranded)
 	}
-	warnings, err = r.remove(filepath.Join(root, id), group.Open(r.Cgroups))
+	warnings, err = remove(r, filepath.Join(root, id), group.Open(r.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
@@ -209,153 +195,62 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 			warnings = append(warnings, w)
 		}
 	}
-	l.release()
-	return append(warnings, r.poststop(context.Background())...), nil
+	l.Release()
+	return append(warnings, runPoststop(context.Background(), r)...), nil
 }
 
 // lockToDelete takes the lock. With force it does not wait long: the holder is busy
 // with the container's first process, and gives up when that is killed.
-func lockToDelete(root, id string, force bool) (lock, error) {
+func lockToDelete(root, id string, force bool) (record.Lock, error) {
 	dir := filepath.Join(root, id)
 	if !force {
-		return lockDirectory(dir, unix.LOCK_EX)
+		return record.LockDirectory(dir, unix.LOCK_EX)
 	}
-	for until := time.Now().Add(deleteDeadline); ; time.Sleep(time.Millisecond) {
-		l, err := lockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
+	for until := time.Now().Add(wait.KillLimit); ; time.Sleep(time.Millisecond) {
+		l, err := record.LockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return l, err
 		}
 		if time.Now().After(until) {
 			return -1, fmt.Errorf("%w: another minirun is working on it and does not exit: see /proc/locks", err)
 		}
-		if r, err := readRecord(root, id); err == nil {
-			if err := r.kill(); err != nil {
+		if r, err := record.Read(root, id); err == nil {
+			if err := r.Kill(); err != nil {
 				return -1, err
 			}
 		}
 	}
 }
 
-// mayHaveLost warns about processes that delete cannot find, and so cannot kill.
-func (r *Record) mayHaveLost() (warning error) {
-	if len(r.Cgroups) > 0 || r.endsWithFirst() {
-		return nil // all processes can be found: see processes
-	}
-	if _, err := r.processes(); errors.Is(err, errLostProcesses) {
-		return err
-	}
-	return nil
-}
-
-// end makes sure that the container's first process no longer exists. If it is still
-// in the set-up, or waits for start, it may be killed: no other process will continue
-// it.
-func (r *Record) end(force bool) error {
-	status, err := r.Status()
-	if err != nil {
-		return err
-	}
-	switch status {
-	case specs.StateRunning, StatePaused:
-		if !force {
-			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
-		}
-	}
-	if err := r.killMembers(); err != nil {
-		return err
-	}
-	if err := r.kill(); err != nil {
-		return err
-	}
-	pidfd, err := r.open()
-	if err != nil || pidfd == nil {
-		return err
-	}
-	defer pidfd.Close()
-	if !awaitEnd(int(pidfd.Fd()), deleteDeadline) {
-		return fmt.Errorf("the container's first process, %d, does not exit after SIGKILL", r.Pid)
-	}
-	return nil
-}
-
-// kill kills the container's first process, if it exists. A frozen process does not
-// die before it is thawed.
-func (r *Record) kill() error {
-	pidfd, err := r.open()
-	if err != nil || pidfd == nil {
-		return err
-	}
-	defer pidfd.Close()
-	debuglog.Printf("send SIGKILL to process %d", r.Pid)
-	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill the container's first process: %w", err)
-	}
-	return r.thaw()
-}
-
-// thaw lets a paused container continue, including cgroups that the container itself
-// has frozen.
-func (r *Record) thaw() error {
-	cgroup := group.Open(r.Cgroups)
-	if !r.paused() {
-		return cgroup.ThawTree()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), deleteDeadline)
-	defer cancel()
-	if err := cgroup.Thaw(ctx); err != nil {
-		return err
-	}
-	return cgroup.ThawTree()
-}
-
-// forceDamaged removes a state directory without a readable record: nothing was
+// removeDamaged removes a state directory without a readable record: nothing was
 // created before the record was written.
-func forceDamaged(root, id string, force bool, cause error) error {
+func removeDamaged(root, id string, force bool, cause error) error {
 	if !force {
 		return cause
 	}
 	dir := filepath.Join(root, id)
-	if _, err := os.Stat(filepath.Join(dir, recordFile)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, record.RecordFile)); !errors.Is(err, os.ErrNotExist) {
 		return cause
 	}
 	return os.RemoveAll(dir)
 }
 
-// awaitEnd waits until the process of a pidfd has exited, at most for limit, and
-// reports whether it has.
-func awaitEnd(pidfd int, limit time.Duration) bool { return awaitReadable(pidfd, limit) }
-
-// awaitReadable waits until a descriptor is readable, at most for limit, and reports
-// whether it is.
-func awaitReadable(fd int, limit time.Duration) bool {
-	end := time.Now().Add(limit)
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for {
-		left := max(0, time.Until(end))
-		n, err := unix.Poll(fds, int((left + time.Millisecond - 1).Milliseconds()))
-		if n > 0 || left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return n > 0
-		}
-	}
-}
-
-// poststop runs the hooks of a container that this process waited for. A signal that
+// runPoststopAttended runs the hooks of a container that this process waited for. A signal that
 // asks to exit kills the current hook, and the next one begins: earlier signals were
 // for the container.
-func (c *Container) poststop() (warnings []error) {
-	queue := c.options.signals
+func (c *Container) runPoststopAttended() (warnings []error) {
+	queue := c.Signals.Queue
 	if queue == nil || c.Hooks == nil {
-		return c.Record.poststop(context.Background())
+		return runPoststop(context.Background(), &c.Record)
 	}
-	c.Pid = 0
 	if _, err := queue.Pending(); err != nil {
 		warnings = append(warnings, err)
 	}
-	for i := range c.Hooks.Poststop {
-		err := c.whileAttentive(func(ctx context.Context) error {
-			return c.runtimeHook(ctx, "poststop", i, &c.Hooks.Poststop[i], specs.StateStopped)
+	for i, h := range hooks.List("poststop", c.Hooks.Poststop) {
+		err := c.Signals.Run(func(ctx context.Context) error {
+			return h.Run(ctx, c.OCIState(specs.StateStopped, 0))
 		})
-		var interrupted *Interrupted
+		var interrupted *wait.Interrupted
 		if errors.As(err, &interrupted) {
 			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i, unix.SignalName(interrupted.Signal))
 		}
@@ -366,12 +261,11 @@ func (c *Container) poststop() (warnings []error) {
 	return warnings
 }
 
-// poststop runs the hooks after the container was removed. Their failures are warnings
+// runPoststop runs the hooks after the container was removed. Their failures are warnings
 // (runtime.md, "Lifecycle", 13).
-func (r *Record) poststop(ctx context.Context) []error {
+func runPoststop(ctx context.Context, r *record.Record) []error {
 	if r.Hooks == nil {
 		return nil
 	}
-	r.Pid = 0
-	return r.warnHooks(ctx, "poststop", r.Hooks.Poststop, specs.StateStopped)
+	return hooks.RunAll(ctx, hooks.List("poststop", r.Hooks.Poststop), r.OCIState(specs.StateStopped, 0))
 }

@@ -1,78 +1,37 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/plan"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// stepError describes the step that failed, with its call and what requested it, and a
-// hint.
-func (c *child) stepError(failed *bootstrap.ErrFailed) error {
-	if failed.Step >= len(c.plan.Steps) {
-		return failed
-	}
-	if isExec(&c.plan.Steps[failed.Step]) {
-		return c.programError(argsSource, failed.Errno)
-	}
-	return fmt.Errorf("%s: %w%s", stepText(c.plan, failed.Step), failed.Errno, c.hint(failed.Step, failed.Errno))
-}
-
-func stepText(p *plan.Plan, step int) string {
-	s := &p.Steps[step]
-	where := "set-up"
-	if s.Source != "" {
-		where = "config.json: " + s.Source
-	}
-	return where + ": " + p.Brief(s)
-}
-
-// A LastStep is the record of a step that comes after start, when only the process
-// that runs the plan has it.
-type LastStep struct {
-	Step int    `json:"step"`
-	Text string `json:"text"`
-	Exec bool   `json:"exec,omitempty"` // its failure concerns the program
-}
-
-func (c *Container) lastSteps() []LastStep {
-	var out []LastStep
-	for i := len(c.plan.Steps) - 1; i >= 0 && c.plan.Steps[i].Kind != plan.WaitForStart; i-- {
-		out = append(out, LastStep{i, stepText(c.plan, i), isExec(&c.plan.Steps[i])})
+func (c *Container) listLastSteps() []record.LastStep {
+	var out []record.LastStep
+	for i := len(c.Plan.Steps) - 1; i >= 0 && c.Plan.Steps[i].Kind != plan.WaitForStart; i-- {
+		out = append(out, record.LastStep{Step: i, Text: child.StepText(c.Plan, i), Exec: child.IsExec(&c.Plan.Steps[i])})
 	}
 	return out
 }
 
-// lastStepError is stepError for a container that another minirun has created. Its
+// explainLastStep is stepError for a container that another minirun has created. Its
 // config.json may have changed since, so it is only used for the hint.
-func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
+func (c *Container) explainLastStep(failed *bootstrap.ErrFailed) error {
 	for _, s := range c.LastSteps {
 		if s.Step != failed.Step {
 			continue
 		}
 		if now, _, err := spec.Load(c.Bundle); s.Exec && err == nil && now.Process != nil && len(now.Process.Args) > 0 {
-			c.spec, c.roots = now, []string{c.Rootfs}
-			return c.programError(argsSource, failed.Errno)
+			c.Spec, c.Roots = now, []string{c.Rootfs}
+			return c.ProgramError(child.ArgsSource, failed.Errno)
 		}
 		return fmt.Errorf("%s: %w", s.Text, failed.Errno)
 	}
 	return failed
-}
-
-// isExec reports whether a step fails because the program cannot be executed.
-func isExec(s *plan.Step) bool {
-	return s.Kind == plan.Program
-}
-
-// lacking returns the hint for an error that a missing capability explains.
-func lacking(err error, capability, to string) string {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Sprintf(": minirun needs %s %s", capability, to)
-	}
-	return ""
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minirun/minirun/internal/container/features"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/namespaces"
@@ -23,13 +25,13 @@ func accepted(change func(*specs.Spec)) error {
 	if err == nil {
 		_, _, err = spec.Parse(data)
 	}
-	return errors.Join(err, check(s, &Options{startsAtOnce: true}))
+	return errors.Join(err, checkOptions(s, &Options{}, &purpose{starts: true}))
 }
 
 // TestFeatures: config.json may contain everything that the document lists as recognised, and
 // anything else is refused.
 func TestFeatures(t *testing.T) {
-	f := Features("1", "c")
+	f := features.Features("1", "c")
 	try := func(what string, names []string, change func(s *specs.Spec, name string)) {
 		t.Helper()
 		if len(names) == 0 {
@@ -104,7 +106,7 @@ func TestFeatures(t *testing.T) {
 // TestFeaturesHooks: the list contains exactly the hook kinds of specs-go, and each of them is
 // checked.
 func TestFeaturesHooks(t *testing.T) {
-	names := Features("", "").Hooks
+	names := features.Features("", "").Hooks
 	kinds := reflect.TypeOf(specs.Hooks{})
 	if len(names) != kinds.NumField() {
 		t.Errorf("%d kinds of hooks, the specification has %d", len(names), kinds.NumField())
@@ -141,13 +143,13 @@ func TestFeaturesHasNoGap(t *testing.T) {
 			}
 		}
 	}
-	look("linux", reflect.ValueOf(Features("1", "c").Linux))
+	look("linux", reflect.ValueOf(features.Features("1", "c").Linux))
 }
 
 // TestFeaturesRefused: features that the document says are missing are refused, and those that it
 // says are present are not.
 func TestFeaturesRefused(t *testing.T) {
-	l := Features("", "").Linux
+	l := features.Features("", "").Linux
 	for _, c := range []struct {
 		what   string
 		has    *bool
@@ -175,7 +177,7 @@ func TestFeaturesRefused(t *testing.T) {
 
 // TestFeaturesNamespaces: the plan creates each namespace in the list.
 func TestFeaturesNamespaces(t *testing.T) {
-	for _, name := range Features("", "").Linux.Namespaces {
+	for _, name := range features.Features("", "").Linux.Namespaces {
 		flag, ok := spec.NamespaceFlag(specs.LinuxNamespaceType(name))
 		s := &specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.LinuxNamespaceType(name)}}}}
 		if !ok || !namespaces.Decide(s).Has(flag) {

@@ -3,7 +3,8 @@ package container
 import (
 	"errors"
 	"fmt"
-	"os"
+
+	"github.com/minirun/minirun/internal/container/record"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -16,12 +17,6 @@ import (
 // are below one, the root mounted on itself, so that unmounting that one removes them
 // all. It is in the record before it exists.
 
-// A HostMount identifies that mount.
-type HostMount struct {
-	Below uint64 `json:"below"`        // mount ID of root.path before
-	ID    uint64 `json:"id,omitempty"` // its own; 0 before the container is created
-}
-
 // needsMounts reports whether a container mounts anything apart from its root.
 func needsMounts(s *specs.Spec, layers int) bool {
 	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != "" || layers > 0
@@ -29,85 +24,29 @@ func needsMounts(s *specs.Spec, layers int) bool {
 
 // checkOnHost refuses what cannot be done in a mount namespace that is not the
 // container's own.
-func checkOnHost(s *specs.Spec, o *Options, setup namespaces.Setup) error {
+func checkOnHost(s *specs.Spec, noPivot bool, setup namespaces.Setup) error {
 	const want = "must have a mount namespace: "
 	switch {
 	case s.Linux.RootfsPropagation != "":
 		return &spec.Error{Path: "linux.namespaces", Want: want + "linux.rootfsPropagation applies to its root"}
 	case setup.Has(unix.CLONE_NEWUSER):
 		return &spec.Error{Path: "linux.namespaces", Want: want + "the new user namespace may not mount in the host's"}
-	case o.NoPivot:
+	case noPivot:
 		return &spec.Error{Path: "linux.namespaces", Want: want + "--no-pivot moves its root"}
 	}
 	return nil
 }
 
-// mountID identifies the topmost mount on a directory: unique until the next boot
-// (Linux 6.8), or on older kernels as long as the mount exists.
-func mountID(path string) (id uint64, fd int, err error) {
-	fd, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, -1, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	var st unix.Statx_t
-	for _, mask := range []int{unix.STATX_MNT_ID_UNIQUE, unix.STATX_MNT_ID} {
-		if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, mask, &st); err != nil {
-			return 0, -1, errors.Join(&os.PathError{Op: "statx", Path: path, Err: err}, unix.Close(fd))
-		}
-		if st.Mask&uint32(mask) != 0 {
-			return st.Mnt_id, fd, nil
-		}
-	}
-	return 0, -1, errors.Join(fmt.Errorf("statx %s: the kernel does not report a mount ID: Linux 5.8 or newer is needed", path), unix.Close(fd))
-}
-
-// intendHostMount records the mount that root.path is on now.
-func (r *Record) intendHostMount() error {
-	below, fd, err := mountID(r.Rootfs)
-	if err != nil {
-		return fmt.Errorf("config.json: root.path: %w", err)
-	}
-	r.OnHost = &HostMount{Below: below}
-	return unix.Close(fd)
-}
-
-// noteHostMount records which mount is the container's, now that it exists: other
+// recordHostMount records which mount is the container's, now that it exists: other
 // containers may use the same root.path.
-func (c *Container) noteHostMount() error {
+func (c *Container) recordHostMount() error {
 	if c.OnHost == nil {
 		return nil
 	}
-	id, fd, err := mountID(c.Rootfs)
+	id, fd, err := record.MountID(c.Rootfs)
 	if err != nil {
 		return fmt.Errorf("config.json: root.path: %w", err)
 	}
 	c.OnHost.ID = id
-	return errors.Join(c.Record.write(c.options.directory()), unix.Close(fd))
-}
-
-// removeHostMount removes the container's mounts. Only the topmost one can be removed:
-// mounts made over it have to be removed first.
-func (r *Record) removeHostMount() error {
-	if r.OnHost == nil {
-		return nil
-	}
-	top, fd, err := mountID(r.Rootfs)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // it cannot be removed while something is mounted on it
-	}
-	if err != nil {
-		return fmt.Errorf("unmount the root: %w", err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	if top == r.OnHost.Below {
-		return nil
-	}
-	if r.OnHost.ID != 0 && top != r.OnHost.ID {
-		return fmt.Errorf("unmount the root: %s has another mount on top of the container's: delete the container, or unmount what is there, and delete this one again", r.Rootfs)
-	}
-	// By descriptor: it is the mount that was checked.
-	if err := unix.Unmount(fmt.Sprintf("/proc/self/fd/%d", fd), unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("unmount the root: umount2 %s: %w", r.Rootfs, err)
-	}
-	return nil
+	return errors.Join(c.Record.Write(c.options.directory()), unix.Close(fd))
 }

@@ -11,6 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/exec"
+
+	"github.com/minirun/minirun/internal/container/control"
+
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -20,7 +26,7 @@ import (
 
 // rdtContainer returns a busybox container on a host whose resctrl file system is a plain
 // directory, where writing a file creates it.
-func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, resctrlRoot string) {
+func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, p purpose, resctrlRoot string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it runs a container")
@@ -50,14 +56,14 @@ func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, resctrlRoo
 	resctrlRoot = filepath.Join(dir, "resctrl")
 	o = Options{
 		Root: filepath.Join(dir, "state"), ID: "web", Bundle: filepath.Join(dir, "bundle"), Warn: func(w any) { t.Log(w) },
-		resctrl: func() (string, error) { return resctrlRoot, nil },
 	}
+	p.findResctrl = func() (string, error) { return resctrlRoot, nil }
 	t.Cleanup(func() {
 		if _, err := Delete(o.Root, o.ID, true); err != nil {
 			t.Error(err)
 		}
 	})
-	return o, resctrlRoot
+	return o, p, resctrlRoot
 }
 
 func fileText(path ...string) string {
@@ -70,10 +76,10 @@ func fileText(path ...string) string {
 
 // TestIntelRdt checks the life of a container in its own resctrl group.
 func TestIntelRdt(t *testing.T) {
-	o, root := rdtContainer(t, func(s *specs.Spec) {
+	o, p, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true}
 	})
-	c, err := Create(o)
+	c, err := create(o, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,16 +91,16 @@ func TestIntelRdt(t *testing.T) {
 	if err := Start(o.Root, o.ID, "", o.Warn); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Exec(ExecOptions{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {
+	if _, err := exec.Run(exec.Options{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {
 		t.Fatal(err)
 	}
 	if got := fileText(root, "web/mon_groups/web/tasks"); got == pid || got == "none" {
 		t.Errorf("after exec the last task is %s", got)
 	}
-	if err := Update(o.Root, o.ID, &specs.LinuxResources{}, RdtSchemas{L3Cache: "L3:0=3"}); err != nil {
+	if err := control.Update(o.Root, o.ID, &specs.LinuxResources{}, control.RdtSchemas{L3Cache: "L3:0=3"}); err != nil {
 		t.Fatal(err)
 	}
-	event, err := Sample(o.Root, o.ID)
+	event, err := control.Sample(o.Root, o.ID)
 	if err != nil || event.Data.IntelRdt.L3Schema != "L3:0=3" || event.Data.IntelRdt.L3SchemaRoot != "L3:0=ff" {
 		t.Errorf("events: %+v, %v", event, err)
 	}
@@ -108,19 +114,19 @@ func TestIntelRdt(t *testing.T) {
 
 // TestIntelRdtUpdateMakesGroup: a container without a group gets one, as in runc.
 func TestIntelRdtUpdateMakesGroup(t *testing.T) {
-	o, root := rdtContainer(t, func(*specs.Spec) {})
-	c, err := Create(o)
+	o, p, root := rdtContainer(t, func(*specs.Spec) {})
+	c, err := create(o, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pid := strconv.Itoa(c.Pid)
 	c.Close()
-	h, err := hold(o.Root, o.ID, unix.LOCK_EX)
+	h, err := record.Acquire(o.Root, o.ID, unix.LOCK_EX)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, o.resctrl)
-	h.lock.release()
+	_, err = control.UpdateRdt(h, control.RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
+	h.Lock.Release()
 	if err != nil || fileText(root, "web/schemata") != "MB:0=20" || fileText(root, "web/tasks") != pid {
 		t.Errorf("%v: schemata %q, tasks %q", err, fileText(root, "web/schemata"), fileText(root, "web/tasks"))
 	}
@@ -142,13 +148,13 @@ func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 		"a prepared class":   {specs.LinuxIntelRdt{ClosID: "gold", EnableMonitoring: true}, "gold"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, root := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt, s.Hooks = &c.rdt, failingHook })
+			o, p, root := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt, s.Hooks = &c.rdt, failingHook })
 			if c.class != "" {
 				if err := os.Mkdir(filepath.Join(root, c.class), 0o755); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if container, err := Create(o); err == nil {
+			if container, err := create(o, p); err == nil {
 				container.Close()
 				t.Fatal("a container whose hook fails was created")
 			}
@@ -170,9 +176,9 @@ func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 
 // TestIntelRdtNotMounted: the error is returned before anything is created.
 func TestIntelRdtNotMounted(t *testing.T) {
-	o, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
-	o.resctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
-	_, err := Create(o)
+	o, p, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
+	p.findResctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
+	_, err := create(o, p)
 	if !errors.Is(err, resctrl.ErrNotMounted) || !strings.Contains(err.Error(), "linux.intelRdt") {
 		t.Errorf("got %v", err)
 	}
@@ -181,28 +187,15 @@ func TestIntelRdtNotMounted(t *testing.T) {
 	}
 }
 
-// TestParseRdtSchemas: a value with more than one line, or for a different resource, is refused.
-func TestParseRdtSchemas(t *testing.T) {
-	for _, c := range []struct {
-		l3, mb string
-		ok     bool
-	}{{"L3:0=f", "MB:0=20", true}, {"", "", true}, {"L3CODE:0=f", "", true}, {"MB:0=20", "", false}, {"", "L3:0=f", false}, {"L3:0=f\nMB:0=1", "", false}, {"", "0=20", false}} {
-		values := map[string]string{"l3-cache-schema": c.l3, "mem-bw-schema": c.mb}
-		if _, err := ParseRdtSchemas(func(name string) string { return values[name] }); (err == nil) != c.ok {
-			t.Errorf("%q, %q: %v", c.l3, c.mb, err)
-		}
-	}
-}
-
 // TestIntelRdtWithoutCgroup: update needs a cgroup only for limits, and finds all processes of a
 // container without one.
 func TestIntelRdtWithoutCgroup(t *testing.T) {
-	o, root := rdtContainer(t, func(s *specs.Spec) {
+	o, p, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 		s.Process.Args = []string{"/bin/busybox", "sh", "-c", "/bin/busybox sleep 1000 & wait"}
 	})
 	o.NoCgroup = true
-	c, err := Create(o)
+	c, err := create(o, p)
 	if err == nil {
 		c.Close()
 		err = Start(o.Root, o.ID, "", o.Warn)
@@ -212,30 +205,27 @@ func TestIntelRdtWithoutCgroup(t *testing.T) {
 	}
 	var pids []int
 	for until := time.Now().Add(20 * time.Second); len(pids) != 2; time.Sleep(time.Millisecond) {
-		if pids, err = Processes(o.Root, o.ID); err != nil || time.Now().After(until) {
+		if pids, err = control.Processes(o.Root, o.ID); err != nil || time.Now().After(until) {
 			t.Fatalf("the container has the processes %v: %v", pids, err)
 		}
 	}
-	h, err := hold(o.Root, o.ID, unix.LOCK_EX)
+	h, err := record.Acquire(o.Root, o.ID, unix.LOCK_EX)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, o.resctrl)
-	h.lock.release()
+	_, err = control.UpdateRdt(h, control.RdtSchemas{MemoryBandwidth: "MB:0=20"}, p.findResctrl)
+	h.Lock.Release()
 	if got := fileText(root, "web/tasks"); err != nil || got != strconv.Itoa(pids[1]) {
 		t.Errorf("%v: the last of the processes %v in the group is %s", err, pids, got)
 	}
-	flags := func(string) string { return "" }
-	nothing, err := UpdateFlags(flags)
-	if err == nil {
-		err = Update(o.Root, o.ID, nothing, RdtSchemas{MemoryBandwidth: "MB:0=30"})
-	}
+	nothing := &specs.LinuxResources{CPU: &specs.LinuxCPU{}, Memory: &specs.LinuxMemory{}}
+	err = control.Update(o.Root, o.ID, nothing, control.RdtSchemas{MemoryBandwidth: "MB:0=30"})
 	if got := fileText(root, "web/schemata"); err != nil || got != "MB:0=30" {
 		t.Errorf("%v: schemata %q", err, got)
 	}
 	limit := int64(9)
-	for _, s := range []RdtSchemas{{}, {MemoryBandwidth: "MB:0=40"}} {
-		if err := Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}, s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
+	for _, s := range []control.RdtSchemas{{}, {MemoryBandwidth: "MB:0=40"}} {
+		if err := control.Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}, s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
 			t.Errorf("a limit for a container without a cgroup: %v", err)
 		}
 	}

@@ -18,7 +18,7 @@ func (c *Container) openNamespace(j namespaces.Join) (*os.File, error) {
 	if err != nil || j.Flag != unix.CLONE_NEWNET {
 		return f, err
 	}
-	k := spec.NetworkSysctl(c.spec.Linux)
+	k := spec.NetworkSysctl(c.Spec.Linux)
 	if k == "" {
 		return f, nil
 	}

@@ -3,12 +3,11 @@ package container
 import (
 	"errors"
 	"fmt"
-	"os"
-	"slices"
+
+	"github.com/minirun/minirun/internal/container/observer"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
 )
 
@@ -21,8 +20,8 @@ import (
 
 // moveDevices moves the devices into the network namespace of the container's process.
 func (c *Container) moveDevices() error {
-	begin := c.began()
-	m, err := netdevice.Open(c.spec.Linux.NetDevices, int(c.proc.PidFD.Fd()))
+	begin := c.BeginAction()
+	m, err := netdevice.Open(c.Spec.Linux.NetDevices, int(c.Proc.PidFD.Fd()))
 	if err != nil {
 		return fmt.Errorf("config.json: %w", err)
 	}
@@ -30,7 +29,7 @@ func (c *Container) moveDevices() error {
 	if j := c.setup.Join(unix.CLONE_NEWNET); j != nil {
 		c.Record.NetworkNamespace = j.Path
 	}
-	if err := c.Record.write(c.options.directory()); err != nil {
+	if err := c.Record.Write(c.options.directory()); err != nil {
 		return err
 	}
 	if err := m.Move(); err != nil {
@@ -38,20 +37,23 @@ func (c *Container) moveDevices() error {
 	}
 	for i := range m.Devices {
 		d := &m.Devices[i]
-		c.did(begin, fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
-			"only a process on the host may move it", "linux.netDevices")
+		c.Report(begin, observer.Action{
+			What:   fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
+			Why:    "only a process on the host may move it",
+			Source: "linux.netDevices",
+		})
 	}
 	return nil
 }
 
-// handOverDevices leaves the devices to the container, which is created.
-func (c *Container) handOverDevices() {
+// dropDevicesFromRecord leaves the devices to the container, which is created.
+func (c *Container) dropDevicesFromRecord() {
 	c.Record.Devices, c.Record.NetworkNamespace = nil, ""
 }
 
-// forgetDevices closes the way back. It also closes the container's network namespace,
+// closeDevices closes the way back. It also closes the container's network namespace,
 // which would otherwise exist as long as this process.
-func (c *Container) forgetDevices() {
+func (c *Container) closeDevices() {
 	if c.devices != nil {
 		c.devices.Close()
 		c.devices = nil
@@ -66,7 +68,7 @@ func (c *Container) returnDevices() (keep bool, err error) {
 	if c.devices == nil {
 		return false, nil
 	}
-	defer c.forgetDevices()
+	defer c.closeDevices()
 	err = c.devices.Restore()
 	j := c.setup.Join(unix.CLONE_NEWNET)
 	if err == nil || j == nil {
@@ -74,39 +76,5 @@ func (c *Container) returnDevices() (keep bool, err error) {
 	}
 	c.Record.Devices, c.Record.NetworkNamespace = c.devices.Devices, j.Path
 	err = fmt.Errorf("%w\nhint: when the cause is fixed, run: minirun delete %s", err, c.ID)
-	return true, errors.Join(err, c.Record.write(c.options.directory()))
-}
-
-// strandedDevices opens the way back for devices that a killed minirun has left in the
-// network namespace of a container that was never created. It must be called before
-// the container's process, possibly the last one in the namespace, exits. It returns
-// nil if there are none.
-func (r *Record) strandedDevices() (*netdevice.Mover, error) {
-	if len(r.Devices) == 0 {
-		return nil, nil
-	}
-	namespace, err := r.networkNamespace()
-	if err != nil || namespace == nil {
-		return nil, err
-	}
-	defer namespace.Close()
-	m, err := netdevice.Reopen(slices.Clone(r.Devices), int(namespace.Fd()))
-	if errors.Is(err, unix.ESRCH) {
-		return nil, nil // the process has left its namespaces, and is about to exit
-	}
-	return m, err
-}
-
-// networkNamespace opens the container's network namespace: by its path if it is
-// joined, otherwise as that of the container's process. It returns nil if the process
-// exited; then the kernel has returned or destroyed the devices.
-func (r *Record) networkNamespace() (*os.File, error) {
-	if r.NetworkNamespace == "" {
-		return r.open()
-	}
-	f, err := namespaces.OpenNamespace(r.NetworkNamespace, unix.CLONE_NEWNET)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, namespaces.ErrNotNamespace) {
-		return r.open()
-	}
-	return f, err
+	return true, errors.Join(err, c.Record.Write(c.options.directory()))
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minirun/minirun/internal/container/compile"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
@@ -17,7 +19,9 @@ func unmade(t *testing.T) *Container {
 	t.Helper()
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
 	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(), Warn: func(w any) { t.Log(w) }}
-	return &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1, group: group.Open(nil)}
+	c := newContainer(o, purpose{})
+	c.Spec, c.group = s, group.Open(nil)
+	return c
 }
 
 // descriptors lists the open descriptors and what they refer to. It leaves out those that the Go
@@ -40,10 +44,10 @@ func descriptors(t *testing.T) (open string) {
 // TestRecordThatFailsReleasesAll: neither a directory nor a lock is left.
 func TestRecordThatFailsReleasesAll(t *testing.T) {
 	c := unmade(t)
-	in := Inputs{Spec: c.spec}
+	in := compile.Inputs{Spec: c.Spec}
 	in.Rootfs.OnHost, in.Rootfs.Root = true, "/no/such/root"
 	before := descriptors(t)
-	if err := c.record(in); !errors.Is(err, os.ErrNotExist) {
+	if err := c.createRecord(in); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the error is %v", err)
 	}
 	if after := descriptors(t); after != before {
@@ -58,10 +62,10 @@ func TestRecordThatFailsReleasesAll(t *testing.T) {
 func TestDestroyReleasesAll(t *testing.T) {
 	c := unmade(t)
 	before := descriptors(t)
-	c.options.startsAtOnce, c.options.NotifySocket = true, "/run/systemd/notify"
-	err := c.record(Inputs{Spec: c.spec})
+	c.purpose.starts, c.options.NotifySocket = true, "/run/systemd/notify"
+	err := c.createRecord(compile.Inputs{Spec: c.Spec})
 	if err == nil {
-		err = c.makeNotify()
+		err = c.createNotifySocket()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -75,40 +79,4 @@ func TestDestroyReleasesAll(t *testing.T) {
 	if _, err := os.Stat(c.options.directory()); err == nil {
 		t.Error("the state directory is left")
 	}
-}
-
-// TestCopyUpStops: a signal stops the copy of a large directory or of a large file.
-func TestCopyUpStops(t *testing.T) {
-	from, to := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(from, "large"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(filepath.Join(from, "large"), 3*pieceSize); err != nil {
-		t.Fatal(err)
-	}
-	source, target := openTestDir(t, from), openTestDir(t, to)
-	told := errors.New("told")
-	calls := 0
-	stop := func() error {
-		if calls++; calls == 3 {
-			return told
-		}
-		return nil
-	}
-	if err := copyTree(stop, source, target, "", kept{}); !errors.Is(err, told) {
-		t.Errorf("the error is %v", err)
-	}
-	if info, err := os.Stat(filepath.Join(to, "large")); err != nil || info.Size() >= 3*pieceSize {
-		t.Errorf("it has copied all: %v, %v", info, err)
-	}
-}
-
-func openTestDir(t *testing.T, path string) int {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return int(f.Fd())
 }

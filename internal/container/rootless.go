@@ -2,7 +2,6 @@ package container
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
@@ -13,14 +12,11 @@ import (
 
 // This file handles the differences for users who are not root of the machine.
 
-// rootless reports whether this process is not root, not even of a user namespace.
-func rootless() bool { return os.Geteuid() != 0 }
-
-// unprivilegedInput decides the cgroup of a container without privilege: below one
+// planUnprivileged decides the cgroup of a container without privilege: below one
 // that was delegated to the user, or created by the user's systemd. If there is
 // neither, a container without limits runs without a cgroup.
-func (c *Container) unprivilegedInput(machine *host.Host) ([]resources.Value, error) {
-	r := c.spec.Linux.Resources
+func (c *Container) planUnprivileged(machine *host.Host) ([]resources.Value, error) {
+	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
 		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, with the permissions of its user"})
 	}
@@ -28,15 +24,15 @@ func (c *Container) unprivilegedInput(machine *host.Host) ([]resources.Value, er
 	if err != nil {
 		return nil, err
 	}
-	if err := c.groupInput(machine); err != nil || c.Unit != nil || c.group.CanCreate() {
+	if err := c.planGroup(machine); err != nil || c.Unit != nil || c.group.CanCreate() {
 		return values, err
 	}
 	why := fmt.Errorf("cgroups: %s is not delegated to this user", c.group.Dirs()[0])
-	if c.spec.Linux.CgroupsPath == "" && machine.IsV2Only() {
-		if err = c.unitInput(machine); err == nil {
+	if c.Spec.Linux.CgroupsPath == "" && machine.IsV2Only() {
+		if err = c.planUnit(machine); err == nil {
 			return values, nil
 		}
-		if c.toldEnd {
+		if c.Signals.AskedToExit {
 			return nil, err
 		}
 		why = fmt.Errorf("%w, and the user's systemd creates none: %w", why, err)

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/minirun/minirun/internal/container/observer"
+
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
@@ -31,19 +32,19 @@ import (
 // systemd leaves the scope's cgroup alone (Delegate=yes): limits, freezing and killing
 // use its files, as without systemd.
 
-// unitInput decides the container's unit and where its cgroup will be.
-func (c *Container) unitInput(machine *host.Host) error {
+// planUnit decides the container's unit and where its cgroup will be.
+func (c *Container) planUnit(machine *host.Host) error {
 	if !machine.IsV2Only() {
 		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
-	path := c.spec.Linux.CgroupsPath
+	path := c.Spec.Linux.CgroupsPath
 	unit, err := systemd.NewUnit(path, c.options.ID, namespaces.Unprivileged())
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
 	}
 	base := ""
 	if unit.User {
-		err = c.whileAttentive(func(ctx context.Context) (err error) {
+		err = c.Signals.Run(func(ctx context.Context) (err error) {
 			base, err = systemd.Do(ctx, &systemd.Request{Do: systemd.ControlGroup, Unit: unit})
 			return err
 		})
@@ -63,33 +64,37 @@ func (c *Container) unitInput(machine *host.Host) error {
 	return nil
 }
 
-// scope has systemd move the process, which waits for that, into its unit, and limits
+// moveIntoScope has systemd move the process, which waits for that, into its unit, and limits
 // it.
-func (c *Container) scope() error {
-	begin := c.began()
-	err := c.whileAttentive(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.proc.Pid, Values: c.values, Annotations: c.Annotations})
+func (c *Container) moveIntoScope() error {
+	begin := c.BeginAction()
+	err := c.Signals.Run(func(ctx context.Context) error {
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.Proc.Pid, Values: c.values, Annotations: c.Annotations})
 		return err
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("config.json: linux.cgroupsPath: %w", err), c.disown())
+		return errors.Join(fmt.Errorf("config.json: linux.cgroupsPath: %w", err), c.disownUnit())
 	}
-	if err := c.inUnit(); err != nil {
+	if err := c.checkInUnit(); err != nil {
 		return err
 	}
-	c.did(begin, fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.proc.Pid), "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded", "linux.cgroupsPath")
-	begin = c.began()
+	c.Report(begin, observer.Action{
+		What:   fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.Proc.Pid),
+		Why:    "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded",
+		Source: "linux.cgroupsPath",
+	})
+	begin = c.BeginAction()
 	if err := resources.Apply(c.group, c.values); err != nil {
 		return err
 	}
-	c.didLimit(begin, false)
-	return c.delegate()
+	c.reportLimits(begin, false)
+	return c.delegateCgroup()
 }
 
-// scopeForCRIU has systemd create the scope for processes that criu(8) will restore,
+// createScopeForCRIU has systemd create the scope for processes that criu(8) will restore,
 // with a process that only waits: systemd creates no scope without one. The process is
 // ended by leave, when the container's processes exist.
-func (c *Container) scopeForCRIU() (leave func(), err error) {
+func (c *Container) createScopeForCRIU() (leave func(), err error) {
 	if c.Unit == nil {
 		return func() {}, nil
 	}
@@ -107,9 +112,9 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 		}
 		holder.Close()
 	}
-	c.proc = holder
-	err = c.scope()
-	c.proc = nil
+	c.Proc = holder
+	err = c.moveIntoScope()
+	c.Proc = nil
 	if err != nil {
 		leave()
 		return nil, err
@@ -117,19 +122,19 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 	return leave, nil
 }
 
-// disown gives up the claim to a unit that belongs to another container: its processes
+// disownUnit gives up the claim to a unit that belongs to another container: its processes
 // must not be killed when this container is undone.
-func (c *Container) disown() error {
-	if c.inUnit() == nil {
+func (c *Container) disownUnit() error {
+	if c.checkInUnit() == nil {
 		return nil
 	}
 	c.Unit, c.Cgroups, c.group = nil, nil, group.Open(nil)
-	return c.Record.write(c.options.directory())
+	return c.Record.Write(c.options.directory())
 }
 
-// inUnit checks that the process is in the cgroup that has its limits.
-func (c *Container) inUnit() error {
-	dir, err := initCgroup(c.proc.Pid)
+// checkInUnit checks that the process is in the cgroup that has its limits.
+func (c *Container) checkInUnit() error {
+	dir, err := record.OpenCgroup2(c.Proc.Pid)
 	if err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: look for the process in %s: %w", c.Unit.Name, err)
 	}
@@ -140,59 +145,12 @@ func (c *Container) inUnit() error {
 	return nil
 }
 
-// forgetDeadline limits how long `delete` waits for systemd. The cgroup no longer
-// exists by then, and systemd drops a unit without one by itself.
-const forgetDeadline = 5 * time.Second
-
 // forgetUnit makes systemd drop the container's unit. If it does not answer, that is a
 // warning.
-func (r *Record) forgetUnit() (warning error) {
+func forgetUnit(r *record.Record) (warning error) {
 	if r.Unit == nil {
 		return nil
 	}
-	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: forgetDeadline})
+	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: wait.SystemdLimit})
 	return warning
-}
-
-// updateUnit passes changed limits to systemd. It rounds some, so they are written
-// before and after.
-func (r *Record) updateUnit(machine *host.Host, cgroup *group.Group, changed *specs.LinuxResources) error {
-	values, err := resources.Changes(cgroup, machine, changed)
-	if err != nil {
-		return err
-	}
-	// Whatever changes, systemd writes its own cpu.max again.
-	err = resources.KeepFile(cgroup, "cpu.max", func() error {
-		_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: values})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("update: %w", err)
-	}
-	_, err = resources.Update(cgroup, machine, changed)
-	return err
-}
-
-// restoreUnit undoes an update that systemd refused or did not answer, in the unit if
-// it answers, and in the cgroup's files.
-func (r *Record) restoreUnit(cgroup *group.Group, old []resources.Value) error {
-	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
-	if err != nil {
-		err = fmt.Errorf("restore the old limits of %s: %w", r.Unit.Name, err)
-	}
-	return errors.Join(resources.Restore(cgroup, old), err)
-}
-
-// attach has systemd move a process of exec, which waits for that, into the
-// container's unit.
-func (e *execution) attach() error {
-	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
-	err := e.whileAttentive(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.proc.Pid, Below: below})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("exec: the container's cgroup: %w", err)
-	}
-	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/child"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
@@ -20,50 +22,50 @@ const maxTargetQuestions = unix.PathMax
 
 // targetState contains the previous answers about one mount's target.
 type targetState struct {
-	mount int
-	asked int
-	made  bool // a part of it was missing
-	last  rootfs.TargetAnswer
+	mount   int
+	asked   int
+	created bool // a part of it was missing
+	last    rootfs.TargetAnswer
 }
 
-// target answers a question about the target of a mount: what to create next, or where
+// answerTarget answers a question about the target of a mount: what to create next, or where
 // it is. Nothing is changed here.
-func (c *Container) target(m bootstrap.Message) ([]byte, error) {
+func (c *Container) answerTarget(m bootstrap.Message) ([]byte, error) {
 	q := rootfs.UnpackTargetQuestion(m.B)
-	if q.Mount < 0 || q.Mount >= len(c.spec.Mounts) {
-		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.who, q.Mount)
+	if q.Mount < 0 || q.Mount >= len(c.Spec.Mounts) {
+		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.Description, q.Mount)
 	}
 	if q.Opened {
-		return goOn, c.checkOpened(q, int(m.A))
+		return child.Continue, c.checkOpened(q, int(m.A))
 	}
 	if c.targets.asked == 0 || c.targets.mount != q.Mount {
 		c.targets = targetState{mount: q.Mount}
 	}
 	if c.targets.asked++; c.targets.asked > maxTargetQuestions {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.Spec.Mounts[q.Mount].Destination)
 	}
-	root, err := c.proc.Descriptor(int(m.A), "root")
+	root, err := c.Proc.Descriptor(int(m.A), "root")
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	look := lookIn(root)
+	look := lookupIn(root)
 	answer, ok := q.Next(c.targets.last, look)
 	if !ok {
-		if answer, err = q.Answer(&c.spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look); err != nil {
+		if answer, err = q.Answer(&c.Spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look); err != nil {
 			return nil, err
 		}
 	}
 	c.targets.last = answer
 	switch {
 	case answer.Directory != "":
-		c.targets.made = true
+		c.targets.created = true
 	case q.Noted && answer.Path != "":
-		answer.Mode = c.targetMode(root, answer)
+		answer.Mode = c.findTargetMode(root, answer)
 	}
 	data, err := answer.Bytes()
 	if err != nil {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.spec.Mounts[q.Mount].Destination, answer.Path, err)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.Spec.Mounts[q.Mount].Destination, answer.Path, err)
 	}
 	return data, nil
 }
@@ -71,24 +73,24 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 // checkOpened examines the target that the kernel has found by following links which
 // minirun may not read.
 func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
-	place, err := c.proc.Descriptor(fd, "target")
+	place, err := c.Proc.Descriptor(fd, "target")
 	if err != nil {
 		return err
 	}
 	defer place.Close()
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(place.Fd()), &fs); err != nil {
-		return &os.PathError{Op: "statfs", Path: c.spec.Mounts[q.Mount].Destination, Err: err}
+		return &os.PathError{Op: "statfs", Path: c.Spec.Mounts[q.Mount].Destination, Err: err}
 	}
-	return q.CheckOpened(&c.spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
+	return q.CheckOpened(&c.Spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
 }
 
-// targetMode returns the mode for a tmpfs: that of the directory that it covers, or
+// findTargetMode returns the mode for a tmpfs: that of the directory that it covers, or
 // its default if there was none.
-func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
+func (c *Container) findTargetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
 	var st unix.Stat_t
-	if !c.targets.made {
-		fd, err := regularfile.OpenPathIn(int(root.Fd()), answer.Path, 0, exactly)
+	if !c.targets.created {
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), answer.Path, 0, resolveExactly)
 		if err == nil {
 			err = unix.Fstat(fd, &st)
 			_ = unix.Close(fd)
@@ -100,12 +102,12 @@ func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32
 	return rootfs.DefaultTmpfsMode
 }
 
-const exactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
+const resolveExactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
 
-// lookIn looks names up below an open root.
-func lookIn(root *os.File) linkwalk.LookupFunc {
+// lookupIn looks names up below an open root.
+func lookupIn(root *os.File) linkwalk.LookupFunc {
 	return func(name string) (linkwalk.Kind, string, error) {
-		fd, err := regularfile.OpenPathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, exactly)
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, resolveExactly)
 		if errors.Is(err, unix.ENOENT) {
 			return linkwalk.Missing, "", nil
 		}

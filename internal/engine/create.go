@@ -10,10 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -61,7 +62,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 
 // createDirectory creates the directory of a container with a new name.
 func (e *Engine) createDirectory(name string) (string, error) {
-	if err := container.CheckID(name); err != nil {
+	if err := record.CheckID(name); err != nil {
 		return "", err
 	}
 	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option

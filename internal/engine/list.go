@@ -7,10 +7,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/control"
+
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/minirun/minirun/internal/container"
 )
 
 // A Listed is a container as shown by `ps`.
@@ -56,10 +58,10 @@ func (e *Engine) Status(id string) (*Listed, error) {
 		return nil, err
 	}
 	l := &Listed{Record: *r, State: Exited}
-	switch state, err := container.State(e.Root, id); {
+	switch state, err := control.State(e.Root, id); {
 	case err == nil:
 		l.State, l.Pid = string(state.Status), state.Pid
-	case !errors.Is(err, container.ErrNotExist):
+	case !errors.Is(err, record.ErrNotExist):
 		return nil, err
 	}
 	var end End
@@ -81,7 +83,7 @@ func (e *Engine) Status(id string) (*Listed, error) {
 
 // isRunning reports whether a container's program is running.
 func (e *Engine) isRunning(id string) bool {
-	state, err := container.State(e.Root, id)
+	state, err := control.State(e.Root, id)
 	return err == nil && state.Status != specs.StateStopped
 }
 

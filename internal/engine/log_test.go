@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/minirun/minirun/internal/container/diagnose"
 
-	"github.com/minirun/minirun/internal/container"
+	"golang.org/x/sys/unix"
 )
 
 // TestLogLines: what is copied to a log is shown again unchanged, on the stream that it came from.
@@ -85,7 +85,7 @@ func TestLogRotation(t *testing.T) {
 
 // TestExitStatuses: a container that does not start has the exit status that Docker gives it.
 func TestExitStatuses(t *testing.T) {
-	program := func(errno unix.Errno) error { return fmt.Errorf("start: %w", &container.ProgramError{Errno: errno}) }
+	program := func(errno unix.Errno) error { return fmt.Errorf("start: %w", &diagnose.ProgramError{Errno: errno}) }
 	for want, errs := range map[int][]error{
 		0:   {nil},
 		125: {errors.New("no space left"), program(unix.EIO), unix.ENOENT},

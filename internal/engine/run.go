@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
@@ -81,7 +83,7 @@ func (e *Engine) attend(id string, create int) (*os.File, error) {
 
 // StatusOf returns the exit status for a container that did not start.
 func StatusOf(err error) int {
-	var program *container.ProgramError
+	var program *diagnose.ProgramError
 	switch {
 	case err == nil:
 		return 0

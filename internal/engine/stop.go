@@ -8,6 +8,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/control"
+
+	"github.com/minirun/minirun/internal/container/record"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
@@ -25,17 +29,17 @@ func (e *Engine) Stop(id string, patience time.Duration) error {
 	}
 	signal := unix.SIGTERM
 	if r.StopSignal != "" {
-		if signal, err = container.ParseSignal(r.StopSignal); err != nil {
+		if signal, err = control.ParseSignal(r.StopSignal); err != nil {
 			return fmt.Errorf("the image's stop signal: %w", err)
 		}
 	}
-	if err := container.Kill(e.Root, id, signal, false); err != nil && e.isRunning(id) {
+	if err := control.Kill(e.Root, id, signal, false); err != nil && e.isRunning(id) {
 		return err
 	}
 	if e.awaitExit(id, patience) {
 		return nil
 	}
-	if err := container.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.isRunning(id) {
+	if err := control.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.isRunning(id) {
 		return err
 	}
 	if !e.awaitExit(id, killPatience) {
@@ -132,14 +136,14 @@ func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 // delete deletes a container in the runtime, whatever its state. The process that
 // attends the container may be doing the same.
 func (e *Engine) delete(id string) error {
-	if _, err := container.State(e.Root, id); errors.Is(err, container.ErrNotExist) {
+	if _, err := control.State(e.Root, id); errors.Is(err, record.ErrNotExist) {
 		return nil
 	}
 	warnings, err := container.Delete(e.Root, id, true)
 	for _, w := range warnings {
 		e.Warn(w)
 	}
-	if errors.Is(err, container.ErrNotExist) {
+	if errors.Is(err, record.ErrNotExist) {
 		return nil
 	}
 	return err
@@ -148,7 +152,7 @@ func (e *Engine) delete(id string) error {
 // removeLeftovers removes the rest of a container whose creation or removal was killed: a
 // directory without a record, while the store is not in use.
 func (e *Engine) removeLeftovers(id string, missing error) error {
-	if container.CheckID(id) != nil {
+	if record.CheckID(id) != nil {
 		return missing
 	}
 	if _, err := os.Lstat(e.Store.Container(id)); err != nil {

@@ -12,9 +12,10 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -53,7 +54,7 @@ type Limit struct {
 
 // Inspect examines a container. Of one that has stopped only the record is left.
 func Inspect(root, id string) (*View, error) {
-	state, err := container.State(root, id)
+	state, err := control.State(root, id)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func Inspect(root, id string) (*View, error) {
 	return v, nil
 }
 
-func (v *View) addProcess(proc string, state *container.Report, f Facts) {
+func (v *View) addProcess(proc string, state *control.Report, f Facts) {
 	pids := strings.Fields(f.Status["NSpid"])
 	inside := "?"
 	if len(pids) > 0 {
@@ -145,7 +146,7 @@ func mapID(idMap, id string) string {
 func (v *View) addNamespaces(root, id string, f Facts) {
 	own := ReadFacts(os.Getpid()).Namespaces
 	others := map[string][]string{}
-	list, _ := container.List(root, func(any) {})
+	list, _ := control.List(root, func(any) {})
 	for _, c := range list {
 		if c.ID == id || c.Status == string(specs.StateStopped) {
 			continue
@@ -168,7 +169,7 @@ func (v *View) addNamespaces(root, id string, f Facts) {
 }
 
 func (v *View) addLimits(root, id string) {
-	event, err := container.Sample(root, id)
+	event, err := control.Sample(root, id)
 	if err != nil {
 		return
 	}

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/control"
+
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // This file examines stacks of layers: which layer a path comes from, and what a
@@ -48,8 +50,8 @@ type Layer struct {
 
 // FindStack finds the stack of a container with this name, or else of a bundle.
 func FindStack(root, name string) (*Stack, error) {
-	if container.CheckID(name) == nil {
-		lower, upper, err := container.LayersOf(root, name)
+	if record.CheckID(name) == nil {
+		lower, upper, err := control.ContainerLayers(root, name)
 		if err == nil {
 			return &Stack{lower, upper}, nil
 		}
@@ -57,7 +59,7 @@ func FindStack(root, name string) (*Stack, error) {
 			return nil, err
 		}
 	}
-	lower, err := container.LayersIn(name)
+	lower, err := control.BundleLayers(name)
 	return &Stack{Lower: lower}, err
 }
 

@@ -11,9 +11,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/containerd/console"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/inspect"
 )
 
@@ -29,7 +30,7 @@ const help = `  next [N]   n, space  run this step, or N steps
 `
 
 // readCommand reads a key or a line.
-func (d *Debugger) readCommand(at container.Stop) ([]string, error) {
+func (d *Debugger) readCommand(at observer.Stop) ([]string, error) {
 	const prompt = "(step) "
 	if !d.keys {
 		fmt.Fprintf(d.w, "%s", prompt)
@@ -66,7 +67,7 @@ func (d *Debugger) readCommand(at container.Stop) ([]string, error) {
 }
 
 // readLine reads a line; the end of the input means quit.
-func (d *Debugger) readLine(at container.Stop) ([]string, error) {
+func (d *Debugger) readLine(at observer.Stop) ([]string, error) {
 	var text []byte
 	for {
 		b, err := d.readByte(at)
@@ -89,7 +90,7 @@ func (d *Debugger) readLine(at container.Stop) ([]string, error) {
 }
 
 // readByte reads a single byte: the input after a command may be the container's.
-func (d *Debugger) readByte(at container.Stop) (byte, error) {
+func (d *Debugger) readByte(at observer.Stop) (byte, error) {
 	if err := at.Wait(int(d.in.Fd())); err != nil {
 		return 0, err
 	}
@@ -102,7 +103,7 @@ func (d *Debugger) readByte(at container.Stop) (byte, error) {
 }
 
 // execute executes a command; proceed is true if the process continues.
-func (d *Debugger) execute(at container.Stop, words []string) (proceed bool, err error) {
+func (d *Debugger) execute(at observer.Stop, words []string) (proceed bool, err error) {
 	if len(words) == 0 {
 		return false, nil
 	}

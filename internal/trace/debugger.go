@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/containerd/console"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
@@ -58,7 +59,7 @@ func NewDebugger(w io.Writer, in *os.File, first Place) *Debugger {
 }
 
 // Born makes the plan stop before each step.
-func (d *Debugger) Born(b container.Birth) *plan.Observed {
+func (d *Debugger) Born(b observer.Start) *plan.Observed {
 	d.plan = b.Plan
 	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps),
 		d.style.off)
@@ -102,7 +103,7 @@ func matches(i int, s *plan.Step, text string) bool {
 
 // Stopped shows where the process is, and executes commands until one of them
 // continues it.
-func (d *Debugger) Stopped(at container.Stop) error {
+func (d *Debugger) Stopped(at observer.Stop) error {
 	if d.bad != nil {
 		return d.bad
 	}
@@ -125,7 +126,7 @@ func (d *Debugger) Stopped(at container.Stop) error {
 }
 
 // showStop prints what has happened since the last stop, and the next step.
-func (d *Debugger) showStop(at container.Stop) {
+func (d *Debugger) showStop(at observer.Stop) {
 	if at.Last >= 0 {
 		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
 			d.style.off)
@@ -151,7 +152,7 @@ func (d *Debugger) showStop(at container.Stop) {
 }
 
 // Did reports what minirun has done since the last stop.
-func (d *Debugger) Did(a container.Action) {
+func (d *Debugger) Did(a observer.Action) {
 	if d.stop != nil {
 		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(a.What, 160), requester(a.Source),
 			d.style.off)

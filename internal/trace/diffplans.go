@@ -16,7 +16,7 @@ import (
 
 // DiffPlans writes the differences between the plans of a and b, and reports whether
 // there are any. Step numbers and the paths of the bundles are ignored.
-func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error) {
+func DiffPlans(w io.Writer, a, b *container.RunPlan) (different bool, err error) {
 	was, is := planLines(a), planLines(b)
 	var out strings.Builder
 	source := ""
@@ -33,7 +33,7 @@ func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error)
 
 type planLine struct{ text, source string }
 
-func planLines(p *container.Planned) (lines []planLine) {
+func planLines(p *container.RunPlan) (lines []planLine) {
 	anywhere := strings.NewReplacer(p.Bundle+"/", "BUNDLE/", p.Bundle+`"`, `BUNDLE"`).Replace
 	add := func(source, name, call string) {
 		lines = append(lines, planLine{anywhere(fmt.Sprintf("%-34s %s", name, call)), source})

@@ -5,9 +5,10 @@ import (
 	"io"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
@@ -33,15 +34,15 @@ func NewExplainer(w io.Writer, full bool) *Explainer {
 }
 
 // Born makes the plan stop before each step.
-func (e *Explainer) Born(b container.Birth) *plan.Observed {
+func (e *Explainer) Born(b observer.Start) *plan.Observed {
 	e.plan = b.Plan
 	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s\n", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
 	return b.Plan.Observe()
 }
 
 // Did narrates what minirun has done.
-func (e *Explainer) Did(a container.Action) {
-	if a.Kind == container.ProgramStarted {
+func (e *Explainer) Did(a observer.Action) {
+	if a.Kind == observer.ProgramStarted {
 		e.reportJoinedCgroups(0)
 		e.reportDroppedCapabilities(0)
 	}
@@ -69,7 +70,7 @@ func (e *Explainer) heading(source string) {
 }
 
 // Stopped narrates the step that has run.
-func (e *Explainer) Stopped(at container.Stop) error {
+func (e *Explainer) Stopped(at observer.Stop) error {
 	if at.Last < 0 {
 		e.before = inspect.ReadFacts(at.Pid)
 		return nil
@@ -121,7 +122,7 @@ func (e *Explainer) reportJoinedCgroups(pid int) {
 }
 
 // step narrates one step.
-func (e *Explainer) step(at container.Stop, s *plan.Step) {
+func (e *Explainer) step(at observer.Stop, s *plan.Step) {
 	e.heading(s.Source)
 	fmt.Fprintf(e.w, "  %sinit%s %3d %s", e.style.dim, e.style.off, at.Last, s.Name)
 	if e.full || s.Group != plan.Limits {

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -32,7 +33,7 @@ func TestReadBack(t *testing.T) {
 		}
 		var out bytes.Buffer
 		e := &Explainer{w: &out, style: style{good: "<good>", off: "<off>"}}
-		e.readBack(container.Written{File: file, Value: c.wrote, Unit: c.unit})
+		e.readBack(observer.Written{File: file, Value: c.wrote, Unit: c.unit})
 		if good := strings.Contains(out.String(), "<good>"); good != c.good {
 			t.Errorf("wrote %q, stored %q: marked as good is %t\n%s", c.wrote, c.stored, good, out.String())
 		}
@@ -61,11 +62,11 @@ func TestExplainerSummary(t *testing.T) {
 		if e.plan.Steps[i].Call == plan.Write {
 			result = 1
 		}
-		if err := e.Stopped(container.Stop{Pid: 0, Last: i, Next: i + 1, Result: result}); err != nil {
+		if err := e.Stopped(observer.Stop{Pid: 0, Last: i, Next: i + 1, Result: result}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.Did(container.Action{Kind: container.ProgramStarted, What: "the program runs", Source: "process.args"})
+	e.Did(observer.Action{Kind: observer.ProgramStarted, What: "the program runs", Source: "process.args"})
 	want := `config.json: linux.cgroupsPath
   init     join 2 cgroups: write(tasks, "0", 1) = 1
 config.json: process.capabilities.bounding

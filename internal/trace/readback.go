@@ -11,13 +11,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 )
 
 // readBack reads the value that the kernel stored.
-func (e *Explainer) readBack(v container.Written) {
+func (e *Explainer) readBack(v observer.Written) {
 	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, writeText(v))
 	text, err := os.ReadFile(v.File)
 	if err != nil {

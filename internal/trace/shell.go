@@ -12,9 +12,11 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/container/wait"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/stdio"
 )
@@ -35,7 +37,7 @@ func nsenterCommand(pid int) []string {
 // shell runs a program in the process's namespaces and root, as far as they exist
 // already. It uses this process's terminal. The error is set if a signal asks minirun
 // to exit.
-func (d *Debugger) shell(at container.Stop, command []string) error {
+func (d *Debugger) shell(at observer.Stop, command []string) error {
 	words := nsenterCommand(at.Pid)
 	if len(command) == 0 {
 		words = append(words, "sh")
@@ -72,10 +74,10 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 
 // awaitShell waits for the exit of a program that shell runs. The terminal sends ^C
 // and ^\ to both minirun and the program, and they are intended for the program.
-func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
+func (d *Debugger) awaitShell(at observer.Stop, pidfd int) error {
 	for {
 		err := at.Wait(pidfd)
-		var by *container.Interrupted
+		var by *wait.Interrupted
 		if !d.keys || !errors.As(err, &by) || by.Signal != unix.SIGINT && by.Signal != unix.SIGQUIT {
 			return err
 		}

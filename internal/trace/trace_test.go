@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
@@ -184,9 +186,9 @@ func TestSpans(t *testing.T) {
 	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
 	tr := &Tracer{
 		begin: begin, id: "web", plan: testPlan(),
-		did: []container.Action{
+		did: []observer.Action{
 			{What: "create the process", Begin: at(1)},
-			{What: "the program exited with status 0", Kind: container.ProgramExited, Begin: at(50)},
+			{What: "the program exited with status 0", Kind: observer.ProgramExited, Begin: at(50)},
 		},
 		ends:  []time.Time{at(9), at(90)},
 		times: []time.Time{at(10), at(30), at(20), {}, at(33)},
@@ -237,14 +239,14 @@ func TestTracerFormat(t *testing.T) {
 	}
 }
 
-func planned(bundle, hostname string) *container.Planned {
+func planned(bundle, hostname string) *container.RunPlan {
 	b := plan.NewBuilder(3)
 	b.In(plan.Filesystem, "root.path")
 	b.Add(plan.Op{Name: "go to the root file system"}, plan.Chdir, b.Str(bundle+"/rootfs"))
 	b.In(plan.Namespaces, "hostname")
 	b.Add(plan.Op{Name: "set the host name"}, plan.Sethostname, b.Str(hostname), plan.Int(len(hostname)))
 	b.Add(plan.Op{Name: "exit"}, plan.ExitGroup, plan.Int(0))
-	return &container.Planned{Birth: container.Birth{ID: "web", Plan: b.Plan()}, Bundle: bundle}
+	return &container.RunPlan{Start: observer.Start{ID: "web", Plan: b.Plan()}, Bundle: bundle}
 }
 
 // TestDiffPlans: where the bundles are makes no difference, what config.json requests does.

@@ -6,7 +6,7 @@
 //	Debugger   step            stops before steps, and examines the process
 //	Tracer     run --trace     times each step
 //
-// Each is a container.Watch. Facts about the process come from package inspect, which
+// Each is a observer.Observer. Facts about the process come from package inspect, which
 // reads them from outside, in /proc. WritePlan and DiffPlans print plans without
 // running them.
 package trace
@@ -19,7 +19,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -32,7 +33,7 @@ type Tracer struct {
 	begin  time.Time
 	id     string
 	plan   *plan.Plan
-	did    []container.Action
+	did    []observer.Action
 	ends   []time.Time // of did
 	times  []time.Time // of the plan's steps; the last is that of the report
 }
@@ -49,13 +50,13 @@ func NewTracer(file string) (*Tracer, error) {
 }
 
 // Born makes the plan read the clock.
-func (t *Tracer) Born(b container.Birth) *plan.Observed {
+func (t *Tracer) Born(b observer.Start) *plan.Observed {
 	t.plan, t.id = b.Plan, b.ID
 	return b.Plan.Stamp()
 }
 
 // Did records what minirun has done, and when.
-func (t *Tracer) Did(a container.Action) {
+func (t *Tracer) Did(a observer.Action) {
 	t.did, t.ends = append(t.did, a), append(t.ends, time.Now())
 }
 
@@ -63,7 +64,7 @@ func (t *Tracer) Did(a container.Action) {
 func (t *Tracer) Stamped(times []time.Time) { t.times = times }
 
 // Stopped is never called: the plan does not stop.
-func (t *Tracer) Stopped(container.Stop) error { return nil }
+func (t *Tracer) Stopped(observer.Stop) error { return nil }
 
 // A Span is something that took time.
 type Span struct {
@@ -82,7 +83,7 @@ func (t *Tracer) Spans() (spans []Span) {
 	since := func(at time.Time) float64 { return float64(at.Sub(t.begin).Nanoseconds()) / 1000 }
 	for i, a := range t.did {
 		group := "minirun"
-		if a.Kind == container.ProgramExited {
+		if a.Kind == observer.ProgramExited {
 			group = "program"
 		}
 		spans = append(spans, Span{

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/observer"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
@@ -16,7 +18,7 @@ import (
 // This file prints plans as text, JSON or Markdown. The same bundle always gives the same bytes.
 
 // WritePlan writes a plan; format is text, json or md.
-func WritePlan(w io.Writer, p *container.Planned, format string) error {
+func WritePlan(w io.Writer, p *container.RunPlan, format string) error {
 	switch format {
 	case "text":
 		return planText(w, p)
@@ -28,7 +30,7 @@ func WritePlan(w io.Writer, p *container.Planned, format string) error {
 	return fmt.Errorf("--format %q: must be text, json or md", format)
 }
 
-func planText(w io.Writer, p *container.Planned) error {
+func planText(w io.Writer, p *container.RunPlan) error {
 	var out strings.Builder
 	out.WriteString("# minirun\n")
 	for _, d := range p.Dirs {
@@ -53,7 +55,7 @@ func planText(w io.Writer, p *container.Planned) error {
 }
 
 // writing describes how minirun sets a limit.
-func writeText(v container.Written) string {
+func writeText(v observer.Written) string {
 	if v.Program {
 		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program with the rules %q)", v.File, v.Value)
 	}
@@ -97,7 +99,7 @@ type planStep struct {
 	On     map[string]int `json:"on,omitempty"`   // after an expected error
 }
 
-func planJSON(w io.Writer, p *container.Planned) error {
+func planJSON(w io.Writer, p *container.RunPlan) error {
 	d := planDocument{ID: p.ID, Bundle: p.Bundle, Cgroup: p.Dirs,
 		Clone: strings.FieldsFunc(plan.CloneFlags(uint64(p.Cloneflags)), func(r rune) bool { return r == '|' })}
 	for _, v := range p.Values {
@@ -127,7 +129,7 @@ func planJSON(w io.Writer, p *container.Planned) error {
 	return enc.Encode(d)
 }
 
-func planMarkdown(w io.Writer, p *container.Planned) error {
+func planMarkdown(w io.Writer, p *container.RunPlan) error {
 	var out strings.Builder
 	cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
 	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | requested by |\n|---|---|---|\n", p.ID)

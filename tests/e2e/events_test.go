@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/control"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/stats"
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -85,7 +86,7 @@ func TestStatsAsRunc(t *testing.T) {
 		// runc ignores the v2 tree of a hybrid host.
 		sample.Hugetlb = map[string]stats.HugetlbStats{}
 	}
-	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *sample}})
+	text, err := json.Marshal(control.Event{Type: "stats", ID: runc.bundle.ID, Data: &control.Stats{Stats: *sample}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/container/record"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -43,7 +44,7 @@ func TestPauseAndResume(t *testing.T) {
 		if after := ticks(); after != before {
 			t.Errorf("it goes on while paused: %d, %d", before, after)
 		}
-		if s := stateOf(t, b); s != container.StatePaused {
+		if s := stateOf(t, b); s != record.StatePaused {
 			t.Errorf("status %s", s)
 		}
 		b.Minirun("pause", b.ID).Fails(t, "container not running")
@@ -95,7 +96,7 @@ func TestPauseBeforeStart(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	createBundle(t, b)
 	b.Minirun("pause", b.ID).Exit(t, 0)
-	if s := stateOf(t, b); s != container.StatePaused {
+	if s := stateOf(t, b); s != record.StatePaused {
 		t.Errorf("status %s", s)
 	}
 	b.Minirun("start", b.ID).Fails(t, "paused")

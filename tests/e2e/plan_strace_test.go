@@ -84,7 +84,7 @@ func TestPlanIsWhatRuns(t *testing.T) {
 			b := testbundle.New(t, change)
 			b.Write()
 			o := container.Options{Root: b.Root, ID: b.ID, Bundle: b.Dir, Warn: func(any) {}, SystemdCgroup: len(b.Global) > 0}
-			p, err := container.PlanOf(o, nil)
+			p, err := container.PlanRun(o, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,31 @@
+package hostfacts
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/minirun/minirun/internal/spec"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// CheckLabels refuses labels that the kernel would not enforce.
+func CheckLabels(s *specs.Spec) error {
+	if s.Process.ApparmorProfile != "" && !hasAppArmor() {
+		return &spec.Error{Path: "process.apparmorProfile", Want: "needs a kernel with AppArmor enabled", Got: fmt.Sprintf("%q", s.Process.ApparmorProfile)}
+	}
+	if l := s.Process.SelinuxLabel; l != "" && !hasSELinux() {
+		return &spec.Error{Path: "process.selinuxLabel", Want: "needs a kernel with SELinux enabled", Got: fmt.Sprintf("%q", l)}
+	}
+	return nil
+}
+
+func hasAppArmor() bool {
+	b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && len(b) > 0 && b[0] == 'Y'
+}
+
+func hasSELinux() bool {
+	var fs unix.Statfs_t
+	return unix.Statfs("/sys/fs/selinux", &fs) == nil && fs.Type == unix.SELINUX_MAGIC
+}
