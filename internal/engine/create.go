@@ -71,7 +71,8 @@ func (e *Engine) createDirectory(name string) (string, error) {
 	dir := e.Store.Container(name)
 	err := os.Mkdir(dir, 0o711)
 	if errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("container %s already exists\nhint: remove it with: minirun rm %[1]s, or choose another --name",
+		return "", fmt.Errorf("container %s already exists\n"+
+			"hint: remove it with: minirun rm %[1]s, or choose another --name",
 			name)
 	}
 	return dir, err

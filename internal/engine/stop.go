@@ -116,7 +116,8 @@ func (e *Engine) Remove(id string, force bool) error {
 func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
 		if e.isRunning(id) && !force {
-			return nil, fmt.Errorf("container %s is running\nhint: stop it first with: minirun stop %[1]s, or use --force", id)
+			return nil, fmt.Errorf("container %s is running\n"+
+				"hint: stop it first with: minirun stop %[1]s, or use --force", id)
 		}
 		if force {
 			if err := e.delete(id); err != nil {

@@ -23,7 +23,8 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 	}
 	for i, a := range s.Architectures {
 		if !seccompArch(a) {
-			p.Bad(entry(prefix+"architectures", i), "must be an architecture such as SCMP_ARCH_X86_64", quote(string(a)))
+			p.Bad(entry(prefix+"architectures", i), "must be an architecture such as SCMP_ARCH_X86_64",
+				quote(string(a)))
 		}
 	}
 	for i, f := range s.Flags {
