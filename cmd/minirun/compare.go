@@ -68,7 +68,8 @@ func compareBundle(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := compare.Compare(alive, ctx.Args().First(), compare.Runtime{Name: "minirun", Path: self}, compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	result, err := compare.Compare(alive, ctx.Args().First(), compare.Runtime{Name: "minirun", Path: self},
+		compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
 	if err != nil {
 		return errors.Join(context.Cause(alive), err)
 	}

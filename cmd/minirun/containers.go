@@ -40,7 +40,8 @@ func listImageContainers(ctx *cli.Context) error {
 		if l.Pid != 0 {
 			pid = fmt.Sprint(l.Pid)
 		}
-		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name),
+			clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
 	}
 	return table.Flush()
 }
@@ -60,7 +61,8 @@ func logsCommand() *cli.Command {
 		Flags: []cli.Flag{
 			toggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until it exits"}),
 			toggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
-			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1, Usage: "show only the last `N` lines"}),
+			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1,
+				Usage: "show only the last `N` lines"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			o := engine.LogOptions{Follow: ctx.Bool("follow"), Times: ctx.Bool("timestamps"), Tail: ctx.Int("tail")}
@@ -71,8 +73,10 @@ func logsCommand() *cli.Command {
 
 func stopCommand() *cli.Command {
 	return &cli.Command{
-		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not", ArgsUsage: "ID…",
-		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10, Usage: "kill after `SECONDS`"})},
+		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not",
+		ArgsUsage: "ID…",
+		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10,
+			Usage: "kill after `SECONDS`"})},
 		Action: func(ctx *cli.Context) error {
 			e, seconds := newEngine(ctx), ctx.Int("time")
 			if seconds < 0 || seconds > math.MaxInt32 {
@@ -86,7 +90,8 @@ func stopCommand() *cli.Command {
 func rmCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rm", Usage: "remove containers created from images, with their files", ArgsUsage: "ID…",
-		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also running ones: they are killed"})},
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
+			Usage: "also running ones: they are killed"})},
 		Action: func(ctx *cli.Context) error {
 			e := newEngine(ctx)
 			return each(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })

@@ -85,9 +85,11 @@ func showView(w io.Writer, v *view, format string) error {
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	if h := v.Image.Health; h != nil {
-		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n", h.Status)
+		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n",
+			h.Status)
 		for _, p := range h.Log {
-			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
+			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status,
+				clipped(p.Output, 60))
 		}
 	}
 	termtext.Fprintln(w)

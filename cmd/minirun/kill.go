@@ -10,7 +10,8 @@ func killCommand() *cli.Command {
 		Name:      "kill",
 		Usage:     "send a signal to a container, SIGTERM if none is named",
 		ArgsUsage: "ID [SIGNAL]",
-		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "to all processes of the container"})},
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+			Usage: "to all processes of the container"})},
 		Action: func(ctx *cli.Context) error {
 			args := ctx.Args()
 			name := "SIGTERM"

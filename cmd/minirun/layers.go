@@ -24,8 +24,10 @@ func layersCommand() *cli.Command {
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			toggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
-			textFlag(cli.StringFlag{Name: "range", Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
-			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is visible"}),
+			textFlag(cli.StringFlag{Name: "range",
+				Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
+			textFlag(cli.StringFlag{Name: "why",
+				Usage: "image: which layers have `PATH`, and which of them is visible"}),
 		},
 		Action: layers,
 	}
@@ -73,7 +75,8 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
 	for i := len(all) - 1; i >= 0; i-- {
 		l := all[i]
-		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts, l.Opaque, l.Path)
+		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts,
+			l.Opaque, l.Path)
 	}
 	if len(changes) > 0 {
 		termtext.Fprintf(table, "\nWRITTEN\tKIND\tBYTES\tPATH\n")

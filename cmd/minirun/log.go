@@ -143,7 +143,8 @@ func logError(err error) {
 		return
 	}
 	logJSON(map[string]any{
-		"level": "error", "msg": termtext.Bounded(err.Error()), "time": time.Now().Format(time.RFC3339), "program_errno": int(program.Errno),
+		"level": "error", "msg": termtext.Bounded(err.Error()), "time": time.Now().Format(time.RFC3339),
+		"program_errno": int(program.Errno),
 	})
 }
 

@@ -29,11 +29,15 @@ func runCommand() *cli.Command {
 		Flags: append(append(createFlags(), imageFlags()...),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
 			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it exits"}),
-			toggleFlag(cli.BoolFlag{Name: "explain", Usage: "narrate on standard error what is done, why, and what the kernel says"}),
-			textFlag(cli.StringFlag{Name: "explain-level", Value: "short", Usage: "`LEVEL` of --explain: short or full"}),
+			toggleFlag(cli.BoolFlag{Name: "explain",
+				Usage: "narrate on standard error what is done, why, and what the kernel says"}),
+			textFlag(cli.StringFlag{Name: "explain-level", Value: "short",
+				Usage: "`LEVEL` of --explain: short or full"}),
 			textFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
-			textFlag(cli.StringFlag{Name: "trace", Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
-			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "trace",
+				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
+			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
+				Hidden: true}),
 		),
 		Action: run,
 	}
@@ -43,13 +47,16 @@ func runCommand() *cli.Command {
 func createFlags() []cli.Flag {
 	return []cli.Flag{
 		textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
-		textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that receives the master of the terminal"}),
-		textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the container's first process"}),
+		textFlag(cli.StringFlag{Name: "console-socket",
+			Usage: "Unix `SOCKET` that receives the master of the terminal"}),
+		textFlag(cli.StringFlag{Name: "pidfd-socket",
+			Usage: "Unix `SOCKET` that receives a pidfd of the container's first process"}),
 		textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
 		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
 		toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"}),
 		toggleFlag(cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"}),
-		listFlag(cli.StringSliceFlag{Name: "layer", Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
+		listFlag(cli.StringSliceFlag{Name: "layer",
+			Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
 		toggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "discard writes to the root file system"}),
 	}
 }
@@ -94,10 +101,13 @@ func options(ctx *cli.Context) (container.Options, error) {
 	}
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
-		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
-		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx),
-		Warn: warn,
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
+		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"),
+		NoKeyring: ctx.Bool("no-new-keyring"),
+		Layers:    values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
+		NoCgroup: noCgroup(ctx),
+		Warn:     warn,
 	}, nil
 }
 
@@ -112,9 +122,12 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case len(args) == 0 && bundle == "":
 		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
 	case len(args) == 2 && bundle != "":
-		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
+		return "", "",
+			cmdline.UsageError(ctx.Command,
+				fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
 	case len(args) > 2:
-		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
+		return "", "",
+			cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
 	case len(args) == 2:
 		return args[0], args[1], nil
 	case bundle != "" && len(args) == 1:
@@ -126,7 +139,8 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case record.CheckID(args[0]) == nil && isBundle("."):
 		return args[0], ".", nil
 	}
-	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one", ctx.Command.Name, args[0], args[0])
+	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one",
+		ctx.Command.Name, args[0], args[0])
 }
 
 func isBundle(dir string) bool {

@@ -16,7 +16,8 @@ func (c *Container) findTerminal() (err error) {
 		return errNoTerminalHolder
 	}
 	if c.Settings.Terminal, err = terminal.FindCallers(); err != nil {
-		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
+		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or "+
+			"set terminal to false", err)
 	}
 	return nil
 }

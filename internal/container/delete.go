@@ -252,7 +252,8 @@ func (c *Container) runPoststopAttended() (warnings []error) {
 		})
 		var interrupted *wait.Interrupted
 		if errors.As(err, &interrupted) {
-			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i, unix.SignalName(interrupted.Signal))
+			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i,
+				unix.SignalName(interrupted.Signal))
 		}
 		if err != nil {
 			warnings = append(warnings, err)

@@ -19,7 +19,8 @@ import (
 
 // needsMounts reports whether a container mounts anything apart from its root.
 func needsMounts(s *specs.Spec, layers int) bool {
-	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != "" || layers > 0
+	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal ||
+		s.Linux.RootfsPropagation != "" || layers > 0
 }
 
 // checkOnHost refuses what cannot be done in a mount namespace that is not the

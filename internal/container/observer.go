@@ -37,7 +37,8 @@ func (c *Container) reportMaps(begin time.Time) {
 	for _, m := range []struct {
 		file, source string
 		maps         []specs.LinuxIDMapping
-	}{{"uid_map", "linux.uidMappings", c.Spec.Linux.UIDMappings}, {"gid_map", "linux.gidMappings", c.Spec.Linux.GIDMappings}} {
+	}{{"uid_map", "linux.uidMappings", c.Spec.Linux.UIDMappings},
+		{"gid_map", "linux.gidMappings", c.Spec.Linux.GIDMappings}} {
 		var lines []string
 		for _, l := range m.maps {
 			lines = append(lines, fmt.Sprintf("%d %d %d", l.ContainerID, l.HostID, l.Size))

@@ -48,7 +48,8 @@ func PlanRun(o Options, machine *host.Host) (*RunPlan, error) {
 		return nil, err
 	}
 	thePlan, setup := compile.Container(inputs)
-	out := &RunPlan{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+	out := &RunPlan{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()},
+		Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
 	out.Values = append(listValues(c.group, c.values, false), listValues(c.group, c.values, true)...)
 	return out, nil
 }

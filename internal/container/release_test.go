@@ -18,7 +18,8 @@ import (
 func unmade(t *testing.T) *Container {
 	t.Helper()
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
-	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(), Warn: func(w any) { t.Log(w) }}
+	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(),
+		Warn: func(w any) { t.Log(w) }}
 	c := newContainer(o, purpose{})
 	c.Spec, c.group = s, group.Open(nil)
 	return c

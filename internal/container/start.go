@@ -119,7 +119,8 @@ func (c *Container) runPoststart() error {
 	// Up to version 1.2 a failure was a warning, and the other hooks still ran
 	// (runtime.md, "Lifecycle", 9).
 	return c.Signals.Run(func(ctx context.Context) error {
-		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart), c.OCIState(specs.StateRunning, c.Pid)) {
+		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart),
+			c.OCIState(specs.StateRunning, c.Pid)) {
 			c.options.Warn(w)
 		}
 		return nil

@@ -93,7 +93,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return child.Continue, c.moveIntoScope()
 	case handshake.MapIDs:
 		linux := c.Spec.Linux
-		if err := namespaces.WriteMaps(c.Proc.Pid, linux.UIDMappings, linux.GIDMappings, hostfacts.IsRootless()); err != nil {
+		if err := namespaces.WriteMaps(c.Proc.Pid, linux.UIDMappings, linux.GIDMappings,
+			hostfacts.IsRootless()); err != nil {
 			return nil, fmt.Errorf("config.json: linux.uidMappings: %w", err)
 		}
 		c.reportMaps(begin)
@@ -161,7 +162,8 @@ func (c *Container) runMountHooks() error {
 	if err := c.runHooks(hooks.List("createRuntime", list.CreateRuntime), specs.StateCreating); err != nil {
 		return err
 	}
-	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer), c.OCIState(specs.StateCreating, c.Pid))
+	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer),
+		c.OCIState(specs.StateCreating, c.Pid))
 }
 
 // checkMaps refuses mappings for a joined user namespace that has different ones. The

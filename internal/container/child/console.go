@@ -73,7 +73,8 @@ func (c *Process) SendListenerTo(to *record.Listener, container *specs.State) er
 	defer func() { c.SeccompListener = nil }()
 	defer c.SeccompListener.Close()
 	state, err := json.Marshal(&specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Proc.Pid, Metadata: to.Metadata, State: *container,
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Proc.Pid, Metadata: to.Metadata,
+		State: *container,
 	})
 	if err != nil {
 		return err

@@ -96,8 +96,10 @@ var execCases = []struct {
 		in.Process.AppArmor, in.Process.SELinux = true, true
 	}},
 	{"exec-seccomp", "seccomp-notify", func(*ExecInputs) {}},
-	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},                                  // the root is joined, and there is no mount namespace
-	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},       // the kernel requires the user namespace first
+	// the root is joined, and there is no mount namespace
+	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},
+	// the kernel requires the user namespace first
+	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},
 	{"exec-shared", "default", func(in *ExecInputs) { in.Namespaces &^= unix.CLONE_NEWPID }}, // no clone is needed
 }
 
@@ -124,7 +126,8 @@ func cgroup1(in *Inputs) {
 	in.Cgroups = []string{at + "memory/box/tasks", at + "cpu,cpuacct/box/tasks"}
 	in.Rootfs.Cgroup = []rootfs.Cgroup{
 		{Controller: "memory", Name: "memory", Dir: at + "memory/box"},
-		{Controller: "cpu,cpuacct", Name: "cpu,cpuacct", Dir: at + "cpu,cpuacct/box", Aliases: []string{"cpu", "cpuacct"}},
+		{Controller: "cpu,cpuacct", Name: "cpu,cpuacct", Dir: at + "cpu,cpuacct/box",
+			Aliases: []string{"cpu", "cpuacct"}},
 	}
 }
 
@@ -140,7 +143,8 @@ func rootlessOnV2(in *Inputs) {
 func layers(dirs ...string) func(*Inputs) {
 	return func(in *Inputs) {
 		for _, dir := range dirs {
-			in.Rootfs.Layers = append(in.Rootfs.Layers, rootfs.Layer{Path: dir, Source: `annotations["dev.minirun.layers"]`})
+			in.Rootfs.Layers = append(in.Rootfs.Layers,
+				rootfs.Layer{Path: dir, Source: `annotations["dev.minirun.layers"]`})
 		}
 		in.Rootfs.Upper, in.Rootfs.Work = "/run/minirun/box/upper", "/run/minirun/box/work"
 	}

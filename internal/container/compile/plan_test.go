@@ -164,7 +164,8 @@ func TestCellsAreWritten(t *testing.T) {
 			}
 			for _, c := range uses {
 				if !before[i][key(c)] {
-					t.Errorf("step %d (%s) uses %s, which is not written, or closed, on some path to it", i, s.Name, name(p, c))
+					t.Errorf("step %d (%s) uses %s, which is not written, or closed, on some path to it", i, s.Name,
+						name(p, c))
 				}
 			}
 		}
@@ -259,13 +260,15 @@ func TestDescriptorsAreClosed(t *testing.T) {
 				t.Errorf("step %d (%s) makes sockets without close-on-exec", i, s.Name)
 			}
 			// The socket to `start` replaces the parent's.
-			if sync := uint64(3 + in.Process.Preserve); s.Call == plan.Dup3 && s.Args[1].Value > 2 && s.Args[1].Value != sync {
+			if sync := uint64(3 + in.Process.Preserve); s.Call == plan.Dup3 && s.Args[1].Value > 2 &&
+				s.Args[1].Value != sync {
 				t.Errorf("step %d (%s) makes descriptor %d", i, s.Name, s.Args[1].Value)
 			}
 		}
 		before := known(p, func(i int, _ edge, f facts) {
 			s := &p.Steps[i]
-			if s.Call == plan.CloseRange && s.Args[0].Value <= uint64(3+in.Process.Preserve) && s.Args[2].Value == unix.CLOSE_RANGE_CLOEXEC {
+			if s.Call == plan.CloseRange && s.Args[0].Value <= uint64(3+in.Process.Preserve) &&
+				s.Args[2].Value == unix.CLOSE_RANGE_CLOEXEC {
 				f["close_range"] = true
 			}
 		})
@@ -291,9 +294,11 @@ func TestDescriptorsAreClosed(t *testing.T) {
 // that takes it wherever the plan allows it.
 func walks(p *plan.Plan) [][]edge {
 	var out [][]edge
-	for _, errno := range []unix.Errno{0, unix.ENOENT, unix.ENOTDIR, unix.EEXIST, unix.EPERM, unix.EINVAL, unix.EACCES, unix.ENOSYS} {
+	for _, errno := range []unix.Errno{0, unix.ENOENT, unix.ENOTDIR, unix.EEXIST, unix.EPERM, unix.EINVAL, unix.EACCES,
+		unix.ENOSYS} {
 		var path []edge
-		for i := 0; p.Steps[i].Call != plan.Execve && p.Steps[i].Call != plan.ExitGroup && len(path) < 10*len(p.Steps); {
+		for i := 0; p.Steps[i].Call != plan.Execve && p.Steps[i].Call != plan.ExitGroup &&
+			len(path) < 10*len(p.Steps); {
 			s := &p.Steps[i]
 			e := edge{to: s.Next}
 			if s.Call == plan.Clone && !inHook(s) {

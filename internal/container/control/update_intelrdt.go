@@ -34,7 +34,8 @@ func UpdateRdt(h *record.Locked, s RdtSchemas, find func() (string, error)) (und
 	if err != nil {
 		return nil, err
 	}
-	p, err := resctrl.NewPlan(root, h.ID, &specs.LinuxIntelRdt{L3CacheSchema: s.L3Cache, MemBwSchema: s.MemoryBandwidth})
+	p, err := resctrl.NewPlan(root, h.ID, &specs.LinuxIntelRdt{L3CacheSchema: s.L3Cache,
+		MemBwSchema: s.MemoryBandwidth})
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,8 @@ func (e *execution) explainStep(failed *bootstrap.ErrFailed) error {
 	if child.IsExec(s) {
 		return e.ProgramError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %w%s", e.describeSource(s.Source), e.Plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.Spec, s, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.describeSource(s.Source), e.Plan.Brief(s), failed.Errno,
+		diagnose.ExplainStep(e.Spec, s, failed.Errno))
 }
 
 // describeSource names the source of a setting: a path in --process, the command line or

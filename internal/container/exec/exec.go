@@ -101,11 +101,15 @@ func Run(o Options) (status int, err error) {
 // openContainer takes the container's lock and opens its first process.
 func openContainer(o *Options, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
-	e.Process = child.Process{Description: "the new process", Explain: e.explainStep, Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
-		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
-		Attended: !o.Detach, Warn: o.Warn,
-	}}
-	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock, error) { return record.LockOrInterrupt(&e.Signals, dir, unix.LOCK_SH) })
+	e.Process = child.Process{Description: "the new process", Explain: e.explainStep,
+		Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
+			PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+			Attended: !o.Detach, Warn: o.Warn,
+		}}
+	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock,
+		error) {
+		return record.LockOrInterrupt(&e.Signals, dir, unix.LOCK_SH)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,8 @@ import (
 func (e *execution) attachToUnit() error {
 	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
 	err := e.Signals.Run(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid, Below: below})
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid,
+			Below: below})
 		return err
 	})
 	if err != nil {

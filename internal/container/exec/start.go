@@ -58,7 +58,8 @@ func (e *execution) startProcess(attr bootstrap.Attr, in compile.ExecInputs) err
 	if a := in.Spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
 		restore, err := bindToCPUs(a.Initial)
 		if err != nil {
-			return fmt.Errorf("%s: run on CPUs %s: %w", e.describeSource("process.execCPUAffinity.initial"), a.Initial, err)
+			return fmt.Errorf("%s: run on CPUs %s: %w", e.describeSource("process.execCPUAffinity.initial"), a.Initial,
+				err)
 		}
 		defer restore()
 	}

@@ -13,7 +13,8 @@ import (
 func TestFalseReportOfTimeoutIsRefused(t *testing.T) {
 	list := &specs.Hooks{StartContainer: []specs.Hook{{Path: "/hook"}}}
 	for _, number := range []uint64{0, 1} {
-		if err := (&Inside{}).Failure(list, bootstrap.Message{Point: handshake.HookFailed, A: handshake.TimedOut, B: number}, "the process"); err == nil {
+		if err := (&Inside{}).Failure(list, bootstrap.Message{Point: handshake.HookFailed, A: handshake.TimedOut,
+			B: number}, "the process"); err == nil {
 			t.Errorf("hook %d took too long, and that is no error", number)
 		}
 	}

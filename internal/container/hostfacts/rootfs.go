@@ -62,16 +62,19 @@ func FindRoot(s *specs.Spec, bundle string) (string, error) {
 	}
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory", Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory",
+			Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
 	}
 	info, err := os.Stat(real)
 	switch {
 	case err != nil:
-		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory", Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory",
+			Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
 	case !info.IsDir():
 		return "", &spec.Error{Path: "root.path", Want: "must be a directory", Got: fmt.Sprintf("%q", s.Root.Path)}
 	case real == "/":
-		return "", &spec.Error{Path: "root.path", Want: "must not be the host's root", Got: fmt.Sprintf("%q", s.Root.Path)}
+		return "", &spec.Error{Path: "root.path", Want: "must not be the host's root",
+			Got: fmt.Sprintf("%q", s.Root.Path)}
 	}
 	return real, nil
 }

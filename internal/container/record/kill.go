@@ -34,7 +34,8 @@ func (r *Record) End(force bool) error {
 	switch status {
 	case specs.StateRunning, StatePaused:
 		if !force {
-			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
+			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force",
+				r.ID, status)
 		}
 	}
 	if err := r.KillMembers(); err != nil {
