@@ -10,14 +10,14 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 )
 
-// arguments splits the words after a command's name into its flags and its arguments.
+// splitFlags splits the words after a command's name into its flags and its arguments.
 // Flags may follow the arguments, as in runc, except where an argument begins the
 // command line of another program:
 //
 //	exec ID │ COMMAND ARGUMENT…
 //	ps ID │ PS-OPTION…
 //	run IMAGE │ ARGUMENT…
-func arguments(command *cli.Command, words []string, completing bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string, completing bool) cmdline.Line {
 	switch command.Name {
 	case "exec":
 		return cmdline.Split(words, command.Flags, 1)

@@ -54,7 +54,7 @@ func checkpoint(ctx *cli.Context) error {
 		AutoDedup: ctx.Bool("auto-dedup"), LinkRemap: ctx.Bool("link-remap"), LazyPages: ctx.Bool("lazy-pages"),
 		StatusFD: ctx.Int("status-fd"), Inherited: inherited, PageServer: ctx.String("page-server"),
 		ManageCgroups: ctx.String("manage-cgroups-mode"),
-		EmptyNS:       values(ctx, "empty-ns"),
+		EmptyNS:       listValues(ctx, "empty-ns"),
 	})
 	for _, w := range warnings {
 		warn(w)

@@ -29,7 +29,7 @@ func listImageContainers(ctx *cli.Context) error {
 		}
 		return nil
 	case ctx.String("format") == "json":
-		return indented(ctx.App.Writer, list)
+		return writeIndentedJSON(ctx.App.Writer, list)
 	case ctx.String("format") != "table":
 		return errFormat
 	}
@@ -41,13 +41,13 @@ func listImageContainers(ctx *cli.Context) error {
 			pid = fmt.Sprint(l.Pid)
 		}
 		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name),
-			clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+			clipText(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
 	}
 	return table.Flush()
 }
 
-// clipped shortens a text to one line of limited length.
-func clipped(text string, most int) string {
+// clipText shortens a text to one line of limited length.
+func clipText(text string, most int) string {
 	r := []rune(strings.Join(strings.Fields(text), " "))
 	if len(r) > most {
 		return string(r[:most-1]) + "…"
@@ -82,7 +82,7 @@ func stopCommand() *cli.Command {
 			if seconds < 0 || seconds > math.MaxInt32 {
 				return fmt.Errorf("stop: --time %d: must be from 0 to %d", seconds, math.MaxInt32)
 			}
-			return each(ctx, func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
+			return forEachContainer(ctx, func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
 		},
 	}
 }
@@ -94,14 +94,14 @@ func rmCommand() *cli.Command {
 			Usage: "also running ones: they are killed"})},
 		Action: func(ctx *cli.Context) error {
 			e := newEngine(ctx)
-			return each(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
+			return forEachContainer(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
 		},
 	}
 }
 
-// each calls do for each named container, and prints the names of those for which it
+// forEachContainer calls do for each named container, and prints the names of those for which it
 // succeeded.
-func each(ctx *cli.Context, do func(id string) error) error {
+func forEachContainer(ctx *cli.Context, do func(id string) error) error {
 	var all error
 	for _, id := range ctx.Args().Slice() {
 		err := do(id)

@@ -62,10 +62,10 @@ func execute(ctx *cli.Context) error {
 	args := ctx.Args()
 	o := exec.Options{
 		Root: ctx.String("root"), ID: args.First(), Args: args.Tail(), ProcessFile: ctx.String("process"),
-		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: values(ctx, "env"), User: ctx.String("user"),
-		Gids: values(ctx, "additional-gids"),
-		Caps: values(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
-		Cgroups: values(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
+		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: listValues(ctx, "env"), User: ctx.String("user"),
+		Gids: listValues(ctx, "additional-gids"),
+		Caps: listValues(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
+		Cgroups: listValues(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
 		PidFDSocket: ctx.String("pidfd-socket"),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, Warn: warn,

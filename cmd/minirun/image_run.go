@@ -10,8 +10,6 @@ import (
 
 	"github.com/minirun/minirun/internal/container/control"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -69,34 +67,6 @@ func imageFlags() []cli.Flag {
 	}
 }
 
-// isImage distinguishes `run IMAGE` from the ways to name a bundle.
-func isImage(ctx *cli.Context) bool {
-	args := ctx.Args().Slice()
-	if len(args) == 0 || ctx.String("bundle") != "" || isBundle(args[0]) {
-		return false
-	}
-	if len(args) > 1 && isBundle(args[1]) {
-		return false
-	}
-	if len(args) == 2 && strings.Contains(args[1], "/") && isDir(args[1]) {
-		return false // a bundle without config.json
-	}
-	if len(args) == 1 && record.CheckID(args[0]) == nil && isBundle(".") {
-		return false
-	}
-	if strings.HasPrefix(args[0], ".") || strings.HasPrefix(args[0], "/") || strings.HasSuffix(args[0], "/") ||
-		len(args) == 1 && isDir(args[0]) {
-		return false
-	}
-	_, err := image.ParseName(args[0])
-	return err == nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
 func newEngine(ctx *cli.Context) *engine.Engine {
 	helper, err := imageProgram()
 	if err != nil {
@@ -111,7 +81,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 }
 
 func runImage(ctx *cli.Context) error {
-	s, err := settings(ctx)
+	s, err := imageSettings(ctx)
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
@@ -124,7 +94,7 @@ func runImage(ctx *cli.Context) error {
 	}
 	o := optionsForImage(ctx)
 	o.NotifySocket, o.PreserveFDs = os.Getenv(notifySocket), ctx.Int("preserve-fds")
-	done, err := watch(ctx, &o) // before the container is created: it may fail
+	done, err := addObserver(ctx, &o) // before the container is created: it may fail
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
@@ -141,7 +111,7 @@ func runImage(ctx *cli.Context) error {
 // makeAndRun creates a container and attends it until it exits.
 func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (int, error) {
 	if !s.Interactive && !s.Terminal {
-		if err := noInput(); err != nil {
+		if err := detachInput(); err != nil {
 			return engine.CannotRun, err
 		}
 	}
@@ -249,8 +219,8 @@ func checkFlagsForBundle(ctx *cli.Context, bundle string) error {
 	return nil
 }
 
-// noInput makes standard input an empty file, as Docker does without -i.
-func noInput() error {
+// detachInput makes standard input an empty file, as Docker does without -i.
+func detachInput() error {
 	fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
@@ -259,21 +229,21 @@ func noInput() error {
 	return unix.Dup3(fd, 0, 0)
 }
 
-func settings(ctx *cli.Context) (*engine.Settings, error) {
+func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 	s := &engine.Settings{
 		Wishes: image.Wishes{
-			Args: ctx.Args().Tail(), Env: environment(values(ctx, "env")), Cwd: ctx.String("workdir"),
+			Args: ctx.Args().Tail(), Env: environment(listValues(ctx, "env")), Cwd: ctx.String("workdir"),
 			User:       ctx.String("user"),
 			StopSignal: ctx.String("stop-signal"), Terminal: ctx.Bool("tty"),
 		},
 		Name: ctx.String("name"), Hostname: ctx.String("hostname"),
 		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach"), Remove: ctx.Bool("rm"),
 		Pull:    ctx.String("pull"),
-		Volumes: values(ctx, "volume"), Tmpfs: values(ctx, "tmpfs"), Network: ctx.String("network"),
-		Publish: values(ctx, "publish"),
+		Volumes: listValues(ctx, "volume"), Tmpfs: listValues(ctx, "tmpfs"), Network: ctx.String("network"),
+		Publish: listValues(ctx, "publish"),
 		Memory:  ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
 		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
-		CapAdd: values(ctx, "cap-add"), CapDrop: values(ctx, "cap-drop"), Security: values(ctx, "security-opt"),
+		CapAdd: listValues(ctx, "cap-add"), CapDrop: listValues(ctx, "cap-drop"), Security: listValues(ctx, "security-opt"),
 		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: ctx.String("health-cmd"),
 		HealthInterval: ctx.Duration("health-interval"),
 		HealthTimeout:  ctx.Duration("health-timeout"), HealthStart: ctx.Duration("health-start-period"),
@@ -292,7 +262,7 @@ func settings(ctx *cli.Context) (*engine.Settings, error) {
 		}
 	}
 	s.Labels = map[string]string{}
-	for _, l := range values(ctx, "label") {
+	for _, l := range listValues(ctx, "label") {
 		name, value, _ := strings.Cut(l, "=")
 		s.Labels[name] = value
 	}

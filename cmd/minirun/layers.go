@@ -69,7 +69,7 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 		return err
 	}
 	if format == "json" {
-		return indented(w, map[string]any{"layers": all, "written": changes})
+		return writeIndentedJSON(w, map[string]any{"layers": all, "written": changes})
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
@@ -97,7 +97,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		seen = seen || v.Seen
 	}
 	if format == "json" {
-		err = indented(w, found)
+		err = writeIndentedJSON(w, found)
 	} else {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		termtext.Fprintf(table, "LAYER\tHAS\t\tPATH\n")
@@ -118,7 +118,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 	return err
 }
 
-func indented(w io.Writer, v any) error {
+func writeIndentedJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

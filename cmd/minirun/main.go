@@ -35,7 +35,7 @@ var (
 func main() {
 	bootstrap.QuietMonitor()
 	a := app(os.Args[1:])
-	args, ok := cmdline.Arrange(os.Args, a, arguments)
+	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
 	if !ok {
 		return
 	}
@@ -149,7 +149,7 @@ func app(args []string) *cli.App {
 				Hidden: true}),
 			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
-		Before:         before,
+		Before:         prepareCommand,
 		Commands:       commands,
 		Action:         help,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors

@@ -40,7 +40,7 @@ func showPlan(ctx *cli.Context) error {
 	if ctx.Bool("diff") {
 		return diffPlans(ctx, machine)
 	}
-	o, err := options(ctx)
+	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
 	}

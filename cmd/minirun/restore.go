@@ -52,7 +52,7 @@ func restore(ctx *cli.Context) error {
 			ShellJob:  ctx.Bool("shell-job"),
 			FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"),
 			LinkRemap:     ctx.Bool("link-remap"),
-			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: values(ctx, "empty-ns"),
+			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: listValues(ctx, "empty-ns"),
 			LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
 		},
 	})

@@ -62,10 +62,10 @@ func createFlags() []cli.Flag {
 }
 
 func run(ctx *cli.Context) error {
-	if isImage(ctx) {
+	if namesImage(ctx) {
 		return runImage(ctx)
 	}
-	o, err := options(ctx)
+	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func run(ctx *cli.Context) error {
 		return err
 	}
 	if o.ID == "" {
-		o.ID = madeUpID()
+		o.ID = generateID()
 	}
-	done, err := watch(ctx, &o)
+	done, err := addObserver(ctx, &o)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func run(ctx *cli.Context) error {
 // the container's program is ready (sd_notify(3)).
 const notifySocket = "NOTIFY_SOCKET"
 
-// options reads the flags and arguments of run and create.
-func options(ctx *cli.Context) (container.Options, error) {
+// bundleOptions reads the flags and arguments of run and create.
+func bundleOptions(ctx *cli.Context) (container.Options, error) {
 	id, bundle, err := idAndBundle(ctx)
 	if err != nil {
 		return container.Options{}, err
@@ -105,7 +105,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 		PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"),
 		NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers:    values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
+		Layers:    listValues(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
 		NoCgroup: noCgroup(ctx),
 		Warn:     warn,
 	}, nil
@@ -148,5 +148,5 @@ func isBundle(dir string) bool {
 	return err == nil
 }
 
-// madeUpID returns an ID that is unique among the processes of this host.
-func madeUpID() string { return "run-" + strconv.Itoa(os.Getpid()) }
+// generateID returns an ID that is unique among the processes of this host.
+func generateID() string { return "run-" + strconv.Itoa(os.Getpid()) }

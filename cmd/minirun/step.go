@@ -31,7 +31,7 @@ func stepCommand() *cli.Command {
 }
 
 func step(ctx *cli.Context) error {
-	o, err := options(ctx)
+	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,9 @@ func step(ctx *cli.Context) error {
 		return errors.New("--at and --until: choose one")
 	}
 	if o.ID == "" {
-		o.ID = madeUpID()
+		o.ID = generateID()
 	}
-	o.Watch = trace.NewDebugger(&patient{to: stdio.Err, limit: noLimit}, os.Stdin,
+	o.Watch = trace.NewDebugger(&patientWriter{to: stdio.Err, limit: noLimit}, os.Stdin,
 		trace.Place{Text: at + until, After: until != ""})
 	status, err := container.Run(o, container.RunOptions{})
 	if errors.Is(err, trace.ErrAborted) {

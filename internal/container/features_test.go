@@ -17,8 +17,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// accepted returns the error of those checks of a config.json that do not depend on the host.
-func accepted(change func(*specs.Spec)) error {
+// validateChanged returns the error of those checks of a config.json that do not depend on the host.
+func validateChanged(change func(*specs.Spec)) error {
 	s := spec.Default(false)
 	change(s)
 	data, err := spec.Compact(s)
@@ -38,11 +38,11 @@ func TestFeatures(t *testing.T) {
 			t.Errorf("%s: none", what)
 		}
 		for _, name := range names {
-			if err := accepted(func(s *specs.Spec) { change(s, name) }); err != nil {
+			if err := validateChanged(func(s *specs.Spec) { change(s, name) }); err != nil {
 				t.Errorf("%s: %s: %v", what, name, err)
 			}
 		}
-		if err := accepted(func(s *specs.Spec) { change(s, "NO_SUCH_WORD") }); err == nil && what != "capabilities" {
+		if err := validateChanged(func(s *specs.Spec) { change(s, "NO_SUCH_WORD") }); err == nil && what != "capabilities" {
 			t.Errorf("%s: takes any word", what)
 		}
 	}
@@ -126,7 +126,7 @@ func TestFeaturesHooks(t *testing.T) {
 		if !slices.Contains(names, name) {
 			t.Errorf("hook %s is not listed", name)
 		}
-		err := accepted(func(s *specs.Spec) {
+		err := validateChanged(func(s *specs.Spec) {
 			s.Hooks = &specs.Hooks{}
 			reflect.ValueOf(s.Hooks).Elem().Field(i).Set(reflect.ValueOf([]specs.Hook{{Path: "relative"}}))
 		})
@@ -180,7 +180,7 @@ func TestFeaturesRefused(t *testing.T) {
 				UIDMappings: ids, GIDMappings: ids})
 		}},
 	} {
-		if err := accepted(c.change); (err == nil) != *c.has {
+		if err := validateChanged(c.change); (err == nil) != *c.has {
 			t.Errorf("%s: the document says %v, config.json with it: %v", c.what, *c.has, err)
 		}
 	}

@@ -38,7 +38,7 @@ func TestNothingOfTheHostIsLeftAtTheClone(t *testing.T) {
 		}
 		seen++
 		socket := uint64(3 + in.Process.Preserve)
-		before := known(p, func(i int, _ edge, f facts) {
+		before := propagateFacts(p, func(i int, _ edge, f facts) {
 			switch s := &p.Steps[i]; {
 			case s.Call == plan.CloseRange && s.Args[0].Value == socket+1 && s.Args[2].Value == 0:
 				f["closed"] = true

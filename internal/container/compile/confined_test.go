@@ -78,8 +78,8 @@ func hostPaths(in Inputs) []string {
 	return list
 }
 
-// answered reports whether an argument is a name in the parent's answer about a mount target.
-func answered(p *plan.Plan, a plan.Arg) bool {
+// isAnswered reports whether an argument is a name in the parent's answer about a mount target.
+func isAnswered(p *plan.Plan, a plan.Arg) bool {
 	return slices.ContainsFunc(p.Cells, func(c plan.CellName) bool {
 		return uint64(c.Cell) == a.Value-plan.DataBase &&
 			(strings.HasPrefix(c.Name, "directory") || strings.HasPrefix(c.Name, "file"))
@@ -90,7 +90,7 @@ func answered(p *plan.Plan, a plan.Arg) bool {
 func confined(p *plan.Plan, s *plan.Step, host []string) string {
 	path := func(k int) string { return cString(p, s.Args[k]) }
 	single := func(dir, k int) string {
-		if answered(p, s.Args[k]) && s.Args[dir].Kind == plan.Result {
+		if isAnswered(p, s.Args[k]) && s.Args[dir].Kind == plan.Result {
 			return "" // rootfs.TargetAnswer only contains single names
 		}
 		if n := path(k); s.Args[dir].Kind != plan.Result || n == "" || n == "." || n == ".." ||
@@ -220,14 +220,14 @@ var order = []struct {
 	why           string
 	first, second func(p *plan.Plan, s *plan.Step) bool
 }{
-	{"capset after the change of user, which would clear the effective set", is(plan.Setresuid), is(plan.Capset)},
-	{"groups before the user, who may not set them", is(plan.Setgroups), become},
-	{"the group before the user, who may not change it", is(plan.Setresgid), become},
-	{"nothing is executed before the root is the container's", root, program},
-	{"nothing is executed with capabilities left", is(plan.Capset), program},
-	{"nothing is executed without a sign from the parent", is(plan.Read), is(plan.Execve)},
-	{"the bounding set needs CAP_SETPCAP, which goes with capset", boundingOr(become), is(plan.Capset)},
-	{"the old root is a slave before it is unmounted", slave, detach},
+	{"capset after the change of user, which would clear the effective set", callIs(plan.Setresuid), callIs(plan.Capset)},
+	{"groups before the user, who may not set them", callIs(plan.Setgroups), changesIdentity},
+	{"the group before the user, who may not change it", callIs(plan.Setresgid), changesIdentity},
+	{"nothing is executed before the root is the container's", isPivot, isExecve},
+	{"nothing is executed with capabilities left", callIs(plan.Capset), isExecve},
+	{"nothing is executed without a sign from the parent", callIs(plan.Read), callIs(plan.Execve)},
+	{"the bounding set needs CAP_SETPCAP, which goes with capset", orChangesBounding(changesIdentity), callIs(plan.Capset)},
+	{"the old root is a slave before it is unmounted", makesSlave, detachesRoot},
 }
 
 // afterSeccomp lists the calls that a plan makes after a filter that was loaded late. A profile

@@ -12,39 +12,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func is(call plan.Call) func(*plan.Plan, *plan.Step) bool {
+func callIs(call plan.Call) func(*plan.Plan, *plan.Step) bool {
 	return func(_ *plan.Plan, s *plan.Step) bool { return s.Call == call }
 }
 
-func root(_ *plan.Plan, s *plan.Step) bool { return pivots(s) }
+func isPivot(_ *plan.Plan, s *plan.Step) bool { return pivots(s) }
 
-// program matches the container's execve, but not that of a hook.
-func program(_ *plan.Plan, s *plan.Step) bool { return s.Call == plan.Execve && !inHook(s) }
+// isExecve matches the container's execve, but not that of a hook.
+func isExecve(_ *plan.Plan, s *plan.Step) bool { return s.Call == plan.Execve && !inHook(s) }
 
-// become matches the change to process.user, but not the one to root of a user namespace.
-func become(_ *plan.Plan, s *plan.Step) bool {
+// changesIdentity matches the change to process.user, but not the one to root of a user namespace.
+func changesIdentity(_ *plan.Plan, s *plan.Step) bool {
 	return s.Call == plan.Setresuid && s.Source == "process.user"
 }
 
-func boundingOr(f func(*plan.Plan, *plan.Step) bool) func(*plan.Plan, *plan.Step) bool {
+func orChangesBounding(f func(*plan.Plan, *plan.Step) bool) func(*plan.Plan, *plan.Step) bool {
 	return func(p *plan.Plan, s *plan.Step) bool {
 		return f(p, s) || s.Call == plan.Prctl && s.Args[0].Value == unix.PR_CAPBSET_DROP
 	}
 }
 
-func slave(p *plan.Plan, s *plan.Step) bool {
+func makesSlave(p *plan.Plan, s *plan.Step) bool {
 	return s.Call == plan.MountSetattr &&
 		binary.LittleEndian.Uint64(p.Data[s.Args[3].Value-plan.DataBase+16:])&unix.MS_SLAVE != 0
 }
 
-func detach(p *plan.Plan, s *plan.Step) bool {
+func detachesRoot(p *plan.Plan, s *plan.Step) bool {
 	return s.Call == plan.Umount && cString(p, s.Args[0]) == "."
 }
 
 func TestStepsOfThePlanAreInOrder(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
 		for _, o := range order {
-			before := known(p, func(i int, _ edge, f facts) {
+			before := propagateFacts(p, func(i int, _ edge, f facts) {
 				if o.first(p, &p.Steps[i]) {
 					f["first"] = true
 				}
@@ -63,7 +63,7 @@ func TestStepsOfThePlanAreInOrder(t *testing.T) {
 func TestExecveIsLast(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
 		n := len(p.Steps)
-		first := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return program(p, &s) })
+		first := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return isExecve(p, &s) })
 		last := first
 		for last+1 < n && p.Steps[last+1].Call == plan.Execve {
 			last++
@@ -92,7 +92,7 @@ func TestExecveIsLast(t *testing.T) {
 func TestHooksOfTheImageAreFiltered(t *testing.T) {
 	for _, noNewPrivileges := range []bool{false, true} {
 		for _, clonedLast := range []bool{false, true} {
-			in := inputsOf(t, "hooks", nothing)
+			in := inputsOf(t, "hooks", noChange)
 			in.Spec.Process.NoNewPrivileges, in.Namespaces.CloneLast = noNewPrivileges, clonedLast
 			filter, err := seccomp.Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow}, seccomp.NativeArch())
 			if err != nil {
@@ -101,7 +101,7 @@ func TestHooksOfTheImageAreFiltered(t *testing.T) {
 			for _, filterLast := range []bool{false, clonedLast} {
 				in.Process.Seccomp, in.Process.FilterLast = filter, filterLast
 				p, _ := Container(in)
-				before := known(p, func(i int, _ edge, f facts) {
+				before := propagateFacts(p, func(i int, _ edge, f facts) {
 					if p.Steps[i].Call == plan.Seccomp {
 						f["filtered"] = true
 					}
