@@ -3,11 +3,10 @@ package main
 import (
 	"slices"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // splitFlags splits the words after a command's name into its flags and its arguments.

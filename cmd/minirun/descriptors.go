@@ -5,10 +5,10 @@ import (
 	"math"
 	"os"
 
-	"github.com/minirun/minirun/internal/container/child"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/child"
 )
 
 // inherited lists the descriptors, from 3 on, that minirun was started with and that

@@ -5,12 +5,10 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/exec"
-
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/exec"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 )

@@ -8,13 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 )

@@ -8,12 +8,11 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 func runCommand() *cli.Command {

@@ -4,9 +4,10 @@ import (
 	"os"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/urfave/cli/v2"
 )
 
 // namesImage reports whether `run` names an image, and not a bundle.

@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/spec"
 )
 

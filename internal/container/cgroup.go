@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
-	"github.com/minirun/minirun/internal/container/compile"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )

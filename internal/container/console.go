@@ -3,8 +3,9 @@ package container
 import (
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/terminal"
 )
 
 // findTerminal finds the terminal that is connected with the container's.

@@ -16,10 +16,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/minirun/minirun/internal/container/hostfacts"
-
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 )

@@ -3,12 +3,10 @@ package container
 import (
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/child"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/process"
 )
 

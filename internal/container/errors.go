@@ -6,12 +6,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container/child"
-	"github.com/minirun/minirun/internal/plan"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
 )
 

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/container/features"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/features"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/seccomp"
 	"github.com/minirun/minirun/internal/spec"

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/openfiles"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // openFiles opens the files that the parent opens for the plan.

@@ -11,15 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/exec"
-
-	"github.com/minirun/minirun/internal/container/control"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/exec"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/spec"
 )

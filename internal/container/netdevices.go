@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/netdevice"
 )
 

@@ -5,12 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/observer"
 )
 
 // reportLimits reports cgroup values that were written.

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/container/compile"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/container/compile"
 )
 
 // newTestContainer returns a container without a cgroup, for which nothing has been created yet.

@@ -9,23 +9,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/criu"
-
-	"github.com/minirun/minirun/internal/cgroups/host"
-	"github.com/minirun/minirun/internal/cgroups/resources"
-	"github.com/minirun/minirun/internal/container/terminal"
-
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
-	"github.com/minirun/minirun/internal/container/compile"
-	"github.com/minirun/minirun/internal/container/hooks"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/criu"
+	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"

@@ -6,11 +6,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/child"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/linkwalk"
 	"github.com/minirun/minirun/internal/regularfile"
 	"github.com/minirun/minirun/internal/rootfs"

@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/process"
-	"golang.org/x/sys/unix"
 )
 
 // Attend forwards signals and the terminal until the container exits.

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/terminal"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // TakeConsole takes the master of the container's terminal. If minirun stays, it connects

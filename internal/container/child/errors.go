@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/plan"
-	"golang.org/x/sys/unix"
 )
 
 // explainStep describes the step that failed, with its call and what requested it, and a

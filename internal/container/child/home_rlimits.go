@@ -6,11 +6,10 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/diagnose"
-
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/regularfile"
 	"github.com/minirun/minirun/internal/spec"
 )

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
-	"golang.org/x/sys/unix"
 )
 
 // Report reports an action that began at a time to the observer, if there is one, and to

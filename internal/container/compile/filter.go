@@ -1,10 +1,11 @@
 package compile
 
 import (
-	"github.com/minirun/minirun/internal/process"
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // FilterLast decides whether the seccomp filter is loaded last by a process that is cloned

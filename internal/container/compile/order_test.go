@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/plan"
-	"github.com/minirun/minirun/internal/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/seccomp"
 )
 
 func callIs(call plan.Call) func(*plan.Plan, *plan.Step) bool {

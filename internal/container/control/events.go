@@ -6,12 +6,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/stats"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 

@@ -9,12 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // freezeDeadline limits how long the processes of a container may take to stop, or to

@@ -3,10 +3,10 @@ package control
 import (
 	"errors"
 
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // RdtSchemas are the values of `update` for a container's resctrl group; "" leaves one

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/record"
-	"github.com/minirun/minirun/internal/container/wait"
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/systemd"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // updateUnit passes changed limits to systemd. It rounds some, so they are written

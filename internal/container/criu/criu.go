@@ -18,13 +18,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"

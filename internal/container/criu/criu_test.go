@@ -9,10 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/container/record"
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // TestAnnotationReplacesConfigFile: the annotation replaces the default file, which may be missing.

@@ -8,8 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // DumpOptions are the flags of `checkpoint` that are passed to criu(8).

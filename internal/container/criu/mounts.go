@@ -10,10 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -21,7 +17,9 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/container/notify"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"

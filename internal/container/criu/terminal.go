@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // This file restores the terminal of a container. Its master is outside, where criu

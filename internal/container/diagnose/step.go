@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/plan"
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
 )
 
 // ExplainStep explains why a step of a plan failed, with a hint where there is one. The

@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
-	"golang.org/x/sys/unix"
 )
 
 // killUnfinished kills a process that has not reached its program. If the container exited

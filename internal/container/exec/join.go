@@ -8,7 +8,6 @@ import (
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/compile"
-
 	"github.com/minirun/minirun/internal/systemd"
 )
 

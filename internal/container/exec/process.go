@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/child"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/spec"
 )
 

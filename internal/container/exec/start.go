@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/child"
@@ -15,7 +17,6 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
-	"golang.org/x/sys/unix"
 )
 
 // runToExec takes the process to its execve.

@@ -3,9 +3,10 @@ package hooks
 import (
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // TestFalseReportOfTimeoutIsRefused: a process that others can see may falsely report that a hook without a

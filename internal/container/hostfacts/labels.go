@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // CheckLabels refuses labels that the kernel would not enforce.

@@ -5,10 +5,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/overlay"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
-	"golang.org/x/sys/unix"
 )
 
 // findLayers finds the layers: those of the annotation, then of --layer, then

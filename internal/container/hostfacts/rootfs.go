@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/terminal"
-	"github.com/minirun/minirun/internal/rootfs"
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/terminal"
+	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // RootFS looks up what the root file system depends on.
