@@ -3,21 +3,20 @@ package main
 import (
 	"slices"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
-// arguments splits the words after a command's name into its flags and its arguments.
+// splitFlags splits the words after a command's name into its flags and its arguments.
 // Flags may follow the arguments, as in runc, except where an argument begins the
 // command line of another program:
 //
 //	exec ID │ COMMAND ARGUMENT…
 //	ps ID │ PS-OPTION…
 //	run IMAGE │ ARGUMENT…
-func arguments(command *cli.Command, words []string, completing bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string, completing bool) cmdline.Line {
 	switch command.Name {
 	case "exec":
 		return cmdline.Split(words, command.Flags, 1)

@@ -9,11 +9,11 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 )
 
-// arranged returns the words of a command line as cli gets them.
-func arranged(t *testing.T, line string) string {
+// arrangeWords returns the words of a command line as cli gets them.
+func arrangeWords(t *testing.T, line string) string {
 	t.Helper()
 	args := strings.Fields(line)
-	out, ok := cmdline.Arrange(args, app(args[1:]), arguments)
+	out, ok := cmdline.Arrange(args, app(args[1:]), splitFlags)
 	if !ok {
 		return "nothing to complete"
 	}
@@ -71,7 +71,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun run busybox -x -b b":           "minirun run busybox -x -b b",
 		"minirun pull x --platform linux/arm64": "minirun pull x --platform linux/arm64", // minirun-image arranges it
 	} {
-		if got := arranged(t, in); got != want {
+		if got := arrangeWords(t, in); got != want {
 			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun run busybox ls": "minirun run busybox ls",
 		"minirun run a/b -d":     "minirun run a/b -d",
 	} {
-		if got := arranged(t, in); got != want {
+		if got := arrangeWords(t, in); got != want {
 			t.Errorf("in a bundle: %s\n\tgot  %s\n\twant %s", in, got, want)
 		}
 	}
@@ -104,7 +104,7 @@ func TestCompletionFollowsTheOrderOfFlags(t *testing.T) {
 		if want != "nothing to complete" {
 			want += end
 		}
-		if got := arranged(t, in+end); got != want {
+		if got := arrangeWords(t, in+end); got != want {
 			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
 		}
 	}
@@ -129,7 +129,7 @@ func TestCompletionOffersVisibleFlags(t *testing.T) {
 		a := app(args[1:])
 		var out strings.Builder
 		a.Writer = &out
-		if arranged, ok := cmdline.Arrange(args, a, arguments); ok {
+		if arranged, ok := cmdline.Arrange(args, a, splitFlags); ok {
 			if err := a.Run(arranged); err != nil {
 				t.Errorf("%s: %v", line, err)
 			}

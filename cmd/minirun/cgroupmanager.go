@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// before prepares every command.
-func before(ctx *cli.Context) error {
+// prepareCommand prepares every command.
+func prepareCommand(ctx *cli.Context) error {
 	if err := openLog(ctx); err != nil {
 		return err
 	}

@@ -14,10 +14,12 @@ func checkpointCommand() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "The container ends and is deleted, unless it is left running.",
 		Flags: append(criuFlags(),
-			toggleFlag(cli.BoolFlag{Name: "tcp-skip-in-flight", Usage: "leave out TCP connections that are not established yet"}),
+			toggleFlag(cli.BoolFlag{Name: "tcp-skip-in-flight",
+				Usage: "leave out TCP connections that are not established yet"}),
 			textFlag(cli.StringFlag{Name: "parent-path", Usage: "`DIR` of earlier images, relative to the new ones"}),
 			toggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "leave the container running afterwards"}),
-			numberFlag(cli.IntFlag{Name: "status-fd", Value: -1, Usage: "criu writes a zero byte to descriptor `N` when lazy pages are ready"}),
+			numberFlag(cli.IntFlag{Name: "status-fd", Value: -1,
+				Usage: "criu writes a zero byte to descriptor `N` when lazy pages are ready"}),
 			textFlag(cli.StringFlag{Name: "page-server", Usage: "send the memory to `ADDRESS:PORT`"}),
 			toggleFlag(cli.BoolFlag{Name: "pre-dump", Usage: "write the memory only, and leave the container running"}),
 		),
@@ -45,12 +47,14 @@ func criuFlags() []cli.Flag {
 func checkpoint(ctx *cli.Context) error {
 	warnings, err := container.Checkpoint(ctx.String("root"), ctx.Args().First(), criu.DumpOptions{
 		ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"), ParentPath: ctx.String("parent-path"),
-		LeaveRunning: ctx.Bool("leave-running"), PreDump: ctx.Bool("pre-dump"), TCPEstablished: ctx.Bool("tcp-established"),
+		LeaveRunning: ctx.Bool("leave-running"), PreDump: ctx.Bool("pre-dump"),
+		TCPEstablished:  ctx.Bool("tcp-established"),
 		TCPSkipInFlight: ctx.Bool("tcp-skip-in-flight"),
 		ExtUnixSk:       ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"), FileLocks: ctx.Bool("file-locks"),
 		AutoDedup: ctx.Bool("auto-dedup"), LinkRemap: ctx.Bool("link-remap"), LazyPages: ctx.Bool("lazy-pages"),
-		StatusFD: ctx.Int("status-fd"), Inherited: inherited, PageServer: ctx.String("page-server"), ManageCgroups: ctx.String("manage-cgroups-mode"),
-		EmptyNS: values(ctx, "empty-ns"),
+		StatusFD: ctx.Int("status-fd"), Inherited: inherited, PageServer: ctx.String("page-server"),
+		ManageCgroups: ctx.String("manage-cgroups-mode"),
+		EmptyNS:       listValues(ctx, "empty-ns"),
 	})
 	for _, w := range warnings {
 		warn(w)

@@ -64,16 +64,17 @@ func compareBundle(ctx *cli.Context) error {
 	if err := os.Unsetenv(privateMounts); err != nil { // the runtimes and their hooks must not see it
 		return err
 	}
-	alive, err := untilSignal()
+	alive, err := cancelOnSignal()
 	if err != nil {
 		return err
 	}
-	result, err := compare.Compare(alive, ctx.Args().First(), compare.Runtime{Name: "minirun", Path: self}, compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	result, err := compare.Compare(alive, ctx.Args().First(), compare.Runtime{Name: "minirun", Path: self},
+		compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
 	if err != nil {
 		return errors.Join(context.Cause(alive), err)
 	}
 	if format == "json" {
-		err = indented(ctx.App.Writer, result)
+		err = writeIndentedJSON(ctx.App.Writer, result)
 	} else {
 		err = showResult(ctx.App.Writer, result)
 	}
@@ -105,9 +106,9 @@ func inPrivateMounts(self string) error {
 	return fmt.Errorf("make a mount namespace for mounts of a container without one: %w", err)
 }
 
-// untilSignal returns a context that is canceled by a signal that asks to exit:
+// cancelOnSignal returns a context that is canceled by a signal that asks to exit:
 // compare has containers to delete. A stop from the terminal stops it.
-func untilSignal() (context.Context, error) {
+func cancelOnSignal() (context.Context, error) {
 	queue, err := signals.Catch()
 	if err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func showResult(w io.Writer, r *compare.Result) error {
 			termtext.Fprintf(w, "\n# %s\n", reason)
 			termtext.Fprintf(table, "\t%s\t%s\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
 		}
-		termtext.Fprintf(table, "%s\t%s\t%s\n", d.Fact, short(d.Left), short(d.Right))
+		termtext.Fprintf(table, "%s\t%s\t%s\n", d.Fact, shortenText(d.Left), shortenText(d.Right))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -167,7 +168,7 @@ func showResult(w io.Writer, r *compare.Result) error {
 	return table.Flush()
 }
 
-func short(text string) string {
+func shortenText(text string) string {
 	if text == "" {
 		return "-"
 	}

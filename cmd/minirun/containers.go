@@ -29,7 +29,7 @@ func listImageContainers(ctx *cli.Context) error {
 		}
 		return nil
 	case ctx.String("format") == "json":
-		return indented(ctx.App.Writer, list)
+		return writeIndentedJSON(ctx.App.Writer, list)
 	case ctx.String("format") != "table":
 		return errFormat
 	}
@@ -40,13 +40,14 @@ func listImageContainers(ctx *cli.Context) error {
 		if l.Pid != 0 {
 			pid = fmt.Sprint(l.Pid)
 		}
-		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name),
+			clipText(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
 	}
 	return table.Flush()
 }
 
-// clipped shortens a text to one line of limited length.
-func clipped(text string, most int) string {
+// clipText shortens a text to one line of limited length.
+func clipText(text string, most int) string {
 	r := []rune(strings.Join(strings.Fields(text), " "))
 	if len(r) > most {
 		return string(r[:most-1]) + "…"
@@ -60,7 +61,8 @@ func logsCommand() *cli.Command {
 		Flags: []cli.Flag{
 			toggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until it exits"}),
 			toggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
-			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1, Usage: "show only the last `N` lines"}),
+			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1,
+				Usage: "show only the last `N` lines"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			o := engine.LogOptions{Follow: ctx.Bool("follow"), Times: ctx.Bool("timestamps"), Tail: ctx.Int("tail")}
@@ -71,14 +73,16 @@ func logsCommand() *cli.Command {
 
 func stopCommand() *cli.Command {
 	return &cli.Command{
-		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not", ArgsUsage: "ID…",
-		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10, Usage: "kill after `SECONDS`"})},
+		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not",
+		ArgsUsage: "ID…",
+		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10,
+			Usage: "kill after `SECONDS`"})},
 		Action: func(ctx *cli.Context) error {
 			e, seconds := newEngine(ctx), ctx.Int("time")
 			if seconds < 0 || seconds > math.MaxInt32 {
 				return fmt.Errorf("stop: --time %d: must be from 0 to %d", seconds, math.MaxInt32)
 			}
-			return each(ctx, func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
+			return forEachContainer(ctx, func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
 		},
 	}
 }
@@ -86,17 +90,18 @@ func stopCommand() *cli.Command {
 func rmCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rm", Usage: "remove containers created from images, with their files", ArgsUsage: "ID…",
-		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also running ones: they are killed"})},
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
+			Usage: "also running ones: they are killed"})},
 		Action: func(ctx *cli.Context) error {
 			e := newEngine(ctx)
-			return each(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
+			return forEachContainer(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
 		},
 	}
 }
 
-// each calls do for each named container, and prints the names of those for which it
+// forEachContainer calls do for each named container, and prints the names of those for which it
 // succeeded.
-func each(ctx *cli.Context, do func(id string) error) error {
+func forEachContainer(ctx *cli.Context, do func(id string) error) error {
 	var all error
 	for _, id := range ctx.Args().Slice() {
 		err := do(id)

@@ -14,7 +14,7 @@ func createCommand() *cli.Command {
 		ArgsUsage: "ID BUNDLE  |  -b BUNDLE ID",
 		Flags:     createFlags(),
 		Action: func(ctx *cli.Context) error {
-			o, err := options(ctx)
+			o, err := bundleOptions(ctx)
 			if err != nil {
 				return err
 			}

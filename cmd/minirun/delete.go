@@ -11,7 +11,8 @@ func deleteCommand() *cli.Command {
 		Name:      "delete",
 		Usage:     "delete a stopped container",
 		ArgsUsage: "ID",
-		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it first, and delete everything that is left of it"})},
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
+			Usage: "kill it first, and delete everything that is left of it"})},
 		Action: func(ctx *cli.Context) error {
 			warnings, err := container.Delete(ctx.String("root"), ctx.Args().First(), ctx.Bool("force"))
 			for _, w := range warnings {

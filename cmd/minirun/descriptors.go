@@ -5,10 +5,10 @@ import (
 	"math"
 	"os"
 
-	"github.com/minirun/minirun/internal/container/child"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/child"
 )
 
 // inherited lists the descriptors, from 3 on, that minirun was started with and that
@@ -32,7 +32,7 @@ func sortDescriptors(c *cli.Context) error {
 			inherited = append(inherited, fd)
 		}
 	}
-	for _, fd := range [2]int{c.Int("status-fd"), answerOf(c)} {
+	for _, fd := range [2]int{c.Int("status-fd"), answerDescriptor(c)} {
 		if fd >= 3+n && isInherited(fd) {
 			inherited = append(inherited, fd)
 		}
@@ -43,9 +43,9 @@ func sortDescriptors(c *cli.Context) error {
 	return nil
 }
 
-// answerOf returns the descriptor on which a monitor answers the process that started
+// answerDescriptor returns the descriptor on which a monitor answers the process that started
 // it; 0 for any other command.
-func answerOf(c *cli.Context) int {
+func answerDescriptor(c *cli.Context) int {
 	if c.Command.Name == "monitor" {
 		return answerFD
 	}

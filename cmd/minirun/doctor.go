@@ -17,7 +17,8 @@ func doctorCommand() *cli.Command {
 		Name:        "doctor",
 		Usage:       "check whether this machine can run containers, and how to fix what is missing",
 		Description: "The exit status is 1 if no container can run here, 0 otherwise.",
-		Flags:       []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})},
+		Flags: []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table",
+			Usage: "table or json"})},
 		Action: func(ctx *cli.Context) error {
 			all := doctor.Examine(ctx.String("root"))
 			if err := showFindings(ctx.App.Writer, all, ctx.String("format")); err != nil {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container/control"
 )
 
 func eventsCommand() *cli.Command {

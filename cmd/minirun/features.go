@@ -3,9 +3,9 @@ package main
 import (
 	"encoding/json"
 
-	"github.com/minirun/minirun/internal/container/features"
-
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container/features"
 )
 
 func featuresCommand() *cli.Command {

@@ -37,17 +37,17 @@ type list struct {
 	names []string
 }
 
-func textFlag(f cli.StringFlag) cli.Flag { return &text{&f, namesOf(f.Name, f.Aliases)} }
+func textFlag(f cli.StringFlag) cli.Flag { return &text{&f, flagNames(f.Name, f.Aliases)} }
 
-func numberFlag(f cli.IntFlag) cli.Flag { return &number{&f, namesOf(f.Name, f.Aliases)} }
+func numberFlag(f cli.IntFlag) cli.Flag { return &number{&f, flagNames(f.Name, f.Aliases)} }
 
-func toggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, namesOf(f.Name, f.Aliases)} }
+func toggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, flagNames(f.Name, f.Aliases)} }
 
-func timeFlag(f cli.DurationFlag) cli.Flag { return &duration{&f, namesOf(f.Name, f.Aliases)} }
+func timeFlag(f cli.DurationFlag) cli.Flag { return &duration{&f, flagNames(f.Name, f.Aliases)} }
 
-func listFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, namesOf(f.Name, f.Aliases)} }
+func listFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, flagNames(f.Name, f.Aliases)} }
 
-func namesOf(name string, aliases []string) []string { return append([]string{name}, aliases...) }
+func flagNames(name string, aliases []string) []string { return append([]string{name}, aliases...) }
 
 func (f *text) Names() []string { return f.names }
 
@@ -88,17 +88,17 @@ func (f *duration) Apply(set *flag.FlagSet) error {
 }
 
 func (f *list) Apply(set *flag.FlagSet) error {
-	var given given
+	var given givenValue
 	for _, name := range f.names {
 		set.Var(&given, name, f.Usage)
 	}
 	return nil
 }
 
-// given are the values of a list.
-type given []string
+// givenValue are the values of a list.
+type givenValue []string
 
-func (g *given) Set(value string) error {
+func (g *givenValue) Set(value string) error {
 	if value == sameList {
 		return nil
 	}
@@ -112,13 +112,13 @@ func (g *given) Set(value string) error {
 const sameList = "\x00"
 
 // Serialize makes cli copy sameList, instead of all values as one.
-func (g *given) Serialize() string { return sameList }
+func (g *givenValue) Serialize() string { return sameList }
 
-func (g *given) String() string { return strings.Join(*g, ",") }
+func (g *givenValue) String() string { return strings.Join(*g, ",") }
 
-// values returns the values given for a list.
-func values(ctx *cli.Context, name string) []string {
-	if g, ok := ctx.Generic(name).(*given); ok {
+// listValues returns the values given for a list.
+func listValues(ctx *cli.Context, name string) []string {
+	if g, ok := ctx.Generic(name).(*givenValue); ok {
 		return *g
 	}
 	return nil

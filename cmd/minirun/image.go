@@ -44,7 +44,8 @@ func imageCommand(name, usage string) func() *cli.Command {
 			}
 			return becomeImage(os.Args[1:])
 		}
-		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become, BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
+		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become,
+			BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
 	}
 }
 
@@ -79,7 +80,8 @@ func helperProgram(need, name string) (string, error) {
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("%s %s, which is neither %s nor %s: make build builds it, make install installs it", need, name, tried[0], tried[1])
+	return "", fmt.Errorf("%s %s, which is neither %s nor %s: make build builds it, make install installs it", need,
+		name, tried[0], tried[1])
 }
 
 // becomeImage executes minirun-image with these arguments.

@@ -8,15 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/control"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -24,30 +21,42 @@ import (
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
 	return []cli.Flag{
-		toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "image: standard input is the container's"}),
+		toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
+			Usage: "image: standard input is the container's"}),
 		toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
 		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it exits"}),
 		textFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
 		textFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
-		textFlag(cli.StringFlag{Name: "entrypoint", Usage: "image: `PROGRAM` instead of the image's ENTRYPOINT and CMD"}),
-		listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "image: set `NAME[=VALUE]` in its environment"}),
-		listFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"}, Usage: "image: add `NAME=VALUE` to its annotations"}),
-		textFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"}, Usage: "image: working `DIR` in the container"}),
-		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "image: run as `USER[:GROUP]`, names from the image"}),
-		listFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"}, Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
+		textFlag(cli.StringFlag{Name: "entrypoint",
+			Usage: "image: `PROGRAM` instead of the image's ENTRYPOINT and CMD"}),
+		listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"},
+			Usage: "image: set `NAME[=VALUE]` in its environment"}),
+		listFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"},
+			Usage: "image: add `NAME=VALUE` to its annotations"}),
+		textFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"},
+			Usage: "image: working `DIR` in the container"}),
+		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"},
+			Usage: "image: run as `USER[:GROUP]`, names from the image"}),
+		listFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"},
+			Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
 		listFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		textFlag(cli.StringFlag{Name: "network", Usage: "image: `none` (its own, without a connection), host, or bridge"}),
-		listFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"}, Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
-		textFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"}, Usage: "image: limit of `BYTES`, with b, k, m or g"}),
+		textFlag(cli.StringFlag{Name: "network",
+			Usage: "image: `none` (its own, without a connection), host, or bridge"}),
+		listFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"},
+			Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
+		textFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"},
+			Usage: "image: limit of `BYTES`, with b, k, m or g"}),
 		textFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
 		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most this many CPUs, such as `1.5`"}),
 		numberFlag(cli.IntFlag{Name: "pids-limit", Usage: "image: at most `N` processes"}),
 		toggleFlag(cli.BoolFlag{Name: "read-only", Usage: "image: the root file system cannot be written to"}),
 		listFlag(cli.StringSliceFlag{Name: "cap-add", Usage: "image: add the capability `NAME`, or ALL"}),
 		listFlag(cli.StringSliceFlag{Name: "cap-drop", Usage: "image: drop the capability `NAME`, or ALL"}),
-		listFlag(cli.StringSliceFlag{Name: "security-opt", Usage: "image: `no-new-privileges`, or seccomp=unconfined|FILE"}),
+		listFlag(cli.StringSliceFlag{Name: "security-opt",
+			Usage: "image: `no-new-privileges`, or seccomp=unconfined|FILE"}),
 		textFlag(cli.StringFlag{Name: "stop-signal", Usage: "image: `SIGNAL` that stop sends"}),
-		textFlag(cli.StringFlag{Name: "pull", Value: "missing", Usage: "image: when to pull: `missing`, always or never"}),
+		textFlag(cli.StringFlag{Name: "pull", Value: "missing",
+			Usage: "image: when to pull: `missing`, always or never"}),
 		toggleFlag(cli.BoolFlag{Name: "no-healthcheck", Usage: "image: no HEALTHCHECK"}),
 		textFlag(cli.StringFlag{Name: "health-cmd", Usage: "image: check its health with `COMMAND`"}),
 		timeFlag(cli.DurationFlag{Name: "health-interval", Usage: "image: time between two checks"}),
@@ -55,33 +64,6 @@ func imageFlags() []cli.Flag {
 		timeFlag(cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"}),
 		numberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
 	}
-}
-
-// isImage distinguishes `run IMAGE` from the ways to name a bundle.
-func isImage(ctx *cli.Context) bool {
-	args := ctx.Args().Slice()
-	if len(args) == 0 || ctx.String("bundle") != "" || isBundle(args[0]) {
-		return false
-	}
-	if len(args) > 1 && isBundle(args[1]) {
-		return false
-	}
-	if len(args) == 2 && strings.Contains(args[1], "/") && isDir(args[1]) {
-		return false // a bundle without config.json
-	}
-	if len(args) == 1 && record.CheckID(args[0]) == nil && isBundle(".") {
-		return false
-	}
-	if strings.HasPrefix(args[0], ".") || strings.HasPrefix(args[0], "/") || strings.HasSuffix(args[0], "/") || len(args) == 1 && isDir(args[0]) {
-		return false
-	}
-	_, err := image.ParseName(args[0])
-	return err == nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 func newEngine(ctx *cli.Context) *engine.Engine {
@@ -93,11 +75,12 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 	if err != nil {
 		program = "/proc/self/exe"
 	}
-	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn}
+	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper,
+		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn}
 }
 
 func runImage(ctx *cli.Context) error {
-	s, err := settings(ctx)
+	s, err := imageSettings(ctx)
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
@@ -110,7 +93,7 @@ func runImage(ctx *cli.Context) error {
 	}
 	o := optionsForImage(ctx)
 	o.NotifySocket, o.PreserveFDs = os.Getenv(notifySocket), ctx.Int("preserve-fds")
-	done, err := watch(ctx, &o) // before the container is created: it may fail
+	done, err := addObserver(ctx, &o) // before the container is created: it may fail
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
@@ -127,7 +110,7 @@ func runImage(ctx *cli.Context) error {
 // makeAndRun creates a container and attends it until it exits.
 func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (int, error) {
 	if !s.Interactive && !s.Terminal {
-		if err := noInput(); err != nil {
+		if err := detachInput(); err != nil {
 			return engine.CannotRun, err
 		}
 	}
@@ -145,7 +128,8 @@ func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 		return &failure{err, engine.CannotRun}
 	}
 	if os.Getenv(notifySocket) != "" {
-		warn(notifySocket + " has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
+		warn(notifySocket +
+			" has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
 			"hint: omit --detach, then the service manager waits for the program")
 	}
 	r, err := e.Create(ctx.Args().First(), s)
@@ -167,8 +151,9 @@ func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 // from bundles.
 func optionsForImage(ctx *cli.Context) container.Options {
 	return container.Options{
-		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"),
-		NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PidFDSocket: ctx.String("pidfd-socket"),
+		NoPivot:     ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
 	}
 }
 
@@ -196,12 +181,15 @@ func monitorFlags(ctx *cli.Context) (flags []string, err error) {
 func checkFlagsForImage(ctx *cli.Context) error {
 	for _, name := range [...]string{"layer", "ephemeral", "keep"} {
 		if ctx.IsSet(name) {
-			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s is for a bundle, and %s is an image", name, ctx.Args().First()))
+			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s is for a bundle, and %s is an image", name,
+				ctx.Args().First()))
 		}
 	}
 	for _, name := range [...]string{"preserve-fds", "explain", "explain-level", "explain-to", "trace"} {
 		if ctx.Bool("detach") && ctx.IsSet(name) {
-			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s cannot be combined with --detach for an image: its monitor starts the container", name))
+			return cmdline.UsageError(ctx.Command,
+				fmt.Sprintf("--%s cannot be combined with --detach for an image: its monitor starts the container",
+					name))
 		}
 	}
 	return nil
@@ -220,16 +208,18 @@ func checkFlagsForBundle(ctx *cli.Context, bundle string) error {
 		case !slices.Contains(given, name), name == "interactive": // the program always gets standard input
 		case name == "rm" && !ctx.Bool("keep") && !ctx.Bool("detach"): // the default
 		case name == "rm":
-			return cmdline.UsageError(ctx.Command, "--rm cannot be combined with --keep or --detach for a bundle: minirun delete removes the container")
+			return cmdline.UsageError(ctx.Command,
+				"--rm cannot be combined with --keep or --detach for a bundle: minirun delete removes the container")
 		default:
-			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s is for an image, and %s is a bundle: config.json decides", name, bundle))
+			return cmdline.UsageError(ctx.Command,
+				fmt.Sprintf("--%s is for an image, and %s is a bundle: config.json decides", name, bundle))
 		}
 	}
 	return nil
 }
 
-// noInput makes standard input an empty file, as Docker does without -i.
-func noInput() error {
+// detachInput makes standard input an empty file, as Docker does without -i.
+func detachInput() error {
 	fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
@@ -238,19 +228,25 @@ func noInput() error {
 	return unix.Dup3(fd, 0, 0)
 }
 
-func settings(ctx *cli.Context) (*engine.Settings, error) {
+func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 	s := &engine.Settings{
 		Wishes: image.Wishes{
-			Args: ctx.Args().Tail(), Env: environment(values(ctx, "env")), Cwd: ctx.String("workdir"), User: ctx.String("user"),
+			Args: ctx.Args().Tail(), Env: environment(listValues(ctx, "env")), Cwd: ctx.String("workdir"),
+			User:       ctx.String("user"),
 			StopSignal: ctx.String("stop-signal"), Terminal: ctx.Bool("tty"),
 		},
 		Name: ctx.String("name"), Hostname: ctx.String("hostname"),
-		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach"), Remove: ctx.Bool("rm"), Pull: ctx.String("pull"),
-		Volumes: values(ctx, "volume"), Tmpfs: values(ctx, "tmpfs"), Network: ctx.String("network"), Publish: values(ctx, "publish"),
-		Memory: ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"), Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
-		CapAdd: values(ctx, "cap-add"), CapDrop: values(ctx, "cap-drop"), Security: values(ctx, "security-opt"),
-		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: ctx.String("health-cmd"), HealthInterval: ctx.Duration("health-interval"),
-		HealthTimeout: ctx.Duration("health-timeout"), HealthStart: ctx.Duration("health-start-period"), HealthRetries: ctx.Int("health-retries"),
+		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach"), Remove: ctx.Bool("rm"),
+		Pull:    ctx.String("pull"),
+		Volumes: listValues(ctx, "volume"), Tmpfs: listValues(ctx, "tmpfs"), Network: ctx.String("network"),
+		Publish: listValues(ctx, "publish"),
+		Memory:  ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
+		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
+		CapAdd: listValues(ctx, "cap-add"), CapDrop: listValues(ctx, "cap-drop"), Security: listValues(ctx, "security-opt"),
+		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: ctx.String("health-cmd"),
+		HealthInterval: ctx.Duration("health-interval"),
+		HealthTimeout:  ctx.Duration("health-timeout"), HealthStart: ctx.Duration("health-start-period"),
+		HealthRetries: ctx.Int("health-retries"),
 	}
 	if ctx.IsSet("entrypoint") {
 		given := ctx.String("entrypoint")
@@ -265,7 +261,7 @@ func settings(ctx *cli.Context) (*engine.Settings, error) {
 		}
 	}
 	s.Labels = map[string]string{}
-	for _, l := range values(ctx, "label") {
+	for _, l := range listValues(ctx, "label") {
 		name, value, _ := strings.Cut(l, "=")
 		s.Labels[name] = value
 	}
@@ -293,16 +289,17 @@ const answerFD = 3
 
 // monitorCommand attends a detached container. `run --detach` starts it.
 func monitorCommand() *cli.Command {
-	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Flags: createFlags(), Action: func(ctx *cli.Context) error {
-		if !slices.Contains(inherited, answerFD) {
-			return errors.New("monitor: only run --detach starts it")
-		}
-		answer := os.NewFile(answerFD, "answer") // opened by engine.Detach for this process only
-		err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
-		if err != nil {
-			fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless an answer was sent
-			return exitStatus(1)
-		}
-		return nil
-	}}
+	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Flags: createFlags(),
+		Action: func(ctx *cli.Context) error {
+			if !slices.Contains(inherited, answerFD) {
+				return errors.New("monitor: only run --detach starts it")
+			}
+			answer := os.NewFile(answerFD, "answer") // opened by engine.Detach for this process only
+			err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
+			if err != nil {
+				fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless an answer was sent
+				return exitStatus(1)
+			}
+			return nil
+		}}
 }

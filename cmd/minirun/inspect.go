@@ -38,7 +38,7 @@ func inspectContainer(ctx *cli.Context) error {
 		return fmt.Errorf("--interval %q: must be a time above 0 such as 500ms or 5s", ctx.String("interval"))
 	}
 	for {
-		v, err := seen(ctx, ctx.Args().First())
+		v, err := viewContainer(ctx, ctx.Args().First())
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ type view struct {
 	Image *engine.Listed `json:"image,omitempty"`
 }
 
-func seen(ctx *cli.Context, id string) (*view, error) {
+func viewContainer(ctx *cli.Context, id string) (*view, error) {
 	v, err := inspect.Inspect(ctx.String("root"), id)
 	l, notOfImage := newEngine(ctx).Status(id)
 	switch {
@@ -78,16 +78,18 @@ func seen(ctx *cli.Context, id string) (*view, error) {
 
 func showView(w io.Writer, v *view, format string) error {
 	if format == "json" {
-		return indented(w, v)
+		return writeIndentedJSON(w, v)
 	}
 	if v.Image == nil {
 		return v.Text(w)
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	if h := v.Image.Health; h != nil {
-		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n", h.Status)
+		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n",
+			h.Status)
 		for _, p := range h.Log {
-			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
+			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status,
+				clipText(p.Output, 60))
 		}
 	}
 	termtext.Fprintln(w)

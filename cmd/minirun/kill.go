@@ -1,8 +1,9 @@
 package main
 
 import (
-	"github.com/minirun/minirun/internal/container/control"
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container/control"
 )
 
 func killCommand() *cli.Command {
@@ -10,7 +11,8 @@ func killCommand() *cli.Command {
 		Name:      "kill",
 		Usage:     "send a signal to a container, SIGTERM if none is named",
 		ArgsUsage: "ID [SIGNAL]",
-		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "to all processes of the container"})},
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+			Usage: "to all processes of the container"})},
 		Action: func(ctx *cli.Context) error {
 			args := ctx.Args()
 			name := "SIGTERM"

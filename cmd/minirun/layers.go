@@ -24,8 +24,10 @@ func layersCommand() *cli.Command {
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			toggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
-			textFlag(cli.StringFlag{Name: "range", Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
-			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is visible"}),
+			textFlag(cli.StringFlag{Name: "range",
+				Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
+			textFlag(cli.StringFlag{Name: "why",
+				Usage: "image: which layers have `PATH`, and which of them is visible"}),
 		},
 		Action: layers,
 	}
@@ -67,13 +69,14 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 		return err
 	}
 	if format == "json" {
-		return indented(w, map[string]any{"layers": all, "written": changes})
+		return writeIndentedJSON(w, map[string]any{"layers": all, "written": changes})
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
 	for i := len(all) - 1; i >= 0; i-- {
 		l := all[i]
-		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts, l.Opaque, l.Path)
+		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts,
+			l.Opaque, l.Path)
 	}
 	if len(changes) > 0 {
 		termtext.Fprintf(table, "\nWRITTEN\tKIND\tBYTES\tPATH\n")
@@ -94,7 +97,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		seen = seen || v.Seen
 	}
 	if format == "json" {
-		err = indented(w, found)
+		err = writeIndentedJSON(w, found)
 	} else {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		termtext.Fprintf(table, "LAYER\tHAS\t\tPATH\n")
@@ -115,7 +118,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 	return err
 }
 
-func indented(w io.Writer, v any) error {
+func writeIndentedJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

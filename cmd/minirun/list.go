@@ -8,10 +8,9 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/termtext"
 )
 

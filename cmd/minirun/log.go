@@ -22,7 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-var standardError = &patient{to: stdio.Err, limit: patience}
+var standardError = &patientWriter{to: stdio.Err, limit: patience}
 
 // Messages go to standard error, or to --log in the format that engines read: one line
 // each, logfmt or JSON with time, level and msg as runc writes them.
@@ -33,10 +33,10 @@ var messages = struct {
 	debug bool
 }{out: standardError}
 
-// patient writes to a descriptor whose reader may have stopped reading or may have
+// patientWriter writes to a descriptor whose reader may have stopped reading or may have
 // exited: minirun does not exit because of it, and does not wait forever, nor after a
 // signal that asks to exit. Text that cannot be written in time is lost.
-type patient struct {
+type patientWriter struct {
 	to    stdio.Descriptor
 	limit time.Duration // how long the reader may take
 	lost  bool          // it took longer: no more waiting
@@ -49,7 +49,7 @@ const (
 	noLimit  = 1<<63 - 1              // a narrated start waits for its reader
 )
 
-func (p *patient) Write(data []byte) (int, error) {
+func (p *patientWriter) Write(data []byte) (int, error) {
 	for rest := data; len(rest) > 0; {
 		if err := p.await(); err != nil {
 			return len(data) - len(rest), err
@@ -65,7 +65,7 @@ func (p *patient) Write(data []byte) (int, error) {
 }
 
 // await waits until the descriptor is ready.
-func (p *patient) await() error {
+func (p *patientWriter) await() error {
 	begin := time.Now()
 	for {
 		fds := []unix.PollFd{{Fd: int32(p.to), Events: unix.POLLOUT}}
@@ -84,7 +84,7 @@ func (p *patient) await() error {
 }
 
 // Fd returns the descriptor's number, as [os.File.Fd] does.
-func (p *patient) Fd() uintptr { return p.to.Fd() }
+func (p *patientWriter) Fd() uintptr { return p.to.Fd() }
 
 func openLog(c *cli.Context) error {
 	messages.debug = c.Bool("debug")
@@ -103,7 +103,7 @@ func openLog(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("--log: %w", err)
 		}
-		messages.out, messages.file = &patient{to: stdio.Descriptor(f.Fd()), limit: patience}, f // it may be a FIFO
+		messages.out, messages.file = &patientWriter{to: stdio.Descriptor(f.Fd()), limit: patience}, f // it may be a FIFO
 	}
 	if messages.debug {
 		debuglog.SetSink(func(text string) { logLine("debug", text) })
@@ -143,7 +143,8 @@ func logError(err error) {
 		return
 	}
 	logJSON(map[string]any{
-		"level": "error", "msg": termtext.Bounded(err.Error()), "time": time.Now().Format(time.RFC3339), "program_errno": int(program.Errno),
+		"level": "error", "msg": termtext.Bounded(err.Error()), "time": time.Now().Format(time.RFC3339),
+		"program_errno": int(program.Errno),
 	})
 }
 

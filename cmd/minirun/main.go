@@ -35,7 +35,7 @@ var (
 func main() {
 	bootstrap.QuietMonitor()
 	a := app(os.Args[1:])
-	args, ok := cmdline.Arrange(os.Args, a, arguments)
+	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
 	if !ok {
 		return
 	}
@@ -100,7 +100,10 @@ func (v *verb) build() *cli.Command {
 		}
 		return sortDescriptors(ctx)
 	}
-	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.UsageError(ctx.Command, err.Error()) }
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+		return cmdline.UsageError(ctx.Command,
+			err.Error())
+	}
 	c.HideHelpCommand = true // a container may be called help
 	return c
 }
@@ -118,8 +121,10 @@ func app(args []string) *cli.App {
 			c.Flags = c.VisibleFlags()       // cli offers all that exist
 		}
 	}
-	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true})
-	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version", DisableDefaultText: true})
+	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help",
+		DisableDefaultText: true})
+	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version",
+		DisableDefaultText: true})
 	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
 	a := &cli.App{
 		Name:                 "minirun",
@@ -129,17 +134,22 @@ func app(args []string) *cli.App {
 		HideHelpCommand:      true,
 		Compiled:             time.Unix(1, 0), // it is never shown, and without one cli looks at the file
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"}),
-			textFlag(cli.StringFlag{Name: "store", Usage: "directory for images, and containers created from them (default: /var/lib/minirun; of users ~/.local/share/minirun)"}),
+			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(),
+				Usage: "directory for the state of containers"}),
+			textFlag(cli.StringFlag{Name: "store",
+				Usage: "directory for images, and containers created from them (default: /var/lib/minirun; of users " +
+					"~/.local/share/minirun)"}),
 			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
 			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
 			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
-			textFlag(cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
-			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "cgroup-manager",
+				Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
+			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically",
+				Hidden: true}),
 			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
-		Before:         before,
+		Before:         prepareCommand,
 		Commands:       commands,
 		Action:         help,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
@@ -175,7 +185,8 @@ func help(ctx *cli.Context) error {
 // version after the last word "version" of a line, then lines with a name. The last
 // line is crun's, in which people and tests look up the features of a build.
 func versionText() string {
-	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU", version, revision(), specs.Version, goVersion())
+	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU",
+		version, revision(), specs.Version, goVersion())
 }
 
 // revision returns the commit of this build.

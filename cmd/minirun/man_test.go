@@ -17,7 +17,7 @@ func TestManPages(t *testing.T) {
 	a := app(nil)
 	a.Setup()
 	checkPage(t, "minirun", a.VisibleFlags())
-	page := read(t, "minirun")
+	page := readPage(t, "minirun")
 	for _, c := range a.VisibleCommands() {
 		if !strings.Contains(page, "\n.It Cm "+c.Name+"\n") {
 			t.Errorf("docs/man/minirun.8 does not list the command %s", c.Name)
@@ -33,7 +33,7 @@ var manFlag = regexp.MustCompile(`(?m)^\.It Fl (.*)$`)
 func checkPage(t *testing.T, name string, flags []cli.Flag) {
 	t.Helper()
 	described := map[string]bool{}
-	for _, m := range manFlag.FindAllStringSubmatch(read(t, name), -1) {
+	for _, m := range manFlag.FindAllStringSubmatch(readPage(t, name), -1) {
 		names, _, _ := strings.Cut(m[1], " Ar ")
 		for n := range strings.SplitSeq(names, " , ") {
 			described[strings.TrimLeft(n, "-")] = true
@@ -55,7 +55,7 @@ func checkPage(t *testing.T, name string, flags []cli.Flag) {
 	}
 }
 
-func read(t *testing.T, name string) string {
+func readPage(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "man", name+".8"))
 	if err != nil {

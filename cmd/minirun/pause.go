@@ -1,8 +1,9 @@
 package main
 
 import (
-	"github.com/minirun/minirun/internal/container/control"
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container/control"
 )
 
 func pauseCommand() *cli.Command {

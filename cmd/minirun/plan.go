@@ -40,7 +40,7 @@ func showPlan(ctx *cli.Context) error {
 	if ctx.Bool("diff") {
 		return diffPlans(ctx, machine)
 	}
-	o, err := options(ctx)
+	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,8 @@ func diffPlans(ctx *cli.Context, machine *host.Host) error {
 	}
 	var plans [2]*container.RunPlan
 	for i, bundle := range ctx.Args().Slice() {
-		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle, Warn: warn}, machine)
+		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle,
+			Warn: warn}, machine)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bundle, err)
 		}

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"io"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container/control"
 )
 
 func psCommand() *cli.Command {
@@ -18,7 +18,8 @@ func psCommand() *cli.Command {
 			"JSON is the list of process IDs. Without one: the containers created from images, as in docker ps.",
 		Flags: []cli.Flag{
 			formatFlag(),
-			toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "without an ID: also stopped containers"}),
+			toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+				Usage: "without an ID: also stopped containers"}),
 			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "without an ID: show only IDs"}),
 		},
 		Action: func(ctx *cli.Context) error {

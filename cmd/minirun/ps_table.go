@@ -35,10 +35,12 @@ func runPS(args []string) (string, error) {
 	err := cmd.Run()
 	runtime.UnlockOSThread()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("ps: %w: the table needs ps(1), in the package procps: install it, or use --format json", err)
+		return "", fmt.Errorf("ps: %w: the table needs ps(1), in the package procps: install it, or use --format json",
+			err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaint.String()+output.String()))
+		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err,
+			strings.TrimSpace(complaint.String()+output.String()))
 	}
 	return output.String(), nil
 }
@@ -49,7 +51,8 @@ func selectRows(output string, pids []int) (string, error) {
 	heading, rest, _ := strings.Cut(output, "\n")
 	column := slices.Index(strings.Fields(heading), "PID")
 	if column < 0 {
-		return "", errors.New("ps: its output has no column PID to identify the container's processes: add it to the options, as in -o pid,args")
+		return "", errors.New("ps: its output has no column PID to identify the container's processes: add it to the " +
+			"options, as in -o pid,args")
 	}
 	table := heading + "\n"
 	for line := range strings.Lines(rest) {

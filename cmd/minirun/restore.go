@@ -16,13 +16,18 @@ func restoreCommand() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "Mounts, limits and hooks are those of the bundle, processes those of the images.",
 		Flags: append(criuFlags(),
-			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json (default: the working directory)"}),
+			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"},
+				Usage: "`DIR` with config.json (default: the working directory)"}),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
 			textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
-			textFlag(cli.StringFlag{Name: "lsm-profile", Usage: "use `TYPE:NAME` instead of the LSM profile in the images"}),
-			textFlag(cli.StringFlag{Name: "lsm-mount-context", Usage: "use `CONTEXT` instead of that of the mounts in the images"}),
-			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that receives the master of the terminal"}),
-			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "lsm-profile",
+				Usage: "use `TYPE:NAME` instead of the LSM profile in the images"}),
+			textFlag(cli.StringFlag{Name: "lsm-mount-context",
+				Usage: "use `CONTEXT` instead of that of the mounts in the images"}),
+			textFlag(cli.StringFlag{Name: "console-socket",
+				Usage: "Unix `SOCKET` that receives the master of the terminal"}),
+			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
+				Hidden: true}),
 			toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "ignored: criu makes the root", Hidden: true}),
 		),
 		Action: restore,
@@ -35,16 +40,19 @@ func restore(ctx *cli.Context) error {
 		bundle = "."
 	}
 	o := container.Options{
-		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"), NotifySocket: os.Getenv(notifySocket), ConsoleSocket: ctx.String("console-socket"),
+		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"),
+		NotifySocket: os.Getenv(notifySocket), ConsoleSocket: ctx.String("console-socket"),
 		SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn,
 	}
 	status, err := container.Restore(o, container.RestoreOptions{
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},
 		CRIU: criu.RestoreOptions{
 			ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"),
-			TCPEstablished: ctx.Bool("tcp-established"), ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"),
-			FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"), LinkRemap: ctx.Bool("link-remap"),
-			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: values(ctx, "empty-ns"),
+			TCPEstablished: ctx.Bool("tcp-established"), ExtUnixSk: ctx.Bool("ext-unix-sk"),
+			ShellJob:  ctx.Bool("shell-job"),
+			FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"),
+			LinkRemap:     ctx.Bool("link-remap"),
+			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: listValues(ctx, "empty-ns"),
 			LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
 		},
 	})

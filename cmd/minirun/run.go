@@ -8,12 +8,11 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 func runCommand() *cli.Command {
@@ -29,11 +28,15 @@ func runCommand() *cli.Command {
 		Flags: append(append(createFlags(), imageFlags()...),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
 			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it exits"}),
-			toggleFlag(cli.BoolFlag{Name: "explain", Usage: "narrate on standard error what is done, why, and what the kernel says"}),
-			textFlag(cli.StringFlag{Name: "explain-level", Value: "short", Usage: "`LEVEL` of --explain: short or full"}),
+			toggleFlag(cli.BoolFlag{Name: "explain",
+				Usage: "narrate on standard error what is done, why, and what the kernel says"}),
+			textFlag(cli.StringFlag{Name: "explain-level", Value: "short",
+				Usage: "`LEVEL` of --explain: short or full"}),
 			textFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
-			textFlag(cli.StringFlag{Name: "trace", Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
-			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "trace",
+				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
+			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
+				Hidden: true}),
 		),
 		Action: run,
 	}
@@ -43,22 +46,25 @@ func runCommand() *cli.Command {
 func createFlags() []cli.Flag {
 	return []cli.Flag{
 		textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
-		textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that receives the master of the terminal"}),
-		textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the container's first process"}),
+		textFlag(cli.StringFlag{Name: "console-socket",
+			Usage: "Unix `SOCKET` that receives the master of the terminal"}),
+		textFlag(cli.StringFlag{Name: "pidfd-socket",
+			Usage: "Unix `SOCKET` that receives a pidfd of the container's first process"}),
 		textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
 		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
 		toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"}),
 		toggleFlag(cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"}),
-		listFlag(cli.StringSliceFlag{Name: "layer", Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
+		listFlag(cli.StringSliceFlag{Name: "layer",
+			Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
 		toggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "discard writes to the root file system"}),
 	}
 }
 
 func run(ctx *cli.Context) error {
-	if isImage(ctx) {
+	if namesImage(ctx) {
 		return runImage(ctx)
 	}
-	o, err := options(ctx)
+	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,9 +72,9 @@ func run(ctx *cli.Context) error {
 		return err
 	}
 	if o.ID == "" {
-		o.ID = madeUpID()
+		o.ID = generateID()
 	}
-	done, err := watch(ctx, &o)
+	done, err := addObserver(ctx, &o)
 	if err != nil {
 		return err
 	}
@@ -86,18 +92,21 @@ func run(ctx *cli.Context) error {
 // the container's program is ready (sd_notify(3)).
 const notifySocket = "NOTIFY_SOCKET"
 
-// options reads the flags and arguments of run and create.
-func options(ctx *cli.Context) (container.Options, error) {
+// bundleOptions reads the flags and arguments of run and create.
+func bundleOptions(ctx *cli.Context) (container.Options, error) {
 	id, bundle, err := idAndBundle(ctx)
 	if err != nil {
 		return container.Options{}, err
 	}
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
-		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
-		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx),
-		Warn: warn,
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
+		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"),
+		NoKeyring: ctx.Bool("no-new-keyring"),
+		Layers:    listValues(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
+		NoCgroup: noCgroup(ctx),
+		Warn:     warn,
 	}, nil
 }
 
@@ -112,9 +121,12 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case len(args) == 0 && bundle == "":
 		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
 	case len(args) == 2 && bundle != "":
-		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
+		return "", "",
+			cmdline.UsageError(ctx.Command,
+				fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
 	case len(args) > 2:
-		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
+		return "", "",
+			cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
 	case len(args) == 2:
 		return args[0], args[1], nil
 	case bundle != "" && len(args) == 1:
@@ -126,7 +138,8 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case record.CheckID(args[0]) == nil && isBundle("."):
 		return args[0], ".", nil
 	}
-	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one", ctx.Command.Name, args[0], args[0])
+	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one",
+		ctx.Command.Name, args[0], args[0])
 }
 
 func isBundle(dir string) bool {
@@ -134,5 +147,5 @@ func isBundle(dir string) bool {
 	return err == nil
 }
 
-// madeUpID returns an ID that is unique among the processes of this host.
-func madeUpID() string { return "run-" + strconv.Itoa(os.Getpid()) }
+// generateID returns an ID that is unique among the processes of this host.
+func generateID() string { return "run-" + strconv.Itoa(os.Getpid()) }

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container/control"
 )
 
 func stateCommand() *cli.Command {

@@ -22,7 +22,8 @@ func stepCommand() *cli.Command {
 			"lines on standard input; type ? for help. The input after the last command\n" +
 			"goes to the container.",
 		Flags: append(createFlags(),
-			textFlag(cli.StringFlag{Name: "at", Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
+			textFlag(cli.StringFlag{Name: "at",
+				Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
 			textFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
 		),
 		Action: step,
@@ -30,7 +31,7 @@ func stepCommand() *cli.Command {
 }
 
 func step(ctx *cli.Context) error {
-	o, err := options(ctx)
+	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,9 +40,10 @@ func step(ctx *cli.Context) error {
 		return errors.New("--at and --until: choose one")
 	}
 	if o.ID == "" {
-		o.ID = madeUpID()
+		o.ID = generateID()
 	}
-	o.Watch = trace.NewDebugger(&patient{to: stdio.Err, limit: noLimit}, os.Stdin, trace.Place{Text: at + until, After: until != ""})
+	o.Watch = trace.NewDebugger(&patientWriter{to: stdio.Err, limit: noLimit}, os.Stdin,
+		trace.Place{Text: at + until, After: until != ""})
 	status, err := container.Run(o, container.RunOptions{})
 	if errors.Is(err, trace.ErrAborted) {
 		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")

@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -19,7 +18,8 @@ func updateCommand() *cli.Command {
 			"of linux.resources in config.json specifies the changes, and the other flags are ignored,\n" +
 			"except those of resctrl.",
 		Flags: append([]cli.Flag{
-			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read them from `FILE`, - for standard input"}),
+			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"},
+				Usage: "read them from `FILE`, - for standard input"}),
 		}, updateFlags()...),
 		Action: update,
 	}
@@ -49,7 +49,8 @@ func updateFlags() (flags []cli.Flag) {
 		flags = append(flags, textFlag(cli.StringFlag{Name: f.name, Usage: f.usage}))
 	}
 	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
-		flags = append(flags, textFlag(cli.StringFlag{Name: name, Usage: "ignored: it counts towards memory", Hidden: true}))
+		flags = append(flags, textFlag(cli.StringFlag{Name: name, Usage: "ignored: it counts towards memory",
+			Hidden: true}))
 	}
 	return flags
 }

@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -19,11 +18,14 @@ func parseResources(flag func(name string) string) (*specs.LinuxResources, error
 	p := &flagParser{flag: flag}
 	r := &specs.LinuxResources{
 		CPU: &specs.LinuxCPU{
-			Shares: p.unsigned("cpu-share"), Quota: p.signed("cpu-quota"), Period: p.unsigned("cpu-period"), Burst: p.unsigned("cpu-burst"),
-			RealtimePeriod: p.unsigned("cpu-rt-period"), RealtimeRuntime: p.signed("cpu-rt-runtime"), Idle: p.signed("cpu-idle"),
+			Shares: p.unsigned("cpu-share"), Quota: p.signed("cpu-quota"), Period: p.unsigned("cpu-period"),
+			Burst:          p.unsigned("cpu-burst"),
+			RealtimePeriod: p.unsigned("cpu-rt-period"), RealtimeRuntime: p.signed("cpu-rt-runtime"),
+			Idle: p.signed("cpu-idle"),
 			Cpus: flag("cpuset-cpus"), Mems: flag("cpuset-mems"),
 		},
-		Memory: &specs.LinuxMemory{Limit: p.size("memory"), Reservation: p.size("memory-reservation"), Swap: p.size("memory-swap")},
+		Memory: &specs.LinuxMemory{Limit: p.size("memory"), Reservation: p.size("memory-reservation"),
+			Swap: p.size("memory-swap")},
 	}
 	if limit := p.signed("pids-limit"); limit != nil {
 		r.Pids = &specs.LinuxPids{Limit: limit}
@@ -49,7 +51,9 @@ func parseRdtSchemas(flag func(name string) string) (control.RdtSchemas, error) 
 		{"l3-cache-schema", s.L3Cache, "L3"}, {"mem-bw-schema", s.MemoryBandwidth, "MB:"},
 	} {
 		if f.value != "" && (!strings.HasPrefix(f.value, f.prefix) || strings.Contains(f.value, "\n")) {
-			return control.RdtSchemas{}, fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value, f.prefix)
+			return control.RdtSchemas{},
+				fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value,
+					f.prefix)
 		}
 	}
 	return s, nil

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
-	"github.com/minirun/minirun/internal/container/compile"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -70,7 +68,8 @@ func (c *Container) disableCgroup(machine *host.Host) error {
 		return err
 	}
 	if len(values) > 0 {
-		return &spec.Error{Path: values[0].Source, Want: "needs a cgroup, and there is none with --cgroup-manager disabled"}
+		return &spec.Error{Path: values[0].Source,
+			Want: "needs a cgroup, and there is none with --cgroup-manager disabled"}
 	}
 	c.group = group.OpenOn(machine, nil)
 	return nil
@@ -84,7 +83,8 @@ func (c *Container) planGroup(machine *host.Host) error {
 	name := c.Spec.Linux.CgroupsPath
 	path, err := group.Path(name, c.options.ID)
 	if err != nil {
-		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name), Err: err}
+		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name),
+			Err: err}
 	}
 	c.group = group.New(machine, path)
 	return nil

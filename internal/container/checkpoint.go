@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/container/criu"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/container/criu"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"

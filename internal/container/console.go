@@ -3,8 +3,9 @@ package container
 import (
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/terminal"
 )
 
 // findTerminal finds the terminal that is connected with the container's.
@@ -16,7 +17,8 @@ func (c *Container) findTerminal() (err error) {
 		return errNoTerminalHolder
 	}
 	if c.Settings.Terminal, err = terminal.FindCallers(); err != nil {
-		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
+		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or "+
+			"set terminal to false", err)
 	}
 	return nil
 }

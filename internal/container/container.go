@@ -16,10 +16,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/minirun/minirun/internal/container/hostfacts"
-
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 )
@@ -67,7 +65,8 @@ func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 // a user namespace, which identifies itself as such, is not the user of a rootless
 // engine.
 func DefaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" &&
+		(hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
 		return filepath.Join(dir, "minirun")
 	}
 	return "/run/minirun"

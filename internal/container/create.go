@@ -3,28 +3,8 @@ package container
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
-
-	"github.com/minirun/minirun/internal/container/openfiles"
-
-	"github.com/minirun/minirun/internal/container/child"
-
-	"github.com/minirun/minirun/internal/container/observer"
-
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
-	"github.com/minirun/minirun/internal/container/diagnose"
-	"github.com/minirun/minirun/internal/container/hooks"
-	"github.com/minirun/minirun/internal/container/notify"
-
-	"github.com/minirun/minirun/internal/container/compile"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -32,6 +12,13 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/notify"
+	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -122,15 +109,17 @@ func prepare(o Options, p purpose) (*Container, compile.Inputs, error) {
 // newContainer returns a container that does not exist yet.
 func newContainer(o Options, p purpose) *Container {
 	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1, inside: hooks.Inside{Directory: o.directory()}}
-	c.Process = child.Process{Description: child.FirstProcess, Signals: wait.Signals{Queue: p.signals}, Settings: child.Settings{
-		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
-		Attended: p.attends, Observer: o.Watch, Warn: o.Warn,
-	}}
+	c.Process = child.Process{Description: child.FirstProcess, Signals: wait.Signals{Queue: p.signals},
+		Settings: child.Settings{
+			PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+			Attended: p.attends, Observer: o.Watch, Warn: o.Warn,
+		}}
 	return c
 }
 
 // errNoTerminalHolder is the error for create, and for a detached container.
-var errNoTerminalHolder = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
+var errNoTerminalHolder = &spec.Error{Path: "process.terminal",
+	Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
 
 // checkOptions refuses combinations of the spec and the command line.
 func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
@@ -144,13 +133,15 @@ func checkOptions(s *specs.Spec, o *Options, p *purpose) error {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
 	}
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
-		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: without it minirun has no terminal to send"}
+		return &spec.Error{Path: "process.terminal",
+			Want: "must be true for --console-socket: without it minirun has no terminal to send"}
 	}
 	if o.ConsoleSocket == "" && s.Process.Terminal && !p.starts {
 		return errNoTerminalHolder
 	}
 	if hostfacts.DiesWithParent(s) && !p.attends {
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent),
+			Want: "is for run without --detach: otherwise minirun exits before the container"}
 	}
 	return nil
 }
@@ -183,7 +174,8 @@ func (c *Container) gatherInputs() (compile.Inputs, error) {
 	if in.Namespaces.CloneLast, err = hostfacts.CloneLast(s, setup); err != nil {
 		return in, err
 	}
-	if in.Process.FilterLast, err = compile.FilterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+	if in.Process.FilterLast, err = compile.FilterLast(s.Process, nil, &in.Process,
+		in.Namespaces.CloneLast); err != nil {
 		return in, err
 	}
 	if err := c.planIntelRdt(); err != nil {
@@ -201,107 +193,6 @@ func (c *Container) factsQuery() *hostfacts.Query {
 		NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, PreserveFDs: o.PreserveFDs, Warn: o.Warn,
 		StartsLater: !c.purpose.starts, Attended: c.purpose.attends, OtherHost: c.purpose.otherHost != nil,
 	}
-}
-
-// createRecord creates the state directory and records what the container will have.
-func (c *Container) createRecord(in compile.Inputs) error {
-	o := &c.options
-	if err := record.CheckID(o.ID); err != nil {
-		return err
-	}
-	dir := o.directory()
-	// An upper directory in it may get set-user-ID programs, which no other user of
-	// the host may run.
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(o.Root, 0o700); err != nil {
-			return fmt.Errorf("state directory: %w", err)
-		}
-		err = os.Mkdir(dir, 0o700)
-	}
-	if err != nil {
-		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("container with ID %q exists already: choose another, or delete it: minirun delete %s", o.ID, o.ID)
-		}
-		return fmt.Errorf("state directory: %w", err)
-	}
-	if err := c.lockNewDirectory(dir); err != nil {
-		_ = os.Remove(dir) // an empty one, if it exists
-		c.closeDirectory()
-		return fmt.Errorf("state directory: lock %s: %w", dir, err)
-	}
-	if err := c.writeIntent(dir, in); err != nil {
-		err = errors.Join(err, os.RemoveAll(dir)) // while it is locked
-		c.closeDirectory()
-		return err
-	}
-	return nil
-}
-
-// writeIntent records what the container will have, before any of it exists.
-func (c *Container) writeIntent(dir string, in compile.Inputs) error {
-	o := &c.options
-	c.Record = record.Record{
-		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
-		Cgroups: c.group.Paths(), Hooks: c.Spec.Hooks, Annotations: c.Spec.Annotations,
-		NoKeyring: o.NoKeyring, Unit: c.Unit,
-	}
-	if err := checkNames(in); err != nil {
-		return err
-	}
-	if p := c.Spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
-		c.Listener = &record.Listener{Path: p.ListenerPath, Metadata: p.ListenerMetadata}
-	}
-	if c.rdt != nil {
-		c.IntelRdt = &c.rdt.Group
-	}
-	for _, l := range in.Rootfs.Layers {
-		c.Record.Layers = append(c.Record.Layers, l.Path)
-	}
-	c.Record.Upper = in.Rootfs.Upper
-	if in.Rootfs.Stable {
-		c.Record.Work = in.Rootfs.Work
-	}
-	if in.Rootfs.OnHost {
-		if err := c.IntendHostMount(); err != nil {
-			return err
-		}
-	}
-	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
-		c.Declared = c.Spec.Version
-	}
-	if err := c.refuseUsedCgroup(); err != nil {
-		return err
-	}
-	return c.Record.Write(dir)
-}
-
-// checkNames refuses paths that the record, which is JSON, would change: later
-// commands would not find the files.
-func checkNames(in compile.Inputs) error {
-	paths := []string{in.Rootfs.Bundle, in.Rootfs.Root, in.Rootfs.Upper, in.Rootfs.Work}
-	for _, l := range in.Rootfs.Layers {
-		paths = append(paths, l.Path)
-	}
-	for _, path := range paths {
-		if !utf8.ValidString(path) {
-			return fmt.Errorf("%q: the path is not UTF-8, so it cannot be stored in the container's state", path)
-		}
-	}
-	return nil
-}
-
-// refuseUsedCgroup refuses a cgroup that belongs to another container before the record names it:
-// undoing a container kills the processes in its cgroup. It refuses a frozen one too,
-// in which the process would stop before its first step.
-func (c *Container) refuseUsedCgroup() error {
-	if err := c.group.CheckUnused(); err != nil {
-		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
-	}
-	if err := c.group.CheckNotFrozen(); err != nil {
-		return fmt.Errorf("config.json: linux.cgroupsPath: %w\nhint: thaw it, or choose another linux.cgroupsPath", err)
-	}
-	return nil
 }
 
 // prepareHost creates what a container has on the host before it has a process.
@@ -406,7 +297,8 @@ func (c *Container) startProcess(in compile.Inputs) error {
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
 	c.Report(begin, observer.Action{
-		What:   fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.Proc.Pid),
+		What: fmt.Sprintf("create the process: clone(%s) = %d",
+			plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.Proc.Pid),
 		Why:    "it starts in its new namespaces, and runs the plan",
 		Source: "linux.namespaces",
 	})
@@ -414,81 +306,4 @@ func (c *Container) startProcess(in compile.Inputs) error {
 		return nil // the PID of the process that continues is not known yet
 	}
 	return c.recordProcess()
-}
-
-// recordNamespaces adds the container's namespaces to the record.
-func (c *Container) recordNamespaces() {
-	c.Namespaces = c.setup.New
-	for _, j := range c.setup.Joins {
-		c.Joined |= j.Flag
-	}
-	c.Namespaces |= c.Joined
-}
-
-// recordProcess adds the container's first process to the record.
-func (c *Container) recordProcess() error {
-	c.Pid = c.Proc.Pid
-	var err error
-	if c.StartTime, err = record.ReadStartTime(c.Pid); err != nil {
-		return fmt.Errorf("the container's first process exited: %w", err)
-	}
-	if err := c.Record.Write(c.options.directory()); err != nil {
-		return err
-	}
-	if err := c.joinRdt(); err != nil {
-		return err
-	}
-	if adj := c.Spec.Process.OOMScoreAdj; adj != nil {
-		path := "/proc/" + strconv.Itoa(c.Pid) + "/oom_score_adj"
-		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
-			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, diagnose.MissingCapability(err, "CAP_SYS_RESOURCE", "to lower it"))
-		}
-	}
-	return nil
-}
-
-// openFiles opens the files that the parent opens for the plan.
-func (c *Container) openFiles() ([]*os.File, error) {
-	nodes, err := openfiles.DeviceNodes(c.Plan.Files, c.options.directory())
-	if err != nil {
-		return nil, err
-	}
-	defer openfiles.CloseNodes(nodes) // those that are left after an error
-	var out []*os.File
-	for i, f := range c.Plan.Files {
-		if f.Open == plan.Device {
-			out = append(out, nodes[i])
-			delete(nodes, i)
-			continue
-		}
-		opened, err := c.openFile(f)
-		var located *spec.Error
-		if errors.As(err, &located) {
-			return out, err
-		}
-		if err != nil {
-			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
-		}
-		out = append(out, opened)
-	}
-	return out, nil
-}
-
-func (c *Container) openFile(f plan.File) (*os.File, error) {
-	switch f.Open {
-	case plan.Pipe:
-		return c.inside.OpenInput(f, c.OCIState(specs.StateCreating, 0))
-	case plan.MapIDs:
-		return openfiles.IDMap(f.Maps)
-	case plan.Append:
-		return hooks.OpenOutput(f.Path)
-	case plan.Memory:
-		return c.inside.OpenOutput(f)
-	}
-	for _, j := range c.setup.Joins {
-		if j.Path == f.Path {
-			return c.openNamespace(j)
-		}
-	}
-	return os.Open(f.Path)
 }

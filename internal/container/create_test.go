@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// TestRefused: a setting that minirun does not support, or could only apply to the host, is an
+// TestCombinationsThatCannotWorkAreRefused: a setting that minirun does not support, or could only apply to the host, is an
 // error with its JSON path and is never ignored.
-func TestRefused(t *testing.T) {
+func TestCombinationsThatCannotWorkAreRefused(t *testing.T) {
 	noMounts := func(s *specs.Spec) {
 		s.Linux.Namespaces, s.Mounts, s.Root.Readonly, s.Process.Terminal = nil, nil, false, false
 		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
@@ -34,7 +34,8 @@ func TestRefused(t *testing.T) {
 			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.UserNamespace}}
 			s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}}
 		}, "linux.namespaces"},
-		"propagation without one": {func(s *specs.Spec) { noMounts(s); s.Linux.RootfsPropagation = "shared" }, "linux.namespaces"},
+		"propagation without one": {func(s *specs.Spec) { noMounts(s); s.Linux.RootfsPropagation = "shared" },
+			"linux.namespaces"},
 		"die-with-parent where nobody waits": {func(s *specs.Spec) {
 			s.Annotations = map[string]string{spec.AnnotationDieWithParent: "true"}
 		}, `annotations["dev.minirun.die-with-parent"]`},

@@ -9,13 +9,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 )
@@ -252,7 +251,8 @@ func (c *Container) runPoststopAttended() (warnings []error) {
 		})
 		var interrupted *wait.Interrupted
 		if errors.As(err, &interrupted) {
-			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i, unix.SignalName(interrupted.Signal))
+			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i,
+				unix.SignalName(interrupted.Signal))
 		}
 		if err != nil {
 			warnings = append(warnings, err)

@@ -3,12 +3,10 @@ package container
 import (
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/child"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/process"
 )
 
@@ -21,7 +19,8 @@ func (c *Container) answerEarly() error {
 	if c.Observed != nil {
 		running = c.Observed.Plan
 	}
-	if !c.purpose.starts || hostfacts.DiesWithParent(c.Spec) || c.options.PidFile != "" || c.options.PidFDSocket != "" || c.Spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
+	if !c.purpose.starts || hostfacts.DiesWithParent(c.Spec) || c.options.PidFile != "" ||
+		c.options.PidFDSocket != "" || c.Spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}
 	for i := range c.values {
@@ -52,7 +51,8 @@ func (c *Container) findHomeEarly() (home string, known bool) {
 		return "", false
 	}
 	for i := range c.Spec.Mounts {
-		if at := strings.Trim(c.Spec.Mounts[i].Destination, "/"); at == "" || !plainPath(at) || at == "etc" || at == "etc/passwd" {
+		if at := strings.Trim(c.Spec.Mounts[i].Destination, "/"); at == "" || !plainPath(at) || at == "etc" ||
+			at == "etc/passwd" {
 			return "", false
 		}
 	}

@@ -2,20 +2,22 @@ package container
 
 import (
 	"fmt"
+	"strconv"
 
-	"github.com/minirun/minirun/internal/container/child"
-	"github.com/minirun/minirun/internal/plan"
-
-	"github.com/minirun/minirun/internal/container/record"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 func (c *Container) listLastSteps() []record.LastStep {
 	var out []record.LastStep
 	for i := len(c.Plan.Steps) - 1; i >= 0 && c.Plan.Steps[i].Kind != plan.WaitForStart; i-- {
-		out = append(out, record.LastStep{Step: i, Text: child.StepText(c.Plan, i), Exec: child.IsExec(&c.Plan.Steps[i])})
+		out = append(out, record.LastStep{Step: i, Text: child.StepText(c.Plan, i),
+			Exec: child.IsExec(&c.Plan.Steps[i])})
 	}
 	return out
 }
@@ -34,4 +36,19 @@ func (c *Container) explainLastStep(failed *bootstrap.ErrFailed) error {
 		return fmt.Errorf("%s: %w", s.Text, failed.Errno)
 	}
 	return failed
+}
+
+// explainProgram explains why a container's program cannot be executed, while its process
+// waits.
+func (c *Container) explainProgram(errno unix.Errno) error {
+	if c.Spec == nil { // another minirun has created it
+		now, _, err := spec.Load(c.Bundle)
+		if err != nil || now.Process == nil || len(now.Process.Args) == 0 {
+			return fmt.Errorf("%s: cannot execute the program: %w", child.ArgsSource, errno)
+		}
+		c.Spec = now
+	}
+	// /proc/PID/root shows the container's mounts, which exist as long as the process.
+	c.Roots, c.RootsMounted = []string{"/proc/" + strconv.Itoa(c.Proc.Pid) + "/root"}, true
+	return c.ProgramError(child.ArgsSource, errno)
 }

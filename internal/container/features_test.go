@@ -8,17 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/container/features"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/features"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/seccomp"
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// accepted returns the error of those checks of a config.json that do not depend on the host.
-func accepted(change func(*specs.Spec)) error {
+// validateChanged returns the error of those checks of a config.json that do not depend on the host.
+func validateChanged(change func(*specs.Spec)) error {
 	s := spec.Default(false)
 	change(s)
 	data, err := spec.Compact(s)
@@ -38,31 +37,37 @@ func TestFeatures(t *testing.T) {
 			t.Errorf("%s: none", what)
 		}
 		for _, name := range names {
-			if err := accepted(func(s *specs.Spec) { change(s, name) }); err != nil {
+			if err := validateChanged(func(s *specs.Spec) { change(s, name) }); err != nil {
 				t.Errorf("%s: %s: %v", what, name, err)
 			}
 		}
-		if err := accepted(func(s *specs.Spec) { change(s, "NO_SUCH_WORD") }); err == nil && what != "capabilities" {
+		if err := validateChanged(func(s *specs.Spec) { change(s, "NO_SUCH_WORD") }); err == nil && what != "capabilities" {
 			t.Errorf("%s: takes any word", what)
 		}
 	}
 	l := f.Linux
 	try("versions", []string{f.OCIVersionMin, f.OCIVersionMax}, func(s *specs.Spec, name string) { s.Version = name })
 	try("namespaces", l.Namespaces, func(s *specs.Spec, name string) {
-		s.Linux.Namespaces = append(slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return string(n.Type) == name }),
+		s.Linux.Namespaces = append(slices.DeleteFunc(s.Linux.Namespaces,
+			func(n specs.LinuxNamespace) bool { return string(n.Type) == name }),
 			specs.LinuxNamespace{Type: specs.LinuxNamespaceType(name)})
 		if name == "user" {
 			maps := []specs.LinuxIDMapping{{Size: 1}}
 			s.Linux.UIDMappings, s.Linux.GIDMappings = maps, maps
 		}
 	})
-	try("capabilities", l.Capabilities, func(s *specs.Spec, name string) { s.Process.Capabilities.Bounding = []string{name} })
+	try("capabilities", l.Capabilities, func(s *specs.Spec,
+		name string) {
+		s.Process.Capabilities.Bounding = []string{name}
+	})
 	filter := func(change func(*specs.LinuxSeccomp, string)) func(*specs.Spec, string) {
 		return func(s *specs.Spec, name string) {
-			p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActErrno}}}
+			p := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow,
+				Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActErrno}}}
 			change(p, name)
 			s.Linux.Seccomp = p
-			if _, err := seccomp.Compile(p, seccomp.NativeArch()); err != nil && !strings.Contains(err.Error(), "byte order") {
+			if _, err := seccomp.Compile(p, seccomp.NativeArch()); err != nil &&
+				!strings.Contains(err.Error(), "byte order") {
 				s.Version = err.Error() // refused: the version is invalid
 			}
 		}
@@ -73,7 +78,10 @@ func TestFeatures(t *testing.T) {
 	try("seccomp operators", l.Seccomp.Operators, filter(func(p *specs.LinuxSeccomp, name string) {
 		p.Syscalls[0].Args = []specs.LinuxSeccompArg{{Op: specs.LinuxSeccompOperator(name)}}
 	}))
-	try("seccomp archs", l.Seccomp.Archs, filter(func(p *specs.LinuxSeccomp, name string) { p.Architectures = []specs.Arch{specs.Arch(name)} }))
+	try("seccomp archs", l.Seccomp.Archs, filter(func(p *specs.LinuxSeccomp,
+		name string) {
+		p.Architectures = []specs.Arch{specs.Arch(name)}
+	}))
 	try("seccomp flags", l.Seccomp.KnownFlags, filter(func(p *specs.LinuxSeccomp, name string) {
 		p.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlag(name)}
 	}))
@@ -84,7 +92,8 @@ func TestFeatures(t *testing.T) {
 		}
 	})
 	try("memory policy flags", l.MemoryPolicy.Flags, func(s *specs.Spec, name string) {
-		s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MemoryPolicyFlagType(name)}}
+		s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0",
+			Flags: []specs.MemoryPolicyFlagType{specs.MemoryPolicyFlagType(name)}}
 	})
 	for _, name := range l.Seccomp.SupportedFlags {
 		if !slices.Contains(l.Seccomp.KnownFlags, name) {
@@ -116,7 +125,7 @@ func TestFeaturesHooks(t *testing.T) {
 		if !slices.Contains(names, name) {
 			t.Errorf("hook %s is not listed", name)
 		}
-		err := accepted(func(s *specs.Spec) {
+		err := validateChanged(func(s *specs.Spec) {
 			s.Hooks = &specs.Hooks{}
 			reflect.ValueOf(s.Hooks).Elem().Field(i).Set(reflect.ValueOf([]specs.Hook{{Path: "relative"}}))
 		})
@@ -156,17 +165,21 @@ func TestFeaturesRefused(t *testing.T) {
 		change func(*specs.Spec)
 	}{
 		{"intelRdt", l.IntelRdt.Enabled, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "x"} }},
-		{"intelRdt monitoring", l.IntelRdt.Monitoring, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{EnableMonitoring: true} }},
-		{"intelRdt schemata", l.IntelRdt.Schemata, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{Schemata: []string{"L3:0=f"}} }},
-		{"netDevices", l.NetDevices.Enabled, func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}} }},
+		{"intelRdt monitoring", l.IntelRdt.Monitoring,
+			func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{EnableMonitoring: true} }},
+		{"intelRdt schemata", l.IntelRdt.Schemata,
+			func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{Schemata: []string{"L3:0=f"}} }},
+		{"netDevices", l.NetDevices.Enabled,
+			func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}} }},
 		{"apparmor", l.Apparmor.Enabled, func(s *specs.Spec) { s.Process.ApparmorProfile = "x" }},
 		{"selinux", l.Selinux.Enabled, func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:d" }},
 		{"id-mapped mounts", l.MountExtensions.IDMap.Enabled, func(s *specs.Spec) {
 			ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}}
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Source: "/x", Options: []string{"bind", "idmap"}, UIDMappings: ids, GIDMappings: ids})
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Source: "/x", Options: []string{"bind", "idmap"},
+				UIDMappings: ids, GIDMappings: ids})
 		}},
 	} {
-		if err := accepted(c.change); (err == nil) != *c.has {
+		if err := validateChanged(c.change); (err == nil) != *c.has {
 			t.Errorf("%s: the document says %v, config.json with it: %v", c.what, *c.has, err)
 		}
 	}
@@ -179,7 +192,8 @@ func TestFeaturesRefused(t *testing.T) {
 func TestFeaturesNamespaces(t *testing.T) {
 	for _, name := range features.Features("", "").Linux.Namespaces {
 		flag, ok := spec.NamespaceFlag(specs.LinuxNamespaceType(name))
-		s := &specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.LinuxNamespaceType(name)}}}}
+		s := &specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.LinuxNamespaceType(
+			name)}}}}
 		if !ok || !namespaces.Decide(s).Has(flag) {
 			t.Errorf("%s: %v", name, fmt.Sprintf("flag %#x is not among those made", flag))
 		}

@@ -3,11 +3,10 @@ package container
 import (
 	"context"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/observer"
 )
 
 // runHooks runs hooks where minirun runs, up to the first that fails.

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -19,7 +18,8 @@ import (
 
 // needsMounts reports whether a container mounts anything apart from its root.
 func needsMounts(s *specs.Spec, layers int) bool {
-	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != "" || layers > 0
+	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal ||
+		s.Linux.RootfsPropagation != "" || layers > 0
 }
 
 // checkOnHost refuses what cannot be done in a mount namespace that is not the

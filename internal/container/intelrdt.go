@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/minirun/minirun/internal/resctrl"
 )
 

@@ -11,15 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/exec"
-
-	"github.com/minirun/minirun/internal/container/control"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/exec"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -44,7 +41,8 @@ func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, p purpose,
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, data := range map[string][]byte{"bundle/rootfs/bin/busybox": busybox, "bundle/config.json": config, "resctrl/mon_groups/x": nil, "resctrl/schemata": []byte("L3:0=ff\n")} {
+	for path, data := range map[string][]byte{"bundle/rootfs/bin/busybox": busybox, "bundle/config.json": config,
+		"resctrl/mon_groups/x": nil, "resctrl/schemata": []byte("L3:0=ff\n")} {
 		path = filepath.Join(dir, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -55,7 +53,8 @@ func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, p purpose,
 	}
 	resctrlRoot = filepath.Join(dir, "resctrl")
 	o = Options{
-		Root: filepath.Join(dir, "state"), ID: "web", Bundle: filepath.Join(dir, "bundle"), Warn: func(w any) { t.Log(w) },
+		Root: filepath.Join(dir, "state"), ID: "web", Bundle: filepath.Join(dir, "bundle"),
+		Warn: func(w any) { t.Log(w) },
 	}
 	p.findResctrl = func() (string, error) { return resctrlRoot, nil }
 	t.Cleanup(func() {
@@ -74,8 +73,8 @@ func fileText(path ...string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// TestIntelRdt checks the life of a container in its own resctrl group.
-func TestIntelRdt(t *testing.T) {
+// TestIntelRdtGroupFollowsTheContainer checks the life of a container in its own resctrl group.
+func TestIntelRdtGroupFollowsTheContainer(t *testing.T) {
 	o, p, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true}
 	})
@@ -85,13 +84,15 @@ func TestIntelRdt(t *testing.T) {
 	}
 	pid := strconv.Itoa(c.Pid)
 	c.Close()
-	if got := [3]string{fileText(root, "web/schemata"), fileText(root, "web/tasks"), fileText(root, "web/mon_groups/web/tasks")}; got != [3]string{"L3:0=f", pid, pid} {
+	if got := [3]string{fileText(root, "web/schemata"), fileText(root, "web/tasks"),
+		fileText(root, "web/mon_groups/web/tasks")}; got != [3]string{"L3:0=f", pid, pid} {
 		t.Errorf("created with process %s: %q", pid, got)
 	}
 	if err := Start(o.Root, o.ID, "", o.Warn); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := exec.Run(exec.Options{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {
+	if _, err := exec.Run(exec.Options{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"},
+		Warn: o.Warn}); err != nil {
 		t.Fatal(err)
 	}
 	if got := fileText(root, "web/mon_groups/web/tasks"); got == pid || got == "none" {
@@ -174,8 +175,8 @@ func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestIntelRdtNotMounted: the error is returned before anything is created.
-func TestIntelRdtNotMounted(t *testing.T) {
+// TestIntelRdtWithoutResctrlIsRefused: the error is returned before anything is created.
+func TestIntelRdtWithoutResctrlIsRefused(t *testing.T) {
 	o, p, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
 	p.findResctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
 	_, err := create(o, p)
@@ -187,9 +188,9 @@ func TestIntelRdtNotMounted(t *testing.T) {
 	}
 }
 
-// TestIntelRdtWithoutCgroup: update needs a cgroup only for limits, and finds all processes of a
+// TestUpdateIntelRdtWithoutCgroup: update needs a cgroup only for limits, and finds all processes of a
 // container without one.
-func TestIntelRdtWithoutCgroup(t *testing.T) {
+func TestUpdateIntelRdtWithoutCgroup(t *testing.T) {
 	o, p, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 		s.Process.Args = []string{"/bin/busybox", "sh", "-c", "/bin/busybox sleep 1000 & wait"}
@@ -225,7 +226,8 @@ func TestIntelRdtWithoutCgroup(t *testing.T) {
 	}
 	limit := int64(9)
 	for _, s := range []control.RdtSchemas{{}, {MemoryBandwidth: "MB:0=40"}} {
-		if err := control.Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}, s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
+		if err := control.Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}},
+			s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
 			t.Errorf("a limit for a container without a cgroup: %v", err)
 		}
 	}

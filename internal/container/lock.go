@@ -4,11 +4,10 @@ import (
 	"errors"
 	"os"
 
-	"github.com/minirun/minirun/internal/flock"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/record"
-
-	"golang.org/x/sys/unix"
+	"github.com/minirun/minirun/internal/flock"
 )
 
 // lockNewDirectory opens a state directory that this process has just created, once to lock it

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/netdevice"
 )
 
@@ -38,7 +37,8 @@ func (c *Container) moveDevices() error {
 	for i := range m.Devices {
 		d := &m.Devices[i]
 		c.Report(begin, observer.Action{
-			What:   fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
+			What: fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its "+
+				"addresses, and set it up", d.Host, d.Name),
 			Why:    "only a process on the host may move it",
 			Source: "linux.netDevices",
 		})

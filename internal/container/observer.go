@@ -5,12 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/observer"
 )
 
 // reportLimits reports cgroup values that were written.
@@ -37,7 +36,8 @@ func (c *Container) reportMaps(begin time.Time) {
 	for _, m := range []struct {
 		file, source string
 		maps         []specs.LinuxIDMapping
-	}{{"uid_map", "linux.uidMappings", c.Spec.Linux.UIDMappings}, {"gid_map", "linux.gidMappings", c.Spec.Linux.GIDMappings}} {
+	}{{"uid_map", "linux.uidMappings", c.Spec.Linux.UIDMappings},
+		{"gid_map", "linux.gidMappings", c.Spec.Linux.GIDMappings}} {
 		var lines []string
 		for _, l := range m.maps {
 			lines = append(lines, fmt.Sprintf("%d %d %d", l.ContainerID, l.HostID, l.Size))

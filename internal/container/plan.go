@@ -1,12 +1,12 @@
 package container
 
 import (
-	"github.com/minirun/minirun/internal/container/compile"
-	"github.com/minirun/minirun/internal/container/hostfacts"
-	"github.com/minirun/minirun/internal/container/observer"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -48,7 +48,8 @@ func PlanRun(o Options, machine *host.Host) (*RunPlan, error) {
 		return nil, err
 	}
 	thePlan, setup := compile.Container(inputs)
-	out := &RunPlan{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+	out := &RunPlan{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()},
+		Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
 	out.Values = append(listValues(c.group, c.values, false), listValues(c.group, c.values, true)...)
 	return out, nil
 }

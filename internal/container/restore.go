@@ -9,23 +9,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/criu"
-
-	"github.com/minirun/minirun/internal/cgroups/host"
-	"github.com/minirun/minirun/internal/cgroups/resources"
-	"github.com/minirun/minirun/internal/container/terminal"
-
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
-	"github.com/minirun/minirun/internal/container/compile"
-	"github.com/minirun/minirun/internal/container/hooks"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/criu"
+	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -99,11 +94,13 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 func checkRestore(s *specs.Spec, loses bool) error {
 	switch {
 	case hostfacts.DiesWithParent(s):
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can request it"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent),
+			Want: "cannot be restored: only a process itself can request it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
 	case loses:
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container with layers: its writes to the default directory were deleted"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper),
+			Want: "must be given to restore a container with layers: its writes to the default directory were deleted"}
 	}
 	return nil
 }
@@ -131,7 +128,8 @@ func (c *Container) restoreRecorded(in compile.Inputs, how *RestoreOptions) erro
 	r := criu.Restoration{
 		Options: &how.CRIU, Spec: c.Spec, Bundle: c.options.Bundle, RootFS: c.Rootfs, Annotations: c.Annotations,
 		PidFile: filepath.Join(c.options.directory(), "restored.pid"), Stop: stopped,
-		CgroupMounts: in.Rootfs.Cgroup, CgroupRoots: c.group.Names(machine), NotifyDirectory: notifyDirectory(c.options.directory()),
+		CgroupMounts: in.Rootfs.Cgroup, CgroupRoots: c.group.Names(machine),
+		NotifyDirectory: notifyDirectory(c.options.directory()),
 		OpenDescriptors: func() (*terminal.Descriptors, error) { return c.OpenDescriptors(0, false) },
 		NewTerminal:     c.newConsole,
 	}
@@ -190,7 +188,8 @@ func (c *Container) checkConfined() error {
 			return err
 		}
 		if strings.Contains(string(status), "\nNoNewPrivs:\t0\n") {
-			return &spec.Error{Path: "process.noNewPrivileges", Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a newer one may", pid)}
+			return &spec.Error{Path: "process.noNewPrivileges",
+				Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a newer one may", pid)}
 		}
 	}
 	return nil

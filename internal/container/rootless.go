@@ -18,7 +18,9 @@ import (
 func (c *Container) planUnprivileged(machine *host.Host) ([]resources.Value, error) {
 	r := c.Spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
-		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, with the permissions of its user"})
+		c.options.Warn(spec.Warning{Path: "linux.resources.devices",
+			Text: "has no effect without root: the container has the devices that are bound into it, with the " +
+				"permissions of its user"})
 	}
 	values, err := resources.CompileLimits(machine, r)
 	if err != nil {
@@ -39,8 +41,10 @@ func (c *Container) planUnprivileged(machine *host.Host) ([]resources.Value, err
 	}
 	c.Unit, c.group = nil, group.OpenOn(machine, nil)
 	if len(values) > 0 {
-		return nil, &spec.Error{Path: strings.TrimPrefix(values[0].Source, "config.json: "), Want: "needs a cgroup", Err: why}
+		return nil, &spec.Error{Path: strings.TrimPrefix(values[0].Source, "config.json: "), Want: "needs a cgroup",
+			Err: why}
 	}
-	c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: why.Error() + ": the container has no cgroup, and needs none, because it has no limits"})
+	c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: why.Error() +
+		": the container has no cgroup, and needs none, because it has no limits"})
 	return nil, nil
 }

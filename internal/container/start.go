@@ -5,17 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/child"
-
-	"github.com/minirun/minirun/internal/container/observer"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
@@ -119,7 +116,8 @@ func (c *Container) runPoststart() error {
 	// Up to version 1.2 a failure was a warning, and the other hooks still ran
 	// (runtime.md, "Lifecycle", 9).
 	return c.Signals.Run(func(ctx context.Context) error {
-		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart), c.OCIState(specs.StateRunning, c.Pid)) {
+		for _, w := range hooks.RunAll(ctx, hooks.List("poststart", c.Hooks.Poststart),
+			c.OCIState(specs.StateRunning, c.Pid)) {
 			c.options.Warn(w)
 		}
 		return nil

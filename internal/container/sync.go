@@ -5,18 +5,15 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/minirun/minirun/internal/cgroups/resources"
-	"github.com/minirun/minirun/internal/container/child"
-
-	"github.com/minirun/minirun/internal/container/observer"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/container/hooks"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -93,7 +90,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return child.Continue, c.moveIntoScope()
 	case handshake.MapIDs:
 		linux := c.Spec.Linux
-		if err := namespaces.WriteMaps(c.Proc.Pid, linux.UIDMappings, linux.GIDMappings, hostfacts.IsRootless()); err != nil {
+		if err := namespaces.WriteMaps(c.Proc.Pid, linux.UIDMappings, linux.GIDMappings,
+			hostfacts.IsRootless()); err != nil {
 			return nil, fmt.Errorf("config.json: linux.uidMappings: %w", err)
 		}
 		c.reportMaps(begin)
@@ -161,7 +159,8 @@ func (c *Container) runMountHooks() error {
 	if err := c.runHooks(hooks.List("createRuntime", list.CreateRuntime), specs.StateCreating); err != nil {
 		return err
 	}
-	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer), c.OCIState(specs.StateCreating, c.Pid))
+	return c.inside.WriteState(hooks.List("createContainer", list.CreateContainer),
+		c.OCIState(specs.StateCreating, c.Pid))
 }
 
 // checkMaps refuses mappings for a joined user namespace that has different ones. The

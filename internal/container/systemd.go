@@ -7,15 +7,13 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
-	"github.com/minirun/minirun/internal/container/record"
-	"github.com/minirun/minirun/internal/container/wait"
-
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -35,7 +33,8 @@ import (
 // planUnit decides the container's unit and where its cgroup will be.
 func (c *Container) planUnit(machine *host.Host) error {
 	if !machine.IsV2Only() {
-		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
+		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the " +
+			"cgroups of version 1 itself")
 	}
 	path := c.Spec.Linux.CgroupsPath
 	unit, err := systemd.NewUnit(path, c.options.ID, namespaces.Unprivileged())
@@ -54,12 +53,14 @@ func (c *Container) planUnit(machine *host.Host) error {
 	}
 	dir, ok := machine.V2.Directory(base + unit.Path())
 	if !ok {
-		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), machine.V2.Root)
+		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is "+
+			"mounted here", base+unit.Path(), machine.V2.Root)
 	}
 	c.Unit = &unit
 	c.group = group.OpenOn(machine, map[string]string{"": dir})
 	if err := c.group.CheckUnused(); err != nil {
-		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that does not exist yet", Got: strconv.Quote(unit.Name), Err: err}
+		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that does not exist yet",
+			Got: strconv.Quote(unit.Name), Err: err}
 	}
 	return nil
 }
@@ -69,7 +70,8 @@ func (c *Container) planUnit(machine *host.Host) error {
 func (c *Container) moveIntoScope() error {
 	begin := c.BeginAction()
 	err := c.Signals.Run(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.Proc.Pid, Values: c.values, Annotations: c.Annotations})
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.Proc.Pid,
+			Values: c.values, Annotations: c.Annotations})
 		return err
 	})
 	if err != nil {
@@ -140,7 +142,8 @@ func (c *Container) checkInUnit() error {
 	}
 	defer dir.Close()
 	if want := c.group.Paths()[""]; filepath.Clean(dir.Name()) != want {
-		return fmt.Errorf("config.json: linux.cgroupsPath: systemd has put the process into %s, not %s", dir.Name(), want)
+		return fmt.Errorf("config.json: linux.cgroupsPath: systemd has put the process into %s, not %s", dir.Name(),
+			want)
 	}
 	return nil
 }
@@ -151,6 +154,7 @@ func forgetUnit(r *record.Record) (warning error) {
 	if r.Unit == nil {
 		return nil
 	}
-	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: wait.SystemdLimit})
+	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit,
+		Limit: wait.SystemdLimit})
 	return warning
 }

@@ -6,11 +6,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/child"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/linkwalk"
 	"github.com/minirun/minirun/internal/regularfile"
 	"github.com/minirun/minirun/internal/rootfs"
@@ -42,7 +41,8 @@ func (c *Container) answerTarget(m bootstrap.Message) ([]byte, error) {
 		c.targets = targetState{mount: q.Mount}
 	}
 	if c.targets.asked++; c.targets.asked > maxTargetQuestions {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.Spec.Mounts[q.Mount].Destination)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories "+
+			"created for %q", q.Mount, c.Spec.Mounts[q.Mount].Destination)
 	}
 	root, err := c.Proc.Descriptor(int(m.A), "root")
 	if err != nil {
@@ -65,7 +65,8 @@ func (c *Container) answerTarget(m bootstrap.Message) ([]byte, error) {
 	}
 	data, err := answer.Bytes()
 	if err != nil {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.Spec.Mounts[q.Mount].Destination, answer.Path, err)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount,
+			c.Spec.Mounts[q.Mount].Destination, answer.Path, err)
 	}
 	return data, nil
 }
@@ -107,7 +108,8 @@ const resolveExactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.
 // lookupIn looks names up below an open root.
 func lookupIn(root *os.File) linkwalk.LookupFunc {
 	return func(name string) (linkwalk.Kind, string, error) {
-		fd, err := regularfile.OpenPathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, resolveExactly)
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW,
+			resolveExactly)
 		if errors.Is(err, unix.ENOENT) {
 			return linkwalk.Missing, "", nil
 		}

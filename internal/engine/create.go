@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/control"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // A Listed is a container as shown by `ps`.

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/diagnose"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/diagnose"
 )
 
 // TestLogLines: what is copied to a log is shown again unchanged, on the stream that it came from.

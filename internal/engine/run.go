@@ -10,11 +10,10 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/diagnose"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/flock"
 )
 

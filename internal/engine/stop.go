@@ -8,13 +8,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/control"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // Stop asks a container to exit, with the signal that its image specifies, and kills

@@ -12,10 +12,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/termtext"
 )
 

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/minirun/minirun/internal/container/record"
 )
 

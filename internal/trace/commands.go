@@ -11,10 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/containerd/console"
 
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
 )
 

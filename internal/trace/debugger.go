@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/containerd/console"
 
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"

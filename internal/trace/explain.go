@@ -5,10 +5,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"

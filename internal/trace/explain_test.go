@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/plan"
 )
 

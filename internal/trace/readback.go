@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 )

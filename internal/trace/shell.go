@@ -12,11 +12,10 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/minirun/minirun/internal/container/observer"
-	"github.com/minirun/minirun/internal/container/wait"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/stdio"
 )

@@ -6,11 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/plan"
 )
 

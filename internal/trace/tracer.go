@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/minirun/minirun/internal/plan"
 )
 

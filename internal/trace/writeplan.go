@@ -6,11 +6,10 @@ import (
 	"io"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )

@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/control"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/stats"
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 

@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 

@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/process"
-	"golang.org/x/sys/unix"
 )
 
 // Attend forwards signals and the terminal until the container exits.
@@ -89,7 +90,8 @@ func (c *Process) checkEarlyExit() error {
 	}
 	err = c.ExplainDeath(io.EOF)
 	if c.Spec == nil || c.Spec.Linux.Seccomp != nil {
-		err = fmt.Errorf("%w: does linux.seccomp allow dup3, read, write, close, close_range and execve? the last steps need them", err)
+		err = fmt.Errorf("%w: does linux.seccomp allow dup3, read, write, close, close_range and execve? the last "+
+			"steps need them", err)
 	}
 	return err
 }
@@ -137,7 +139,8 @@ func (c *Process) PidFD() *os.File { return c.Proc.PidFD }
 // above the container's is frozen.
 func (c *Process) ReapKilled() (unix.WaitStatus, error) {
 	if !wait.ForExit(int(c.Proc.PidFD.Fd()), wait.KillLimit) {
-		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.Description, c.Proc.Pid)
+		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.Description,
+			c.Proc.Pid)
 	}
 	status, err := c.Proc.Wait()
 	if err != nil {

@@ -4,15 +4,13 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/diagnose"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
@@ -67,7 +65,8 @@ func (c *Process) FollowClone(pid int, cgroup *group.Group) error {
 	if err := unix.SchedSetAttr(pid, process.SchedAttr(s), 0); err != nil {
 		var errno unix.Errno
 		_ = errors.As(err, &errno)
-		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w%s", pid, s.Policy, err, diagnose.ExplainScheduler(s, errno))
+		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w%s", pid, s.Policy, err,
+			diagnose.ExplainScheduler(s, errno))
 	}
 	return nil
 }
@@ -82,7 +81,8 @@ func (c *Process) CheckQuestion(point uint32) error {
 		return nil
 	}
 	switch point {
-	case plan.Ran, bootstrap.Stamped, handshake.CopyUp, handshake.Target: // once for each step, mount, or part of a path
+	// once for each step, mount, or part of a path
+	case plan.Ran, bootstrap.Stamped, handshake.CopyUp, handshake.Target:
 	default:
 		bit := uint64(1) << point
 		if point >= 64 || c.askedPoints&bit != 0 {
@@ -94,7 +94,8 @@ func (c *Process) CheckQuestion(point uint32) error {
 		return nil
 	}
 	switch point {
-	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
+	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran,
+		bootstrap.Stamped:
 		return nil
 	}
 	return fmt.Errorf("%s asks for %s, which is not allowed in its PID namespace", c.Description, handshake.Name(point))

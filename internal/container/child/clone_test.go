@@ -6,16 +6,18 @@ import (
 	"github.com/minirun/minirun/internal/handshake"
 )
 
-// TestQuestionsOfArrivedProcess: once other processes can see the process, the parent refuses it
+// TestArrivedProcessMayAskLittle: once other processes can see the process, the parent refuses it
 // everything that requires a privilege. It does not copy its descriptors, take its terminal, or run
 // hooks again.
-func TestQuestionsOfArrivedProcess(t *testing.T) {
+func TestArrivedProcessMayAskLittle(t *testing.T) {
 	for point := handshake.MapIDs; point <= handshake.Target; point++ {
-		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed || point == handshake.NoProgram
+		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed ||
+			point == handshake.NoProgram
 		for _, c := range []Process{{}, {ClonedLast: true}, {arrived: true}, {ClonedLast: true, arrived: true}} {
 			refused := c.CheckQuestion(point) != nil
 			if want := c.ClonedLast && c.arrived && !harmless; refused != want {
-				t.Errorf("%s, clonedLast %v, arrived %v: refused %v, want %v", handshake.Name(point), c.ClonedLast, c.arrived, refused, want)
+				t.Errorf("%s, clonedLast %v, arrived %v: refused %v, want %v", handshake.Name(point), c.ClonedLast,
+					c.arrived, refused, want)
 			}
 		}
 	}
@@ -34,7 +36,8 @@ func TestQuestionsAreAskedOnce(t *testing.T) {
 		}
 	}
 	arrived := Process{ClonedLast: true, arrived: true}
-	if arrived.CheckQuestion(handshake.SeccompListener) != nil || arrived.CheckQuestion(handshake.SeccompListener) == nil {
+	if arrived.CheckQuestion(handshake.SeccompListener) != nil ||
+		arrived.CheckQuestion(handshake.SeccompListener) == nil {
 		t.Error("an agent gets one listener, the first")
 	}
 	if c := (Process{ClonedLast: true}); c.CheckQuestion(1000) == nil {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/terminal"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // TakeConsole takes the master of the container's terminal. If minirun stays, it connects
@@ -73,7 +74,8 @@ func (c *Process) SendListenerTo(to *record.Listener, container *specs.State) er
 	defer func() { c.SeccompListener = nil }()
 	defer c.SeccompListener.Close()
 	state, err := json.Marshal(&specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Proc.Pid, Metadata: to.Metadata, State: *container,
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Proc.Pid, Metadata: to.Metadata,
+		State: *container,
 	})
 	if err != nil {
 		return err

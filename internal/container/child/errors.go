@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/plan"
-	"golang.org/x/sys/unix"
 )
 
 // explainStep describes the step that failed, with its call and what requested it, and a
@@ -20,7 +21,8 @@ func (c *Process) explainStep(failed *bootstrap.ErrFailed) error {
 	if IsExec(&c.Plan.Steps[failed.Step]) {
 		return c.ProgramError(ArgsSource, failed.Errno)
 	}
-	return fmt.Errorf("%s: %w%s", StepText(c.Plan, failed.Step), failed.Errno, diagnose.ExplainStep(c.Spec, &c.Plan.Steps[failed.Step], failed.Errno))
+	return fmt.Errorf("%s: %w%s", StepText(c.Plan, failed.Step), failed.Errno,
+		diagnose.ExplainStep(c.Spec, &c.Plan.Steps[failed.Step], failed.Errno))
 }
 
 // StepText describes a step of a plan with its source.
@@ -84,7 +86,8 @@ func (c *Process) ExplainDeath(err error) error {
 			c.Killed = true
 			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
 		}
-		return fmt.Errorf("%s was killed by signal %d (%s) while it was being set up%s", c.Description, status.Signal(), unix.SignalName(status.Signal()), hint)
+		return fmt.Errorf("%s was killed by signal %d (%s) while it was being set up%s", c.Description, status.Signal(),
+			unix.SignalName(status.Signal()), hint)
 	}
 	return fmt.Errorf("%s exited with status %d while it was being set up", c.Description, status.ExitStatus())
 }

@@ -6,11 +6,10 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/diagnose"
-
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/regularfile"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -59,7 +58,8 @@ func (c *Process) SetRlimits() error {
 	for i, l := range c.Spec.Process.Rlimits {
 		resource, _ := spec.Rlimit(l.Type)
 		if err := unix.Prlimit(c.Proc.Pid, resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
-			return fmt.Errorf("config.json: process.rlimits[%d]: limit %s to %d and %d: %w%s", i, l.Type, l.Soft, l.Hard, err,
+			return fmt.Errorf("config.json: process.rlimits[%d]: limit %s to %d and %d: %w%s", i, l.Type, l.Soft,
+				l.Hard, err,
 				diagnose.MissingCapability(err, "CAP_SYS_RESOURCE", "to raise a hard limit"))
 		}
 	}

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
-	"golang.org/x/sys/unix"
 )
 
 // Report reports an action that began at a time to the observer, if there is one, and to
@@ -43,7 +44,8 @@ func (c *Process) ObservedPlan(id string, cloneflags uintptr) *plan.Plan {
 	if w == nil {
 		return c.Plan
 	}
-	if c.Observed = w.Born(observer.Start{ID: id, Spec: c.Spec, Plan: c.Plan, Cloneflags: cloneflags}); c.Observed == nil {
+	if c.Observed = w.Born(observer.Start{ID: id, Spec: c.Spec, Plan: c.Plan,
+		Cloneflags: cloneflags}); c.Observed == nil {
 		return c.Plan
 	}
 	return c.Observed.Plan
@@ -65,7 +67,8 @@ func (c *Process) ReportStep(m bootstrap.Message) error {
 	if m.A != ^uint64(0) && m.A >= uint64(len(c.Observed.Origin)) {
 		return fmt.Errorf("%s reports step %d of %d", c.Description, m.A, len(c.Observed.Origin))
 	}
-	at := observer.Stop{Pid: c.Proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.Signals.ForReadable(fd) }}
+	at := observer.Stop{Pid: c.Proc.Pid, Last: -1, Result: int64(m.B),
+		Wait: func(fd int) error { return c.Signals.ForReadable(fd) }}
 	if m.A != ^uint64(0) {
 		at.Last = c.originalStep(int(m.A))
 		at.Next, _ = c.Plan.After(at.Last, at.Result)

@@ -8,11 +8,10 @@ import (
 	"io"
 	"os"
 
-	"github.com/minirun/minirun/internal/container/observer"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/plan"

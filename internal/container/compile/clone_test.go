@@ -24,10 +24,10 @@ var afterClone = []plan.Call{
 	plan.Seccomp, plan.Execve, plan.ExitGroup,
 }
 
-// TestNothingToTakeWhenSeen: a process that enters a PID namespace with other processes has, on
+// TestNothingOfTheHostIsLeftAtTheClone: a process that enters a PID namespace with other processes has, on
 // every path to the clone, closed its descriptors and dropped its privileges. After the clone it
 // does nothing that requires a privilege.
-func TestNothingToTakeWhenSeen(t *testing.T) {
+func TestNothingOfTheHostIsLeftAtTheClone(t *testing.T) {
 	seen := 0
 	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
 		entered := slices.IndexFunc(p.Steps, func(s plan.Step) bool {
@@ -38,7 +38,7 @@ func TestNothingToTakeWhenSeen(t *testing.T) {
 		}
 		seen++
 		socket := uint64(3 + in.Process.Preserve)
-		before := known(p, func(i int, _ edge, f facts) {
+		before := propagateFacts(p, func(i int, _ edge, f facts) {
 			switch s := &p.Steps[i]; {
 			case s.Call == plan.CloseRange && s.Args[0].Value == socket+1 && s.Args[2].Value == 0:
 				f["closed"] = true
@@ -78,13 +78,16 @@ func TestNothingToTakeWhenSeen(t *testing.T) {
 	}
 }
 
-// TestProcOfJoinedPIDNamespace: if a proc file system is mounted before the process is in its PID
+// TestProcMountNamesJoinedPIDNamespace: if a proc file system is mounted before the process is in its PID
 // namespace, the mount names that namespace.
-func TestProcOfJoinedPIDNamespace(t *testing.T) {
+func TestProcMountNamesJoinedPIDNamespace(t *testing.T) {
 	for last, want := range map[bool]string{false: "", true: "pidns=/proc/self/ns/pid_for_children"} {
 		in := inputsOf(t, "joinedpid", func(in *Inputs) { in.Namespaces.CloneLast = last })
 		p, _ := Container(in)
-		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Mount && strings.HasPrefix(s.Name, "mount proc") })
+		i := slices.IndexFunc(p.Steps, func(s plan.Step) bool {
+			return s.Call == plan.Mount &&
+				strings.HasPrefix(s.Name, "mount proc")
+		})
 		got := ""
 		if a := p.Steps[i].Args[4]; a.Kind == plan.Pointer {
 			got = cString(p, a)
@@ -98,7 +101,8 @@ func TestProcOfJoinedPIDNamespace(t *testing.T) {
 // filterOf compiles a filter that applies an action to some calls.
 func filterOf(t *testing.T, action specs.LinuxSeccompAction, names ...string) *seccomp.Program {
 	t.Helper()
-	profile := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: names, Action: action}}}
+	profile := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow,
+		Syscalls: []specs.LinuxSyscall{{Names: names, Action: action}}}
 	if action == specs.ActNotify {
 		profile.ListenerPath = "/agent"
 	}
@@ -109,8 +113,8 @@ func filterOf(t *testing.T, action specs.LinuxSeccompAction, names ...string) *s
 	return program
 }
 
-// TestFilterLast checks when the filter is loaded by a process that other processes can see.
-func TestFilterLast(t *testing.T) {
+// TestFilterThatForbidsArrivalIsLoadedLast checks when the filter is loaded by a process that other processes can see.
+func TestFilterThatForbidsArrivalIsLoadedLast(t *testing.T) {
 	ptrace := &specs.LinuxCapabilities{Bounding: []string{"CAP_SYS_PTRACE"}}
 	limit := []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1, Hard: 1}}
 	for _, c := range []struct {
@@ -124,19 +128,26 @@ func TestFilterLast(t *testing.T) {
 		{"one that is not in the way", filterOf(t, specs.ActErrno, "mount"), specs.Process{}, false, false},
 		{"one that logs", filterOf(t, specs.ActLog, "clone"), specs.Process{}, false, false},
 		{"no clone", filterOf(t, specs.ActErrno, "clone"), specs.Process{}, true, false},
-		{"no clone, and no_new_privs", filterOf(t, specs.ActErrno, "clone"), specs.Process{NoNewPrivileges: true}, false, false},
-		{"no clone, with a spy", filterOf(t, specs.ActErrno, "clone"), specs.Process{Capabilities: ptrace}, false, true},
+		{"no clone, and no_new_privs", filterOf(t, specs.ActErrno, "clone"), specs.Process{NoNewPrivileges: true},
+			false, false},
+		{"no clone, with a spy", filterOf(t, specs.ActErrno, "clone"), specs.Process{Capabilities: ptrace}, false,
+			true},
 		{"no clone, with a spy inside", filterOf(t, specs.ActErrno, "clone"), specs.Process{Cwd: "spy"}, false, true},
 		{"no setsid", filterOf(t, specs.ActKillProcess, "setsid"), specs.Process{}, true, false},
 		{"no ioctl", filterOf(t, specs.ActErrno, "ioctl"), specs.Process{}, false, false},
 		{"no ioctl, and a terminal", filterOf(t, specs.ActErrno, "ioctl"), specs.Process{Terminal: true}, true, false},
-		{"no prlimit64, and a limit", filterOf(t, specs.ActErrno, "prlimit64"), specs.Process{Rlimits: limit}, true, false},
-		{"no clone, in a PID namespace of others", filterOf(t, specs.ActErrno, "clone"), specs.Process{Cwd: "unknown"}, false, true},
-		{"no mount, in a PID namespace of others", filterOf(t, specs.ActErrno, "mount"), specs.Process{Cwd: "unknown"}, false, false},
+		{"no prlimit64, and a limit", filterOf(t, specs.ActErrno, "prlimit64"), specs.Process{Rlimits: limit}, true,
+			false},
+		{"no clone, in a PID namespace of others", filterOf(t, specs.ActErrno, "clone"), specs.Process{Cwd: "unknown"},
+			false, true},
+		{"no mount, in a PID namespace of others", filterOf(t, specs.ActErrno, "mount"), specs.Process{Cwd: "unknown"},
+			false, false},
 		{"no socketpair", filterOf(t, specs.ActErrno, "socketpair"), specs.Process{}, false, false},
-		{"no socketpair, and start comes later", filterOf(t, specs.ActErrno, "socketpair"), specs.Process{Cwd: "waits"}, true, false},
+		{"no socketpair, and start comes later", filterOf(t, specs.ActErrno, "socketpair"), specs.Process{Cwd: "waits"},
+			true, false},
 		{"no prctl", filterOf(t, specs.ActErrno, "prctl"), specs.Process{}, false, false},
-		{"no prctl, and die-with-parent", filterOf(t, specs.ActErrno, "prctl"), specs.Process{Cwd: "dies"}, true, false},
+		{"no prctl, and die-with-parent", filterOf(t, specs.ActErrno, "prctl"), specs.Process{Cwd: "dies"}, true,
+			false},
 		{"an agent for mkdir", filterOf(t, specs.ActNotify, "mkdirat"), specs.Process{}, false, false},
 		{"an agent for capset", filterOf(t, specs.ActNotify, "capset"), specs.Process{}, true, false},
 	} {
@@ -177,7 +188,8 @@ func TestFilterLastTakesOneCapability(t *testing.T) {
 		switch s := &p.Steps[i]; {
 		case s.Call == plan.Capset:
 			permitted := binary.LittleEndian.Uint32(p.Data[s.Args[1].Value-plan.DataBase+4:])
-			order = append(order, map[bool]string{true: "capset with CAP_SYS_ADMIN", false: "capset"}[permitted&(1<<unix.CAP_SYS_ADMIN) != 0])
+			order = append(order, map[bool]string{true: "capset with CAP_SYS_ADMIN",
+				false: "capset"}[permitted&(1<<unix.CAP_SYS_ADMIN) != 0])
 		case s.Call == plan.Seccomp:
 			order = append(order, "filter")
 		case s.Call == plan.Setsid && len(order) > 0:

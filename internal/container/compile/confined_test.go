@@ -6,12 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/rootfs"
-	"github.com/minirun/minirun/internal/seccomp"
 )
 
 // Below the new root, no path is resolved as the host would resolve it, because an image may
@@ -80,10 +78,11 @@ func hostPaths(in Inputs) []string {
 	return list
 }
 
-// answered reports whether an argument is a name in the parent's answer about a mount target.
-func answered(p *plan.Plan, a plan.Arg) bool {
+// isAnswered reports whether an argument is a name in the parent's answer about a mount target.
+func isAnswered(p *plan.Plan, a plan.Arg) bool {
 	return slices.ContainsFunc(p.Cells, func(c plan.CellName) bool {
-		return uint64(c.Cell) == a.Value-plan.DataBase && (strings.HasPrefix(c.Name, "directory") || strings.HasPrefix(c.Name, "file"))
+		return uint64(c.Cell) == a.Value-plan.DataBase &&
+			(strings.HasPrefix(c.Name, "directory") || strings.HasPrefix(c.Name, "file"))
 	})
 }
 
@@ -91,10 +90,11 @@ func answered(p *plan.Plan, a plan.Arg) bool {
 func confined(p *plan.Plan, s *plan.Step, host []string) string {
 	path := func(k int) string { return cString(p, s.Args[k]) }
 	single := func(dir, k int) string {
-		if answered(p, s.Args[k]) && s.Args[dir].Kind == plan.Result {
+		if isAnswered(p, s.Args[k]) && s.Args[dir].Kind == plan.Result {
 			return "" // rootfs.TargetAnswer only contains single names
 		}
-		if n := path(k); s.Args[dir].Kind != plan.Result || n == "" || n == "." || n == ".." || strings.Contains(n, "/") {
+		if n := path(k); s.Args[dir].Kind != plan.Result || n == "" || n == "." || n == ".." ||
+			strings.Contains(n, "/") {
 			return "not a single name in an open directory"
 		}
 		return ""
@@ -108,7 +108,8 @@ func confined(p *plan.Plan, s *plan.Step, host []string) string {
 	switch s.Call {
 	case plan.Openat2:
 		resolve := binary.LittleEndian.Uint64(p.Data[s.Args[2].Value-plan.DataBase+16:])
-		if s.Args[0].Kind != plan.Result || resolve&unix.RESOLVE_IN_ROOT == 0 && resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS) != unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS {
+		if s.Args[0].Kind != plan.Result || resolve&unix.RESOLVE_IN_ROOT == 0 &&
+			resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS) != unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS {
 			return "not confined to an open directory"
 		}
 		if resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS) == 0 {
@@ -219,124 +220,14 @@ var order = []struct {
 	why           string
 	first, second func(p *plan.Plan, s *plan.Step) bool
 }{
-	{"capset after the change of user, which would clear the effective set", is(plan.Setresuid), is(plan.Capset)},
-	{"groups before the user, who may not set them", is(plan.Setgroups), become},
-	{"the group before the user, who may not change it", is(plan.Setresgid), become},
-	{"nothing is executed before the root is the container's", root, program},
-	{"nothing is executed with capabilities left", is(plan.Capset), program},
-	{"nothing is executed without a sign from the parent", is(plan.Read), is(plan.Execve)},
-	{"the bounding set needs CAP_SETPCAP, which goes with capset", boundingOr(become), is(plan.Capset)},
-	{"the old root is a slave before it is unmounted", slave, detach},
-}
-
-func is(call plan.Call) func(*plan.Plan, *plan.Step) bool {
-	return func(_ *plan.Plan, s *plan.Step) bool { return s.Call == call }
-}
-
-func root(_ *plan.Plan, s *plan.Step) bool { return pivots(s) }
-
-// program matches the container's execve, but not that of a hook.
-func program(_ *plan.Plan, s *plan.Step) bool { return s.Call == plan.Execve && !inHook(s) }
-
-// become matches the change to process.user, but not the one to root of a user namespace.
-func become(_ *plan.Plan, s *plan.Step) bool {
-	return s.Call == plan.Setresuid && s.Source == "process.user"
-}
-
-func boundingOr(f func(*plan.Plan, *plan.Step) bool) func(*plan.Plan, *plan.Step) bool {
-	return func(p *plan.Plan, s *plan.Step) bool {
-		return f(p, s) || s.Call == plan.Prctl && s.Args[0].Value == unix.PR_CAPBSET_DROP
-	}
-}
-
-func slave(p *plan.Plan, s *plan.Step) bool {
-	return s.Call == plan.MountSetattr && binary.LittleEndian.Uint64(p.Data[s.Args[3].Value-plan.DataBase+16:])&unix.MS_SLAVE != 0
-}
-
-func detach(p *plan.Plan, s *plan.Step) bool {
-	return s.Call == plan.Umount && cString(p, s.Args[0]) == "."
-}
-
-func TestOrder(t *testing.T) {
-	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
-		for _, o := range order {
-			before := known(p, func(i int, _ edge, f facts) {
-				if o.first(p, &p.Steps[i]) {
-					f["first"] = true
-				}
-			})
-			for i := range p.Steps {
-				if o.second(p, &p.Steps[i]) && !before[i]["first"] {
-					t.Errorf("step %d (%s): %s", i, p.Steps[i].Name, o.why)
-				}
-			}
-		}
-	})
-}
-
-// TestExecveIsLast: a plan ends with the candidates of execve. They are followed only by the report
-// that no program could be executed, and the exit.
-func TestExecveIsLast(t *testing.T) {
-	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
-		n := len(p.Steps)
-		first := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return program(p, &s) })
-		last := first
-		for last+1 < n && p.Steps[last+1].Call == plan.Execve {
-			last++
-		}
-		var after []plan.Call
-		for _, s := range p.Steps[last+1:] {
-			after = append(after, s.Call)
-		}
-		reported := slices.Equal(after, []plan.Call{plan.Write, plan.Ppoll, plan.ExitGroup})
-		if !reported && !slices.Equal(after, []plan.Call{plan.ExitGroup}) {
-			t.Fatalf("after execve come %v", after)
-		}
-		for i := first; i <= last; i++ {
-			for _, on := range p.Steps[i].On {
-				if on.To != i+1 && !(i == last && reported && on.To == last+1) || on.To == n-1 {
-					t.Errorf("step %d (%s): after %s it goes to step %d", i, p.Steps[i].Name, unix.ErrnoName(on.Errno), on.To)
-				}
-			}
-		}
-	})
-}
-
-// TestHooksOfTheImageAreFiltered: no startContainer hook, whose program is in the image, runs
-// before the seccomp filter is loaded.
-func TestHooksOfTheImageAreFiltered(t *testing.T) {
-	for _, noNewPrivileges := range []bool{false, true} {
-		for _, clonedLast := range []bool{false, true} {
-			in := inputsOf(t, "hooks", nothing)
-			in.Spec.Process.NoNewPrivileges, in.Namespaces.CloneLast = noNewPrivileges, clonedLast
-			filter, err := seccomp.Compile(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow}, seccomp.NativeArch())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, filterLast := range []bool{false, clonedLast} {
-				in.Process.Seccomp, in.Process.FilterLast = filter, filterLast
-				p, _ := Container(in)
-				before := known(p, func(i int, _ edge, f facts) {
-					if p.Steps[i].Call == plan.Seccomp {
-						f["filtered"] = true
-					}
-				})
-				hooks := 0
-				for i := range p.Steps {
-					if s := &p.Steps[i]; s.Call == plan.Execve && strings.HasPrefix(s.Source, "hooks.startContainer") {
-						hooks++
-						if !before[i]["filtered"] {
-							t.Errorf("noNewPrivileges %v, cloned last %v, filter last %v: step %d (%s) comes before the filter",
-								noNewPrivileges, clonedLast, filterLast, i, s.Name)
-						}
-					}
-				}
-				if hooks == 0 {
-					t.Fatal("the plan has no startContainer hook")
-				}
-			}
-		}
-	}
+	{"capset after the change of user, which would clear the effective set", callIs(plan.Setresuid), callIs(plan.Capset)},
+	{"groups before the user, who may not set them", callIs(plan.Setgroups), changesIdentity},
+	{"the group before the user, who may not change it", callIs(plan.Setresgid), changesIdentity},
+	{"nothing is executed before the root is the container's", isPivot, isExecve},
+	{"nothing is executed with capabilities left", callIs(plan.Capset), isExecve},
+	{"nothing is executed without a sign from the parent", callIs(plan.Read), callIs(plan.Execve)},
+	{"the bounding set needs CAP_SETPCAP, which goes with capset", orChangesBounding(changesIdentity), callIs(plan.Capset)},
+	{"the old root is a slave before it is unmounted", makesSlave, detachesRoot},
 }
 
 // afterSeccomp lists the calls that a plan makes after a filter that was loaded late. A profile
@@ -345,71 +236,8 @@ var afterSeccomp = []plan.Call{plan.Write, plan.Read, plan.CloseRange, plan.Exec
 
 // confining lists the calls that take something away from a process. A filter may make them return
 // success without any effect.
-var confining = []plan.Call{plan.Prctl, plan.Setgroups, plan.Setresgid, plan.Setresuid, plan.Umask, plan.SchedSetattr, plan.Personality}
-
-// TestSeccompIsLate: with no_new_privs, the filter is loaded in one of the last steps. Without it,
-// loading requires CAP_SYS_ADMIN. The process keeps the capability until then, and no other
-// confining step follows the filter.
-func TestSeccompIsLate(t *testing.T) {
-	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
-		at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Seccomp })
-		if (at >= 0) != (in.Spec.Linux.Seccomp != nil) {
-			t.Fatalf("a filter is loaded at step %d", at)
-		}
-		if at < 0 {
-			return
-		}
-		if !in.Spec.Process.NoNewPrivileges {
-			admin := func(s *plan.Step) bool { // in the effective set
-				return binary.LittleEndian.Uint32(p.Data[s.Args[1].Value-plan.DataBase:])&(1<<unix.CAP_SYS_ADMIN) != 0
-			}
-			last := -1
-			for i := range p.Steps {
-				s := &p.Steps[i]
-				if s.Call == plan.Capset {
-					last = i
-					if admin(s) != (i < at) {
-						t.Errorf("step %d (%s): CAP_SYS_ADMIN is kept: %v; the filter is loaded at %d", i, s.Name, admin(s), at)
-					}
-				}
-				if i > at && !inHook(s) && slices.Contains(confining, s.Call) {
-					t.Errorf("step %d (%s) comes after the filter, which may only claim to have done it", i, s.Name)
-				}
-			}
-			if last < at {
-				t.Error("the process keeps CAP_SYS_ADMIN after the filter")
-			}
-			return
-		}
-		for i := at + 1; i < len(p.Steps); i++ {
-			if p.Steps[i].Call == plan.Ppoll && !in.Process.Unreported {
-				continue // after a failed execve, if the profile allows it
-			}
-			if !slices.Contains(afterSeccomp, p.Steps[i].Call) {
-				t.Errorf("step %d (%s): the profile would have to allow %s", i, p.Steps[i].Name, p.Steps[i].Call.Name())
-			}
-		}
-	})
-}
-
-// TestStepsExplainThemselves: every step has a name, and a JSON path that begins with a field of
-// config.json.
-func TestStepsExplainThemselves(t *testing.T) {
-	fields := []string{"root", "mounts", "process", "hostname", "domainname", "hooks", "linux", "annotations", "--layer", "--ephemeral"}
-	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
-		for i := range p.Steps {
-			s := &p.Steps[i]
-			field, _, _ := strings.Cut(s.Source, ".")
-			field, _, _ = strings.Cut(field, "[")
-			if s.Name == "" || s.Source != "" && !slices.Contains(fields, field) {
-				t.Errorf("step %d: name %q, source %q", i, s.Name, s.Source)
-			}
-			if strings.Contains(p.CallText(s), "$None") || strings.HasPrefix(p.CallText(s), "(") {
-				t.Errorf("step %d (%s): the text %q is no call", i, s.Name, p.CallText(s))
-			}
-		}
-	})
-}
+var confining = []plan.Call{plan.Prctl, plan.Setgroups, plan.Setresgid, plan.Setresuid, plan.Umask, plan.SchedSetattr,
+	plan.Personality}
 
 // TestHostInodesAreReadOnly: a clone of a mount of a host device is made read-only before it is
 // attached, or the container's root user could modify the inode.
@@ -423,29 +251,13 @@ func TestHostInodesAreReadOnly(t *testing.T) {
 			switch {
 			case s.Call == plan.Openat && strings.Contains(text, `"/dev/null", O_RDONLY|O_NOFOLLOW`):
 				null = s.Out
-			case s.Call == plan.OpenTree && (strings.Contains(text, `"/dev/`) || null != plan.None && cellOf(s.Args[0]) == null):
+			case s.Call == plan.OpenTree && (strings.Contains(text, `"/dev/`) || null != plan.None &&
+				cellOf(s.Args[0]) == null):
 				cloned[s.Out] = true
 			case s.Call == plan.MountSetattr && strings.Contains(text, "attr_set=MOUNT_ATTR_RDONLY"):
 				delete(cloned, cellOf(s.Args[0]))
 			case s.Call == plan.MoveMount && cloned[cellOf(s.Args[0])]:
 				t.Errorf("step %d (%s): the container could change the inode: %s", i, s.Name, text)
-			}
-		}
-	})
-}
-
-// TestUmaskComesBeforeTheFilter: a profile may make umask(2) return success without effect.
-func TestUmaskComesBeforeTheFilter(t *testing.T) {
-	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
-		filtered, umask := false, ""
-		for i := range p.Steps {
-			switch s := &p.Steps[i]; s.Call {
-			case plan.Seccomp:
-				filtered = true
-			case plan.Umask:
-				if umask = s.Source; filtered && umask == "process.user.umask" {
-					t.Errorf("step %d (%s) comes after the filter", i, s.Name)
-				}
 			}
 		}
 	})

@@ -141,7 +141,9 @@ func Seccomp(s *specs.Spec) (*seccomp.Program, error) {
 	}
 	for _, name := range p.Skipped {
 		if !seccomp.KnownCall(name) {
-			return nil, &spec.Error{Path: "linux.seccomp.syscalls", Want: fmt.Sprintf("must name system calls only: the annotation %s is set, and %q is not one", spec.AnnotationFailUnknownCall, name)}
+			return nil, &spec.Error{Path: "linux.seccomp.syscalls",
+				Want: fmt.Sprintf("must name system calls only: the annotation %s is set, and %q is not one",
+					spec.AnnotationFailUnknownCall, name)}
 		}
 	}
 	return p, nil

@@ -3,12 +3,13 @@ package compile
 import (
 	"os"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // ExecInputs contain everything that the plan of a process of `exec` depends on.

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/plan"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
 )
 
 // TestExecTrustsNothingInside: a process started by exec becomes non-dumpable before it joins. From

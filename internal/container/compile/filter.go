@@ -1,10 +1,11 @@
 package compile
 
 import (
-	"github.com/minirun/minirun/internal/process"
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // FilterLast decides whether the seccomp filter is loaded last by a process that is cloned
@@ -23,10 +24,13 @@ func FilterLast(p, first *specs.Process, in *process.Input, clonedLast bool) (bo
 	const hint = "could take over one that enters before the filter is loaded\n" +
 		"hint: set process.noNewPrivileges to true (exec --no-new-privs), or allow these system calls"
 	if first == nil {
-		return false, &spec.Error{Path: "linux.seccomp", Want: allow + "the PID namespace is given by path: the processes in it may have CAP_SYS_PTRACE, and " + hint}
+		return false, &spec.Error{Path: "linux.seccomp", Want: allow +
+			"the PID namespace is given by path: the processes in it may have CAP_SYS_PTRACE, and " + hint}
 	}
-	if (process.CapabilitySets(p.Capabilities).Bounding|process.CapabilitySets(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
-		return false, &spec.Error{Path: "linux.seccomp", Want: allow + "the container has CAP_SYS_PTRACE: its processes " + hint}
+	bounding := process.CapabilitySets(p.Capabilities).Bounding | process.CapabilitySets(first.Capabilities).Bounding
+	if bounding&(1<<unix.CAP_SYS_PTRACE) != 0 {
+		return false, &spec.Error{Path: "linux.seccomp", Want: allow +
+			"the container has CAP_SYS_PTRACE: its processes " + hint}
 	}
 	return true, nil
 }

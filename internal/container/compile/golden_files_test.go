@@ -39,7 +39,8 @@ func TestGolden(t *testing.T) {
 				fmt.Print(got)
 			}
 			if line, g, w := firstDifference(got, readGolden(t, name+".plan")); line > 0 {
-				t.Errorf("the plan differs from %s in line %d. -print prints it, -update stores it.\n got: %s\nwant: %s",
+				t.Errorf("the plan differs from %s in line %d. -print prints it, -update stores it.\n"+
+					" got: %s\nwant: %s",
 					goldenFile(name+".plan"), line, g, w)
 			}
 		})
@@ -164,7 +165,8 @@ func TestGoldenFiles(t *testing.T) {
 			t.Errorf("testdata/golden/%s does not belong to a case of goldenCases or execCases", e.Name())
 		}
 	}
-	for name, s := range map[string]*specs.Spec{"default": spec.Default(false), "rootless": spec.DefaultRootless(1000, 1000, true)} {
+	for name, s := range map[string]*specs.Spec{"default": spec.Default(false),
+		"rootless": spec.DefaultRootless(1000, 1000, true)} {
 		want, err := spec.Marshal(s)
 		if err != nil {
 			t.Fatal(err)

@@ -36,13 +36,13 @@ var goldenCases = []struct {
 }{
 	{"default", cgroup1},       // written by `minirun spec`
 	{"rootless", rootlessOnV2}, // written by `minirun spec --rootless`
-	{"userns", nothing},        // a user namespace, created with privileges
-	{"joined", nothing},        // namespaces given by path, including the mount namespace
-	{"joinedpid", nothing},     // a PID and a user namespace given by path
+	{"userns", noChange},       // a user namespace, created with privileges
+	{"joined", noChange},       // namespaces given by path, including the mount namespace
+	{"joinedpid", noChange},    // a PID and a user namespace given by path
 	{"joinedpid-last", func(in *Inputs) { in.Namespaces.CloneLast = true }},
-	{"netdevices", nothing}, // the host's network devices, and a sysctl of one of them
-	{"time", nothing},       // a time namespace with offsets
-	{"mounts", nothing},     // every kind of mount
+	{"netdevices", noChange}, // the host's network devices, and a sysctl of one of them
+	{"time", noChange},       // a time namespace with offsets
+	{"mounts", noChange},     // every kind of mount
 	{"layers", layers("/bundle/base", "/bundle/app")},
 	{"layers-kept", keptLayers}, // writes are kept; in a user namespace
 	{"layers-old", oldOverlay(layers("/bundle/base", "/bundle/app"))},
@@ -55,15 +55,15 @@ var goldenCases = []struct {
 		cgroup2(in)
 		in.Scope = true
 	}},
-	{"terminal", nothing},
-	{"devices", nothing},
-	{"devices-userns", nothing}, // created by the parent
-	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd that must be created
-	{"seccomp", nothing},        // without no_new_privs, therefore loaded early
-	{"seccomp-notify", nothing}, // with no_new_privs, therefore loaded late; and a listener
+	{"terminal", noChange},
+	{"devices", noChange},
+	{"devices-userns", noChange}, // created by the parent
+	{"paths", noChange},          // masked and read-only paths, read-only root, a cwd that must be created
+	{"seccomp", noChange},        // without no_new_privs, therefore loaded early
+	{"seccomp-notify", noChange}, // with no_new_privs, therefore loaded late; and a listener
 	{"shared", func(in *Inputs) { in.Rootfs.ParentMnt = "/" }},
 	{"nopivot", func(in *Inputs) { in.Rootfs.NoPivot, in.Rootfs.HostMounts = true, []string{"/proc", "/sys"} }},
-	{"hooks", nothing},
+	{"hooks", noChange},
 	{"user", func(in *Inputs) { // IDs, capabilities, limits, scheduling; pipes of another user
 		in.Process.PipeModes = [3]uint32{0o644, 0o622, 0}
 	}},
@@ -72,7 +72,7 @@ var goldenCases = []struct {
 		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2
 		in.Rootfs.NullStdio = [3]bool{true, false, false}
 	}},
-	{"hostmounts", nothing},                                  // no mount namespace
+	{"hostmounts", noChange},                                 // no mount namespace
 	{"onhost", func(in *Inputs) { in.Rootfs.OnHost = true }}, // no mount namespace, but mounts
 }
 
@@ -96,15 +96,17 @@ var execCases = []struct {
 		in.Process.AppArmor, in.Process.SELinux = true, true
 	}},
 	{"exec-seccomp", "seccomp-notify", func(*ExecInputs) {}},
-	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},                                  // the root is joined, and there is no mount namespace
-	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},       // the kernel requires the user namespace first
+	// the root is joined, and there is no mount namespace
+	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},
+	// the kernel requires the user namespace first
+	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},
 	{"exec-shared", "default", func(in *ExecInputs) { in.Namespaces &^= unix.CLONE_NEWPID }}, // no clone is needed
 }
 
 // execInputsOf returns the inputs of an execCase.
 func execInputsOf(t testing.TB, config string, change func(*ExecInputs)) ExecInputs {
 	t.Helper()
-	base := inputsOf(t, config, nothing)
+	base := inputsOf(t, config, noChange)
 	s, setup := base.Spec, namespaces.Decide(base.Spec)
 	s.Hooks = nil
 	in := ExecInputs{Spec: s, Process: base.Process, Pid: 4321, Namespaces: setup.New}
@@ -117,14 +119,15 @@ func execInputsOf(t testing.TB, config string, change func(*ExecInputs)) ExecInp
 	return in
 }
 
-func nothing(*Inputs) {}
+func noChange(*Inputs) {}
 
 func cgroup1(in *Inputs) {
 	const at = "/sys/fs/cgroup/"
 	in.Cgroups = []string{at + "memory/box/tasks", at + "cpu,cpuacct/box/tasks"}
 	in.Rootfs.Cgroup = []rootfs.Cgroup{
 		{Controller: "memory", Name: "memory", Dir: at + "memory/box"},
-		{Controller: "cpu,cpuacct", Name: "cpu,cpuacct", Dir: at + "cpu,cpuacct/box", Aliases: []string{"cpu", "cpuacct"}},
+		{Controller: "cpu,cpuacct", Name: "cpu,cpuacct", Dir: at + "cpu,cpuacct/box",
+			Aliases: []string{"cpu", "cpuacct"}},
 	}
 }
 
@@ -140,7 +143,8 @@ func rootlessOnV2(in *Inputs) {
 func layers(dirs ...string) func(*Inputs) {
 	return func(in *Inputs) {
 		for _, dir := range dirs {
-			in.Rootfs.Layers = append(in.Rootfs.Layers, rootfs.Layer{Path: dir, Source: `annotations["dev.minirun.layers"]`})
+			in.Rootfs.Layers = append(in.Rootfs.Layers,
+				rootfs.Layer{Path: dir, Source: `annotations["dev.minirun.layers"]`})
 		}
 		in.Rootfs.Upper, in.Rootfs.Work = "/run/minirun/box/upper", "/run/minirun/box/work"
 	}

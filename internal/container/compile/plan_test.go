@@ -25,7 +25,7 @@ type edge struct {
 	failed bool
 }
 
-func edges(p *plan.Plan, i int) []edge {
+func listEdges(p *plan.Plan, i int) []edge {
 	s := &p.Steps[i]
 	var out []edge
 	if s.Call != plan.Execve && s.Call != plan.ExitGroup {
@@ -43,16 +43,16 @@ func edges(p *plan.Plan, i int) []edge {
 // facts are what holds at a step: "cell X has a result", "Y is closed".
 type facts map[string]bool
 
-// known computes, for every step, the facts that hold before it on every path. The function step
+// propagateFacts computes, for every step, the facts that hold before it on every path. The function step
 // converts a copy of the facts before a step into those after it on one edge. A step that cannot be
 // reached has nil.
-func known(p *plan.Plan, step func(i int, e edge, f facts)) []facts {
+func propagateFacts(p *plan.Plan, step func(i int, e edge, f facts)) []facts {
 	before := make([]facts, len(p.Steps))
-	before[0] = prefilled(p)
+	before[0] = initialFacts(p)
 	for work := []int{0}; len(work) > 0; {
 		i := work[0]
 		work = work[1:]
-		for _, e := range edges(p, i) {
+		for _, e := range listEdges(p, i) {
 			after := maps.Clone(before[i])
 			step(i, e, after)
 			if before[e.to] == nil {
@@ -70,8 +70,8 @@ func known(p *plan.Plan, step func(i int, e edge, f facts)) []facts {
 	return before
 }
 
-// prefilled returns the cells that have a value before the first step.
-func prefilled(p *plan.Plan) facts {
+// initialFacts returns the cells that have a value before the first step.
+func initialFacts(p *plan.Plan) facts {
 	f := facts{}
 	for _, c := range p.Cells {
 		if binary.LittleEndian.Uint64(p.Data[c.Cell:]) != 0 {
@@ -139,7 +139,7 @@ func errnoKey(c plan.Cell) string { return "errno in " + cellKey(c) }
 // executed and succeeded, and its descriptor is still open.
 func TestCellsAreWritten(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
-		before := known(p, flow(p))
+		before := propagateFacts(p, flow(p))
 		for i := range p.Steps {
 			s := &p.Steps[i]
 			if before[i] == nil {
@@ -164,14 +164,15 @@ func TestCellsAreWritten(t *testing.T) {
 			}
 			for _, c := range uses {
 				if !before[i][key(c)] {
-					t.Errorf("step %d (%s) uses %s, which is not written, or closed, on some path to it", i, s.Name, name(p, c))
+					t.Errorf("step %d (%s) uses %s, which is not written, or closed, on some path to it", i, s.Name,
+						cellName(p, c))
 				}
 			}
 		}
 	})
 }
 
-func name(p *plan.Plan, c plan.Cell) string {
+func cellName(p *plan.Plan, c plan.Cell) string {
 	for _, n := range p.Cells {
 		if n.Cell == c {
 			return "$" + n.Name
@@ -210,7 +211,7 @@ func TestFlowFindsMistakes(t *testing.T) {
 		b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 		p := b.Plan()
 		use := len(p.Steps) - 2
-		if known(p, flow(p))[use][cellKey(fd)] {
+		if propagateFacts(p, flow(p))[use][cellKey(fd)] {
 			t.Errorf("%s: the descriptor is taken for open", what)
 		}
 	}
@@ -259,13 +260,15 @@ func TestDescriptorsAreClosed(t *testing.T) {
 				t.Errorf("step %d (%s) makes sockets without close-on-exec", i, s.Name)
 			}
 			// The socket to `start` replaces the parent's.
-			if sync := uint64(3 + in.Process.Preserve); s.Call == plan.Dup3 && s.Args[1].Value > 2 && s.Args[1].Value != sync {
+			if sync := uint64(3 + in.Process.Preserve); s.Call == plan.Dup3 && s.Args[1].Value > 2 &&
+				s.Args[1].Value != sync {
 				t.Errorf("step %d (%s) makes descriptor %d", i, s.Name, s.Args[1].Value)
 			}
 		}
-		before := known(p, func(i int, _ edge, f facts) {
+		before := propagateFacts(p, func(i int, _ edge, f facts) {
 			s := &p.Steps[i]
-			if s.Call == plan.CloseRange && s.Args[0].Value <= uint64(3+in.Process.Preserve) && s.Args[2].Value == unix.CLOSE_RANGE_CLOEXEC {
+			if s.Call == plan.CloseRange && s.Args[0].Value <= uint64(3+in.Process.Preserve) &&
+				s.Args[2].Value == unix.CLOSE_RANGE_CLOEXEC {
 				f["close_range"] = true
 			}
 		})
@@ -279,8 +282,8 @@ func TestDescriptorsAreClosed(t *testing.T) {
 		}
 		for _, path := range walks(p) {
 			for _, left := range leftOpen(p, path) {
-				if short := strings.TrimRight(name(p, left), "0123456789"); !slices.Contains(keep, short) {
-					t.Errorf("%s is still open at execve", name(p, left))
+				if short := strings.TrimRight(cellName(p, left), "0123456789"); !slices.Contains(keep, short) {
+					t.Errorf("%s is still open at execve", cellName(p, left))
 				}
 			}
 		}
@@ -291,9 +294,11 @@ func TestDescriptorsAreClosed(t *testing.T) {
 // that takes it wherever the plan allows it.
 func walks(p *plan.Plan) [][]edge {
 	var out [][]edge
-	for _, errno := range []unix.Errno{0, unix.ENOENT, unix.ENOTDIR, unix.EEXIST, unix.EPERM, unix.EINVAL, unix.EACCES, unix.ENOSYS} {
+	for _, errno := range []unix.Errno{0, unix.ENOENT, unix.ENOTDIR, unix.EEXIST, unix.EPERM, unix.EINVAL, unix.EACCES,
+		unix.ENOSYS} {
 		var path []edge
-		for i := 0; p.Steps[i].Call != plan.Execve && p.Steps[i].Call != plan.ExitGroup && len(path) < 10*len(p.Steps); {
+		for i := 0; p.Steps[i].Call != plan.Execve && p.Steps[i].Call != plan.ExitGroup &&
+			len(path) < 10*len(p.Steps); {
 			s := &p.Steps[i]
 			e := edge{to: s.Next}
 			if s.Call == plan.Clone && !inHook(s) {

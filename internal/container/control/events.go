@@ -6,12 +6,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/stats"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
@@ -97,7 +96,8 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 	return watchEvents(r, pidfd, watch, interval, emit)
 }
 
-func watchEvents(r *record.Record, pidfd *os.File, watch *stats.OOMWatch, interval time.Duration, emit func(*Event) error) error {
+func watchEvents(r *record.Record, pidfd *os.File, watch *stats.OOMWatch, interval time.Duration,
+	emit func(*Event) error) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(watch.FD), Events: unix.POLLIN}}
 	next := time.Now().Add(interval)
 	for {

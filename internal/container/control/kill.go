@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/debuglog"
 )
 

@@ -5,9 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // BundleLayers returns the directories of a bundle's root file system, lowest first: only

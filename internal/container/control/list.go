@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // A ListEntry is a container as shown by `list`: the fields of its state, in the order of

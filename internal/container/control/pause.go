@@ -9,12 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // freezeDeadline limits how long the processes of a container may take to stop, or to
@@ -45,7 +44,8 @@ func Pause(root, id string) error {
 	defer cancel()
 	err = cgroup.Freeze(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, describeRunning(cgroup))
+		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline,
+			describeRunning(cgroup))
 	}
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -106,7 +106,8 @@ func frozenAbove(paths map[string]string, err error) string {
 		return ""
 	}
 	if dir := paths["freezer"]; dir != "" {
-		if text, err := os.ReadFile(dir + "/freezer.parent_freezing"); err == nil && strings.TrimSpace(string(text)) == "1" {
+		if text, err := os.ReadFile(dir + "/freezer.parent_freezing"); err == nil &&
+			strings.TrimSpace(string(text)) == "1" {
 			return ": a cgroup above " + dir + " is frozen"
 		}
 	}

@@ -3,9 +3,9 @@ package control
 import (
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // A Report is the state of a container (runtime.md, "State"), with runc's additional

@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 

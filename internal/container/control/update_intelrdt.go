@@ -3,10 +3,10 @@ package control
 import (
 	"errors"
 
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // RdtSchemas are the values of `update` for a container's resctrl group; "" leaves one
@@ -34,7 +34,8 @@ func UpdateRdt(h *record.Locked, s RdtSchemas, find func() (string, error)) (und
 	if err != nil {
 		return nil, err
 	}
-	p, err := resctrl.NewPlan(root, h.ID, &specs.LinuxIntelRdt{L3CacheSchema: s.L3Cache, MemBwSchema: s.MemoryBandwidth})
+	p, err := resctrl.NewPlan(root, h.ID, &specs.LinuxIntelRdt{L3CacheSchema: s.L3Cache,
+		MemBwSchema: s.MemoryBandwidth})
 	if err != nil {
 		return nil, err
 	}

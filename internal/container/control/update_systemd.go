@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/minirun/minirun/internal/container/record"
-	"github.com/minirun/minirun/internal/container/wait"
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cgroups/resources"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/systemd"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // updateUnit passes changed limits to systemd. It rounds some, so they are written
@@ -37,7 +37,8 @@ func updateUnit(r *record.Record, machine *host.Host, cgroup *group.Group, chang
 // restoreUnit undoes an update that systemd refused or did not answer, in the unit if
 // it answers, and in the cgroup's files.
 func restoreUnit(r *record.Record, cgroup *group.Group, old []resources.Value) error {
-	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: wait.SystemdLimit})
+	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old,
+		Limit: wait.SystemdLimit})
 	if err != nil {
 		err = fmt.Errorf("restore the old limits of %s: %w", r.Unit.Name, err)
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestCopyUpStops: a signal stops the copy of a large directory or of a large file.
-func TestCopyUpStops(t *testing.T) {
+// TestSignalStopsCopy: a signal stops the copy of a large directory or of a large file.
+func TestSignalStopsCopy(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(from, "large"), nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -18,13 +18,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
@@ -114,7 +113,8 @@ func cgroupsMode(mode string) (arg string, err error) {
 func writeDescriptors(r *record.Record, dir string) error {
 	var links [3]string
 	for fd := range links {
-		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd)) // a closed one is not an error
+		// a closed one is not an error
+		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd))
 	}
 	data, err := json.Marshal(links)
 	if err != nil {
@@ -141,7 +141,8 @@ func (r *Restoration) inheritPipes(first int) (args []string, files []*os.File, 
 	defer given.Close()
 	for fd := range min(len(links), len(given.FDs)) {
 		link := links[fd]
-		if given.FDs[fd] == bootstrap.Closed || !strings.HasPrefix(link, "pipe:[") && !strings.HasPrefix(link, "socket:[") {
+		if given.FDs[fd] == bootstrap.Closed || !strings.HasPrefix(link, "pipe:[") &&
+			!strings.HasPrefix(link, "socket:[") {
 			continue
 		}
 		f, err := terminal.Duplicate(given.FDs[fd], link)
@@ -179,7 +180,8 @@ func runCommand(cmd *exec.Cmd, logFile string) error {
 		return nil
 	}
 	log, _ := os.ReadFile(logFile) // may not exist
-	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, findErrors(string(output)+"\n"+string(log)), logFile)
+	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, findErrors(string(output)+"\n"+string(log)),
+		logFile)
 }
 
 // Dump runs criu for checkpoint.

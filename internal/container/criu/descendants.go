@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/wait"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 )
 
 // EndDescendants kills and reaps what criu(8) created for this process before it

@@ -8,8 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/record"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // DumpOptions are the flags of `checkpoint` that are passed to criu(8).
@@ -86,7 +87,8 @@ func dumpArgs(r *record.Record, o *DumpOptions, config *specs.Spec) ([]string, e
 	if o.PreDump {
 		verb = "pre-dump"
 	}
-	args := []string{verb, "--tree", strconv.Itoa(r.Pid), "--images-dir", o.ImagePath, "--root", r.Rootfs, "--log-file", dumpLog, "-v4"}
+	args := []string{verb, "--tree", strconv.Itoa(r.Pid), "--images-dir", o.ImagePath, "--root", r.Rootfs, "--log-file",
+		dumpLog, "-v4"}
 	for _, f := range [...]struct {
 		on   bool
 		args []string
@@ -113,7 +115,8 @@ func dumpArgs(r *record.Record, o *DumpOptions, config *specs.Spec) ([]string, e
 		}
 	}
 	if o.ParentPath != "" && filepath.IsAbs(o.ParentPath) {
-		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, because criu stores it in the images", o.ParentPath)
+		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, because criu stores it in the "+
+			"images", o.ParentPath)
 	}
 	mode, err := cgroupsMode(o.ManageCgroups)
 	if err != nil {
@@ -125,7 +128,8 @@ func dumpArgs(r *record.Record, o *DumpOptions, config *specs.Spec) ([]string, e
 		if colon <= 0 || colon == len(o.PageServer)-1 {
 			return nil, fmt.Errorf("--page-server %q: must be ADDRESS:PORT", o.PageServer)
 		}
-		args = append(args, "--page-server", "--address", strings.Trim(o.PageServer[:colon], "[]"), "--port", o.PageServer[colon+1:])
+		args = append(args, "--page-server", "--address", strings.Trim(o.PageServer[:colon], "[]"), "--port",
+			o.PageServer[colon+1:])
 	}
 	empty, err := emptyNamespaces(o.EmptyNS, config)
 	if err != nil {

@@ -10,10 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/record"
-
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -21,7 +17,9 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/container/notify"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -83,7 +81,8 @@ type mountSource struct {
 }
 
 func sourceOfMount(m *mountinfo.Info) mountSource {
-	return mountSource{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")} // by a name that may now be another file's
+	// by a name that may now be another file's
+	return mountSource{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")}
 }
 
 // findSource returns what a bind mount of the place shows; false if that is unknown, for
@@ -115,7 +114,8 @@ func (p *hostPlace) findSource(host []*mountinfo.Info) (mountSource, bool) {
 // (pure). A mount that shows the place's source is preferred to one that is at the
 // destination: if a container renames directories, another mount with other flags must
 // not be mistaken for it. shows is hostPlace.shows.
-func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlace) (mountSource, bool)) map[string]string {
+func mountPoints(all []hostPlace, inside []*mountinfo.Info,
+	shows func(*hostPlace) (mountSource, bool)) map[string]string {
 	names, used, found := map[string]string{}, map[int]bool{}, make([]bool, len(all))
 	assign := func(suits func(i int, m *mountinfo.Info) bool) {
 		for i := range all {

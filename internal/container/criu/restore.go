@@ -11,11 +11,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 const restoreLog = "restore.log"

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/rootfs"
-	"golang.org/x/sys/unix"
 )
 
 // withRootMounted calls do on a thread that has its own mount namespace, in which the

@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/record"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/container/record"
 )
 
 // This file restores the terminal of a container. Its master is outside, where criu
@@ -34,7 +33,8 @@ func excludeTerminal(r *record.Record, images string) ([]string, error) {
 		if err := unix.Stat("/proc/"+strconv.Itoa(r.Pid)+"/fd/"+strconv.Itoa(fd), &st); err != nil {
 			continue // a closed one is not an error
 		}
-		if major := unix.Major(st.Rdev); st.Mode&unix.S_IFMT != unix.S_IFCHR || major < firstPtyMajor || major > lastPtyMajor {
+		if major := unix.Major(st.Rdev); st.Mode&unix.S_IFMT != unix.S_IFCHR || major < firstPtyMajor ||
+			major > lastPtyMajor {
 			continue
 		}
 		name := fmt.Sprintf("tty[%x:%x]", st.Rdev, st.Dev)
@@ -55,8 +55,10 @@ func (r *Restoration) inheritTerminal(fd int) (args []string, files []*os.File, 
 	}
 	data, err := os.ReadFile(filepath.Join(r.Options.ImagePath, terminalFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("config.json: process.terminal: the container of the images in %s had no terminal, or another runtime wrote them",
-			r.Options.ImagePath)
+		return nil, nil,
+			fmt.Errorf("config.json: process.terminal: the container of the images in %s had no terminal, or another "+
+				"runtime wrote them",
+				r.Options.ImagePath)
 	}
 	var name string
 	if err == nil {

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/plan"
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
 )
 
 // ExplainStep explains why a step of a plan failed, with a hint where there is one. The
@@ -27,7 +28,8 @@ func ExplainStep(config *specs.Spec, s *plan.Step, errno unix.Errno) string {
 	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
 	case errno == unix.EPERM && changesLockedFlags(config, s):
-		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\n" +
+		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a " +
+			"user namespace\n" +
 			"hint: omit the option, or mount the source with other flags on the host: docs/mounts.md"
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
 		return explainOwnRoot(s.Call)

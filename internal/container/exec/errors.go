@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
-	"golang.org/x/sys/unix"
 )
 
 // killUnfinished kills a process that has not reached its program. If the container exited
@@ -60,7 +61,8 @@ func (e *execution) explainStep(failed *bootstrap.ErrFailed) error {
 	if child.IsExec(s) {
 		return e.ProgramError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %w%s", e.describeSource(s.Source), e.Plan.Brief(s), failed.Errno, diagnose.ExplainStep(e.Spec, s, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.describeSource(s.Source), e.Plan.Brief(s), failed.Errno,
+		diagnose.ExplainStep(e.Spec, s, failed.Errno))
 }
 
 // describeSource names the source of a setting: a path in --process, the command line or

@@ -13,16 +13,14 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/child"
-
-	"github.com/minirun/minirun/internal/container/record"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/signals"
@@ -101,11 +99,15 @@ func Run(o Options) (status int, err error) {
 // openContainer takes the container's lock and opens its first process.
 func openContainer(o *Options, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
-	e.Process = child.Process{Description: "the new process", Explain: e.explainStep, Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
-		PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
-		Attended: !o.Detach, Warn: o.Warn,
-	}}
-	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock, error) { return record.LockOrInterrupt(&e.Signals, dir, unix.LOCK_SH) })
+	e.Process = child.Process{Description: "the new process", Explain: e.explainStep,
+		Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
+			PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+			Attended: !o.Detach, Warn: o.Warn,
+		}}
+	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock,
+		error) {
+		return record.LockOrInterrupt(&e.Signals, dir, unix.LOCK_SH)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -6,14 +6,12 @@ import (
 	"io/fs"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/hostfacts"
-
-	"github.com/minirun/minirun/internal/container/compile"
-	"github.com/minirun/minirun/internal/container/terminal"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/compile"
+	"github.com/minirun/minirun/internal/container/hostfacts"
+	"github.com/minirun/minirun/internal/container/terminal"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
@@ -37,7 +35,8 @@ func (e *execution) gatherInputs(o *Options) (compile.ExecInputs, error) {
 	}
 	if p.Terminal && !o.Detach {
 		if e.Settings.Terminal, err = terminal.FindCallers(); err != nil {
-			return compile.ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
+			return compile.ExecInputs{},
+				fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
 		}
 	}
 	first := s.Process
@@ -93,7 +92,8 @@ var namespaceKinds = [...]struct {
 	flag uintptr
 }{
 	{"user", unix.CLONE_NEWUSER}, {"mnt", unix.CLONE_NEWNS}, {"uts", unix.CLONE_NEWUTS}, {"ipc", unix.CLONE_NEWIPC},
-	{"pid", unix.CLONE_NEWPID}, {"cgroup", unix.CLONE_NEWCGROUP}, {"net", unix.CLONE_NEWNET}, {"time", unix.CLONE_NEWTIME},
+	{"pid", unix.CLONE_NEWPID}, {"cgroup", unix.CLONE_NEWCGROUP}, {"net", unix.CLONE_NEWNET},
+	{"time", unix.CLONE_NEWTIME},
 }
 
 // foreignNamespaces returns the namespaces of a process that this one is not in. Shared ones
@@ -109,7 +109,8 @@ func foreignNamespaces(pid int) (uintptr, error) {
 		}
 		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + k.name
 		if err := unix.Stat(path, &its); err != nil {
-			return 0, fmt.Errorf("examine the container's namespaces: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
+			return 0, fmt.Errorf("examine the container's namespaces: %w",
+				&fs.PathError{Op: "stat", Path: path, Err: err})
 		}
 		if own.Ino != its.Ino || own.Dev != its.Dev {
 			flags |= k.flag

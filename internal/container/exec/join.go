@@ -8,7 +8,6 @@ import (
 
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/compile"
-
 	"github.com/minirun/minirun/internal/systemd"
 )
 
@@ -17,7 +16,8 @@ import (
 func (e *execution) attachToUnit() error {
 	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
 	err := e.Signals.Run(func(ctx context.Context) error {
-		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid, Below: below})
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.Proc.Pid,
+			Below: below})
 		return err
 	})
 	if err != nil {

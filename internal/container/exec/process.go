@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/child"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/container/child"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -28,7 +27,8 @@ func (o *Options) checkArguments() error {
 	case o.ProcessFile == "" && len(o.Args) == 0:
 		return errors.New("exec: which program? process args cannot be empty")
 	case o.ProcessFile != "" && len(o.Args) > 0:
-		return fmt.Errorf("exec: --process %s specifies the command: the arguments %q must not be given too", o.ProcessFile, o.Args)
+		return fmt.Errorf("exec: --process %s specifies the command: the arguments %q must not be given too",
+			o.ProcessFile, o.Args)
 	case o.PreserveFDs < 0 || o.PreserveFDs > child.MaxPreserveFDs:
 		return fmt.Errorf("exec: --preserve-fds %d: must be from 0 to %d", o.PreserveFDs, child.MaxPreserveFDs)
 	}
@@ -39,7 +39,8 @@ func (o *Options) checkArguments() error {
 		name  string
 		given bool
 	}{
-		{"cwd", o.Cwd != ""}, {"env", len(o.Env) > 0}, {"user", o.User != ""}, {"additional-gids", len(o.Gids) > 0}, {"cap", len(o.Caps) > 0},
+		{"cwd", o.Cwd != ""}, {"env", len(o.Env) > 0}, {"user", o.User != ""}, {"additional-gids", len(o.Gids) > 0},
+		{"cap", len(o.Caps) > 0},
 		{"no-new-privs", o.NoNewPrivileges != nil}, {"process-label", o.Label != ""}, {"apparmor", o.AppArmor != ""},
 	} {
 		if f.given {
@@ -54,9 +55,11 @@ func (o *Options) checkArguments() error {
 func (o *Options) checkTerminal(terminal bool) error {
 	switch {
 	case terminal && o.Detach && o.ConsoleSocket == "":
-		return errors.New("exec: cannot allocate tty if minirun will detach without setting console socket: give --console-socket")
+		return errors.New("exec: cannot allocate tty if minirun will detach without setting console socket: give " +
+			"--console-socket")
 	case o.ConsoleSocket != "" && !(terminal && o.Detach):
-		return errors.New("exec: cannot use console socket if minirun will not detach or allocate tty: it needs --detach and --tty")
+		return errors.New("exec: cannot use console socket if minirun will not detach or allocate tty: it needs " +
+			"--detach and --tty")
 	}
 	return nil
 }

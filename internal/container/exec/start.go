@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/child"
@@ -15,7 +17,6 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
-	"golang.org/x/sys/unix"
 )
 
 // runToExec takes the process to its execve.
@@ -58,7 +59,8 @@ func (e *execution) startProcess(attr bootstrap.Attr, in compile.ExecInputs) err
 	if a := in.Spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
 		restore, err := bindToCPUs(a.Initial)
 		if err != nil {
-			return fmt.Errorf("%s: run on CPUs %s: %w", e.describeSource("process.execCPUAffinity.initial"), a.Initial, err)
+			return fmt.Errorf("%s: run on CPUs %s: %w", e.describeSource("process.execCPUAffinity.initial"), a.Initial,
+				err)
 		}
 		defer restore()
 	}

@@ -39,7 +39,8 @@ func Features(version, commit string) *features.Features {
 		Linux: &features.Linux{
 			Namespaces:   spec.NamespaceNames(),
 			Capabilities: spec.CapabilityNames(),
-			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: is(hasSystemd), SystemdUser: is(hasSystemd), Rdma: &yes},
+			Cgroup: &features.Cgroup{V1: &yes, V2: &yes, Systemd: is(hasSystemd), SystemdUser: is(hasSystemd),
+				Rdma: &yes},
 			Seccomp: &features.Seccomp{
 				Enabled: &yes, Actions: seccomp.Actions(), Operators: seccomp.Operators(), Archs: seccomp.Archs(),
 				KnownFlags: seccomp.Flags(), SupportedFlags: supportedFlags(),

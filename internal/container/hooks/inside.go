@@ -144,7 +144,8 @@ func (in *Inside) Failure(hooks *specs.Hooks, m bootstrap.Message, sender string
 	default:
 		err = fmt.Errorf("exit status %d", status.ExitStatus())
 	}
-	return fmt.Errorf("config.json: %s: run %s: %w", h.Source(), h.Path, withOutput(err, readEnd(findFile(in.outputs, h.Source()))))
+	return fmt.Errorf("config.json: %s: run %s: %w", h.Source(), h.Path,
+		withOutput(err, readEnd(findFile(in.outputs, h.Source()))))
 }
 
 // findByNumber returns the hook that the process knows by a number; nil if there is none.

@@ -3,13 +3,14 @@ package hostfacts
 import (
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // CgroupMounts lists the content of a mount of type cgroup, if there is one.

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // isLinuxBefore reports whether the kernel is older than a version.

@@ -5,10 +5,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/overlay"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
-	"golang.org/x/sys/unix"
 )
 
 // findLayers finds the layers: those of the annotation, then of --layer, then
@@ -35,7 +36,8 @@ func (q *Query) findLayers(in *rootfs.Input) error {
 		in.Layers = append(in.Layers, rootfs.Layer{Path: in.Root, Source: "--ephemeral"})
 	}
 	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && len(in.Layers) == 0 {
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "needs layers: " + spec.AnnotationLayers + ", --layer or --ephemeral", Got: fmt.Sprintf("%q", upper)}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "needs layers: " +
+			spec.AnnotationLayers + ", --layer or --ephemeral", Got: fmt.Sprintf("%q", upper)}
 	}
 	if len(in.Layers) == 0 {
 		return nil
@@ -48,7 +50,10 @@ func (q *Query) findLayers(in *rootfs.Input) error {
 		return err
 	}
 	if _, options := rootfs.OverlayOptions(*in); len(options) > rootfs.MaxOverlayOptions {
-		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have paths that fit into a page on Linux before 6.8, at most %d bytes: use shorter paths below one directory, or fewer layers", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
+		return &spec.Error{Path: in.Layers[0].Source,
+			Want: fmt.Sprintf("must have paths that fit into a page on Linux before 6.8, at most %d bytes: use "+
+				"shorter paths below one directory, or fewer layers",
+				rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
 	}
 	return nil
 }
@@ -69,7 +74,8 @@ func checkLayerCount(layers []rootfs.Layer) error {
 	if len(layers) <= most {
 		return nil
 	}
-	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be given: overlayfs takes %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
+	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be given: overlayfs takes %d layers%s",
+		most, where), Got: fmt.Sprintf("%d layers", len(layers))}
 }
 
 func addLayer(in *rootfs.Input, base, dir, source string) error {

@@ -5,13 +5,14 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/container/compile"
 	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // Process looks up what the process depends on.

@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/terminal"
-	"github.com/minirun/minirun/internal/rootfs"
-	"github.com/minirun/minirun/internal/spec"
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/terminal"
+	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // RootFS looks up what the root file system depends on.
@@ -62,16 +63,19 @@ func FindRoot(s *specs.Spec, bundle string) (string, error) {
 	}
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory", Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory",
+			Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
 	}
 	info, err := os.Stat(real)
 	switch {
 	case err != nil:
-		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory", Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory",
+			Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
 	case !info.IsDir():
 		return "", &spec.Error{Path: "root.path", Want: "must be a directory", Got: fmt.Sprintf("%q", s.Root.Path)}
 	case real == "/":
-		return "", &spec.Error{Path: "root.path", Want: "must not be the host's root", Got: fmt.Sprintf("%q", s.Root.Path)}
+		return "", &spec.Error{Path: "root.path", Want: "must not be the host's root",
+			Got: fmt.Sprintf("%q", s.Root.Path)}
 	}
 	return real, nil
 }

@@ -35,7 +35,9 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 		}
 		if copied != "" {
 			if filepath.Join("/", m.Destination) == "/dev" {
-				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i), Want: "must not be /dev, where devices are created, if copy-symlink copies a symbolic link", Got: fmt.Sprintf("%q", m.Destination)}
+				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i),
+					Want: "must not be /dev, where devices are created, if copy-symlink copies a symbolic link",
+					Got:  fmt.Sprintf("%q", m.Destination)}
 			}
 			if in.Links == nil {
 				in.Links = map[int]string{}
@@ -78,5 +80,6 @@ func CopiedLink(bundle string, m *specs.Mount) (string, error) {
 }
 
 func sourceError(i int, m *specs.Mount, err error) error {
-	return &spec.Error{Path: fmt.Sprintf("mounts[%d].source", i), Want: "must exist on the host", Got: fmt.Sprintf("%q", m.Source), Err: err}
+	return &spec.Error{Path: fmt.Sprintf("mounts[%d].source", i), Want: "must exist on the host",
+		Got: fmt.Sprintf("%q", m.Source), Err: err}
 }

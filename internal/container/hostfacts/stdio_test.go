@@ -6,9 +6,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestHostUser checks the host's UID of process.user, with and without a user namespace.
-func TestHostUser(t *testing.T) {
-	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}, {ContainerID: 1, HostID: 100000, Size: 65535}}
+// TestHostUserMapsUID checks the host's UID of process.user, with and without a user namespace.
+func TestHostUserMapsUID(t *testing.T) {
+	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1},
+		{ContainerID: 1, HostID: 100000, Size: 65535}}
 	for _, c := range []struct {
 		uid    uint32
 		userNS bool
@@ -22,7 +23,8 @@ func TestHostUser(t *testing.T) {
 		{65536, true, maps, -1},
 		{0, true, nil, -1}, // joins a user namespace
 	} {
-		s := &specs.Spec{Process: &specs.Process{User: specs.User{UID: c.uid}}, Linux: &specs.Linux{UIDMappings: c.maps}}
+		s := &specs.Spec{Process: &specs.Process{User: specs.User{UID: c.uid}},
+			Linux: &specs.Linux{UIDMappings: c.maps}}
 		if got := HostUser(s, c.userNS); got != c.want {
 			t.Errorf("uid %d, user namespace %v: %d, want %d", c.uid, c.userNS, got, c.want)
 		}

@@ -5,8 +5,9 @@ package observer
 import (
 	"time"
 
-	"github.com/minirun/minirun/internal/plan"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/plan"
 )
 
 // An Observer observes the start of a container while it happens. `run --explain`, `step`

@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/container/diagnose"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/plan"
 )

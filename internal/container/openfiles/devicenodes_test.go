@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// TestDeviceNodesFailure: only the error of the node that cannot be created is returned, and no
+// TestFailedDeviceNodesLeaveNothingOpen: only the error of the node that cannot be created is returned, and no
 // other node stays open.
-func TestDeviceNodesFailure(t *testing.T) {
+func TestFailedDeviceNodesLeaveNothingOpen(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it makes device nodes")
 	}
@@ -28,12 +28,14 @@ func TestDeviceNodesFailure(t *testing.T) {
 	null := plan.Node{Mode: unix.S_IFCHR | 0o666, Number: unix.Mkdev(1, 3)}
 	files := []plan.File{
 		{Open: plan.Device, Source: "linux.devices[0]", Name: "the device /dev/one", Node: null},
-		{Open: plan.Device, Source: "linux.devices[1]", Name: "the device /dev/two", Node: plan.Node{Mode: unix.S_IFDIR}},
+		{Open: plan.Device, Source: "linux.devices[1]", Name: "the device /dev/two",
+			Node: plan.Node{Mode: unix.S_IFDIR}},
 	}
 	before := open()
 	for range 10 { // the nodes are created in any order
 		nodes, err := DeviceNodes(files, t.TempDir())
-		if nodes != nil || !errors.Is(err, unix.EPERM) || !strings.HasPrefix(err.Error(), "config.json: linux.devices[1]: make the device /dev/two: mknod: ") {
+		if nodes != nil || !errors.Is(err, unix.EPERM) ||
+			!strings.HasPrefix(err.Error(), "config.json: linux.devices[1]: make the device /dev/two: mknod: ") {
 			t.Fatalf("%v, %v", nodes, err)
 		}
 		if strings.Contains(err.Error(), "invalid") {

@@ -8,8 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/cgroups/host"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups/host"
 )
 
 // OpenCgroup2 opens the v2 cgroup that a process is in.

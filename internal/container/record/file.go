@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/spec"
-	"golang.org/x/sys/unix"
 )
 
 const RecordFile = "state.json"

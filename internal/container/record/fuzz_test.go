@@ -18,10 +18,14 @@ func FuzzRecord(f *testing.F) {
 	seconds := 3
 	for _, r := range []Record{
 		{},
-		{Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n", Rootfs: "/r", Created: time.Unix(1e9, 6).UTC(), Namespaces: 0x7e020000},
-		{ID: "b", Cgroups: map[string]string{"": "/u", "cpu": "/c"}, Socket: 5, LastSteps: []LastStep{{1, "x", true}}, Layers: []string{"/l1", "/l2"}, Upper: "/u", Work: "/w"},
-		{ID: "c", Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h", Args: []string{"h"}, Timeout: &seconds}}}, Listener: &Listener{"/l", "m"}, Annotations: map[string]string{"k": "v"}},
-		{ID: "d", OnHost: &HostMount{Below: 1 << 40, ID: 3}, Unit: &systemd.Unit{Name: "x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0", NoKeyring: true},
+		{Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n", Rootfs: "/r",
+			Created: time.Unix(1e9, 6).UTC(), Namespaces: 0x7e020000},
+		{ID: "b", Cgroups: map[string]string{"": "/u", "cpu": "/c"}, Socket: 5, LastSteps: []LastStep{{1, "x", true}},
+			Layers: []string{"/l1", "/l2"}, Upper: "/u", Work: "/w"},
+		{ID: "c", Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h", Args: []string{"h"}, Timeout: &seconds}}},
+			Listener: &Listener{"/l", "m"}, Annotations: map[string]string{"k": "v"}},
+		{ID: "d", OnHost: &HostMount{Below: 1 << 40, ID: 3},
+			Unit: &systemd.Unit{Name: "x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0", NoKeyring: true},
 	} {
 		data, err := r.encode()
 		if err != nil {
@@ -51,7 +55,8 @@ func FuzzRecord(f *testing.F) {
 		if err != nil || string(again) != string(text) {
 			t.Errorf("%v\n%s\n%s", err, text, again)
 		}
-		if !slices.Equal(first.Layers, second.Layers) || first.Pid != second.Pid || first.StartTime != second.StartTime {
+		if !slices.Equal(first.Layers, second.Layers) || first.Pid != second.Pid ||
+			first.StartTime != second.StartTime {
 			t.Errorf("%+v\n%+v", first, second)
 		}
 	})

@@ -30,7 +30,9 @@ func MountID(path string) (id uint64, fd int, err error) {
 			return st.Mnt_id, fd, nil
 		}
 	}
-	return 0, -1, errors.Join(fmt.Errorf("statx %s: the kernel does not report a mount ID: Linux 5.8 or newer is needed", path), unix.Close(fd))
+	return 0, -1,
+		errors.Join(fmt.Errorf("statx %s: the kernel does not report a mount ID: Linux 5.8 or newer is needed", path),
+			unix.Close(fd))
 }
 
 // IntendHostMount records the mount that root.path is on now.
@@ -61,7 +63,8 @@ func (r *Record) RemoveHostMount() error {
 		return nil
 	}
 	if r.OnHost.ID != 0 && top != r.OnHost.ID {
-		return fmt.Errorf("unmount the root: %s has another mount on top of the container's: delete the container, or unmount what is there, and delete this one again", r.Rootfs)
+		return fmt.Errorf("unmount the root: %s has another mount on top of the container's: delete the container, "+
+			"or unmount what is there, and delete this one again", r.Rootfs)
 	}
 	// By descriptor: it is the mount that was checked.
 	if err := unix.Unmount(fmt.Sprintf("/proc/self/fd/%d", fd), unix.MNT_DETACH); err != nil {

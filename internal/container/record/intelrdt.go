@@ -5,8 +5,9 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/resctrl"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // RemoveRdt removes what was created only for the container.

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // FindLost warns about processes that delete cannot find, and so cannot kill.
@@ -34,7 +35,8 @@ func (r *Record) End(force bool) error {
 	switch status {
 	case specs.StateRunning, StatePaused:
 		if !force {
-			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
+			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force",
+				r.ID, status)
 		}
 	}
 	if err := r.KillMembers(); err != nil {

@@ -24,7 +24,8 @@ func largePod(n int) *specs.Spec {
 		cpu := fmt.Sprintf("/sys/devices/system/cpu/cpu%05d", i)
 		s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, cpu+"/thermal_throttle")
 		s.Linux.ReadonlyPaths = append(s.Linux.ReadonlyPaths, cpu+"/topology")
-		s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: fmt.Sprintf("/dev/d%05d", i), Type: "c", Major: 1, Minor: int64(i)})
+		s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: fmt.Sprintf("/dev/d%05d", i), Type: "c",
+			Major: 1, Minor: int64(i)})
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: fmt.Sprintf("/volumes/v%05d/data", i), Type: "bind",
 			Source: fmt.Sprintf("/srv/v%05d", i), Options: []string{"rbind", "ro", "rprivate"}})
 		s.Process.Env = append(s.Process.Env, fmt.Sprintf("VAR%05d=x", i))
@@ -88,10 +89,12 @@ func TestLargePodIsLinear(t *testing.T) {
 	for _, c := range []struct {
 		name            string
 		none, one, four int
-	}{{"data", none.data, one.data, four.data}, {"text", none.text, one.text, four.text}, {"allocated", none.allocated, one.allocated, four.allocated}} {
+	}{{"data", none.data, one.data, four.data}, {"text", none.text, one.text, four.text},
+		{"allocated", none.allocated, one.allocated, four.allocated}} {
 		// A slice that doubles its capacity when it is full may add half as much again.
 		if ratio := float64(c.four-c.none) / float64(c.one-c.none); ratio > 6 {
-			t.Errorf("%s: %d bytes for 500 of each, %d for 2000: %.1f times as much", c.name, c.one-c.none, c.four-c.none, ratio)
+			t.Errorf("%s: %d bytes for 500 of each, %d for 2000: %.1f times as much", c.name, c.one-c.none,
+				c.four-c.none, ratio)
 		}
 	}
 }

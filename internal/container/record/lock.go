@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/minirun/minirun/internal/flock"
-
 	"time"
 
-	"github.com/minirun/minirun/internal/container/wait"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/flock"
 )
 
 // Each container has one lock, flock(2) on its state directory: the kernel releases it

@@ -20,7 +20,8 @@ import (
 // which is an error, not an empty list.
 
 // errLostProcesses means that there may be processes that cannot be found.
-var errLostProcesses = errors.New("the container has neither a cgroup nor its own PID namespace, and its first process exited: " +
+var errLostProcesses = errors.New("the container has neither a cgroup nor its own PID namespace, and its first " +
+	"process exited: " +
 	"its other processes, if there are any, cannot be found")
 
 // ownNamespaces returns those that were created for the container, as CLONE_NEW*.

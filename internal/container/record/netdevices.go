@@ -5,9 +5,10 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
-	"golang.org/x/sys/unix"
 )
 
 // StrandedDevices opens the way back for devices that a killed minirun has left in the

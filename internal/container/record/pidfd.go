@@ -29,5 +29,6 @@ func pidfdRefused(call string, err error) error {
 	if err == nil {
 		err = errors.New("a call that cannot succeed did")
 	}
-	return fmt.Errorf("%s: %w\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow pidfd_open, pidfd_send_signal and pidfd_getfd", call, err)
+	return fmt.Errorf("%s: %w\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow "+
+		"pidfd_open, pidfd_send_signal and pidfd_getfd", call, err)
 }

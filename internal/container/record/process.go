@@ -7,8 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/wait"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container/wait"
 )
 
 // ReadStartTime returns when a process was started, in clock ticks since boot.

@@ -8,10 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
-	"golang.org/x/sys/unix"
 )
 
 // killRounds limits how often processes are listed again because some have forked

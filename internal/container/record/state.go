@@ -20,19 +20,22 @@ import (
 // to undo everything about it. It is written before the first side effect (with Pid 0)
 // and again when the process exists.
 type Record struct {
-	Version     string            `json:"ociVersion"`
-	ID          string            `json:"id"`
-	Pid         int               `json:"pid"`
-	StartTime   uint64            `json:"startTime"` // of the pid, in clock ticks since boot (proc_pid_stat(5)): a reused pid has a different one
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     time.Time         `json:"created"`
-	Cgroups     map[string]string `json:"cgroups,omitempty"` // controller → directory
-	Socket      int               `json:"socket,omitempty"`  // once created: the descriptor of the process that `start` takes
-	LastSteps   []LastStep        `json:"lastSteps,omitempty"`
-	Layers      []string          `json:"layers,omitempty"` // lowest first
-	Upper       string            `json:"upper,omitempty"`  // where writes to them go
-	Work        string            `json:"work,omitempty"`   // overlay's work directory, if it is not below the state directory
+	Version string `json:"ociVersion"`
+	ID      string `json:"id"`
+	Pid     int    `json:"pid"`
+	// of the pid, in clock ticks since boot (proc_pid_stat(5)): a reused pid has a different one
+	StartTime uint64            `json:"startTime"`
+	Bundle    string            `json:"bundle"`
+	Rootfs    string            `json:"rootfs"`
+	Created   time.Time         `json:"created"`
+	Cgroups   map[string]string `json:"cgroups,omitempty"` // controller → directory
+	// once created: the descriptor of the process that `start` takes
+	Socket    int        `json:"socket,omitempty"`
+	LastSteps []LastStep `json:"lastSteps,omitempty"`
+	Layers    []string   `json:"layers,omitempty"` // lowest first
+	Upper     string     `json:"upper,omitempty"`  // where writes to them go
+	// overlay's work directory, if it is not below the state directory
+	Work        string            `json:"work,omitempty"`
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Listener    *Listener         `json:"listener,omitempty"`
 	Namespaces  uintptr           `json:"namespaces"`       // CLONE_NEW* that differ from minirun's: created or joined
@@ -64,8 +67,10 @@ type Listener struct {
 // that it encounters first, which costs two tenths of a millisecond in a process that
 // writes two records; so it only gets the parts that most containers do not have.
 func (r *Record) encode() ([]byte, error) {
-	out := fmt.Appendf(make([]byte, 0, 2<<10), `{"ociVersion":%s,"id":%s,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
-		quote(r.Version), quote(r.ID), r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
+	out := fmt.Appendf(make([]byte, 0, 2<<10),
+		`{"ociVersion":%s,"id":%s,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
+		quote(r.Version), quote(r.ID), r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs),
+		r.Created.Format(time.RFC3339Nano), r.Namespaces)
 	if r.NoKeyring {
 		out = append(out, `,"noKeyring":true`...)
 	}
@@ -102,7 +107,8 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" && r.IntelRdt == nil && len(r.Devices) == 0 {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil &&
+		r.Declared == "" && r.IntelRdt == nil && len(r.Devices) == 0 {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
@@ -117,7 +123,8 @@ func (r *Record) encode() ([]byte, error) {
 		IntelRdt         *resctrl.Group     `json:"intelRdt,omitempty"`
 		Devices          []netdevice.Device `json:"devices,omitempty"`
 		NetworkNamespace string             `json:"networkNamespace,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.HookOutputs, r.IntelRdt, r.Devices, r.NetworkNamespace})
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.HookOutputs, r.IntelRdt, r.Devices,
+		r.NetworkNamespace})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}

@@ -17,17 +17,26 @@ import (
 func TestRecordRoundTrip(t *testing.T) {
 	full := Record{
 		Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n\u00e9", Rootfs: "/r",
-		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
-		Socket: 5, HookOutputs: []int{7, 9}, NoKeyring: true, LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Layers: []string{"/l\"1", "/l2"}, Upper: "/u", Work: "/w", Listener: &Listener{"/l", "m"}, Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
-		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3}, Unit: &systemd.Unit{Name: "minirun-x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0", Joined: 0x40000000,
-		IntelRdt: &resctrl.Group{Root: "/sys/fs/resctrl", Control: "/sys/fs/resctrl/c", Monitor: "/sys/fs/resctrl/c/mon_groups/x", Private: true},
-		Devices:  []netdevice.Device{{Host: "eth0", Name: "c0", Index: 3, Hardware: "aGk=", Up: true, Master: 4, Addresses: []string{"aGk="}, Routes: []string{"aGk="}}}, NetworkNamespace: "/run/netns/x",
+		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
+		Socket:  5, HookOutputs: []int{7, 9}, NoKeyring: true,
+		LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Layers: []string{"/l\"1", "/l2"},
+		Upper: "/u", Work: "/w", Listener: &Listener{"/l", "m"},
+		Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
+		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3},
+		Unit: &systemd.Unit{Name: "minirun-x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0",
+		Joined: 0x40000000,
+		IntelRdt: &resctrl.Group{Root: "/sys/fs/resctrl", Control: "/sys/fs/resctrl/c",
+			Monitor: "/sys/fs/resctrl/c/mon_groups/x", Private: true},
+		Devices: []netdevice.Device{{Host: "eth0", Name: "c0", Index: 3, Hardware: "aGk=", Up: true, Master: 4,
+			Addresses: []string{"aGk="}, Routes: []string{"aGk="}}}, NetworkNamespace: "/run/netns/x",
 	}
 	plain := full
 	plain.Hooks, plain.Listener, plain.Annotations, plain.OnHost, plain.Declared = nil, nil, nil, nil, ""
 	plain.IntelRdt, plain.Devices, plain.NetworkNamespace = nil, nil, ""
 	empty := plain
-	empty.Hooks, empty.Annotations, empty.Cgroups, empty.Socket, empty.LastSteps, empty.Layers, empty.Upper, empty.Work = nil, map[string]string{}, nil, 0, nil, nil, "", ""
+	empty.Hooks, empty.Annotations, empty.Cgroups, empty.Socket, empty.LastSteps, empty.Layers, empty.Upper,
+		empty.Work = nil, map[string]string{}, nil, 0, nil, nil, "", ""
 	for name, want := range map[string]Record{"full": full, "plain": plain, "empty": empty, "zero": {}} {
 		data, err := want.encode()
 		if err != nil {

@@ -3,10 +3,11 @@ package record
 import (
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/debuglog"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Status returns the container's state in OCI's terms, or "paused" as in runc. The

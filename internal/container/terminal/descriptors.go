@@ -132,7 +132,8 @@ func openNull(guarded bool) (int, error) {
 			return -1, fmt.Errorf("open_tree %s: %w", os.DevNull, err)
 		}
 		defer func() { _ = unix.Close(tree) }()
-		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH,
+			&unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 			return -1, fmt.Errorf("mount_setattr %s: %w", os.DevNull, err)
 		}
 		path = "/proc/self/fd/" + strconv.Itoa(tree)

@@ -7,8 +7,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/minirun/minirun/internal/signals"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Signals are the signals that a command receives. Those of `run` and `exec` are for

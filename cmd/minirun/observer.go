@@ -12,9 +12,9 @@ import (
 	"github.com/minirun/minirun/internal/trace"
 )
 
-// watch sets up the observer of the container's start, according to --explain and
+// addObserver sets up the observer of the container's start, according to --explain and
 // --trace. The returned function must be called when the container has exited.
-func watch(ctx *cli.Context, o *container.Options) (done func() error, err error) {
+func addObserver(ctx *cli.Context, o *container.Options) (done func() error, err error) {
 	explain := ctx.Bool("explain") || ctx.IsSet("explain-level") || ctx.IsSet("explain-to")
 	switch {
 	case explain && ctx.String("trace") != "":
@@ -39,13 +39,13 @@ func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
 	}
 	name := ctx.String("explain-to")
 	if name == "" {
-		o.Watch = trace.NewExplainer(&patient{to: stdio.Err, limit: noLimit}, level == "full")
+		o.Watch = trace.NewExplainer(&patientWriter{to: stdio.Err, limit: noLimit}, level == "full")
 		return func() error { return nil }, nil
 	}
 	f, err := atomicfile.Append(name, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--explain-to: %w", err)
 	}
-	o.Watch = trace.NewExplainer(&patient{to: stdio.Descriptor(f.Fd()), limit: noLimit}, level == "full")
+	o.Watch = trace.NewExplainer(&patientWriter{to: stdio.Descriptor(f.Fd()), limit: noLimit}, level == "full")
 	return f.Close, nil
 }
