@@ -41,7 +41,8 @@ func buildSubcommands() []*cli.Command {
 		c.Before = func(ctx *cli.Context) error { // arguments are not silently ignored
 			if names := ctx.Lineage()[1].LocalFlagNames(); len(names) > 0 {
 				name := "--"[:min(len(names[0]), 2)] + names[0]
-				return fmt.Errorf("build: %s is an option of build, not of build %s\nhint: for a context directory of this name, use ./%s", name, ctx.Command.Name, ctx.Command.Name)
+				return fmt.Errorf("build: %s is an option of build, not of build %s\nhint: for a context directory "+
+					"of this name, use ./%s", name, ctx.Command.Name, ctx.Command.Name)
 			}
 			return nil
 		}
@@ -50,7 +51,8 @@ func buildSubcommands() []*cli.Command {
 }
 
 // pullBase fetches an image that a Dockerfile refers to.
-func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
+func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, index bool,
+	shown transfer.Progress) error {
 	name, err := image.ParseName(text)
 	if err != nil {
 		return err
@@ -63,7 +65,8 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 	if err != nil {
 		return err
 	}
-	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3}, shown)
+	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3},
+		shown)
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
@@ -72,19 +75,20 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 
 func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
-		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] %s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
+		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] "+
+			"%s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
-	asked, err := wantedCall(ctx)
+	asked, err := parseCall(ctx)
 	if err != nil {
 		return err
 	}
 	if asked.method != "build" {
 		return asked.run(ctx)
 	}
-	if err := checkGiven(ctx); err != nil {
+	if err := checkFlags(ctx); err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,12 +96,12 @@ func buildImage(ctx *cli.Context) error {
 	return buildInto(ctx, s)
 }
 
-// checkGiven validates flags that can be checked without a store.
-func checkGiven(ctx *cli.Context) error {
+// checkFlags validates flags that can be checked without a store.
+func checkFlags(ctx *cli.Context) error {
 	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
 		return errors.New("build --debug: the shell needs a terminal, but standard input is not one")
 	}
-	if err := explainable(ctx.String("explain")); err != nil {
+	if err := checkExplain(ctx.String("explain")); err != nil {
 		return err
 	}
 	return checkLegacy(ctx)
@@ -108,7 +112,7 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 	if err != nil {
 		return err
 	}
-	d, err := delivery(ctx, &o, s)
+	d, err := parseDelivery(ctx, &o, s)
 	if err != nil {
 		return err
 	}
@@ -131,8 +135,9 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 		return err
 	}
 	b.Runner.DeviceDirs = ctx.StringSlice("cdi-spec-dir")
-	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
-	o.Checked, o.Failed = t.checked, t.failed
+	t := &buildReporter{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" &&
+		mode != "rawjson"}
+	o.Checked, o.Failed = t.addFindings, t.handleFailure
 	begun := time.Now()
 	record, err := startRecord(ctx, &o, b, display)
 	if err != nil {
@@ -151,9 +156,9 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 	for _, w := range b.Warnings {
 		warn(w)
 	}
-	t.warnings()
+	t.printFindings()
 	if err != nil {
-		return t.end(err)
+		return t.printError(err)
 	}
 	out.built, out.record, out.found, out.took = built, record.ID(), t.found, time.Since(begun)
 	out.unknownArguments, out.unknownStages = file.UnknownArgs(o.BuildArgs), file.UnknownStages(o.Without)
@@ -176,7 +181,8 @@ func runtimeProgram() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, path := range []string{filepath.Join(filepath.Dir(self), "minirun"), "/usr/local/bin/minirun", "/usr/bin/minirun"} {
+	for _, path := range []string{filepath.Join(filepath.Dir(self), "minirun"), "/usr/local/bin/minirun",
+		"/usr/bin/minirun"} {
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}

@@ -24,14 +24,15 @@ type call struct{ method, format string }
 // methods lists the methods of --call, with docker buildx's names.
 var methods = []string{"build", "check", "outline", "targets", "subrequests.describe"}
 
-// wantedCall parses --call METHOD[,format=FORMAT], --check and --format.
-func wantedCall(ctx *cli.Context) (c call, err error) {
+// parseCall parses --call METHOD[,format=FORMAT], --check and --format.
+func parseCall(ctx *cli.Context) (c call, err error) {
 	fields := strings.Split(ctx.String("call"), ",")
 	c = call{method: cmp.Or(fields[0], "build"), format: ctx.String("format")}
 	for _, f := range fields[1:] {
 		key, value, ok := strings.Cut(f, "=")
 		if key != "format" || !ok {
-			return c, fmt.Errorf("--call %s: unknown option %q\nhint: only format=text or format=json can follow METHOD", ctx.String("call"), f)
+			return c, fmt.Errorf("--call %s: unknown option %q\n"+
+				"hint: only format=text or format=json can follow METHOD", ctx.String("call"), f)
 		}
 		c.format = value
 	}
@@ -53,20 +54,21 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	return c, nil
 }
 
-// calledWith lists the flags that a call uses.
-var calledWith = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target", "progress", "quiet", "builder"}
+// callFlags lists the flags that a call uses.
+var callFlags = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target",
+	"progress", "quiet", "builder"}
 
 // run executes a call. It builds nothing and pulls no images.
 func (c call) run(ctx *cli.Context) error {
 	for _, f := range ctx.Command.Flags {
-		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(calledWith, name) {
+		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(callFlags, name) {
 			warn(fmt.Errorf("--%s has no effect with --call=%s, which builds nothing", name, c.method))
 		}
 	}
 	if c.method == "subrequests.describe" {
 		return build.DescribeMethods(ctx.App.Writer, c.format)
 	}
-	d, done, err := readCalled(ctx)
+	d, done, err := openDockerfile(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,8 +92,8 @@ func (c call) run(ctx *cli.Context) error {
 	return cause
 }
 
-// readCalled reads the Dockerfile for a call, and the flags that affect it.
-func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
+// openDockerfile reads the Dockerfile for a call, and the flags that affect it.
+func openDockerfile(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	o := build.Options{Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target")}
 	if o.BuildArgs, err = options.BuildArguments(ctx.StringSlice("build-arg")); err != nil {
 		return nil, nil, err
@@ -112,7 +114,8 @@ func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	if c.Text, err = readLocal(ctx.Context, &o); err != nil || o.Context == "-" {
 		return c, func() {}, err
 	}
-	if c.Context, err = source.OpenLocal(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
+	if c.Context, err = source.OpenLocal(o.Context, cmp.Or(o.File,
+		filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
 		return nil, nil, err
 	}
 	return c, func() { _ = c.Context.Root.Close() }, nil
@@ -131,7 +134,7 @@ func readLocal(ctx context.Context, o *build.Options) ([]byte, error) {
 
 // readRemote fetches a context or a Dockerfile into the store.
 func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error) {
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -31,7 +31,8 @@ func duCommand() *cli.Command {
 }
 
 func filterFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "filter", Usage: "select entries with `KEY=VALUE`, such as until=24h or type=regular"}
+	return &cli.StringSliceFlag{Name: "filter",
+		Usage: "select entries with `KEY=VALUE`, such as until=24h or type=regular"}
 }
 
 // builderFlag is accepted because scripts written for buildx use it.

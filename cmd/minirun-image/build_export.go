@@ -21,9 +21,9 @@ import (
 // version is set by the Makefile.
 var version string
 
-// delivery parses the flags, so that invalid ones are rejected before anything is built.
-func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
-	d := &build.Delivery{Version: version, Progress: silent{}}
+// parseDelivery parses the flags, so that invalid ones are rejected before anything is built.
+func parseDelivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
+	d := &build.Delivery{Version: version, Progress: noDisplay{}}
 	for _, text := range ctx.StringSlice("output") {
 		out, err := export.ParseOutput(text)
 		if err != nil {
@@ -31,7 +31,7 @@ func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delive
 		}
 		d.Outputs = append(d.Outputs, out)
 	}
-	isStored := func(o export.Output) bool { return o.Stored() }
+	isStored := func(o export.Output) bool { return o.IsStored() }
 	wanted := len(d.Outputs) == 0 || ctx.Bool("push") || ctx.Bool("load")
 	if wanted && !slices.ContainsFunc(d.Outputs, isStored) {
 		d.Outputs = append(d.Outputs, export.Output{Type: "image", Tar: true})
@@ -50,13 +50,16 @@ func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delive
 	if d.Names, err = export.ParseNames(ctx.StringSlice("tag")); err != nil {
 		return nil, err
 	}
-	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"), ctx.String("sbom")); err != nil {
+	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"),
+		ctx.String("sbom")); err != nil {
 		return nil, err
 	}
-	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
-		return nil, errors.New("--iidfile: no output is an image, so there is no image ID\nhint: add --output type=image")
+	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs,
+		func(o export.Output) bool { return o.IsImage() }) {
+		return nil, errors.New("--iidfile: no output is an image, so there is no image ID\nhint: add --output " +
+			"type=image")
 	}
-	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
+	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushImage(c, s, i, to) }
 	if err := d.Check(o); err != nil {
 		return nil, err
 	}
@@ -69,20 +72,23 @@ func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 		return nil
 	}
 	if _, err := console.ConsoleFromFile(os.Stdout); err == nil {
-		return errors.New("--output: refusing to write an archive to a terminal\nhint: redirect standard output, or use dest=FILE")
+		return errors.New("--output: refusing to write an archive to a terminal\nhint: redirect standard output, or " +
+			"use dest=FILE")
 	}
-	for flag, speaks := range map[string]bool{"quiet": isQuiet(ctx), "explain": ctx.String("explain") == "text" || ctx.String("explain") == "json"} {
+	for flag, speaks := range map[string]bool{"quiet": isQuiet(ctx), "explain": ctx.String("explain") == "text" ||
+		ctx.String("explain") == "json"} {
 		if speaks {
-			return fmt.Errorf("--output dest=- cannot be combined with --%s, which also writes to standard output\nhint: use dest=FILE", flag)
+			return fmt.Errorf("--output dest=- cannot be combined with --%s, which also writes to standard "+
+				"output\nhint: use dest=FILE", flag)
 		}
 	}
 	return nil
 }
 
-func pushBuilt(ctx context.Context, s *store.Store, i *store.Image, to image.Name) error {
+func pushImage(ctx context.Context, s *store.Store, i *store.Image, to image.Name) error {
 	registries, err := transfer.ReadRegistries()
 	if err != nil {
 		return err
 	}
-	return registries.Push(ctx, s, i, to, 3, silent{})
+	return registries.Push(ctx, s, i, to, 3, noDisplay{})
 }

@@ -46,15 +46,18 @@ func buildHistoryCommand() *cli.Command {
 			Action: historyList,
 		}, {
 			Name: "inspect", Usage: "show details of a build", ArgsUsage: "[BUILD]",
-			Flags:  []cli.Flag{&cli.StringFlag{Name: "format", Value: "pretty", Usage: "`pretty|json|TEMPLATE`"}, builderFlag()},
+			Flags: []cli.Flag{&cli.StringFlag{Name: "format", Value: "pretty", Usage: "`pretty|json|TEMPLATE`"},
+				builderFlag()},
 			Action: historyInspect,
 		}, {
 			Name: "logs", Usage: "show the log of a build", ArgsUsage: "[BUILD]",
-			Flags:  []cli.Flag{&cli.StringFlag{Name: "progress", Value: "plain", Usage: "`plain|rawjson`"}, builderFlag()},
+			Flags: []cli.Flag{&cli.StringFlag{Name: "progress", Value: "plain", Usage: "`plain|rawjson`"},
+				builderFlag()},
 			Action: historyLogs,
 		}, {
 			Name: "rm", Usage: "remove records of builds", ArgsUsage: "BUILD…",
-			Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "remove the records of all finished builds"}, builderFlag()},
+			Flags: []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "remove the records of all finished builds"},
+				builderFlag()},
 			Action: historyRemove,
 		}, {
 			Name: "export", Usage: "write records of builds to an archive", ArgsUsage: "[BUILD…]",
@@ -62,7 +65,8 @@ func buildHistoryCommand() *cli.Command {
 				"Docker Desktop. It contains the values of build arguments.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "all", Usage: "export all builds"},
-				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`; - is standard output"},
+				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-",
+					Usage: "write to `FILE`; - is standard output"},
 				builderFlag(),
 			},
 			Action: historyExport,
@@ -70,7 +74,7 @@ func buildHistoryCommand() *cli.Command {
 	}
 }
 
-func bookOf(ctx *cli.Context) *records.History {
+func openBook(ctx *cli.Context) *records.History {
 	return records.ForStore(&image.Store{Dir: ctx.String("store")})
 }
 
@@ -83,7 +87,7 @@ func historyList(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := bookOf(ctx).List()
+	all, err := openBook(ctx).List()
 	if err != nil {
 		return err
 	}
@@ -91,16 +95,16 @@ func historyList(ctx *cli.Context) error {
 	return history.WriteList(ctx.App.Writer, ctx.String("format"), all, now, !ctx.Bool("no-trunc"))
 }
 
-// oneBuild finds the build named on the command line.
-func oneBuild(ctx *cli.Context) (*records.Record, error) {
+// findBuild finds the build named on the command line.
+func findBuild(ctx *cli.Context) (*records.Record, error) {
 	if err := errors.Join(cmdline.CheckCount(ctx, 0, 1), checkBuilder(ctx)); err != nil {
 		return nil, err
 	}
-	return bookOf(ctx).Find(ctx.Args().First())
+	return openBook(ctx).Find(ctx.Args().First())
 }
 
 func historyLogs(ctx *cli.Context) error {
-	r, err := oneBuild(ctx)
+	r, err := findBuild(ctx)
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,7 @@ func historyRemove(ctx *cli.Context) error {
 	if err := checkBuilder(ctx); err != nil {
 		return err
 	}
-	book := bookOf(ctx)
+	book := openBook(ctx)
 	if ctx.Bool("all") {
 		if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 			return err
@@ -123,7 +127,7 @@ func historyRemove(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	list, err := namedBuilds(ctx, book)
+	list, err := findBuilds(ctx, book)
 	if err != nil {
 		return err
 	}
@@ -136,9 +140,9 @@ func historyRemove(ctx *cli.Context) error {
 	return nil
 }
 
-// namedBuilds finds all builds named on the command line before any of them is changed, because ^N
+// findBuilds finds all builds named on the command line before any of them is changed, because ^N
 // would then refer to a different one.
-func namedBuilds(ctx *cli.Context, book *records.History) (out []*records.Record, err error) {
+func findBuilds(ctx *cli.Context, book *records.History) (out []*records.Record, err error) {
 	for _, ref := range ctx.Args().Slice() {
 		r, err := book.Find(ref)
 		if err != nil {

@@ -15,9 +15,10 @@ import (
 
 func historyInspect(ctx *cli.Context) error {
 	if ctx.Args().First() == "attachment" {
-		return errors.New("build history inspect attachment is not supported (attestations are in the image: --provenance, --sbom)")
+		return errors.New("build history inspect attachment is not supported (attestations are in the image: " +
+			"--provenance, --sbom)")
 	}
-	r, err := oneBuild(ctx)
+	r, err := findBuild(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,8 +41,8 @@ func historyExport(ctx *cli.Context) error {
 	if err := checkBuilder(ctx); err != nil {
 		return err
 	}
-	book := bookOf(ctx)
-	list, err := namedBuilds(ctx, book)
+	book := openBook(ctx)
+	list, err := findBuilds(ctx, book)
 	switch {
 	case err != nil:
 		return err
@@ -60,7 +61,8 @@ func historyExport(ctx *cli.Context) error {
 	name := ctx.String("output")
 	if name == "-" {
 		if isTerminal(os.Stdout) {
-			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output FILE")
+			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect " +
+				"standard output, or use --output FILE")
 		}
 		return history.Export(ctx.App.Writer, list)
 	}

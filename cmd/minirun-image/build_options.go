@@ -19,7 +19,8 @@ import (
 // buildOptions reads the flags.
 func buildOptions(ctx *cli.Context, s *store.Store) (o build.Options, err error) {
 	o = build.Options{
-		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"),
+		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"),
+		NoCache: ctx.Bool("no-cache"),
 		Network: ctx.String("network"), Always: ctx.Bool("pull"),
 		Pull: func(c context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error {
 			return pullBase(c, s, name, p, index, shown)

@@ -18,9 +18,11 @@ func buildPruneCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "remove build cache",
 		Description: "Without a limit, all entries that match the filters are removed. With a limit, those that\n" +
-			"were not used for the longest time are removed first. Layers that images use are kept. See\nalso: minirun prune.",
+			"were not used for the longest time are removed first. Layers that images use are kept. See\nalso: " +
+			"minirun prune.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also remove file digests and the records of the last builds"},
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+				Usage: "also remove file digests and the records of the last builds"},
 			filterFlag(),
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "accepted for compatibility; prune never asks"},
 			&cli.StringFlag{Name: "max-used-space", Usage: "remove until the cache takes at most `SIZE`"},
@@ -59,7 +61,7 @@ func buildPrune(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}

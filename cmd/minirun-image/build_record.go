@@ -21,8 +21,9 @@ import (
 
 // startRecord starts the record of a build for `build history`. The record receives the builder's
 // events in addition to the display.
-func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (*records.Writer, error) {
-	w, err := records.Begin(b.Store, requestOf(ctx, o))
+func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (*records.Writer,
+	error) {
+	w, err := records.Begin(b.Store, describeRequest(ctx, o))
 	if err == nil {
 		b.Sink = w.Watch(shown)
 	}
@@ -31,24 +32,26 @@ func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown pro
 
 // endRecord adds the result to the record of a build.
 func endRecord(w *records.Writer, built []build.Built, d *build.Delivered, err error) {
-	if err := w.End(resultOf(built, d, err)); err != nil {
+	if err := w.End(describeResult(built, d, err)); err != nil {
 		warn(err)
 	}
 }
 
 // recordedFlags lists further flags whose values are recorded.
 var recordedFlags = []string{
-	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from", "cache-to", "output", "push", "load",
+	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from",
+	"cache-to", "output", "push", "load",
 	"attest", "provenance", "sbom",
 }
 
-// requestOf describes the request on the command line. It contains neither the values of secrets
+// describeRequest describes the request on the command line. It contains neither the values of secrets
 // nor passwords in URLs.
-func requestOf(ctx *cli.Context, o *build.Options) records.Record {
+func describeRequest(ctx *cli.Context, o *build.Options) records.Record {
 	where, file, repository := history.Locate(o.Context, o.File)
 	r := records.Record{
-		Name: history.Title(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository, Target: o.Target, Tags: ctx.StringSlice("tag"),
-		Arguments: o.BuildArgs, Labels: o.Labels, Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
+		Name: history.Title(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository,
+		Target: o.Target, Tags: ctx.StringSlice("tag"), Arguments: o.BuildArgs, Labels: o.Labels,
+		Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
 	}
 	for _, f := range ctx.LocalFlagNames() { // only flags that are set
 		if !slices.Contains(recordedFlags, f) {
@@ -72,8 +75,8 @@ func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 	return r
 }
 
-// resultOf describes the result of a build.
-func resultOf(built []build.Built, d *build.Delivered, err error) (records.Status, records.Result) {
+// describeResult describes the result of a build.
+func describeResult(built []build.Built, d *build.Delivered, err error) (records.Status, records.Result) {
 	status := records.Completed
 	r := records.Result{Materials: map[string]string{}}
 	if err != nil {

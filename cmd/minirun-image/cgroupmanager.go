@@ -13,7 +13,8 @@ func checkCgroupManager(ctx *cli.Context) error {
 		return nil
 	}
 	if manager := ctx.String("cgroup-manager"); ctx.Bool("systemd-cgroup") || manager != "" && manager != "cgroupfs" {
-		return errors.New("build: --systemd-cgroup and --cgroup-manager are not supported, because minirun manages the cgroups of RUN itself (cgroupfs)" +
+		return errors.New("build: --systemd-cgroup and --cgroup-manager are not supported, because minirun manages " +
+			"the cgroups of RUN itself (cgroupfs)" +
 			"\nhint: remove the flag")
 	}
 	return nil

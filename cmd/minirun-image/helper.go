@@ -28,7 +28,7 @@ func helperCommands() []*cli.Command {
 	return []*cli.Command{
 		{Name: "seed", Hidden: true, ArgsUsage: "DIR PATH LAYER…", Action: seed},
 		{Name: "remove-files", Hidden: true, ArgsUsage: "ID", Action: removeFiles},
-		{Name: "network", Hidden: true, ArgsUsage: "add|del [PORT…]", Action: network},
+		{Name: "network", Hidden: true, ArgsUsage: "add|del [PORT…]", Action: configureNetwork},
 	}
 }
 
@@ -45,7 +45,8 @@ func seed(ctx *cli.Context) error {
 	}
 	defer func() { _ = tree.Close() }()
 	// The image controls the path and the links in it: they are resolved in its root.
-	from, err := regularfile.OpenPathIn(int(tree.Fd()), path, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	from, err := regularfile.OpenPathIn(int(tree.Fd()), path, unix.O_DIRECTORY,
+		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return &os.PathError{Op: "open in the image", Path: path, Err: err}
 	}
@@ -72,9 +73,9 @@ func removeFiles(ctx *cli.Context) error {
 	return os.RemoveAll((&image.Store{Dir: ctx.String("store")}).Container(id))
 }
 
-// network connects a container to the network as a createRuntime hook, or disconnects it as a
+// configureNetwork connects a container to the network as a createRuntime hook, or disconnects it as a
 // poststop hook. The state is read from standard input (runtime.md, "Hooks").
-func network(ctx *cli.Context) error {
+func configureNetwork(ctx *cli.Context) error {
 	var state specs.State
 	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&state); err != nil {
 		return fmt.Errorf("network: cannot decode the container's state: %w", err)

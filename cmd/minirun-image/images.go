@@ -82,7 +82,7 @@ func tag(ctx *cli.Context) error {
 	if name.Digest != "" {
 		return errors.New("tag: the target must be NAME[:TAG], not a digest")
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func rmi(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,12 +125,13 @@ func rmi(ctx *cli.Context) error {
 		}
 	}
 	out, err := s.Sweep(ctx.Context)
-	report(ctx, out)
+	printSweep(ctx, out)
 	return err
 }
 
-func report(ctx *cli.Context, out store.Swept) {
-	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
+func printSweep(ctx *cli.Context, out store.SweepResult) {
+	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers,
+		units.HumanSize(float64(out.Bytes)))
 }
 
 func pruneCommand() *cli.Command {
@@ -139,7 +140,8 @@ func pruneCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container uses"},
 			&cli.BoolFlag{Name: "build", Usage: "also remove the build cache"},
-			&cli.DurationFlag{Name: "unused", Usage: "with --build: remove only entries unused for `DURATION`, such as 72h"},
+			&cli.DurationFlag{Name: "unused",
+				Usage: "with --build: remove only entries unused for `DURATION`, such as 72h"},
 		},
 		Action: prune,
 	}
@@ -149,7 +151,7 @@ func prune(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}
@@ -163,14 +165,15 @@ func prune(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n, units.HumanSize(float64(freed)))
+		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n,
+			units.HumanSize(float64(freed)))
 	}
 	names, out, err := s.Prune(ctx.Context, ctx.Bool("all"))
 	for _, n := range names {
 		termtext.Fprintln(ctx.App.Writer, "removed", n)
 	}
 	if err == nil {
-		report(ctx, out)
+		printSweep(ctx, out)
 	}
 	return err
 }

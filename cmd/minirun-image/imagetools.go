@@ -35,30 +35,38 @@ func imagetoolsCommand() *cli.Command {
 		},
 		Subcommands: []*cli.Command{{
 			Name: "create", Usage: "combine images into an index, and push it", ArgsUsage: "SOURCE…",
-			Description: "A SOURCE is the name of an image or an index in a registry; a digest in the repository that\n" +
+			Description: "" +
+				"A SOURCE is the name of an image or an index in a registry; a digest in the repository that\n" +
 				"the tags and the other sources have in common; a descriptor in JSON; or an image in an image\n" +
 				"layout, oci-layout://DIR:TAG. A single index is copied unchanged.",
 			Flags: []cli.Flag{
-				&cli.StringSliceFlag{Name: "annotation", Usage: "add an annotation: `TYPE:KEY=VALUE`, of index or manifest-descriptor[PLATFORM]"},
+				&cli.StringSliceFlag{Name: "annotation",
+					Usage: "add an annotation: `TYPE:KEY=VALUE`, of index or manifest-descriptor[PLATFORM]"},
 				&cli.BoolFlag{Name: "append", Usage: "append the sources to the images that the tags refer to"},
 				builder,
 				&cli.BoolFlag{Name: "dry-run", Usage: "print the new image instead of pushing it"},
 				&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "read a source from `FILE`"},
 				jobsFlag(),
-				&cli.StringFlag{Name: "metadata-file", Usage: "write the descriptor and repositories of the new image to `FILE`, as JSON"},
-				&cli.StringSliceFlag{Name: "platform", Aliases: []string{"p"}, Usage: "use only the images for `PLATFORM[,…]`, and their attestations"},
+				&cli.StringFlag{Name: "metadata-file",
+					Usage: "write the descriptor and repositories of the new image to `FILE`, as JSON"},
+				&cli.StringSliceFlag{Name: "platform", Aliases: []string{"p"},
+					Usage: "use only the images for `PLATFORM[,…]`, and their attestations"},
 				&cli.BoolFlag{Name: "prefer-index", Value: true, Usage: "create an index even for a single image"},
-				&cli.StringFlag{Name: "progress", Value: "auto", Usage: "show progress as `auto`, tty, plain, rawjson or none"},
-				&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "`NAME` of the new image; can be repeated"},
+				&cli.StringFlag{Name: "progress", Value: "auto",
+					Usage: "show progress as `auto`, tty, plain, rawjson or none"},
+				&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"},
+					Usage: "`NAME` of the new image; can be repeated"},
 			},
 			Action: createIndex,
 		}, {
 			Name: "inspect", Usage: "show an image in a registry", ArgsUsage: "NAME",
-			Description: "A template has the fields .Name, .Manifest, .Image, .Provenance and .SBOM and the function json.\n" +
+			Description: "A template has the fields .Name, .Manifest, .Image, .Provenance and .SBOM and the function " +
+				"json.\n" +
 				"The last three are maps by platform if there are several: (index .Image \"linux/amd64\").",
 			Flags: []cli.Flag{
 				builder,
-				&cli.StringFlag{Name: "format", Usage: "format the output with a Go `TEMPLATE`; json prints all but the attestations"},
+				&cli.StringFlag{Name: "format",
+					Usage: "format the output with a Go `TEMPLATE`; json prints all but the attestations"},
 				&cli.BoolFlag{Name: "raw", Usage: "print the manifest or index unchanged"},
 			},
 			Action: inspectIndex,
@@ -67,7 +75,7 @@ func imagetoolsCommand() *cli.Command {
 }
 
 func createIndex(ctx *cli.Context) error {
-	request, err := creation(ctx)
+	request, err := parseCreation(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,8 +119,8 @@ func createIndex(ctx *cli.Context) error {
 	return nil
 }
 
-// creation reads the command line, and the files named on it.
-func creation(ctx *cli.Context) (q imagetools.Request, err error) {
+// parseCreation reads the command line, and the files named on it.
+func parseCreation(ctx *cli.Context) (q imagetools.Request, err error) {
 	var texts []string
 	for _, file := range ctx.StringSlice("file") {
 		text, err := os.ReadFile(file)
@@ -163,9 +171,11 @@ func indexAnnotations(texts []string) (out []imagetools.Annotation, err error) {
 		}
 		for _, a := range list {
 			if a.On != "index" && a.On != "manifest-descriptor" {
-				return nil, fmt.Errorf("--annotation %q: only the index and its descriptors can be annotated\nhint: use --annotation index:%s=%s, or manifest-descriptor:%[2]s=%[3]s", text, a.Key, a.Value)
+				return nil, fmt.Errorf("--annotation %q: only the index and its descriptors can be annotated\nhint: "+
+					"use --annotation index:%s=%s, or manifest-descriptor:%[2]s=%[3]s", text, a.Key, a.Value)
 			}
-			out = append(out, imagetools.Annotation{OnIndex: a.On == "index", Platform: a.Platform, Key: a.Key, Value: a.Value})
+			out = append(out, imagetools.Annotation{OnIndex: a.On == "index", Platform: a.Platform, Key: a.Key,
+				Value: a.Value})
 		}
 	}
 	return out, nil
@@ -213,7 +223,8 @@ func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
 			repositories = append(repositories, t.String())
 		}
 	}
-	text, err := json.MarshalIndent(map[string]any{"containerimage.descriptor": d, "image.name": strings.Join(repositories, ",")}, "", "  ")
+	text, err := json.MarshalIndent(map[string]any{"containerimage.descriptor": d,
+		"image.name": strings.Join(repositories, ",")}, "", "  ")
 	if err == nil {
 		err = export.WriteFile(file, append(text, '\n'))
 	}

@@ -15,7 +15,8 @@ import (
 
 func layersCommand() *cli.Command {
 	return &cli.Command{
-		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed and removed", ArgsUsage: "IMAGE",
+		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed " +
+			"and removed", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
 			formatFlag(),
 			&cli.BoolFlag{Name: "tree", Usage: "list each layer's files"},
@@ -34,7 +35,7 @@ func showLayers(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -22,28 +20,29 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/interrupt"
 	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/userns"
 )
 
 func main() {
 	enterUserNamespace()
-	ctx, stop := interruptible()
-	surviveBrokenPipes()
+	ctx, stop := interrupt.Context()
+	interrupt.SurviveBrokenPipes()
 	a := app()
-	args, _ := cmdline.Arrange(os.Args, a, arguments)
+	args, _ := cmdline.Arrange(os.Args, a, splitArguments)
 	err := a.RunContext(ctx, args)
 	interrupted := context.Cause(ctx)
 	stop()
 	if err == nil {
 		return
 	}
-	var by *signaled
+	var by *interrupt.SignalError
 	if errors.As(interrupted, &by) {
 		fmt.Fprintf(os.Stderr, "minirun: canceled by a signal: %v\n", by)
-		os.Exit(128 + int(by.signal))
+		os.Exit(128 + int(by.Signal))
 	}
-	if outputBroken(err) {
+	if interrupt.IsOutputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // same status as for the signal, without a message: | head
 	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
@@ -68,54 +67,18 @@ func enterUserNamespace() {
 	}
 }
 
-// surviveBrokenPipes turns a broken pipe on standard output or error into a write error. By
-// default, the Go runtime would kill this program with SIGPIPE in the middle of a build or of a
-// change to the store. The signal itself is discarded.
-func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
-// outputBroken reports whether a command failed because the reader of its output exited.
-func outputBroken(err error) bool {
-	var write *fs.PathError
-	return errors.As(err, &write) && errors.Is(write.Err, syscall.EPIPE) && write.Path == os.Stdout.Name()
-}
-
-// signaled is the cause of a context that a signal canceled.
-type signaled struct{ signal syscall.Signal }
-
-func (s *signaled) Error() string { return s.signal.String() }
-
-// Is makes it match context.Canceled.
-func (s *signaled) Is(err error) bool { return err == context.Canceled }
-
-// patience is how long the program may take to clean up after a signal.
-const patience = 10 * time.Second
-
-// interruptible returns a context that the first SIGINT or SIGTERM cancels. The second one
-// terminates the program.
-func interruptible() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		s, ok := <-signals
-		if n, is := s.(syscall.Signal); ok && is {
-			signal.Stop(signals)
-			cancel(&signaled{n})
-			// An operation that cannot be interrupted, such as a write to a stopped terminal, must
-			// not keep the program from exiting. It usually exits long before.
-			time.AfterFunc(patience, func() { os.Exit(128 + int(n)) })
-		}
-	}()
-	return ctx, func() { signal.Stop(signals) }
-}
+// flagHelp formats a flag for help.
+var flagHelp = cmdline.WrapFlags(cli.FlagStringer)
 
 func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
-		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
+		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(),
+		importCommand(),
 		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
 		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 	}, helperCommands())
 	prepare(commands)
+	cli.FlagStringer = flagHelp
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage images for minirun",
@@ -127,13 +90,18 @@ func app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of the image store"},
 			// Flags of minirun, which it passes on.
-			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
-			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "cgroup-manager", Hidden: true},
-			&cli.StringFlag{Name: "rootless", Hidden: true}, &cli.StringFlag{Name: "criu", Hidden: true},
+			&cli.StringFlag{Name: "root", Hidden: true},
+			&cli.StringFlag{Name: "log", Hidden: true},
+			&cli.StringFlag{Name: "log-format", Hidden: true},
+			&cli.BoolFlag{Name: "debug", Hidden: true},
+			&cli.BoolFlag{Name: "systemd-cgroup", Hidden: true},
+			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
+			&cli.StringFlag{Name: "rootless", Hidden: true},
+			&cli.StringFlag{Name: "criu", Hidden: true},
 		},
 		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
-		// Layers are mounted from directories other than the one that this program was started in.
+		// Layers are mounted from other working directories, so the path must be absolute.
 		Before: func(ctx *cli.Context) error {
 			if ctx.Bool("debug") {
 				debuglog.SetSink(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
@@ -166,30 +134,30 @@ func prepare(commands []*cli.Command) {
 	}
 }
 
-// shared opens the store for a command that uses it or adds to it. The returned function releases
+// openShared opens the store for a command that uses it or adds to it. The returned function releases
 // it.
-func shared(ctx *cli.Context) (*store.Store, func(), error) {
+func openShared(ctx *cli.Context) (*store.Store, func(), error) {
 	s, err := store.Open(ctx.String("store"))
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := s.Share(ctx.Context)
+	lock, err := s.LockShared(ctx.Context)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s, lock.Unlock, nil
 }
 
-// owned opens the store for a command that removes something.
-func owned(ctx *cli.Context) (*store.Store, func(), error) {
+// openExclusive opens the store for a command that removes something.
+func openExclusive(ctx *cli.Context) (*store.Store, func(), error) {
 	s, err := store.Open(ctx.String("store"))
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := s.Own(ctx.Context, false)
+	lock, err := s.LockExclusive(ctx.Context, false)
 	if err == syscall.EWOULDBLOCK || lock == nil {
 		fmt.Fprintln(os.Stderr, "minirun: waiting for the image store, which another process is using")
-		lock, err = s.Own(ctx.Context, true)
+		lock, err = s.LockExclusive(ctx.Context, true)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -197,10 +165,10 @@ func owned(ctx *cli.Context) (*store.Store, func(), error) {
 	return s, lock.Unlock, nil
 }
 
-// arguments splits the words after a command's name into flags, which may appear anywhere as in
+// splitArguments splits the words after a command's name into flags, which may appear anywhere as in
 // docker, and arguments. For the commands that minirun calls, what follows the first argument is
 // ports and paths, not flags.
-func arguments(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitArguments(command *cli.Command, words []string, _ bool) cmdline.Line {
 	if command.Hidden {
 		return cmdline.Split(words, command.Flags, 0)
 	}

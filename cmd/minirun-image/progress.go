@@ -22,21 +22,21 @@ type transferDisplay interface {
 // showTransfer returns a display for an activity such as Pulling, with its object.
 func showTransfer(activity, object string, quiet bool) transferDisplay {
 	if quiet {
-		return silent{}
+		return noDisplay{}
 	}
 	return &transferStep{display: progress.NewTransfer(activity, os.Stderr), name: object}
 }
 
-// silent displays nothing.
-type silent struct{}
+// noDisplay displays nothing.
+type noDisplay struct{}
 
-func (silent) Begin(string, int64) (func(int64), func(error)) {
+func (noDisplay) Begin(string, int64) (func(int64), func(error)) {
 	return func(int64) {}, func(error) {}
 }
 
-func (silent) Retrying(retry.Attempt) {}
+func (noDisplay) Retrying(retry.Attempt) {}
 
-func (silent) Close(error) {}
+func (noDisplay) Close(error) {}
 
 // A transferStep shows a transfer as one step. It is not shown before there is something to transfer.
 type transferStep struct {

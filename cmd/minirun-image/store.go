@@ -22,9 +22,11 @@ func storeCommand() *cli.Command {
 		},
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "check the store for damage",
-			Description: "The exit status is 1 if the store is damaged. Garbage, which killed processes leave, is not\ndamage; prune removes it.",
-			Flags:       []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "quick", Usage: "do not read the blobs to compare their digests"}},
-			Action:      storeCheck,
+			Description: "The exit status is 1 if the store is damaged. Garbage, which killed processes leave, is " +
+				"not\ndamage; prune removes it.",
+			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "quick",
+				Usage: "do not read the blobs to compare their digests"}},
+			Action: storeCheck,
 		}, {Name: "init", Usage: "create the store if it does not exist", Action: initStore}},
 	}
 }
@@ -37,7 +39,7 @@ func storeCheck(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := owned(ctx)
+	s, release, err := openExclusive(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,8 @@ func storeCheck(ctx *cli.Context) error {
 	if asJSON {
 		err = formatter.WriteJSON(ctx.App.Writer, r)
 	} else {
-		termtext.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs, r.Layers, r.Containers)
+		termtext.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs,
+			r.Layers, r.Containers)
 		for _, x := range r.Rubbish {
 			termtext.Fprintln(ctx.App.Writer, "garbage:", x)
 		}

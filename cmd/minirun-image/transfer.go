@@ -39,7 +39,8 @@ func pullCommand() *cli.Command {
 			"temporarily is tried up to six times.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
-			&cli.StringFlag{Name: "platform", Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
+			&cli.StringFlag{Name: "platform",
+				Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
 			&cli.BoolFlag{Name: "all-platforms", Usage: "pull the images for all platforms, and keep their index"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
@@ -59,7 +60,7 @@ func pull(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func pull(ctx *cli.Context) error {
 	if p.Close(err); err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
-	return keep(ctx, s, []image.Name{name}, d)
+	return addImages(ctx, s, []image.Name{name}, d)
 }
 
 // fetchOptions returns what pull and load fetch of an image.
@@ -87,15 +88,15 @@ func fetchOptions(ctx *cli.Context) transfer.Options {
 
 func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
-// keep names the images that were fetched, unpacks them, and prints their names.
-func keep(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) error {
+// addImages names the images that were fetched, unpacks them, and prints their names.
+func addImages(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) error {
 	// Commands that list the store must be able to read the image.
 	_, err := s.Load(d, "")
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		err = s.Keep(ctx.Context, d)
+		err = s.AddUnnamed(ctx.Context, d)
 	}
 	for _, n := range names {
 		err = errors.Join(err, s.SetName(ctx.Context, n, d))
@@ -161,7 +162,7 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,12 +184,14 @@ func loadCommand() *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "load images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
 		Description: "Reads an OCI image layout, which is a directory or an archive, or an archive written by\n" +
-			"docker save. Archives may be compressed (gzip, zstd, bzip2, xz). Without an argument, or\nwith -, the archive is read from standard input.",
+			"docker save. Archives may be compressed (gzip, zstd, bzip2, xz). Without an argument, or\nwith -, the " +
+			"archive is read from standard input.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
 			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the archive `FILE`, as in docker load"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of an image that has no name in the archive"},
-			&cli.StringFlag{Name: "platform", Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
+			&cli.StringFlag{Name: "platform",
+				Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
 			&cli.BoolFlag{Name: "all-platforms", Usage: "load the images for all platforms"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
@@ -214,7 +217,7 @@ func load(ctx *cli.Context) error {
 		}
 		name = &n
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -233,7 +236,7 @@ func load(ctx *cli.Context) error {
 		if name != nil {
 			f.Names = []image.Name{*name}
 		}
-		if err := keep(ctx, s, f.Names, d); err != nil {
+		if err := addImages(ctx, s, f.Names, d); err != nil {
 			return err
 		}
 	}
@@ -261,18 +264,18 @@ func saveImages(ctx *cli.Context) (err error) {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	var images []transfer.Saved
+	var images []transfer.NamedImage
 	for _, text := range ctx.Args().Slice() {
 		i, err := s.OpenImage(text)
 		if err != nil {
 			return err
 		}
-		images = append(images, transfer.Saved{Name: i.Name, Image: i})
+		images = append(images, transfer.NamedImage{Name: i.Name, Image: i})
 	}
 	out := io.Writer(os.Stdout)
 	if file := ctx.String("output"); file != "" {
@@ -283,7 +286,8 @@ func saveImages(ctx *cli.Context) (err error) {
 		defer func() { err = f.Done(err) }()
 		out = f
 	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
-		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output or --dir")
+		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use " +
+			"--output or --dir")
 	}
 	p := showTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
 	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
@@ -295,7 +299,8 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "create an image from a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"}, Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
+			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"},
+				Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layer until the image is run"},
 		},
 		Action: importTar,
@@ -324,7 +329,7 @@ func importTar(ctx *cli.Context) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -333,5 +338,5 @@ func importTar(ctx *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("import %s: %w", from, err)
 	}
-	return keep(ctx, s, names, d)
+	return addImages(ctx, s, names, d)
 }

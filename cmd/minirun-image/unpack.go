@@ -19,9 +19,11 @@ import (
 
 func unpackCommand() *cli.Command {
 	return &cli.Command{
-		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory", ArgsUsage: "IMAGE [DIR]",
-		Description: "DIR gets mode 0700, unless a parent directory already excludes other users, because the\nimage may contain set-user-ID programs.",
-		Action:      unpackImage,
+		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory",
+		ArgsUsage: "IMAGE [DIR]",
+		Description: "DIR gets mode 0700, unless a parent directory already excludes other users, because the\nimage " +
+			"may contain set-user-ID programs.",
+		Action: unpackImage,
 	}
 }
 
@@ -29,7 +31,7 @@ func unpackImage(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
 		return err
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,8 @@ func bundleCommand() *cli.Command {
 		Name: "bundle", Usage: "write an OCI bundle from an image, for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
 		Description: "DIR is created with mode 0700, because the image may contain set-user-ID programs.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them; only minirun can run the bundle"},
+			&cli.BoolFlag{Name: "layers",
+				Usage: "use the store's layers instead of copying them; only minirun can run the bundle"},
 		},
 		Action: writeBundle,
 	}
@@ -79,7 +82,7 @@ func writeBundle(ctx *cli.Context) error {
 	if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
 		return fmt.Errorf("bundle: %s already contains a config.json\nhint: choose a new directory", dir)
 	}
-	s, release, err := shared(ctx)
+	s, release, err := openShared(ctx)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func Image(p *plan.Plan) (*os.File, error) {
 		return nil, err
 	}
 	code := headers(loopCode(), len(data))
-	fd, err := memfd()
+	fd, err := createMemfd()
 	if err != nil {
 		f, instead := tmpfsImage(code, data)
 		if instead != nil {
@@ -44,7 +44,7 @@ func memfdHint(err error) string {
 // imageName appears in /proc/PID/exe of a process that runs its plan.
 const imageName = "minirun-plan"
 
-func memfd() (int, error) {
+func createMemfd() (int, error) {
 	fd, err := unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is new in Linux 6.3, and was the default before
 		fd, err = unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)

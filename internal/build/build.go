@@ -125,10 +125,11 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		return nil, nil, err
 	}
 	defer in.close()
+	images := &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}
 	file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) })
 	if err != nil {
 		// Also report the findings of the lines before the mistake.
-		return nil, nil, checkDockerfile(ctx, in, &o, &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}, err)
+		return nil, nil, checkDockerfile(ctx, in, &o, images, err)
 	}
 	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
 		b.Warnings = append(b.Warnings, foreign)
@@ -150,13 +151,14 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	imports := b.importCaches(ctx, &o, s)
 	defer func() { b.Warnings = append(b.Warnings, imports.Warnings()...) }()
-	found := &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}
-	graphs, err := b.createGraphs(ctx, file, in, &o, found)
-	if err := checkDockerfile(ctx, in, &o, found, err); err != nil {
+	graphs, err := b.createGraphs(ctx, file, in, &o, images)
+	if err := checkDockerfile(ctx, in, &o, images, err); err != nil {
 		return nil, file, err
 	}
 	s.Several = len(graphs) > 1
-	if built, err = b.solveGraphs(ctx, s, file, in, &o, graphs); err != nil {
+	slot := in.slot + "\x00" + o.Target
+	locate := func(err error) error { return locateError(file, in.name, err) }
+	if built, err = solveGraphs(ctx, s, graphs, slot, locate); err != nil {
 		return nil, file, err
 	}
 	from := &origin{inputs: in, options: &o, invocation: rand.Text(), begun: begun, ended: time.Now().UTC()}
@@ -168,9 +170,10 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 
 // solveGraphs solves all graphs concurrently. What they share, such as a stage FROM
 // --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
-// others. The first error stops all of them and is the one returned.
-func (b *Builder) solveGraphs(
-	ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph,
+// others. The first error stops all of them and is the one returned, with the place that locate
+// adds. slot identifies the Dockerfile and its target across builds.
+func solveGraphs(
+	ctx context.Context, s *solver.Solver, graphs []*graph.Graph, slot string, locate func(error) error,
 ) ([]Built, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -178,10 +181,9 @@ func (b *Builder) solveGraphs(
 	var wait sync.WaitGroup
 	for i, g := range graphs {
 		wait.Go(func() {
-			slot := strings.Join([]string{in.slot, o.Target, platforms.FormatAll(g.Platform)}, "\x00")
-			result, err := s.Solve(ctx, g, slot)
+			result, err := s.Solve(ctx, g, slot+"\x00"+platforms.FormatAll(g.Platform))
 			if err != nil {
-				stop(locateError(file, in.name, err))
+				stop(locate(err))
 			}
 			built[i] = Built{Platform: g.Platform, Graph: g, Result: result}
 		})

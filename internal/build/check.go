@@ -39,7 +39,7 @@ func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	options.Base = found.configFunc(o.Images)
 	return ctxio.Do(ctx, func() (*lint.Result, error) {
 		if file, err := dockerfile.Parse(c.Name, c.Text); err == nil {
-			options.Failed = file.Check(o, options.All)
+			options.Failed = file.Check(o)
 		}
 		return lint.Check(c.Text, options)
 	})

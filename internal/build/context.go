@@ -88,7 +88,7 @@ func (b *Builder) openContexts(ctx context.Context, o *Options, in *inputs) erro
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
-		t, from, err := b.openContext(ctx, in, name, where, "", source.GitOptions{})
+		t, from, err := b.openContext(ctx, in, contextSource{name: name, where: where})
 		if err != nil {
 			return fmt.Errorf("cannot open --build-context %s: %w", name, err)
 		}
@@ -134,7 +134,7 @@ func (b *Builder) openMainContext(ctx context.Context, o *Options, in *inputs) e
 	if err != nil {
 		return err
 	}
-	t, from, err := b.openContext(ctx, in, graph.MainContext, o.Context, file, git)
+	t, from, err := b.openContext(ctx, in, contextSource{graph.MainContext, o.Context, file, git})
 	if err != nil {
 		return err
 	}
@@ -211,11 +211,19 @@ func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
 
 const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
-// openContext opens one context: a directory, an archive's URL, or a git repository. Unless it is a
-// directory, openContext records its source.
+// A contextSource is the location of a context.
+type contextSource struct {
+	name  string
+	where string // a directory, an archive's URL, or a git repository
+	file  string // the Dockerfile in a directory, whose .dockerignore is used; "": the default one
+	git   source.GitOptions
+}
+
+// openContext opens one context. Unless it is a directory, openContext records its source.
 func (b *Builder) openContext(
-	ctx context.Context, in *inputs, name, where, file string, git source.GitOptions,
+	ctx context.Context, in *inputs, c contextSource,
 ) (*contenthash.Tree, attest.Material, error) {
+	name, where, git := c.name, c.where, c.git
 	in.createdAt[name] = nil
 	from := attest.Material{URI: source.RedactURL(where)}
 	switch {
@@ -247,7 +255,7 @@ func (b *Builder) openContext(
 		t, err := b.createFileContext(in, r, f.Modified)
 		return t, from, err
 	}
-	t, err := source.OpenLocal(where, file)
+	t, err := source.OpenLocal(where, c.file)
 	return t, attest.Material{}, err
 }
 

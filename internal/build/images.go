@@ -86,7 +86,7 @@ func (b *Builder) pullOrFind(
 		Config:   i.Config,
 		Layers:   i.Manifest.Layers,
 		Dirs:     dirs,
-		Keys:     b.Store.Keys(i),
+		Keys:     b.Store.LayerKeys(i),
 	}, nil
 }
 
@@ -271,7 +271,7 @@ func (b *Builder) loadLayout(ctx context.Context, where string) (string, error) 
 		if err != nil {
 			return "", err
 		}
-		return d.Digest.String(), b.Store.Keep(ctx, d)
+		return d.Digest.String(), b.Store.AddUnnamed(ctx, d)
 	}
 	return "", fmt.Errorf("%s is not one of the %d images in the layout", where, len(found))
 }

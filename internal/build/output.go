@@ -112,7 +112,7 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 			return nil, fmt.Errorf("cannot write --output type=%s: %w", out.Type, err)
 		}
 		if one != nil && !stored {
-			result, stored = one, out.Stored()
+			result, stored = one, out.IsStored()
 		}
 	}
 	return result, nil
@@ -200,7 +200,7 @@ type predicate struct {
 // attestsProvenance reports whether an output gets a provenance. With inline-only, only images
 // in the store and in registries do.
 func (d *Delivery) attestsProvenance(to *export.Output) bool {
-	return d.Attest.Provenance != attest.None && (to.Stored() || !d.Attest.InlineOnly)
+	return d.Attest.Provenance != attest.None && (to.IsStored() || !d.Attest.InlineOnly)
 }
 
 func (d *Delivery) predicates(b *Built, to *export.Output, name, digest string) (out []predicate, err error) {
@@ -238,11 +238,11 @@ func (b *Builder) writeImage(
 	}
 	did("exporting layers")
 	did("writing image " + result.ID)
-	if !out.Stored() { // an archive alone leaves no image in the store
+	if !out.IsStored() { // an archive alone leaves no image in the store
 		return result, export.WriteArchive(ctx, b.Store, *out, archiveEntries(i, names), d.Progress)
 	}
 	if len(names) == 0 {
-		return result, b.Store.Keep(ctx, result.Desc)
+		return result, b.Store.AddUnnamed(ctx, result.Desc)
 	}
 	for _, n := range names {
 		if err := b.Store.SetName(ctx, n, result.Desc); err != nil {
@@ -262,12 +262,12 @@ func (b *Builder) writeImage(
 }
 
 // archiveEntries returns the entries of an archive: one for each name.
-func archiveEntries(i *store.Image, names []image.Name) (out []transfer.Saved) {
+func archiveEntries(i *store.Image, names []image.Name) (out []transfer.NamedImage) {
 	for _, n := range names {
-		out = append(out, transfer.Saved{Name: n.String(), Image: i})
+		out = append(out, transfer.NamedImage{Name: n.String(), Image: i})
 	}
 	if len(out) == 0 {
-		out = append(out, transfer.Saved{Image: i})
+		out = append(out, transfer.NamedImage{Image: i})
 	}
 	return out
 }

@@ -148,6 +148,6 @@ func TestUpdateDevices(t *testing.T) {
 		t.Errorf("%d times /dev/zero could not be opened", len(text)/3)
 	}
 	if pids, err := g.Processes(); err != nil || len(pids) != 1 || pids[0] != cmd.Process.Pid {
-		t.Errorf("the process has ended: %v, %v", pids, err)
+		t.Errorf("the process exited: %v, %v", pids, err)
 	}
 }

@@ -42,7 +42,7 @@ func newGroup(t testing.TB) (*host.Host, *group.Group) {
 		}
 		for key, path := range g.Paths() {
 			if _, err := os.Stat(path); err == nil {
-				t.Errorf("%q is left behind: %s", key, path)
+				t.Errorf("%q still exists: %s", key, path)
 			}
 		}
 	})

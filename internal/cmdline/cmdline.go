@@ -73,7 +73,7 @@ func Find(args []string, app *cli.App) (int, *cli.Command) {
 			if args[next] == "--" {
 				return at, found
 			}
-			next += 1 + valuesOf(args[next], flags)
+			next += 1 + countValues(args[next], flags)
 		}
 		if next >= len(args) {
 			return at, found
@@ -103,15 +103,15 @@ func Split(words []string, flags []cli.Flag, limit int) Line {
 			return l
 		case isFlag(word):
 			l.Ordered = l.Ordered && len(l.Arguments) == 0
-			named, ok := namedBy(word, flags)
+			named, ok := flagsNamedBy(word, flags)
 			for _, f := range named {
 				l.Names = append(l.Names, f.Names()[0])
 			}
 			l.Undefined = l.Undefined || !ok
-			end := i + 1 + valuesOf(word, flags)
+			end := i + 1 + countValues(word, flags)
 			l.Lacking = end > len(words)
 			end = min(end, len(words))
-			again := spelled(word, named, used)
+			again := unifySpelling(word, named, used)
 			l.Ordered = l.Ordered && again == word
 			l.Flags = append(append(l.Flags, again), words[i+1:end]...)
 			i = end
@@ -127,9 +127,9 @@ func Split(words []string, flags []cli.Flag, limit int) Line {
 	return l
 }
 
-// spelled returns a word that is a flag with the name that the flag had before in the
+// unifySpelling returns a word that is a flag with the name that the flag had before in the
 // line, if any, since cli refuses "-t a --tag b".
-func spelled(word string, named []cli.Flag, used map[string]string) string {
+func unifySpelling(word string, named []cli.Flag, used map[string]string) string {
 	if len(named) != 1 || len(named[0].Names()) == 1 {
 		return word
 	}
@@ -185,9 +185,9 @@ func isFlag(word string) bool {
 	return len(word) > 1 && word[0] == '-' && strings.Trim(word[1:], "0123456789") != ""
 }
 
-// valuesOf returns the number of words after a flag that are its value: 0 or 1.
-func valuesOf(word string, flags []cli.Flag) int {
-	named, _ := namedBy(word, flags)
+// countValues returns the number of words after a flag that are its value: 0 or 1.
+func countValues(word string, flags []cli.Flag) int {
+	named, _ := flagsNamedBy(word, flags)
 	if len(named) == 0 || strings.Contains(word, "=") {
 		return 0
 	}
@@ -197,9 +197,9 @@ func valuesOf(word string, flags []cli.Flag) int {
 	return 0
 }
 
-// namedBy returns the flags that a word names: several for a group of letters such as
+// flagsNamedBy returns the flags that a word names: several for a group of letters such as
 // -it. It returns false if the word names a flag that is not defined.
-func namedBy(word string, flags []cli.Flag) ([]cli.Flag, bool) {
+func flagsNamedBy(word string, flags []cli.Flag) ([]cli.Flag, bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	if f := lookUp(name, flags); f != nil {
 		return []cli.Flag{f}, true

@@ -60,7 +60,8 @@ func (c Container) Connect(ctx context.Context) error {
 	if _, err := plugins.AddNetworkList(ctx, list, rt); err != nil {
 		err = errors.Join(err, plugins.DelNetworkList(ctx, list, rt), unpinNamespace(rt.NetNS))
 		return fmt.Errorf("cannot connect the container to the bridge %s: %w"+
-			"\nhint: install the CNI plugins and iptables: on Debian, apt-get install containernetworking-plugins iptables", bridgeName, err)
+			"\nhint: install the CNI plugins and iptables: on Debian, apt-get install containernetworking-plugins "+
+			"iptables", bridgeName, err)
 	}
 	return nil
 }
@@ -99,7 +100,8 @@ func pinNamespace(pin string, pid int) error {
 }
 
 func unpinNamespace(pin string) error {
-	if err := unix.Unmount(pin, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+	if err := unix.Unmount(pin, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) &&
+		!errors.Is(err, unix.ENOENT) {
 		return &os.PathError{Op: "unmount", Path: pin, Err: err}
 	}
 	if err := os.Remove(pin); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -116,7 +118,8 @@ func networkConfig() (*libcni.NetworkConfigList, error) {
 			map[string]any{
 				"type": "bridge", "bridge": bridgeName, "isGateway": true, "ipMasq": true, "hairpinMode": true,
 				"ipam": map[string]any{
-					"type": "host-local", "dataDir": networkDir + "/addresses", "routes": []any{map[string]string{"dst": "0.0.0.0/0"}},
+					"type": "host-local", "dataDir": networkDir +
+						"/addresses", "routes": []any{map[string]string{"dst": "0.0.0.0/0"}},
 					"ranges": []any{[]any{map[string]string{"subnet": subnet}}},
 				},
 			},

@@ -20,7 +20,8 @@ func TestPublishedPorts(t *testing.T) {
 	} {
 		got, err := portMappings([]string{text})
 		if err != nil {
-			if !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), fmt.Sprintf("--publish %q", text)) {
+			if !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(),
+				fmt.Sprintf("--publish %q", text)) {
 				t.Errorf("%s: %v, want %s", text, err, want)
 			}
 			continue

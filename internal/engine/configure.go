@@ -62,7 +62,8 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 // exists, and disconnects it when the container is deleted.
 func (e *Engine) addBridge(c *specs.Spec, s *Settings) error {
 	if e.Helper == "" {
-		return errors.New("--network bridge needs minirun-image, which is not installed next to minirun\n" + installHint)
+		return errors.New("--network bridge needs minirun-image, which is not installed next to minirun\n" +
+			installHint)
 	}
 	for _, p := range s.Publish {
 		if err := CheckPort(p); err != nil {

@@ -28,7 +28,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 			return nil, err
 		}
 	}
-	lock, err := e.Store.Share(context.Background()) // so that prune keeps the layers until the record names them
+	lock, err := e.Store.LockShared(context.Background()) // so that prune keeps the layers until the record names them
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,8 @@ func (e *Engine) createDirectory(name string) (string, error) {
 	dir := e.Store.Container(name)
 	err := os.Mkdir(dir, 0o711)
 	if errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("container %s already exists\nhint: remove it with: minirun rm %[1]s, or choose another --name",
+		return "", fmt.Errorf("container %s already exists\n"+
+			"hint: remove it with: minirun rm %[1]s, or choose another --name",
 			name)
 	}
 	return dir, err

@@ -68,7 +68,8 @@ func (v *volume) mount(source string) specs.Mount {
 }
 
 // addMounts adds volumes, including those of the image, and tmpfs.
-func (e *Engine) addMounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
+func (e *Engine) addMounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{},
+	s *Settings) error {
 	targets := map[string]bool{}
 	for _, text := range s.Volumes {
 		v, err := parseVolume(text)

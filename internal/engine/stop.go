@@ -114,7 +114,8 @@ func (e *Engine) Remove(id string, force bool) error {
 func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
 		if e.isRunning(id) && !force {
-			return nil, fmt.Errorf("container %s is running\nhint: stop it first with: minirun stop %[1]s, or use --force", id)
+			return nil, fmt.Errorf("container %s is running\n"+
+				"hint: stop it first with: minirun stop %[1]s, or use --force", id)
 		}
 		if force {
 			if err := e.delete(id); err != nil {
@@ -156,7 +157,7 @@ func (e *Engine) removeLeftovers(id string, missing error) error {
 	if _, err := os.Lstat(e.Store.Container(id)); err != nil {
 		return missing
 	}
-	lock, err := e.Store.Own(context.Background(), false)
+	lock, err := e.Store.LockExclusive(context.Background(), false)
 	if err != nil {
 		return fmt.Errorf("%w, or it is still being created (the store is in use)", missing)
 	}

@@ -97,8 +97,8 @@ func Shorten(text string, most int) string {
 	return string(runes[:most-1]) + "…"
 }
 
-// Age returns how long ago a time was, or "-" if it is unknown.
-func Age(t *time.Time) string {
+// FormatAge returns how long ago a time was, or "-" if it is unknown.
+func FormatAge(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return "-"
 	}

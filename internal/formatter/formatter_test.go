@@ -34,7 +34,8 @@ func TestTableFormats(t *testing.T) {
 
 func TestTableHeader(t *testing.T) {
 	var out bytes.Buffer
-	err := Table{Headers: map[string]string{"ID": "NUMBER"}, Rows: []Row{{"ID": "1"}}}.Write(&out, `table {{.ID}}\t{{.ID}}`)
+	err := Table{Headers: map[string]string{"ID": "NUMBER"}, Rows: []Row{{"ID": "1"}}}.Write(&out,
+		`table {{.ID}}\t{{.ID}}`)
 	if want := "NUMBER   NUMBER\n1        1\n"; err != nil || out.String() != want {
 		t.Errorf("%v: %q, want %q", err, &out, want)
 	}
@@ -51,11 +52,11 @@ func TestShorten(t *testing.T) {
 func TestAge(t *testing.T) {
 	hour := time.Now().Add(-3 * time.Hour)
 	for want, at := range map[string]*time.Time{"-": nil, "3 hours ago": &hour} {
-		if got := Age(at); got != want {
+		if got := FormatAge(at); got != want {
 			t.Errorf("%v: %q, want %q", at, got, want)
 		}
 	}
-	if got := Age(&time.Time{}); got != "-" {
+	if got := FormatAge(&time.Time{}); got != "-" {
 		t.Errorf("an unknown time: %q", got)
 	}
 }

@@ -42,7 +42,8 @@ func Argv(c Execution, w Wishes) ([]string, error) {
 	}
 	argv := append(slices.Clone(entrypoint), args...)
 	if len(argv) == 0 {
-		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD\nhint: give a command after the image name")
+		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD\nhint: give a command after " +
+			"the image name")
 	}
 	return argv, nil
 }
@@ -103,8 +104,9 @@ func annotations(c Config, w Wishes) map[string]string {
 	const prefix = "org.opencontainers.image."
 	out := map[string]string{}
 	for name, value := range map[string]string{
-		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "os.version": c.OSVersion, "os.features": strings.Join(c.OSFeatures, ","),
-		"author": c.Author, "stopSignal": cmp.Or(w.StopSignal, c.Config.StopSignal),
+		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "os.version": c.OSVersion,
+		"os.features": strings.Join(c.OSFeatures, ","),
+		"author":      c.Author, "stopSignal": cmp.Or(w.StopSignal, c.Config.StopSignal),
 		"exposedPorts": strings.Join(slices.Sorted(maps.Keys(c.Config.ExposedPorts)), ","),
 	} {
 		if value != "" {
@@ -115,7 +117,7 @@ func annotations(c Config, w Wishes) map[string]string {
 		out[prefix+"created"] = c.Created.UTC().Format(time.RFC3339Nano)
 	}
 	for name, value := range c.Config.Labels {
-		if describes(name) {
+		if isAnnotation(name) {
 			out[name] = value
 		}
 	}
@@ -123,7 +125,7 @@ func annotations(c Config, w Wishes) map[string]string {
 	return out
 }
 
-// described are the prefixes of the labels that become annotations. Both namespaces are reserved
+// annotationPrefixes are the prefixes of the labels that become annotations. Both namespaces are reserved
 // for metadata that describes an image (image-spec, annotations.md, "Rules").
 //
 // Annotations also control runtimes where config.json has no field: systemd's properties, criu's
@@ -131,10 +133,10 @@ func annotations(c Config, w Wishes) map[string]string {
 // Each release adds new ones, and runc stores "bundle" there, so a list of exclusions would never
 // be complete. The author of an image may describe it, but not control what the host does with it.
 // The user may do both, with --label.
-var described = []string{"org.opencontainers.image.", "org.label-schema."}
+var annotationPrefixes = []string{"org.opencontainers.image.", "org.label-schema."}
 
-func describes(label string) bool {
-	return slices.ContainsFunc(described, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
+func isAnnotation(label string) bool {
+	return slices.ContainsFunc(annotationPrefixes, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
 }
 
 // Defaults returns the specification of a container created from an image before the settings of

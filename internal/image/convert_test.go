@@ -15,11 +15,14 @@ func TestAnnotations(t *testing.T) {
 	c.Config.StopSignal = "SIGUSR1"
 	c.Config.ExposedPorts = map[string]struct{}{"80/tcp": {}, "443/tcp": {}}
 	c.Config.Labels = map[string]string{
-		"l": "image", "org.opencontainers.image.author": "label", "org.opencontainers.image.vendor": "v", "org.label-schema.name": "n",
+		"l": "image", "org.opencontainers.image.author": "label", "org.opencontainers.image.vendor": "v",
+		"org.label-schema.name": "n",
 	}
 	for _, order := range []string{
-		"dev.minirun.upper", "dev.minirun.layers", "dev.minirun.die-with-parent", "org.systemd.property.Slice", "org.criu.config", "run.oci.hooks.stdout",
-		"run.oci.handler", "krun.cpus", "krun.use_passt", "module.wasm.image/variant", "org.opencontainers.runc.version", "org.opencontainers.imagex", "bundle",
+		"dev.minirun.upper", "dev.minirun.layers", "dev.minirun.die-with-parent", "org.systemd.property.Slice",
+		"org.criu.config", "run.oci.hooks.stdout",
+		"run.oci.handler", "krun.cpus", "krun.use_passt", "module.wasm.image/variant",
+		"org.opencontainers.runc.version", "org.opencontainers.imagex", "bundle",
 		"io.katacontainers.config.hypervisor.path", "dev.gvisor.flag.debug", "com.example.order", "",
 	} {
 		c.Config.Labels[order] = "image"
@@ -29,7 +32,8 @@ func TestAnnotations(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"krun.cpus": "flag", "m": "flag", "org.opencontainers.image.vendor": "v", "org.label-schema.name": "n", "org.opencontainers.image.os": "linux", "org.opencontainers.image.author": "label",
+		"krun.cpus": "flag", "m": "flag", "org.opencontainers.image.vendor": "v", "org.label-schema.name": "n",
+		"org.opencontainers.image.os": "linux", "org.opencontainers.image.author": "label",
 		"org.opencontainers.image.stopSignal": "SIGUSR1", "org.opencontainers.image.exposedPorts": "443/tcp,80/tcp",
 	}
 	for name, value := range s.Annotations {
@@ -45,11 +49,13 @@ func TestAnnotations(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	got := Environment([]string{"A=1", "B=2", "A=3"}, Wishes{Env: []string{"B=", "C=x=y"}, Terminal: true})
-	want := []string{"A=3", "B=", "C=x=y", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"}
+	want := []string{"A=3", "B=", "C=x=y", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"TERM=xterm"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if got := Environment([]string{"PATH=/x", "TERM=y"}, Wishes{Terminal: true}); !slices.Equal(got, []string{"PATH=/x", "TERM=y"}) {
+	if got := Environment([]string{"PATH=/x", "TERM=y"}, Wishes{Terminal: true}); !slices.Equal(got,
+		[]string{"PATH=/x", "TERM=y"}) {
 		t.Errorf("%q", got)
 	}
 }

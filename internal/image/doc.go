@@ -3,8 +3,8 @@
 // /etc/passwd.
 //
 //	DIR/oci-layout, index.json, blobs/sha256/HEX   an OCI image layout (image-layout.md); the names are in index.json
-//	DIR/layers/CHAIN/fs, layer.json                an unpacked layer, shared by all images that begin with the same layers
-//	DIR/unpacked/HEX                               the layers of the image with configuration HEX, one a line, lowest first
+//	DIR/layers/CHAIN/fs, layer.json                an unpacked layer, shared by the images that begin with it
+//	DIR/unpacked/HEX                               the layers of the image with ID HEX, one a line, lowest first
 //	DIR/containers/ID                              a container of `minirun run IMAGE`: bundle, upper directory, log
 //	DIR/lock, index.lock, locks/HEX                see lock.go
 //	DIR/tmp                                        files that are being written; garbage if their writer was killed

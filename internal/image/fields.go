@@ -25,7 +25,8 @@ func (d *Descriptor) name() string { return d.Annotations["org.opencontainers.im
 
 // IsIndex reports whether a media type is that of an index, which is a list of manifests.
 func IsIndex(mediaType string) bool {
-	return mediaType == "application/vnd.oci.image.index.v1+json" || mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
+	return mediaType == "application/vnd.oci.image.index.v1+json" ||
+		mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
 }
 
 type manifests struct {

@@ -37,14 +37,14 @@ func takeLock(ctx context.Context, path string, how int) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Share takes the lock shared, so that no process can remove anything.
-func (s *Store) Share(ctx context.Context) (*Lock, error) {
+// LockShared takes the lock shared, so that no process can remove anything.
+func (s *Store) LockShared(ctx context.Context) (*Lock, error) {
 	return takeLock(ctx, filepath.Join(s.Dir, "lock"), unix.LOCK_SH)
 }
 
-// Own takes the lock exclusively. If wait is false and the store is in use, it returns
+// LockExclusive takes the lock exclusively. If wait is false and the store is in use, it returns
 // unix.EWOULDBLOCK.
-func (s *Store) Own(ctx context.Context, wait bool) (*Lock, error) {
+func (s *Store) LockExclusive(ctx context.Context, wait bool) (*Lock, error) {
 	how := unix.LOCK_EX
 	if !wait {
 		how |= unix.LOCK_NB

@@ -46,7 +46,8 @@ func parseName(text string) (n Name, err error) {
 		colon := strings.LastIndexByte(rest, ':')
 		n.Tag, rest = rest[colon+1:], rest[:colon]
 		if !isTag(n.Tag) {
-			return n, fmt.Errorf("invalid tag %q: must be up to %d letters, digits, _, . and -, and must not begin with . or -", n.Tag, maxTag)
+			return n, fmt.Errorf("invalid tag %q: must be up to %d letters, digits, _, . and -, and must not begin "+
+				"with . or -", n.Tag, maxTag)
 		}
 	} else if !pinned {
 		n.Tag = defaultTag
@@ -75,7 +76,8 @@ func parseName(text string) (n Name, err error) {
 			if strings.ToLower(part) != part {
 				return n, errors.New("must be lower case")
 			}
-			return n, fmt.Errorf("invalid component %q: must be lower-case letters and digits, separated by ., _, __ or -", part)
+			return n, fmt.Errorf("invalid component %q: must be lower-case letters and digits, separated by ., _, __ "+
+				"or -", part)
 		}
 	}
 	return n, nil
@@ -103,7 +105,8 @@ func isHost(s string) bool {
 	} else {
 		host, port, hasPort = strings.Cut(s, ":")
 		for label := range strings.SplitSeq(host, ".") {
-			if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") || strings.Trim(strings.ToLower(label), letters+digits+"-") != "" {
+			if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") ||
+				strings.Trim(strings.ToLower(label), letters+digits+"-") != "" {
 				return false
 			}
 		}

@@ -32,7 +32,8 @@ func TestParseName(t *testing.T) {
 			t.Errorf("%s: its short name %s is %s, %v", text, got.Familiar(), again, err)
 		}
 	}
-	for _, text := range []string{"", ":", "app:", "App", "app/", "/app", "a//b", "a/b:", "-a", "a-", "a___b", "a._b", "app:.x", "app@sha256:12", "app@md5:x", "a/../b", "host:port/x", ".x", "a b", "a:b:c",
+	for _, text := range []string{"", ":", "app:", "App", "app/", "/app", "a//b", "a/b:", "-a", "a-", "a___b", "a._b",
+		"app:.x", "app@sha256:12", "app@md5:x", "a/../b", "host:port/x", ".x", "a b", "a:b:c",
 		"x/" + strings.Repeat("a", 300), "app:" + strings.Repeat("t", 129)} {
 		if got, err := ParseName(text); err == nil {
 			t.Errorf("%q is taken for %s", text, got)

@@ -18,8 +18,8 @@ type Origin struct {
 // Container returns the directory of a container created from an image in this store.
 func (s *Store) Container(id string) string { return filepath.Join(s.Dir, "containers", id) }
 
-// OriginOf reads the origin of a container.
-func (s *Store) OriginOf(id string) (*Origin, error) {
+// ReadOrigin reads the origin of a container.
+func (s *Store) ReadOrigin(id string) (*Origin, error) {
 	var o Origin
 	err := readDocument(filepath.Join(s.Container(id), "container.json"), &o)
 	return &o, err

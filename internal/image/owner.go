@@ -72,7 +72,7 @@ func (o *Owner) find(s Stack, file string, name userName) error {
 	case len(s) == 0:
 		return fmt.Errorf("the image is empty and has no %s (use a numeric ID)", file)
 	case len(entries) == 0:
-		o.note(s, file, name)
+		o.noteUnknown(s, file, name)
 		return nil
 	}
 	ids := entries[0].ids
@@ -83,8 +83,8 @@ func (o *Owner) find(s Stack, file string, name userName) error {
 	return nil
 }
 
-// note records that a name has no entry, if the file that could contain it exists.
-func (o *Owner) note(s Stack, file string, name userName) {
+// noteUnknown records that a name has no entry, if the file that could contain it exists.
+func (o *Owner) noteUnknown(s Stack, file string, name userName) {
 	if _, _, err := s.Resolve(file); err != nil || o.Unknown != nil {
 		return
 	}

@@ -2,8 +2,8 @@ package image
 
 import "runtime"
 
-// alsoRuns maps an architecture to another one whose programs it runs without an emulator.
-var alsoRuns = map[string]string{"amd64": "386", "arm64": "arm"}
+// compatibleArch maps an architecture to another one whose programs it runs without an emulator.
+var compatibleArch = map[string]string{"amd64": "386", "arm64": "arm"}
 
 // ForeignPlatform returns the platform of an image, as OS/ARCHITECTURE, if this machine needs an
 // emulator to run its programs. It returns "" for an image that does not specify its platform.
@@ -16,7 +16,7 @@ func foreignPlatform(os, arch, machine string) string {
 	if os != "linux" {
 		return os + "/" + arch
 	}
-	if arch == "" || arch == machine || arch == alsoRuns[machine] {
+	if arch == "" || arch == machine || arch == compatibleArch[machine] {
 		return ""
 	}
 	return os + "/" + arch
@@ -25,5 +25,6 @@ func foreignPlatform(os, arch, machine string) string {
 // PlatformWarning returns the warning for an image built for another platform.
 func PlatformWarning(name, platform string) string {
 	return "image " + name + " is for " + platform + ", but this machine is linux/" + runtime.GOARCH +
-		"; its programs need an emulator\nhint: choose an image for this machine, or install QEMU: on Debian, apt-get install qemu-user-static binfmt-support"
+		"; its programs need an emulator\nhint: choose an image for this machine, or install QEMU: on Debian, " +
+		"apt-get install qemu-user-static binfmt-support"
 }

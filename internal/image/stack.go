@@ -28,7 +28,7 @@ const maxLinks = 40
 func (s Stack) Resolve(name string) (string, *unix.Stat_t, error) {
 	missing := &fs.PathError{Op: "look up in the image", Path: name, Err: fs.ErrNotExist}
 	todo := strings.Split(name, "/")
-	above := []place{{".", s.find(nil, ".")}} // the root, and the components resolved so far
+	above := []resolvedDir{{".", s.find(nil, ".")}} // the root, and the components resolved so far
 	if above[0].seen.st == nil {
 		return "", nil, missing
 	}
@@ -68,15 +68,15 @@ func (s Stack) Resolve(name string) (string, *unix.Stat_t, error) {
 			todo = append(strings.Split(target, "/"), todo...)
 			continue
 		}
-		above = append(above, place{next, found})
+		above = append(above, resolvedDir{next, found})
 	}
 	last := above[len(above)-1].seen
 	return last.file, last.st, nil
 }
 
-// At returns the file visible at a clean relative path, without following symbolic links. Nothing
+// Lookup returns the file visible at a clean relative path, without following symbolic links. Nothing
 // is visible below a link. The result is nil if there is no such file.
-func (s Stack) At(name string) (string, *unix.Stat_t) {
+func (s Stack) Lookup(name string) (string, *unix.Stat_t) {
 	found := s.find(nil, ".")
 	at := "."
 	for part := range strings.SplitSeq(name, "/") {
@@ -89,14 +89,14 @@ func (s Stack) At(name string) (string, *unix.Stat_t) {
 	return found.file, found.st
 }
 
-type place struct {
+type resolvedDir struct {
 	path string
-	seen seen
+	seen visibleFile
 }
 
-// seen is the file visible at a path: that of the topmost layer that has it and, for a directory,
+// visibleFile is the file visible at a path: that of the topmost layer that has it and, for a directory,
 // the layers that are merged into it, topmost first. If st is nil, nothing is visible.
-type seen struct {
+type visibleFile struct {
 	file   string
 	st     *unix.Stat_t
 	layers []int
@@ -104,7 +104,7 @@ type seen struct {
 
 // find looks up a name in the layers that are merged into its parent directory; nil means all
 // layers.
-func (s Stack) find(layers []int, name string) (out seen) {
+func (s Stack) find(layers []int, name string) (out visibleFile) {
 	if layers == nil {
 		for i := len(s) - 1; i >= 0; i-- {
 			layers = append(layers, i)

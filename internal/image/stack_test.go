@@ -51,8 +51,10 @@ func TestStack(t *testing.T) {
 	must(os.Symlink("etc", top+"/link"))
 	s := Stack{low, mid, top}
 	for name, want := range map[string]string{
-		"/etc/passwd": "mid", "/etc/group": "low", "/etc/old": "", "/opt/x/g": "mid", "/opt/x/f": "", "/etc/out": "mid", "/abs/moved": "low", "/link/passwd": "mid",
-		"/link/../file": "top", "/../../etc/group": "low", "/etc/host": "", "/file/x": "", "/none": "", "//etc/./passwd": "mid",
+		"/etc/passwd": "mid", "/etc/group": "low", "/etc/old": "", "/opt/x/g": "mid", "/opt/x/f": "", "/etc/out": "mid",
+		"/abs/moved": "low", "/link/passwd": "mid",
+		"/link/../file": "top", "/../../etc/group": "low", "/etc/host": "", "/file/x": "", "/none": "",
+		"//etc/./passwd": "mid",
 	} {
 		if got, err := s.ReadFile(name, 100); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, want)

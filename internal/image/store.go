@@ -109,7 +109,7 @@ func (s *Store) Find(text string) (d Descriptor, name string, err error) {
 			}
 		}
 	}
-	if d, ok, err := s.byID(list.Manifests, text); ok || err != nil {
+	if d, ok, err := s.findByID(list.Manifests, text); ok || err != nil {
 		return d, "", err
 	}
 	if bad != nil {
@@ -126,8 +126,8 @@ func sameRepository(ref string, name Name) bool {
 // shortID is the minimum number of digits of an ID.
 const shortID = 4
 
-// byID finds an image by the beginning of its ID or its digest.
-func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool, err error) {
+// findByID finds an image by the beginning of its ID or its digest.
+func (s *Store) findByID(list []Descriptor, text string) (found Descriptor, ok bool, err error) {
 	hex := strings.TrimPrefix(text, digestStart)
 	if len(hex) < shortID || strings.Trim(hex, digits+"abcdef") != "" {
 		return found, false, nil
@@ -158,7 +158,7 @@ func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
 		if err := s.document(d.Digest, &index); err != nil {
 			return "", m, err
 		}
-		if d, err = s.choose(index.Manifests); err != nil {
+		if d, err = s.chooseManifest(index.Manifests); err != nil {
 			return "", m, err
 		}
 	}
@@ -183,9 +183,9 @@ func (s *Store) Open(text string) (*Image, error) {
 	return i, nil
 }
 
-// choose selects the manifest for this machine. Pull does the exact matching, such as the variant
+// chooseManifest selects the manifest for this machine. Pull does the exact matching, such as the variant
 // of the processor, and stores only what was asked for.
-func (s *Store) choose(list []Descriptor) (Descriptor, error) {
+func (s *Store) chooseManifest(list []Descriptor) (Descriptor, error) {
 	var images []Descriptor
 	for _, m := range list {
 		if p := m.Platform; p != nil && p.OS == "unknown" {
@@ -198,7 +198,8 @@ func (s *Store) choose(list []Descriptor) (Descriptor, error) {
 			continue
 		}
 		if _, err := os.Lstat(s.Blob(m.Digest)); err != nil { // only another platform's image was fetched
-			return m, fmt.Errorf("%w: the image for linux/%s (%s) was not pulled", ErrNotFound, runtime.GOARCH, m.Digest)
+			return m, fmt.Errorf("%w: the image for linux/%s (%s) was not pulled", ErrNotFound, runtime.GOARCH,
+				m.Digest)
 		}
 		return m, nil
 	}

@@ -31,7 +31,10 @@ func TestUnprivileged(t *testing.T) {
 		if got := config.Process.User.AdditionalGids; !slices.Equal(got, c.groups) {
 			t.Errorf("%s: additional groups %v, want %v", name, got, c.groups)
 		}
-		tty := slices.ContainsFunc(config.Mounts, func(m specs.Mount) bool { return m.Type == "devpts" && slices.Contains(m.Options, "gid=5") })
+		tty := slices.ContainsFunc(config.Mounts, func(m specs.Mount) bool {
+			return m.Type == "devpts" &&
+				slices.Contains(m.Options, "gid=5")
+		})
 		if tty != c.tty {
 			t.Errorf("%s: terminals of the group tty: %v", name, tty)
 		}
@@ -40,7 +43,8 @@ func TestUnprivileged(t *testing.T) {
 		config := Defaults()
 		config.Process.User = user
 		err := Unprivileged(config, ids(1), ids(1), false)
-		if err == nil || !strings.Contains(err.Error(), "does not map "+field+"\nhint: map more IDs with lines such as 54321:100000:65536 in /etc/subuid") {
+		if err == nil || !strings.Contains(err.Error(),
+			"does not map "+field+"\nhint: map more IDs with lines such as 54321:100000:65536 in /etc/subuid") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -43,7 +43,8 @@ func readIn(root *os.File, name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxUsers {
-		return nil, fmt.Errorf("%s in the container is too large: %d bytes (the limit is %d)", name, info.Size(), maxUsers)
+		return nil, fmt.Errorf("%s in the container is too large: %d bytes (the limit is %d)", name, info.Size(),
+			maxUsers)
 	}
 	return io.ReadAll(io.LimitReader(f, maxUsers))
 }

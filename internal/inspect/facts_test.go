@@ -97,7 +97,7 @@ func TestSizeText(t *testing.T) {
 	for n, want := range map[uint64]string{
 		0: "0 B", 1023: "1023 B", 1024: "1 KiB", 1536: "1.5 KiB", 64 << 20: "64 MiB", 1<<30 + 1<<29: "1.5 GiB",
 	} {
-		if got := size(n); got != want {
+		if got := sizeText(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}

@@ -59,7 +59,7 @@ func Inspect(root, id string) (*View, error) {
 	}
 	v := &View{ID: state.ID, Status: string(state.Status), Bundle: state.Bundle}
 	if stack, err := FindStack(root, id); err == nil {
-		all := stack.all()
+		all := stack.directories()
 		for i := len(all) - 1; i >= 0; i-- {
 			role := "read-only"
 			if all[i] == stack.Upper {
@@ -75,20 +75,20 @@ func Inspect(root, id string) (*View, error) {
 	}
 	proc := "/proc/" + strconv.Itoa(state.Pid)
 	f := ReadFacts(state.Pid)
-	v.process(proc, state, f)
-	v.namespaces(root, id, f)
+	v.addProcess(proc, state, f)
+	v.addNamespaces(root, id, f)
 	v.Cgroups = strings.Split(f.Cgroup, "\n")
-	v.limits(root, id)
+	v.addLimits(root, id)
 	for _, name := range []string{"CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"} {
 		v.Capabilities = append(v.Capabilities, Pair{Name: name, Host: f.Status[name],
 			Container: Capabilities(f.Status[name])})
 	}
-	v.Descriptors = descriptors(proc)
+	v.Descriptors = readDescriptors(proc)
 	v.Mounts = f.Mounts
 	return v, nil
 }
 
-func (v *View) process(proc string, state *control.Report, f Facts) {
+func (v *View) addProcess(proc string, state *control.Report, f Facts) {
 	pids := strings.Fields(f.Status["NSpid"])
 	inside := "?"
 	if len(pids) > 0 {
@@ -141,8 +141,8 @@ func mapID(idMap, id string) string {
 	return "not mapped"
 }
 
-// namespaces finds out with which containers each namespace is shared.
-func (v *View) namespaces(root, id string, f Facts) {
+// addNamespaces finds out with which containers each namespace is shared.
+func (v *View) addNamespaces(root, id string, f Facts) {
 	own := ReadFacts(os.Getpid()).Namespaces
 	others := map[string][]string{}
 	list, _ := control.List(root, func(any) {})
@@ -167,7 +167,7 @@ func (v *View) namespaces(root, id string, f Facts) {
 	}
 }
 
-func (v *View) limits(root, id string) {
+func (v *View) addLimits(root, id string) {
 	event, err := control.Sample(root, id)
 	if err != nil {
 		return
@@ -177,15 +177,15 @@ func (v *View) limits(root, id string) {
 		if n == 0 || n >= math.MaxInt64-1<<16 {
 			return "no limit"
 		}
-		return size(n)
+		return sizeText(n)
 	}
 	pids := "no limit"
 	if s.Pids.Limit > 0 && s.Pids.Limit < math.MaxInt64 {
 		pids = strconv.FormatUint(s.Pids.Limit, 10)
 	}
 	v.Limits = []Limit{
-		{"memory", bytes(s.Memory.Usage.Limit), size(s.Memory.Usage.Usage)},
-		{"memory and swap", bytes(s.Memory.Swap.Limit), size(s.Memory.Swap.Usage)},
+		{"memory", bytes(s.Memory.Usage.Limit), sizeText(s.Memory.Usage.Usage)},
+		{"memory and swap", bytes(s.Memory.Swap.Limit), sizeText(s.Memory.Swap.Usage)},
 		{"processes", pids, strconv.FormatUint(s.Pids.Current, 10)},
 		{"processor time", "", fmt.Sprintf("%.3f s", float64(s.CPU.Usage.Total)/1e9)},
 	}
@@ -195,7 +195,7 @@ func (v *View) limits(root, id string) {
 	}
 }
 
-func size(n uint64) string {
+func sizeText(n uint64) string {
 	for _, u := range []struct {
 		name string
 		n    uint64
@@ -207,7 +207,7 @@ func size(n uint64) string {
 	return strconv.FormatUint(n, 10) + " B"
 }
 
-func descriptors(proc string) (out []string) {
+func readDescriptors(proc string) (out []string) {
 	entries, _ := os.ReadDir(proc + "/fd")
 	sort.Slice(entries, func(a, b int) bool {
 		x, _ := strconv.Atoi(entries[a].Name())

@@ -70,7 +70,7 @@ func isBundle(dir string) bool {
 // Layers counts the files in each layer, the lowest first.
 func (s *Stack) Layers() ([]Layer, error) {
 	var out []Layer
-	for i, dir := range s.all() {
+	for i, dir := range s.directories() {
 		l := Layer{Number: i + 1, Path: dir, Role: "lower"}
 		if dir == s.Upper {
 			l.Role = "upper"
@@ -95,8 +95,8 @@ func (s *Stack) Layers() ([]Layer, error) {
 	return out, nil
 }
 
-// all returns the layers, lowest first.
-func (s *Stack) all() []string {
+// directories returns the layers, lowest first.
+func (s *Stack) directories() []string {
 	dirs := slices.Clone(s.Lower)
 	if s.Upper != "" {
 		dirs = append(dirs, s.Upper)
@@ -123,7 +123,7 @@ func (s *Stack) Find(name string) ([]LayerFile, error) {
 	}
 	var out []LayerFile
 	hidden, merged := "", false
-	all := s.all()
+	all := s.directories()
 	for i := len(all) - 1; i >= 0; i-- {
 		k, above, err := findInLayer(all[i], rel)
 		if err != nil {

@@ -22,14 +22,14 @@ type Input struct {
 	CloneLast bool
 }
 
-func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
+func jsonPath(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
 
 // Compile adds the steps that move the process into its namespaces, except a new
-// cgroup namespace and a joined mount namespace: see Cgroup and JoinMount.
+// cgroup namespace and a joined mount namespace: see CreateCgroupNamespace and JoinMount.
 func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup, in Input) {
-	join(b, setup, in.Rootless)
+	joinNamespaces(b, setup, in.Rootless)
 	if setup.Has(unix.CLONE_NEWUSER) {
-		userNamespace(b, parent, setup, in.Rootless)
+		enterUserNamespace(b, parent, setup, in.Rootless)
 	}
 	if setup.staged() {
 		if flags := setup.New &^ (onTheWay | unix.CLONE_NEWPID); flags != 0 {
@@ -41,17 +41,17 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 		}
 	}
 	if setup.New&unix.CLONE_NEWTIME != 0 {
-		timeNamespace(b, parent, s)
+		enterTimeNamespace(b, parent, s)
 	}
 	if setup.Clones() && !in.CloneLast {
-		clone(b, parent, setup.New&unix.CLONE_NEWPID)
+		cloneInit(b, parent, setup.New&unix.CLONE_NEWPID)
 	}
 }
 
-// join enters the namespaces given by path. With privilege on the host the user
+// joinNamespaces enters the namespaces given by path. With privilege on the host the user
 // namespace comes last: the others may belong to the host. Without, it comes first:
 // only inside it does the process have any privilege.
-func join(b *plan.Builder, setup Setup, userFirst bool) {
+func joinNamespaces(b *plan.Builder, setup Setup, userFirst bool) {
 	for _, wantUser := range [2]bool{userFirst, !userFirst} {
 		for _, j := range setup.Joins {
 			if (j.Flag == unix.CLONE_NEWUSER) != wantUser || j.Flag == unix.CLONE_NEWNS {
@@ -77,7 +77,7 @@ func JoinMount(b *plan.Builder, setup Setup) {
 	}
 }
 
-func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootless bool) {
+func enterUserNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootless bool) {
 	b.In(plan.Namespaces, "linux.uidMappings")
 	if setup.New&unix.CLONE_NEWUSER != 0 {
 		b.Add(plan.Op{Name: "create the user namespace"}, plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
@@ -107,7 +107,7 @@ func becomeRoot(b *plan.Builder, rootless bool) {
 	}
 }
 
-func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
+func enterTimeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.In(plan.Namespaces, "linux.timeOffsets")
 	b.Add(plan.Op{Name: "create the time namespace"}, plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
 	if len(s.Linux.TimeOffsets) > 0 {
@@ -129,9 +129,9 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 // may trace it, write to its memory and take its descriptors, whatever its
 // capabilities (ptrace(2), "Ptrace access mode checking"). So everything that needs a
 // privilege or a descriptor of the host comes before, and there is nothing to take.
-func EnterPID(b *plan.Builder, parent *handshake.Parent) { clone(b, parent, 0) }
+func EnterPID(b *plan.Builder, parent *handshake.Parent) { cloneInit(b, parent, 0) }
 
-// clone creates a sibling of the process that did the preparations; the sibling
+// cloneInit creates a sibling of the process that did the preparations; the sibling
 // continues alone. It waits until its PID has been reported: otherwise messages of
 // both on one socket could overtake each other.
 //
@@ -139,7 +139,7 @@ func EnterPID(b *plan.Builder, parent *handshake.Parent) { clone(b, parent, 0) }
 // processes from being created, but not from being moved, and it must be possible to
 // exec into a container that is full. So the parent moves this process out of the
 // cgroup, and the new one into it.
-func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
+func cloneInit(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
 	child, full, cloned := b.Label(), b.Label(), b.Label()
@@ -165,8 +165,8 @@ func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
 
-// Cgroup creates the cgroup namespace. The process is already in its cgroup.
-func Cgroup(b *plan.Builder, setup Setup) {
+// CreateCgroupNamespace creates the cgroup namespace. The process is already in its cgroup.
+func CreateCgroupNamespace(b *plan.Builder, setup Setup) {
 	if setup.New&unix.CLONE_NEWCGROUP == 0 {
 		return
 	}
@@ -175,12 +175,12 @@ func Cgroup(b *plan.Builder, setup Setup) {
 		plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
-// Kernel adds the steps that configure the new namespaces while the host's /proc can
+// ConfigureKernel adds the steps that configure the new namespaces while the host's /proc can
 // be used: network devices, sysctl. The host's /proc shows the namespaces of the
 // process that reads it, and no image can replace it (CVE-2025-52881).
-func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup) {
+func ConfigureKernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup) {
 	if setup.New&unix.CLONE_NEWNET != 0 {
-		loopback(b)
+		bringUpLoopback(b)
 	}
 	if s.Linux == nil {
 		return
@@ -190,12 +190,12 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 		parent.Ask("only a process on the host may move its devices, and sysctl may name them",
 			b.Message(handshake.NetDevices))
 	}
-	sysctls(b, s.Linux.Sysctl)
+	writeSysctls(b, s.Linux.Sysctl)
 }
 
-// Names adds the steps that set the host name. Hooks up to createContainer still see
+// SetNames adds the steps that set the host name. Hooks up to createContainer still see
 // the host's own name, as in runc and crun.
-func Names(b *plan.Builder, s *specs.Spec) {
+func SetNames(b *plan.Builder, s *specs.Spec) {
 	if s.Hostname != "" {
 		b.In(plan.Namespaces, "hostname")
 		b.Add(plan.Op{Name: "set the host name to " + s.Hostname},
@@ -208,9 +208,9 @@ func Names(b *plan.Builder, s *specs.Spec) {
 	}
 }
 
-// loopback brings lo up: a new network namespace has it down, and programs
+// bringUpLoopback brings lo up: a new network namespace has it down, and programs
 // expect 127.0.0.1 to answer.
-func loopback(b *plan.Builder) {
+func bringUpLoopback(b *plan.Builder) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	after := b.Label()
 	fd := b.Cell("inet")
@@ -227,7 +227,7 @@ func loopback(b *plan.Builder) {
 	b.Place(after)
 }
 
-func sysctls(b *plan.Builder, values map[string]string) {
+func writeSysctls(b *plan.Builder, values map[string]string) {
 	keys := make([]string, 0, len(values))
 	for k := range values {
 		keys = append(keys, k)

@@ -80,7 +80,7 @@ func TestUserNamespaceFirst(t *testing.T) {
 // TestSysctlOrder: sysctls are written in the order of their names, to the path of their key.
 func TestSysctlOrder(t *testing.T) {
 	b := plan.NewBuilder(3)
-	sysctls(b, map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmax": "42",
+	writeSysctls(b, map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmax": "42",
 		"net/ipv4/conf/eth0.1/forwarding": "0"})
 	p := b.Plan()
 	var got []string

@@ -52,7 +52,7 @@ func Decide(s *specs.Spec) Setup {
 			setup.New |= flag
 			continue
 		}
-		setup.Joins = append(setup.Joins, Join{n.Type, flag, n.Path, source(i)})
+		setup.Joins = append(setup.Joins, Join{n.Type, flag, n.Path, jsonPath(i)})
 	}
 	return setup
 }

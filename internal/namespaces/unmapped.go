@@ -63,7 +63,7 @@ func OwnerError(uid, gid int, err error) error {
 	if len(missing) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w: %s", err, unmapped(strings.Join(missing, " and "), hostUser(uids)))
+	return fmt.Errorf("%w: %s", err, unmappedHint(strings.Join(missing, " and "), hostUser(uids)))
 }
 
 // Unmapped explains why a process cannot become a user or group: the mappings are
@@ -72,10 +72,10 @@ func Unmapped(kind string, id uint32, uids []specs.LinuxIDMapping) string {
 	if len(uids) == 0 {
 		uids, _, _ = Current()
 	}
-	return unmapped(kind+" "+strconv.FormatUint(uint64(id), 10), hostUser(uids))
+	return unmappedHint(kind+" "+strconv.FormatUint(uint64(id), 10), hostUser(uids))
 }
 
-func unmapped(ids, name string) string {
+func unmappedHint(ids, name string) string {
 	text := "the user namespace does not map " + ids + "\nhint: map more IDs with lines such as " + name +
 		":100000:65536 in /etc/subuid and /etc/subgid"
 	if !canMapRanges() {

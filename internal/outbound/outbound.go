@@ -50,7 +50,8 @@ type AddressError struct {
 }
 
 func (e *AddressError) Error() string {
-	return fmt.Sprintf("refused to follow %s to %s, which has the %s address %s", e.Origin, e.Host, kindOf(e.Address), e.Address)
+	return fmt.Sprintf("refused to follow %s to %s, which has the %s address %s", e.Origin, e.Host, kindOf(e.Address),
+		e.Address)
 }
 
 // transport is an http.RoundTripper for all requests that one origin causes.
@@ -87,7 +88,7 @@ func countRedirects(r *http.Request) int {
 // viaKey is the context key for the proxy of a request, a *url.URL.
 type viaKey struct{}
 
-func via(ctx context.Context) *url.URL {
+func requestProxy(ctx context.Context) *url.URL {
 	u, _ := ctx.Value(viaKey{}).(*url.URL)
 	return u
 }
@@ -106,7 +107,7 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 	}
 	base = base.Clone()
 	if t.proxy = base.Proxy; t.proxy != nil {
-		base.Proxy = func(r *http.Request) (*url.URL, error) { return via(r.Context()), nil }
+		base.Proxy = func(r *http.Request) (*url.URL, error) { return requestProxy(r.Context()), nil }
 	}
 	base.DialContext = t.dial
 	t.next = base
@@ -160,7 +161,8 @@ func (t *transport) check(u *url.URL) error {
 			return &PlainError{u.Host}
 		}
 	default:
-		return fmt.Errorf("refused to follow %s to a URL with the scheme %q, which is neither https nor http", t.origin, u.Scheme)
+		return fmt.Errorf("refused to follow %s to a URL with the scheme %q, which is neither https nor http", t.origin,
+			u.Scheme)
 	}
 	if host == t.origin {
 		return nil
@@ -187,7 +189,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 	}
 	host = strings.ToLower(host)
 	d := net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}
-	if via(ctx) != nil {
+	if requestProxy(ctx) != nil {
 		return d.DialContext(ctx, network, address)
 	}
 	d.ControlContext = func(_ context.Context, _, resolved string, _ syscall.RawConn) error {

@@ -13,10 +13,14 @@ import (
 
 func TestKindOf(t *testing.T) {
 	for want, list := range map[kind][]string{
-		public:    {"8.8.8.8", "172.32.0.1", "2001:4860:4860::8888", "100.128.0.1", "64:ff9b::808:808"},
-		private:   {"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "240.0.0.1", "fd00::254", "64:ff9b:1::1", "::ffff:0:10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"},
-		linkLocal: {"169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254", "224.0.0.1", "ff02::1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "::ffff:0:169.254.169.254", "64:ff9b::6464:64c8", "64:ff9b::a9fe:a9fe", "255.255.255.255"},
-		loopback:  {"127.0.0.1", "127.8.9.1", "::1", "0.0.0.0", "0.1.2.3", "::", "::ffff:127.0.0.1", "::7f00:1", "2002:7f00:1::", "::ffff:0:127.0.0.1"},
+		public: {"8.8.8.8", "172.32.0.1", "2001:4860:4860::8888", "100.128.0.1", "64:ff9b::808:808"},
+		private: {"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "240.0.0.1", "fd00::254", "64:ff9b:1::1",
+			"::ffff:0:10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"},
+		linkLocal: {"169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254", "224.0.0.1", "ff02::1",
+			"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "::ffff:0:169.254.169.254",
+			"64:ff9b::6464:64c8", "64:ff9b::a9fe:a9fe", "255.255.255.255"},
+		loopback: {"127.0.0.1", "127.8.9.1", "::1", "0.0.0.0", "0.1.2.3", "::", "::ffff:127.0.0.1", "::7f00:1",
+			"2002:7f00:1::", "::ffff:0:127.0.0.1"},
 	} {
 		for _, text := range list {
 			if got := kindOf(netip.MustParseAddr(text)); got != want {
@@ -34,8 +38,10 @@ func TestRedirectedName(t *testing.T) {
 	defer inside.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(inside.URL, "http://"), ":")
 	// localhost stands for any name that resolves to this address; /etc/hosts contains it.
-	for _, address := range []string{"http://localhost:" + port, "http://127.0.0.1:" + port, "http://[::ffff:127.0.0.1]:" + port, "http://0.0.0.0:" + port} {
-		client := &http.Client{Transport: NewTransport(Origin{Host: "registry.example", Plain: true}, &http.Transport{})}
+	for _, address := range []string{"http://localhost:" + port, "http://127.0.0.1:" + port,
+		"http://[::ffff:127.0.0.1]:" + port, "http://0.0.0.0:" + port} {
+		client := &http.Client{Transport: NewTransport(Origin{Host: "registry.example", Plain: true},
+			&http.Transport{})}
 		response, err := client.Get(address)
 		if err == nil {
 			_ = response.Body.Close()
@@ -77,7 +83,8 @@ func TestProxyIsNotATarget(t *testing.T) {
 		}
 		return u, nil
 	}
-	client := &http.Client{Transport: NewTransport(Origin{Host: "registry.example", Plain: true}, &http.Transport{Proxy: direct})}
+	client := &http.Client{Transport: NewTransport(Origin{Host: "registry.example", Plain: true},
+		&http.Transport{Proxy: direct})}
 	response, err := client.Get("http://registry.example/?port=" + u.Port())
 	if err == nil {
 		_ = response.Body.Close()
@@ -91,8 +98,8 @@ func TestProxyIsNotATarget(t *testing.T) {
 	}
 }
 
-// TestPlain checks which requests may be sent without TLS.
-func TestPlain(t *testing.T) {
+// TestRequestsWithoutTLS checks which requests may be sent without TLS.
+func TestRequestsWithoutTLS(t *testing.T) {
 	for _, c := range []struct {
 		origin Origin
 		url    string

@@ -26,7 +26,8 @@ func Split[Layer any](layers []Layer) (lowest, rest []Layer) {
 	return nil, layers
 }
 
-var layerEscape, pathEscape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`), strings.NewReplacer(`\`, `\\`, ",", `\,`)
+var layerEscape, pathEscape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`), strings.NewReplacer(`\`, `\\`, ",",
+	`\,`)
 
 // EscapeLayer escapes a path for the list in lowerdir, and EscapePath one for upperdir
 // and workdir, as options of mount(2).

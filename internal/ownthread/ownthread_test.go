@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRunAndStay: the thread continues to exist.
-func TestRunAndStay(t *testing.T) {
+// TestRunAndStayKeepsTheThread: the thread continues to exist.
+func TestRunAndStayKeepsTheThread(t *testing.T) {
 	var tid int
 	if err := RunAndStay(func() error { tid = unix.Gettid(); return nil }); err != nil {
 		t.Fatal(err)
@@ -20,8 +20,8 @@ func TestRunAndStay(t *testing.T) {
 	}
 }
 
-// TestRun: the thread is never the main one, and exits when the function returns.
-func TestRun(t *testing.T) {
+// TestRunEndsTheThread: the thread is never the main one, and exits when the function returns.
+func TestRunEndsTheThread(t *testing.T) {
 	failure := errors.New("failure")
 	for range 50 {
 		var tid int
@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 				break
 			}
 			if time.Now().After(until) {
-				t.Fatalf("thread %d goes on", tid)
+				t.Fatalf("thread %d still exists", tid)
 			}
 		}
 	}

@@ -188,11 +188,11 @@ func (b *Builder) Cell(name string) Cell {
 // call fills and another takes.
 func (b *Builder) CellIn(room Arg, offset int, name string) Cell {
 	c := Cell(room.Value-DataBase) + Cell(offset)
-	b.plan.Cells = append(b.plan.Cells, CellName{c, b.unique(name)})
+	b.plan.Cells = append(b.plan.Cells, CellName{c, b.uniqueName(name)})
 	return c
 }
 
-func (b *Builder) unique(name string) string {
+func (b *Builder) uniqueName(name string) string {
 	b.names[name]++
 	if n := b.names[name]; n > 1 {
 		return name + strconv.Itoa(n)

@@ -141,8 +141,8 @@ func cloneText(v uint64) string {
 	return strings.TrimPrefix(out, "0|")
 }
 
-// name shows an argument that is one of a list of values.
-func name(v uint64, sh shape) string {
+// valueName shows an argument that is one of a list of values.
+func valueName(v uint64, sh shape) string {
 	for _, b := range valueNames(sh) {
 		if b.value == v {
 			return b.name

@@ -46,9 +46,9 @@ func (p *Plan) Observe() *Observed {
 		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to continue", Zero: gone,
 			On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
 	}
-	seen, leaving := p.seen(), p.leaving()
+	seen, leaving := p.observableSteps(), p.stepsAfterClone()
 	return p.insert(data, func(i int) []Step {
-		if i >= seen || p.awaits(i) || leaving[i] {
+		if i >= seen || p.readsAnswer(i) || leaving[i] {
 			return nil
 		}
 		return between
@@ -64,7 +64,7 @@ const Clock = unix.CLOCK_REALTIME
 // 0 means that the step did not run. The last one is that of the report.
 func (p *Plan) Stamp() *Observed {
 	const size = 16 // struct timespec
-	count := min(p.seen(), p.program())
+	count := min(p.observableSteps(), p.firstProgramStep())
 	data := append([]byte(nil), p.Data...)
 	head := DataBase + uint64(len(data))
 	data = binary.LittleEndian.AppendUint32(data, MessageStamps)
@@ -87,8 +87,8 @@ func (p *Plan) Stamp() *Observed {
 	return o
 }
 
-// seen returns the index of the step that loads a filter, or the number of steps.
-func (p *Plan) seen() int {
+// observableSteps returns the index of the step that loads a filter, or the number of steps.
+func (p *Plan) observableSteps() int {
 	for i := range p.Steps {
 		if p.Steps[i].Call == Seccomp {
 			return i
@@ -97,9 +97,9 @@ func (p *Plan) seen() int {
 	return len(p.Steps)
 }
 
-// leaving returns the last steps of a process that has cloned its successor. The two
+// stepsAfterClone returns the last steps of a process that has cloned its successor. The two
 // share the socket: if both waited there, either could get the other's answer.
-func (p *Plan) leaving() map[int]bool {
+func (p *Plan) stepsAfterClone() map[int]bool {
 	out := map[int]bool{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -116,9 +116,9 @@ func (p *Plan) leaving() map[int]bool {
 	return out
 }
 
-// program returns the index of the first of the last steps that execute something: the
+// firstProgramStep returns the index of the first of the last steps that execute something: the
 // program, one step for each directory that may contain it.
-func (p *Plan) program() int {
+func (p *Plan) firstProgramStep() int {
 	i := len(p.Steps)
 	for k := i; k > 0 && p.Steps[k-1].Call != Execve; k-- {
 		i = k - 1
@@ -132,8 +132,8 @@ func (p *Plan) program() int {
 	return i
 }
 
-// awaits reports whether a step reads the parent's answer.
-func (p *Plan) awaits(i int) bool {
+// readsAnswer reports whether a step reads the parent's answer.
+func (p *Plan) readsAnswer(i int) bool {
 	s := &p.Steps[i]
 	return s.Call == Read && len(s.Args) > 0 && s.Args[0] == Arg{Immediate,
 		binary.LittleEndian.Uint64(p.Data[headerSync:])}
@@ -169,20 +169,20 @@ func (p *Plan) insert(data []byte, before func(i int) []Step) *Observed {
 				return at + 1
 			}
 			s.Out, s.Group, s.Next, s.Zero = None, Sync, at+1, to(s.Zero)
-			s.On = moved(s.On, to)
+			s.On = retarget(s.On, to)
 			o.Steps, o.Origin = append(o.Steps, s), append(o.Origin, -1)
 		}
 		s := p.Steps[i]
 		s.Next, s.Zero = begin[s.Next], begin[s.Zero]
-		s.On = moved(s.On, func(step int) int { return begin[step] })
+		s.On = retarget(s.On, func(step int) int { return begin[step] })
 		o.At = append(o.At, len(o.Steps))
 		o.Steps, o.Origin = append(o.Steps, s), append(o.Origin, i)
 	}
 	return o
 }
 
-// moved returns branches with new targets.
-func moved(on []Branch, to func(int) int) []Branch {
+// retarget returns branches with new targets.
+func retarget(on []Branch, to func(int) int) []Branch {
 	if len(on) == 0 {
 		return nil
 	}

@@ -42,7 +42,7 @@ func TestObservedPlanKeepsBranches(t *testing.T) {
 			}
 			if o.At[i] > 0 && o.Origin[o.At[i]-1] < 0 {
 				between++
-				if name == "observed" && p.awaits(i) {
+				if name == "observed" && p.readsAnswer(i) {
 					t.Errorf("step %d stands apart from its question", i)
 				}
 			}

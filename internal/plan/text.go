@@ -196,7 +196,7 @@ func (p *Plan) argText(a Arg, sh shape) string {
 		}
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(v), unix.Minor(v))
 	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily:
-		return name(v, sh)
+		return valueName(v, sh)
 	case number, descriptor:
 		return strconv.FormatInt(int64(v), 10)
 	}
@@ -238,7 +238,7 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		return fmt.Sprintf("{effective=%#x, permitted=%#x, inheritable=%#x}",
 			low&0xffffffff|mid>>32<<32, low>>32|high<<32, mid&0xffffffff|high>>32<<32)
 	case rlimit:
-		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limit(word(0)), limit(word(1)))
+		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limitText(word(0)), limitText(word(1)))
 	case vector, environment:
 		var list []string
 		for i := uint64(0); word(i) != 0 && i < 1<<16; i++ {
@@ -252,7 +252,7 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 	return "..."
 }
 
-func limit(v uint64) string {
+func limitText(v uint64) string {
 	if v == unix.RLIM_INFINITY {
 		return "RLIM64_INFINITY"
 	}

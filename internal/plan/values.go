@@ -36,14 +36,14 @@ func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
 	switch {
 	case a.Kind == Pointer && sh == groups && len(s.Args) == 2:
 		var list []string
-		data := p.from(a.Value)
+		data := p.dataAt(a.Value)
 		for range min(s.Args[0].Value, uint64(len(data)/4)) {
 			list = append(list, strconv.FormatUint(uint64(binary.LittleEndian.Uint32(data)), 10))
 			data = data[4:]
 		}
 		return "[" + strings.Join(list, ", ") + "]"
 	case a.Kind == Pointer && sh == buffer && len(s.Args) == 3:
-		data, n := p.from(a.Value), s.Args[2].Value
+		data, n := p.dataAt(a.Value), s.Args[2].Value
 		if n > uint64(len(data)) {
 			break
 		}
@@ -57,8 +57,8 @@ func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
 	return p.argText(a, address)
 }
 
-// from returns the data starting at an address, nil if it points elsewhere.
-func (p *Plan) from(address uint64) []byte {
+// dataAt returns the data starting at an address, nil if it points elsewhere.
+func (p *Plan) dataAt(address uint64) []byte {
 	if off := address - DataBase; off < uint64(len(p.Data)) {
 		return p.Data[off:]
 	}
@@ -71,14 +71,14 @@ func (p *Plan) prctlText(s *Step, a Arg) string {
 	case a.Kind == Pointer:
 		return p.argText(a, text)
 	case s.Args[0].Value == unix.PR_CAP_AMBIENT:
-		return name(a.Value, prctlValue)
+		return valueName(a.Value, prctlValue)
 	}
 	return p.argText(a, number)
 }
 
 // ioctlText shows the third argument of ioctl(2), whose type depends on the second.
 func (p *Plan) ioctlText(s *Step, a Arg) string {
-	data := p.from(a.Value)
+	data := p.dataAt(a.Value)
 	switch request := s.Args[1].Value; {
 	case request == unix.TIOCGPTPEER:
 		return p.argText(a, openFlags)

@@ -163,7 +163,7 @@ func TestRootKeepsNothing(t *testing.T) {
 		t.Error("the caller's groups are kept")
 	}
 	if i := index(identityPlan(p, Input{KeepGroups: true}), "setgroups("); i >= 0 {
-		t.Errorf("step %d sets groups that are to be kept", i)
+		t.Errorf("step %d sets groups, although the caller's must be kept", i)
 	}
 }
 

@@ -21,7 +21,7 @@ func (c *compiler) openCwd(t plan.Then) {
 	b.Add(plan.Op{Name: "go to " + c.p.Cwd}, plan.Fchdir, plan.Of(c.cwd))
 }
 
-// enterCwdAsRoot enters process.cwd as root, who may enter directories that the
+// enterCwdAsRoot enters process.cwd as root, which may enter directories that the
 // process's user may not. Where root may not either (a home on NFS), enterCwdAsUser
 // tries again.
 func (c *compiler) enterCwdAsRoot() {

@@ -64,7 +64,8 @@ func (g *Group) Stats() (Stats, error) {
 	}
 	if dir := filepath.Join(info, "MB"); isDirectory(dir) {
 		s.Bandwidth = &Bandwidth{
-			r.number(dir, "bandwidth_gran"), r.number(dir, "delay_linear"), r.number(dir, "min_bandwidth"), r.number(dir, "num_closids"),
+			r.number(dir, "bandwidth_gran"), r.number(dir, "delay_linear"),
+			r.number(dir, "min_bandwidth"), r.number(dir, "num_closids"),
 		}
 	}
 	s.L3SchemaRoot, s.BandwidthSchemaRoot = splitSchemata(r.text(g.Root, "schemata"))

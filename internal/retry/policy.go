@@ -51,7 +51,8 @@ func (a Attempt) String() string {
 	if a.Tries == 0 {
 		return fmt.Sprintf("%s: %s: retrying in %v", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond))
 	}
-	return fmt.Sprintf("%s: %s: retrying in %v (try %d of %d)", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond), a.Next, a.Tries)
+	return fmt.Sprintf("%s: %s: retrying in %v (try %d of %d)", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond),
+		a.Next, a.Tries)
 }
 
 type (
@@ -148,7 +149,8 @@ func sleepTimer(ctx context.Context, d time.Duration) error {
 // TemporaryStatus reports whether a later request may succeed after a response with this status.
 func TemporaryStatus(code int) bool {
 	switch code {
-	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
 	return false
@@ -158,7 +160,8 @@ func TemporaryStatus(code int) bool {
 // connection. If the request's body is still being written when net/http detects this, the error is
 // net.ErrClosed.
 func IsCut(err error) bool {
-	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, net.ErrClosed} {
+	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED,
+		net.ErrClosed} {
 		if errors.Is(err, cut) {
 			return true
 		}
@@ -166,8 +169,8 @@ func IsCut(err error) bool {
 	return false
 }
 
-// after returns how long a server asks to wait: RFC 9110, section 10.2.3.
-func after(h http.Header, now time.Time) (time.Duration, bool) {
+// retryAfter returns how long a server asks to wait: RFC 9110, section 10.2.3.
+func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second, true

@@ -36,7 +36,8 @@ func NewReader(ctx context.Context, p Policy, server string, offset int64, open 
 	if err != nil {
 		return nil, 0, err
 	}
-	return &reader{ctx: ctx, policy: p, server: server, open: open, content: content, offset: from, last: from}, from, nil
+	return &reader{ctx: ctx, policy: p, server: server, open: open, content: content, offset: from,
+		last: from}, from, nil
 }
 
 // Read implements io.Reader.
@@ -83,7 +84,8 @@ func (r *reader) resume() error {
 		}
 		r.content = content
 		if from > r.offset {
-			return errors.Join(r.broken, fmt.Errorf("requested the content from byte %d, received it from byte %d", r.offset, from))
+			return errors.Join(r.broken, fmt.Errorf("requested the content from byte %d, received it from byte %d",
+				r.offset, from))
 		}
 		_, err = io.CopyN(io.Discard, ctxio.NewReader(r.ctx, content), r.offset-from) // skips what was already read
 		if err == nil {

@@ -71,15 +71,16 @@ func TestTransportRetries(t *testing.T) {
 		status   int
 		waits    []time.Duration
 	}{
-		"at once":                   {"GET", nil, []int{200}, 1, 200, nil},
-		"overloaded, then well":     {"GET", nil, []int{503, 502, 200}, 3, 200, []time.Duration{first, 2 * first}},
-		"never well":                {"GET", nil, []int{500}, 4, 500, []time.Duration{first, 2 * first, 4 * first}},
-		"gateway timeout":           {"HEAD", nil, []int{504, 200}, 2, 200, []time.Duration{first}},
-		"not there":                 {"GET", nil, []int{404}, 1, 404, nil},
-		"asks to wait":              {"GET", asks("7"), []int{429, 200}, 2, 200, []time.Duration{7 * time.Second}},
-		"asks to wait, overloaded":  {"GET", asks("2"), []int{503, 200}, 2, 200, []time.Duration{2 * time.Second}},
-		"asks to wait too long":     {"GET", asks("3600"), []int{429, 200}, 1, 429, nil},
-		"asks for a time gone by":   {"GET", asks("Sun, 06 Nov 1994 08:49:37 GMT"), []int{429, 200}, 2, 200, []time.Duration{first}},
+		"at once":                  {"GET", nil, []int{200}, 1, 200, nil},
+		"overloaded, then well":    {"GET", nil, []int{503, 502, 200}, 3, 200, []time.Duration{first, 2 * first}},
+		"never well":               {"GET", nil, []int{500}, 4, 500, []time.Duration{first, 2 * first, 4 * first}},
+		"gateway timeout":          {"HEAD", nil, []int{504, 200}, 2, 200, []time.Duration{first}},
+		"not there":                {"GET", nil, []int{404}, 1, 404, nil},
+		"asks to wait":             {"GET", asks("7"), []int{429, 200}, 2, 200, []time.Duration{7 * time.Second}},
+		"asks to wait, overloaded": {"GET", asks("2"), []int{503, 200}, 2, 200, []time.Duration{2 * time.Second}},
+		"asks to wait too long":    {"GET", asks("3600"), []int{429, 200}, 1, 429, nil},
+		"asks for a time gone by": {"GET", asks("Sun, 06 Nov 1994 08:49:37 GMT"), []int{429, 200}, 2, 200,
+			[]time.Duration{first}},
 		"asks for nonsense":         {"GET", asks("soon"), []int{429, 200}, 2, 200, []time.Duration{first}},
 		"cut":                       {"GET", nil, []int{0, 0, 200}, 3, 200, []time.Duration{first, 2 * first}},
 		"a change that was cut":     {"PUT", nil, []int{0, 200}, 1, 0, nil},
@@ -153,7 +154,8 @@ func TestWaitEndsWithContext(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		client := &http.Client{Transport: NewTransport(Default, &http.Transport{}, func(*http.Request) bool { return true })}
+		client := &http.Client{Transport: NewTransport(Default, &http.Transport{},
+			func(*http.Request) bool { return true })}
 		answer, err := client.Do(request)
 		if err == nil {
 			_ = answer.Body.Close()
@@ -212,11 +214,13 @@ func TestReaderResumes(t *testing.T) {
 		opened []int
 		err    error
 	}{
-		"not cut":            {flaky{content: small, piece: 10}, []int{0}, nil},
-		"cut":                {flaky{content: small, piece: 4, resumes: true}, []int{0, 4, 8}, nil},
-		"begins again":       {flaky{content: small, piece: 10 - 1, resumes: false}, []int{0, 9, 9, 9}, io.ErrUnexpectedEOF},
-		"no progress":        {flaky{content: small, piece: 1, resumes: true}, []int{0, 1, 2, 3}, io.ErrUnexpectedEOF},
-		"much progress":      {flaky{content: large, piece: progress, resumes: true}, []int{0, progress, 2 * progress, 3 * progress, 4 * progress, 5 * progress}, nil},
+		"not cut": {flaky{content: small, piece: 10}, []int{0}, nil},
+		"cut":     {flaky{content: small, piece: 4, resumes: true}, []int{0, 4, 8}, nil},
+		"begins again": {flaky{content: small, piece: 10 - 1, resumes: false}, []int{0, 9, 9, 9},
+			io.ErrUnexpectedEOF},
+		"no progress": {flaky{content: small, piece: 1, resumes: true}, []int{0, 1, 2, 3}, io.ErrUnexpectedEOF},
+		"much progress": {flaky{content: large, piece: progress, resumes: true},
+			[]int{0, progress, 2 * progress, 3 * progress, 4 * progress, 5 * progress}, nil},
 		"gone in the middle": {flaky{content: small, piece: 4, resumes: true, fail: gone}, []int{0, 4}, gone},
 	} {
 		p, waits := recording()

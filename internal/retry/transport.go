@@ -44,7 +44,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		a := Attempt{Server: r.URL.Host, Cause: cause, Wait: t.policy.delay(failures)}
 		if answer != nil {
-			if asked, ok := after(answer.Header, time.Now()); ok {
+			if asked, ok := retryAfter(answer.Header, time.Now()); ok {
 				a.Wait = max(asked, a.Wait)
 			}
 		}
@@ -78,7 +78,8 @@ func (t *transport) causeOf(r *http.Request, answer *http.Response, err error) s
 	switch {
 	case err != nil && isSafe(r.Method) && IsCut(err):
 		return "the connection was closed"
-	case err == nil && TemporaryStatus(answer.StatusCode) && (answer.StatusCode == http.StatusTooManyRequests || t.repeatable(r)):
+	case err == nil && TemporaryStatus(answer.StatusCode) &&
+		(answer.StatusCode == http.StatusTooManyRequests || t.repeatable(r)):
 		return fmt.Sprintf("%d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	return ""

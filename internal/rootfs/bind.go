@@ -56,16 +56,16 @@ func (c *compiler) bindMount(i int, m *specs.Mount, o spec.MountOptions) {
 
 // bindTarget opens the target of a bind mount, of the same kind as its source.
 func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan.Cell {
-	last := lastFollowed
+	link := linkFollowed
 	switch {
 	case cleanPath(c.spec.Mounts[i].Destination) == "/dev":
-		last = lastRefused
+		link = linkRefused
 	case o.DestNoFollow:
-		last = lastKept
+		link = linkKept
 	}
 	kind := c.in.SourceKind(i)
 	if kind != Undecided {
-		return c.open(c.mountTarget(i, kind == Directory, last))
+		return c.open(c.mountTarget(i, kind == Directory, link))
 	}
 	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
 	c.b.Add(plan.Op{
@@ -73,9 +73,9 @@ func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan
 		Why:  "the target must be of the same kind",
 		Then: plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
 	}, plan.Fchdir, plan.Of(source))
-	c.openInto(c.mountTarget(i, true, last), fd, done, nil)
+	c.openInto(c.mountTarget(i, true, link), fd, done, nil)
 	c.b.Place(file)
-	c.openInto(c.mountTarget(i, false, last), fd, done, nil)
+	c.openInto(c.mountTarget(i, false, link), fd, done, nil)
 	c.b.Place(done)
 	return fd
 }
@@ -91,8 +91,8 @@ func (c *compiler) copiesLink(i int) bool {
 func (c *compiler) copyLink(i int) {
 	text := c.b.Str(c.in.Links[i])
 	fd, done := c.b.Cell("target"), c.b.Label()
-	p := place{path: cleanPath(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
-	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p,
+	p := place{path: cleanPath(c.spec.Mounts[i].Destination), link: linkKept, mount: i}
+	c.askTarget(TargetQuestion{Mount: i, Copied: true, link: linkKept}, p,
 		targetSteps{fd, done, nil, func(name plan.Arg) {
 			c.b.Add(plan.Op{
 				Name: "create the link " + p.path,

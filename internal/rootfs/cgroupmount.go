@@ -19,7 +19,7 @@ import (
 //
 // Without a namespace a fresh mount would show the host's whole tree.
 func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
-	target := c.mountTarget(i, true, lastFollowed)
+	target := c.mountTarget(i, true, linkFollowed)
 	switch {
 	case c.in.CgroupV1 && m.Type == "cgroup2":
 		c.cgroup2(target, m, c.in.Cgroup2, o)

@@ -35,11 +35,11 @@ func (c *compiler) mountEntry(i int) {
 // that the path is not resolved a second time.
 func (c *compiler) mountFilesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
-	last := lastFollowed
+	link := linkFollowed
 	if m.Type == "proc" || m.Type == "sysfs" || cleanPath(m.Destination) == "/dev" {
-		last = lastRefused
+		link = linkRefused
 	}
-	target := c.mountTarget(i, true, last)
+	target := c.mountTarget(i, true, link)
 	if o.Flags&unix.MS_REMOUNT != 0 {
 		c.remount(m, o, target)
 		return

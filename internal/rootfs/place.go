@@ -11,22 +11,22 @@ import (
 
 // A place is a path below the new root where something is mounted or created.
 type place struct {
-	path    string // cleaned, absolute in the container
-	dir     bool   // a directory; else a file
-	nolinks bool   // no component may be a symbolic link
-	inDev   bool   // in what was mounted on /dev, even if something covers it now; no links either
-	last    last   // how a link in the last component is treated
-	asks    bool   // the parent follows the links: see followLinks
-	mount   int    // with asks: index in mounts
+	path    string    // cleaned, absolute in the container
+	dir     bool      // a directory; else a file
+	nolinks bool      // no component may be a symbolic link
+	inDev   bool      // in what was mounted on /dev, even if something covers it now; no links either
+	link    finalLink // how a link in the last component is treated
+	asks    bool      // the parent follows the links: see followLinks
+	mount   int       // with asks: index in mounts
 }
 
-// last says how a symbolic link in the last component of a place is treated.
-type last int
+// finalLink is how a symbolic link in the last component of a place is treated.
+type finalLink int
 
 const (
-	lastFollowed last = iota
-	lastRefused       // it is an error
-	lastKept          // it is the place itself
+	linkFollowed finalLink = iota
+	linkRefused            // it is an error
+	linkKept               // it is the place itself
 )
 
 // open adds the steps that open a place, and create it first if it is missing, and
@@ -102,7 +102,7 @@ func (c *compiler) openHowFor(p place, flags uint64) plan.Arg {
 	if p.nolinks || p.inDev || p.asks {
 		resolve |= unix.RESOLVE_NO_SYMLINKS
 	}
-	if p.last != lastFollowed && !p.nolinks {
+	if p.link != linkFollowed && !p.nolinks {
 		flags |= unix.O_NOFOLLOW
 	}
 	return c.openHow(flags, resolve)

@@ -40,11 +40,11 @@ type TargetQuestion struct {
 	Noted  bool // the answer contains the mode of the directory
 	Follow bool // the kernel follows the links if the parent may not read them
 	Opened bool // it has done so: the descriptor is the result, not the root
-	last   last
+	link   finalLink
 }
 
 func (q TargetQuestion) pack() uint64 {
-	v := uint64(q.Mount)<<8 | uint64(q.last)<<6
+	v := uint64(q.Mount)<<8 | uint64(q.link)<<6
 	for bit, is := range [...]bool{q.Dir, q.Copied, q.Noted, q.Follow, q.Opened} {
 		if is {
 			v |= 1 << bit
@@ -57,7 +57,7 @@ func (q TargetQuestion) pack() uint64 {
 func UnpackTargetQuestion(v uint64) TargetQuestion {
 	return TargetQuestion{
 		Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, Follow: v&8 != 0, Opened: v&16 != 0,
-		last: last(v >> 6 & 3),
+		link: finalLink(v >> 6 & 3),
 	}
 }
 
@@ -119,7 +119,7 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Lookup
 		return TargetAnswer{Unread: true}, nil
 	case err != nil:
 		return wrong("must lead to a place in the root file system", err)
-	case text != "" && q.last == lastRefused:
+	case text != "" && q.link == linkRefused:
 		return wrong("must not be a symbolic link: "+m.Type+" is only mounted on a directory of its own name", nil)
 	case p.Path == "/":
 		return wrong("must not lead to the root: that is root.path", nil)
@@ -171,7 +171,7 @@ func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.LookupFunc) (a Tar
 // follow resolves the links of a destination; text is that of a link in the last
 // component which is not followed.
 func (q TargetQuestion) follow(where string, look linkwalk.LookupFunc) (p linkwalk.Place, text string, err error) {
-	if q.last == lastFollowed {
+	if q.link == linkFollowed {
 		p, err = linkwalk.Follow(where, look)
 		return p, "", err
 	}
@@ -203,7 +203,7 @@ func (q TargetQuestion) makeNext(p linkwalk.Place) TargetAnswer {
 // followLinks adds the steps that ask the parent for a place, until it exists, and
 // open it.
 func (c *compiler) followLinks(p place, fd plan.Cell, done plan.Label, n *modeNote) {
-	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), last: p.last},
+	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), link: p.link},
 		p, targetSteps{fd, done, n, func(name plan.Arg) {
 			if p.dir {
 				return // only directories are missing
@@ -291,9 +291,9 @@ func (c *compiler) answerBuffer(n *modeNote) plan.Arg {
 }
 
 // mountTarget returns the place that mounts[i] is mounted on.
-func (c *compiler) mountTarget(i int, dir bool, last last) place {
-	p := place{path: cleanPath(c.spec.Mounts[i].Destination), dir: dir, last: last, mount: i}
-	if path.Dir(p.path) == "/" && last == lastRefused {
+func (c *compiler) mountTarget(i int, dir bool, link finalLink) place {
+	p := place{path: cleanPath(c.spec.Mounts[i].Destination), dir: dir, link: link, mount: i}
+	if path.Dir(p.path) == "/" && link == linkRefused {
 		p.nolinks = true
 	} else {
 		p.asks = !c.isBelowNewFilesystem(p.path)

@@ -16,9 +16,9 @@ import (
 // TestTargetQuestionIsUnpacked: unpacking a question returns it unchanged.
 func TestTargetQuestionIsUnpacked(t *testing.T) {
 	for _, q := range []TargetQuestion{
-		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept},
+		{}, {Mount: 300, Dir: true, link: linkRefused}, {Mount: 1, Copied: true, link: linkKept},
 		{Mount: 1 << 20, Dir: true, Noted: true},
-		{Mount: 2, Follow: true}, {Mount: 3, Follow: true, Opened: true, last: lastKept},
+		{Mount: 2, Follow: true}, {Mount: 3, Follow: true, Opened: true, link: linkKept},
 	} {
 		if got := UnpackTargetQuestion(q.pack()); got != q {
 			t.Errorf("%+v became %+v", q, got)
@@ -48,11 +48,11 @@ func TestTargetAnswers(t *testing.T) {
 	}{
 		{file, "/link", ". new -"}, {dir, "/link/x", ". new -"}, {file, "/there/x", "dir . x"},
 		{dir, "/there/x", "dir x -"},
-		{dir, "/there", "dir - -"}, {file, "/new", ". . new"}, {TargetQuestion{last: lastKept}, "/there", "there - -"},
-		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"},
+		{dir, "/there", "dir - -"}, {file, "/new", ". . new"}, {TargetQuestion{link: linkKept}, "/there", "there - -"},
+		{TargetQuestion{Dir: true, link: linkRefused}, "/there/sys", "dir sys -"},
 		{TargetQuestion{Dir: true, Follow: true}, "/private/x", "- - -"},
-		{TargetQuestion{Copied: true, last: lastKept}, "/there", "there - -"},
-		{TargetQuestion{Copied: true, last: lastKept}, "/there/new", "dir . new"},
+		{TargetQuestion{Copied: true, link: linkKept}, "/there", "there - -"},
+		{TargetQuestion{Copied: true, link: linkKept}, "/there/new", "dir . new"},
 	} {
 		a, err := c.q.Answer(&specs.Mount{Destination: c.destination}, "dir", look)
 		got := strings.Join([]string{or(a.Path), or(a.Directory), or(a.File)}, " ")
@@ -65,8 +65,8 @@ func TestTargetAnswers(t *testing.T) {
 		destination string
 	}{
 		{dir, "/up"}, {dir, "/private/x"}, {dir, "/proclink"}, {file, "/proclink/version"},
-		{TargetQuestion{Dir: true, last: lastRefused}, "/there"},
-		{TargetQuestion{Copied: true, last: lastKept}, "/dir"}, {TargetQuestion{Copied: true, last: lastKept}, "/up"},
+		{TargetQuestion{Dir: true, link: linkRefused}, "/there"},
+		{TargetQuestion{Copied: true, link: linkKept}, "/dir"}, {TargetQuestion{Copied: true, link: linkKept}, "/up"},
 	} {
 		a, err := c.q.Answer(&specs.Mount{Destination: c.destination, Type: "sysfs"}, "dir", look)
 		if wrong := (*spec.Error)(nil); !errors.As(err, &wrong) {

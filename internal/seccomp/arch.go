@@ -29,9 +29,9 @@ type arch struct {
 	calls *[len(callEnds)]int32
 }
 
-// little reports whether the architecture is little-endian: this decides which half of
+// isLittleEndian reports whether the architecture is little-endian: this decides which half of
 // a 64-bit argument comes first.
-func (a *arch) little() bool { return a.audit&auditLittle != 0 }
+func (a *arch) isLittleEndian() bool { return a.audit&auditLittle != 0 }
 
 // archs is sorted by name, for Archs.
 var archs = [...]arch{

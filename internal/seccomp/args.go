@@ -58,11 +58,11 @@ func (c cond) steps(wide bool) []step {
 	lo, hi := c.arg*2, c.arg*2+1
 	vlo, vhi := uint32(c.value), uint32(c.value>>32)
 	if c.op == maskedEqual {
-		low := masked(lo, uint32(c.mask), vlo)
+		low := maskedStep(lo, uint32(c.mask), vlo)
 		if !wide || c.mask>>32 == 0 {
 			return []step{low}
 		}
-		high := masked(hi, uint32(c.mask>>32), vhi)
+		high := maskedStep(hi, uint32(c.mask>>32), vhi)
 		if uint32(c.mask) == 0 {
 			return []step{high}
 		}
@@ -105,7 +105,7 @@ func (c cond) steps(wide bool) []step {
 }
 
 // masked tests whether the bits of mask in a word have the value v.
-func masked(word uint8, mask, v uint32) step {
+func maskedStep(word uint8, mask, v uint32) step {
 	switch {
 	case v == 0: // no bit is set
 		return step{word: word, op: opJSET, k: mask, yes: fail, no: match}
@@ -293,7 +293,7 @@ func (l *layout) write(n *node, a *arch) label {
 // offset returns the offset in struct seccomp_data of a half of an argument.
 func (a *arch) offset(word uint8) uint32 {
 	second := uint32(word & 1)
-	if !a.little() {
+	if !a.isLittleEndian() {
 		second ^= 1
 	}
 	return offArgs + uint32(word/2)*8 + second*4

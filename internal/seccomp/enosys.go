@@ -34,7 +34,7 @@ func addENOSYS(tables []table, defaultRet uint32) {
 			continue // no call is listed: the profile does not cover this architecture
 		}
 		at := len(t.spans)
-		for at > 0 && t.arch.private(t.spans[at-1].first) {
+		for at > 0 && t.arch.isPrivate(t.spans[at-1].first) {
 			at--
 		}
 		_, last := t.arch.numbers()

@@ -113,7 +113,7 @@ func askOracle(t testing.TB, p *specs.LinuxSeccomp, native specs.Arch) ([]unix.S
 		t.Fatalf("oracle: %v %s", err, &complaints)
 	}
 	var order binary.ByteOrder = binary.LittleEndian
-	if !archNamed(native).little() {
+	if !archNamed(native).isLittleEndian() {
 		order = binary.BigEndian
 	}
 	f := make([]unix.SockFilter, out.Len()/8)
@@ -238,7 +238,7 @@ func TestOracle(t *testing.T) {
 				total++
 				w, _ := run(want, &d)
 				g, _ := run(got.Filter, &d)
-				if !archNamed(c.native).little() && g == bits.ReverseBytes32(w) {
+				if !archNamed(c.native).isLittleEndian() && g == bits.ReverseBytes32(w) {
 					continue // libseccomp does not byte-swap some verdicts for the other byte order
 				}
 				if g != w {

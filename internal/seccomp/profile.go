@@ -158,7 +158,7 @@ next:
 		if a == nil {
 			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: unknown architecture %q", i, name)
 		}
-		if a.little() != first.little() {
+		if a.isLittleEndian() != first.isLittleEndian() {
 			return nil, fmt.Errorf("linux.seccomp.architectures[%d]: %s has another byte order than this machine's %s",
 				i, name, native)
 		}

@@ -106,7 +106,7 @@ func reference(p *specs.LinuxSeccomp, native specs.Arch, d *callData, withENOSYS
 			if sub {
 				newest = max(newest, int64(a.calls[via]))
 			}
-			if nr >= 0 && !a.private(uint32(nr)) {
+			if nr >= 0 && !a.isPrivate(uint32(nr)) {
 				newest = max(newest, nr)
 			}
 			if ret == def {
@@ -153,7 +153,7 @@ func reference(p *specs.LinuxSeccomp, native specs.Arch, d *callData, withENOSYS
 	case best != nil:
 		return best.ret
 	case len(clauses) == 0 && withENOSYS && newest >= 0 && int64(d.nr) > newest && refuses(p.DefaultAction) &&
-		!(a.private(d.nr) && namesARMPrivate(p, a)):
+		!(a.isPrivate(d.nr) && namesARMPrivate(p, a)):
 		return 0x50000 | 38
 	}
 	return def
@@ -173,7 +173,7 @@ func namesARMPrivate(p *specs.LinuxSeccomp, a *arch) bool {
 	def := actionValue(p.DefaultAction, p.DefaultErrnoRet)
 	for _, s := range p.Syscalls {
 		for _, n := range s.Names {
-			if nr, _ := numberOf(a, n); nr >= 0 && a.private(uint32(nr)) && actionValue(s.Action, s.ErrnoRet) != def {
+			if nr, _ := numberOf(a, n); nr >= 0 && a.isPrivate(uint32(nr)) && actionValue(s.Action, s.ErrnoRet) != def {
 				return true
 			}
 		}

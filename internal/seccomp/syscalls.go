@@ -16,7 +16,7 @@ import (
 // (arch/arm/include/uapi/asm/unistd.h: breakpoint, cacheflush, set_tls …).
 const armPrivate = 0x0f0000
 
-func (a *arch) private(nr uint32) bool { return a.name == specs.ArchARM && nr >= armPrivate }
+func (a *arch) isPrivate(nr uint32) bool { return a.name == specs.ArchARM && nr >= armPrivate }
 
 func callName(id int) string {
 	start := 0

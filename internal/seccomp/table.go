@@ -77,7 +77,7 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 				id = next
 				for j := range tables {
 					n := len(calls[j])
-					calls[j] = tables[j].cover(calls[j], r, name, id)
+					calls[j] = tables[j].addRule(calls[j], r, name, id)
 					known = known || len(calls[j]) > n
 				}
 			}
@@ -93,10 +93,10 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 }
 
 // cover appends the numbers that a rule about a name covers.
-func (t *table) cover(calls []call, r *rule, name string, id int) []call {
+func (t *table) addRule(calls []call, r *rule, name string, id int) []call {
 	add := func(nr int32, sub uint32) {
 		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
-		if !t.arch.private(uint32(nr)) {
+		if !t.arch.isPrivate(uint32(nr)) {
 			t.newest = max(t.newest, int64(nr))
 		}
 	}
@@ -121,7 +121,7 @@ func (t *table) build(calls []call, defaultRet uint32) {
 		for n < len(calls) && calls[n].nr() == calls[0].nr() {
 			n++
 		}
-		if to, ok := decide(t.arch, calls[:n], defaultRet); ok {
+		if to, ok := chooseOutcome(t.arch, calls[:n], defaultRet); ok {
 			nr := calls[0].nr()
 			t.spans = append(t.spans, span{nr, nr, to})
 		}
@@ -137,14 +137,14 @@ func (t *table) build(calls []call, defaultRet uint32) {
 //     of position; if there are several, the first one wins.
 //   - Rules with conditions are tried in the order of compareClauses, roughly the
 //     most specific first, regardless of position.
-func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
+func chooseOutcome(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 	var clauses []clause
 	for i := range calls {
 		r := calls[i].rule
 		switch {
 		case r.ret == defaultRet:
 		case calls[i].sub != 0:
-			for _, conds := range through(calls[i].sub, r.alternatives) {
+			for _, conds := range multiplexedConds(calls[i].sub, r.alternatives) {
 				clauses = append(clauses, clause{conds, r.ret})
 			}
 		case r.alternatives == nil:
@@ -158,15 +158,15 @@ func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 	if len(clauses) == 0 {
 		return outcome{}, false
 	}
-	return outcome{check: &check{a, order(clauses)}}, true
+	return outcome{check: &check{a, sortClauses(clauses)}}, true
 }
 
-// through returns the conditions for a call made through socketcall or ipc. The first
+// multiplexedConds returns the conditions for a call made through socketcall or ipc. The first
 // argument selects the call, so a condition on it is dropped; the others are kept, as
 // in libseccomp, although the kernel gets a pointer to the arguments there (or, with
 // ipc, other arguments): a filter cannot follow it. Profiles for which this matters
 // forbid socketcall.
-func through(sub uint32, alternatives [][]cond) [][]cond {
+func multiplexedConds(sub uint32, alternatives [][]cond) [][]cond {
 	which := cond{arg: 0, op: equal, value: uint64(sub)}
 	if alternatives == nil {
 		return [][]cond{{which}}
@@ -185,7 +185,7 @@ func through(sub uint32, alternatives [][]cond) [][]cond {
 
 // order drops the clauses that can never be reached, because an earlier one requires
 // only some of their conditions, and sorts the others.
-func order(clauses []clause) []clause {
+func sortClauses(clauses []clause) []clause {
 	kept := clauses[:0:0]
 	seen := make(map[condList]bool, len(clauses))
 next:

@@ -127,7 +127,7 @@ func (l *layout) outcome(to outcome) label {
 	}
 	print := to.check.fingerprint()
 	for _, placed := range l.checks[print] {
-		if placed.check.same(to.check) {
+		if placed.check.equals(to.check) {
 			return placed.at
 		}
 	}
@@ -155,8 +155,8 @@ func (c *check) fingerprint() uint64 {
 	return h
 }
 
-func (c *check) same(d *check) bool {
-	return c.arch.wide == d.arch.wide && c.arch.little() == d.arch.little() &&
+func (c *check) equals(d *check) bool {
+	return c.arch.wide == d.arch.wide && c.arch.isLittleEndian() == d.arch.isLittleEndian() &&
 		slices.EqualFunc(c.clauses, d.clauses, func(x, y clause) bool {
 			return x.ret == y.ret && slices.Equal(x.conds, y.conds)
 		})

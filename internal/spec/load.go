@@ -11,9 +11,10 @@
 //	load.go          reading, and the order of the checks
 //	strictjson       JSON → structs: syntax, types, duplicate, required and unknown fields
 //	validate*.go     the values, one file per part of the document
-//	words.go         keywords of config.json → numbers of the kernel
+//	keywords.go      keywords of config.json → numbers of the kernel
 //	mountoptions.go  the same for mounts[].options
 //	lists.go         lists of CPUs and memory nodes
+//	documents.go     the process of exec, and minirun's own records
 //	default.go       the document of `minirun spec`
 package spec
 

@@ -51,10 +51,11 @@ func ParseMountOptions(options []string) (MountOptions, error) {
 	var o MountOptions
 	for i, word := range options {
 		if word == "" {
-			return MountOptions{}, &Error{Path: at("options", i), Want: "must not be empty"}
+			return MountOptions{}, &Error{Path: entry("options", i), Want: "must not be empty"}
 		}
 		if strings.IndexByte(word, 0) >= 0 {
-			return MountOptions{}, &Error{Path: at("options", i), Want: "must not contain a NUL byte", Got: quote(word)}
+			return MountOptions{}, &Error{Path: entry("options", i), Want: "must not contain a NUL byte",
+				Got: quote(word)}
 		}
 		if !o.flag(word) && !o.propagation(word) && !o.recursive(word) && !o.special(word) {
 			o.Data = append(o.Data, word)

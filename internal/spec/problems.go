@@ -29,5 +29,5 @@ func newPartialProblems(name string) *problems {
 // Key appends the key of a map to a JSON path.
 func Key(path, key string) string { return strictjson.KeyPath(path, key) }
 
-func at(path string, i int) string { return strictjson.IndexPath(path, i) }
-func quote(s string) string        { return strictjson.Quote(s) }
+func entry(path string, i int) string { return strictjson.IndexPath(path, i) }
+func quote(s string) string           { return strictjson.Quote(s) }

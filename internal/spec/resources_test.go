@@ -10,7 +10,8 @@ import (
 func TestParseResources(t *testing.T) {
 	for _, c := range []struct{ document, want string }{
 		{`{}`, ""},
-		{`{"memory":{"limit":0,"reservation":0,"swap":0},"cpu":{"shares":0,"quota":0,"period":0,"realtimeRuntime":0,"realtimePeriod":0,"cpus":"","mems":""},"blockIO":{"weight":0}}`, ""},
+		{`{"memory":{"limit":0,"reservation":0,"swap":0},"cpu":{"shares":0,"quota":0,"period":0,"realtimeRuntime":0,` +
+			`"realtimePeriod":0,"cpus":"","mems":""},"blockIO":{"weight":0}}`, ""},
 		{`{"memory":{"swap":8192}}`, ""}, // the container already has a limit
 		{`{"memory":{"limit":-1,"swap":8192}}`, "memory.swap: "},
 		{`{"memory":{"limit":"1"}}`, "memory.limit: must be an integer"},

@@ -189,7 +189,8 @@ func TestMessageTexts(t *testing.T) {
 			`config.json: linux.resources.memory.limit: must be an integer of 64 bits, got 1e9`},
 		{"process.cwd", `"root"`, `config.json: process.cwd: must be an absolute path, got "root"`},
 		{"hooks.poststop[0]", `null`, `config.json: hooks.poststop[0]: must be an object, got null`},
-		{`linux.sysctl["vm.x"]`, `"1"`, `config.json: linux.sysctl["vm.x"]: must be a kernel parameter of a namespace: this one would change the host`},
+		{`linux.sysctl["vm.x"]`, `"1"`, `config.json: linux.sysctl["vm.x"]: ` +
+			`must be a kernel parameter of a namespace: this one would change the host`},
 		{"hostname", `"` + strings.Repeat("é", 90) + `"`,
 			`config.json: hostname: must not be longer than 64 bytes, got "` + strings.Repeat("é", 40) + `"…`},
 		{"linux.rootfsPropagation", `"x\u0000"`,

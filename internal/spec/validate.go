@@ -68,7 +68,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 	validateUTSName(p, "hostname", s.Hostname, s.Linux)
 	validateUTSName(p, "domainname", s.Domainname, s.Linux)
 	for i := range s.Mounts {
-		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
+		validateMount(p, entry("mounts", i), &s.Mounts[i], s.Linux)
 	}
 	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
 		p.Warn("mounts", "are visible on the host while the container exists, "+
@@ -179,13 +179,13 @@ const maxTimeout = math.MaxInt32
 func validateHookList(p *problems, list string, hooks []specs.Hook) {
 	for i, h := range hooks {
 		if !path.IsAbs(h.Path) {
-			p.Bad(at(list, i)+".path", "must be an absolute path", quote(h.Path))
+			p.Bad(entry(list, i)+".path", "must be an absolute path", quote(h.Path))
 		}
-		checkText(p, at(list, i)+".path", h.Path)
-		checkStrings(p, at(list, i)+".args", h.Args)
-		checkStrings(p, at(list, i)+".env", h.Env)
+		checkText(p, entry(list, i)+".path", h.Path)
+		checkStrings(p, entry(list, i)+".args", h.Args)
+		checkStrings(p, entry(list, i)+".env", h.Env)
 		if h.Timeout != nil && (*h.Timeout <= 0 || *h.Timeout > maxTimeout) {
-			p.Bad(at(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout),
+			p.Bad(entry(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout),
 				strconv.Itoa(*h.Timeout))
 		}
 	}
@@ -294,7 +294,7 @@ func checkPath(p *problems, field, s string) {
 func checkStrings(p *problems, list string, ss []string) {
 	for i, s := range ss {
 		if strings.IndexByte(s, 0) >= 0 {
-			p.Bad(at(list, i), "must not contain a NUL byte", quote(s))
+			p.Bad(entry(list, i), "must not contain a NUL byte", quote(s))
 		}
 	}
 }

@@ -47,7 +47,7 @@ func validateLinux(p *problems, s *specs.Spec) {
 			p.Bad("linux.personality.domain", "must be LINUX or LINUX32", quote(string(l.Personality.Domain)))
 		}
 		for i, f := range l.Personality.Flags {
-			p.Bad(at("linux.personality.flags", i), "must not be given: the specification defines no flag",
+			p.Bad(entry("linux.personality.flags", i), "must not be given: the specification defines no flag",
 				quote(string(f)))
 		}
 	}
@@ -56,7 +56,7 @@ func validateLinux(p *problems, s *specs.Spec) {
 func validateNamespaces(p *problems, l *specs.Linux) {
 	var seen strictjson.KeySet
 	for i, ns := range l.Namespaces {
-		prefix := at("linux.namespaces", i)
+		prefix := entry("linux.namespaces", i)
 		if _, ok := NamespaceFlag(ns.Type); !ok {
 			p.Bad(prefix+".type", "must be one of "+strings.Join(NamespaceNames(), ", "), quote(string(ns.Type)))
 		}
@@ -129,13 +129,13 @@ func validateCgroupsPath(p *problems, s string) {
 func validateDevices(p *problems, devices []specs.LinuxDevice) {
 	byPath := make(map[string]int, len(devices))
 	for i := range devices {
-		d, prefix := &devices[i], at("linux.devices", i)
+		d, prefix := &devices[i], entry("linux.devices", i)
 		validateDevice(p, prefix, d)
 		j, taken := byPath[path.Clean(d.Path)]
 		if !taken {
 			byPath[path.Clean(d.Path)] = i
 		} else if o := &devices[j]; o.Type != d.Type || o.Major != d.Major || o.Minor != d.Minor {
-			p.Bad(prefix+".path", "must not be the path of another device, "+at("linux.devices", j), quote(d.Path))
+			p.Bad(prefix+".path", "must not be the path of another device, "+entry("linux.devices", j), quote(d.Path))
 		}
 	}
 }
@@ -226,11 +226,11 @@ func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
 	for i, s := range paths {
 		switch {
 		case !path.IsAbs(s):
-			p.Bad(at(list, i), "must be an absolute path", quote(s))
+			p.Bad(entry(list, i), "must be an absolute path", quote(s))
 		case path.Clean(s) == "/" && list == "linux.maskedPaths":
-			p.Bad(at(list, i), "must not be the root: the whole container would be hidden", quote(s))
+			p.Bad(entry(list, i), "must not be the root: the whole container would be hidden", quote(s))
 		}
-		checkText(p, at(list, i), s)
+		checkText(p, entry(list, i), s)
 	}
 	if len(paths) > 0 && namespace(l, specs.MountNamespace) == nil {
 		p.Bad(list, "needs a mount namespace in linux.namespaces", "")
@@ -252,8 +252,8 @@ func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
 		p.Bad(prefix+"memBwSchema", "must start with MB:", quote(r.MemBwSchema))
 	}
 	for i, line := range r.Schemata {
-		if checkLine(p, at(prefix+"schemata", i), line) && !strings.Contains(line, ":") {
-			p.Bad(at(prefix+"schemata", i), "must be a line of a schemata file such as L3:0=f", quote(line))
+		if checkLine(p, entry(prefix+"schemata", i), line) && !strings.Contains(line, ":") {
+			p.Bad(entry(prefix+"schemata", i), "must be a line of a schemata file such as L3:0=f", quote(line))
 		}
 	}
 }
@@ -283,19 +283,19 @@ func validateMemoryPolicyFlags(p *problems, list string, m *specs.LinuxMemoryPol
 		switch f {
 		case specs.MpolFNumaBalancing:
 			if m.Mode != specs.MpolBind && m.Mode != specs.MpolPreferredMany {
-				p.Bad(at(list, i), "must not be given for "+string(m.Mode)+
+				p.Bad(entry(list, i), "must not be given for "+string(m.Mode)+
 					", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
 			}
 		case specs.MpolFStaticNodes, specs.MpolFRelativeNodes:
 			switch {
 			case m.Nodes == "":
-				p.Bad(at(list, i), "must not be given without nodes", quote(string(f)))
+				p.Bad(entry(list, i), "must not be given without nodes", quote(string(f)))
 			case nodes != "" && nodes != f:
-				p.Bad(at(list, i), "must not be combined with "+string(nodes), quote(string(f)))
+				p.Bad(entry(list, i), "must not be combined with "+string(nodes), quote(string(f)))
 			}
 			nodes = f
 		default:
-			p.Bad(at(list, i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
+			p.Bad(entry(list, i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
 		}
 	}
 }

@@ -102,21 +102,21 @@ func validateMappings(p *problems, list string, mappings []specs.LinuxIDMapping)
 	}
 	for i, m := range mappings {
 		if m.Size == 0 {
-			p.Bad(at(list, i)+".size", "must be greater than 0", "0")
+			p.Bad(entry(list, i)+".size", "must be greater than 0", "0")
 			continue
 		}
 		if uint64(m.ContainerID)+uint64(m.Size) > math.MaxUint32 {
-			p.Bad(at(list, i)+".size", "must not reach beyond id 4294967294 in the container", utoa(m.Size))
+			p.Bad(entry(list, i)+".size", "must not reach beyond id 4294967294 in the container", utoa(m.Size))
 		}
 		if uint64(m.HostID)+uint64(m.Size) > math.MaxUint32 {
-			p.Bad(at(list, i)+".size", "must not reach beyond id 4294967294 on the host", utoa(m.Size))
+			p.Bad(entry(list, i)+".size", "must not reach beyond id 4294967294 on the host", utoa(m.Size))
 		}
 		for j, o := range mappings[:i] {
 			if overlap(m.ContainerID, m.Size, o.ContainerID, o.Size) {
-				p.Bad(at(list, i)+".containerID", "must not overlap with "+at(list, j), utoa(m.ContainerID))
+				p.Bad(entry(list, i)+".containerID", "must not overlap with "+entry(list, j), utoa(m.ContainerID))
 			}
 			if overlap(m.HostID, m.Size, o.HostID, o.Size) {
-				p.Bad(at(list, i)+".hostID", "must not overlap with "+at(list, j), utoa(m.HostID))
+				p.Bad(entry(list, i)+".hostID", "must not overlap with "+entry(list, j), utoa(m.HostID))
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	}
 	for i, e := range proc.Env {
 		if strings.IndexByte(e, '=') < 1 {
-			p.Bad(at(in("env"), i), "must be NAME=value", quote(e))
+			p.Bad(entry(in("env"), i), "must be NAME=value", quote(e))
 		}
 	}
 	checkStrings(p, in("env"), proc.Env)
@@ -92,7 +92,7 @@ func validateUser(p *problems, prefix string, u *specs.User) {
 		p.Bad(prefix+".umask", "must be from 0 to 511 (octal 777)", utoa(*u.Umask))
 	}
 	for i, gid := range u.AdditionalGids {
-		validateID(p, at(prefix+".additionalGids", i), gid)
+		validateID(p, entry(prefix+".additionalGids", i), gid)
 	}
 	if u.Username != "" {
 		p.Warn(prefix+".username", "is for Windows and has no effect on Linux")
@@ -122,7 +122,7 @@ func validateProcessIDs(p *problems, s *specs.Spec) {
 	}
 	for i, gid := range u.AdditionalGids {
 		if !mapped(s.Linux.GIDMappings, gid) {
-			p.Bad(at("process.user.additionalGids", i), "must be mapped by linux.gidMappings", utoa(gid))
+			p.Bad(entry("process.user.additionalGids", i), "must be mapped by linux.gidMappings", utoa(gid))
 		}
 	}
 }
@@ -138,7 +138,7 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	subset := func(set string, names []string, of uint64, why string) {
 		for i, name := range names {
 			if n, known := Capability(name); known && of&(1<<n) == 0 {
-				p.Bad(at(prefix+"."+set, i), why, quote(name))
+				p.Bad(entry(prefix+"."+set, i), why, quote(name))
 			}
 		}
 	}
@@ -148,7 +148,7 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	for i, name := range c.Ambient {
 		if n, known := Capability(name); known && raisable&(1<<n) == 0 {
 			// runc and crun start such a container without it.
-			p.Warn(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
+			p.Warn(entry(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
 		}
 	}
 }
@@ -165,9 +165,9 @@ func capabilitySet(names []string) (set uint64) {
 
 func warnUnknown(p *problems, list string, names []string) {
 	for i, name := range names {
-		checkText(p, at(list, i), name)
+		checkText(p, entry(list, i), name)
 		if _, ok := Capability(name); !ok {
-			p.Warn(at(list, i), quote(name)+" is not a capability known here and is not granted")
+			p.Warn(entry(list, i), quote(name)+" is not a capability known here and is not granted")
 		}
 	}
 }
@@ -176,13 +176,13 @@ func validateRlimits(p *problems, list string, limits []specs.POSIXRlimit) {
 	var seen strictjson.KeySet
 	for i, r := range limits {
 		if _, ok := Rlimit(r.Type); !ok {
-			p.Bad(at(list, i)+".type", "must be a resource of getrlimit(2) such as RLIMIT_NOFILE", quote(r.Type))
+			p.Bad(entry(list, i)+".type", "must be a resource of getrlimit(2) such as RLIMIT_NOFILE", quote(r.Type))
 		}
 		if !seen.Add(r.Type) {
-			p.Bad(at(list, i)+".type", "must not be given twice", quote(r.Type))
+			p.Bad(entry(list, i)+".type", "must not be given twice", quote(r.Type))
 		}
 		if r.Soft > r.Hard {
-			p.Bad(at(list, i)+".soft", "must not be greater than hard, "+utoa(r.Hard), utoa(r.Soft))
+			p.Bad(entry(list, i)+".soft", "must not be greater than hard, "+utoa(r.Hard), utoa(r.Soft))
 		}
 	}
 }
@@ -209,7 +209,7 @@ func validateScheduler(p *problems, prefix string, s *specs.Scheduler) {
 	}
 	for i, f := range s.Flags {
 		if _, ok := SchedulerFlag(f); !ok {
-			p.Bad(at(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK",
+			p.Bad(entry(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK",
 				quote(string(f)))
 		}
 	}

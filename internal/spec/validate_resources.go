@@ -16,7 +16,7 @@ import (
 // validateResources checks resources at a path that ends with a dot, or is empty.
 func validateResources(p *problems, prefix string, r *specs.LinuxResources) {
 	for i := range r.Devices {
-		validateDeviceRule(p, at(prefix+"devices", i), &r.Devices[i])
+		validateDeviceRule(p, entry(prefix+"devices", i), &r.Devices[i])
 	}
 	if r.Memory != nil {
 		validateMemory(p, prefix+"memory", r.Memory)
@@ -175,7 +175,7 @@ func validateBlockIO(p *problems, prefix string, b *specs.LinuxBlockIO) {
 	weight(prefix+".weight", b.Weight)
 	weight(prefix+".leafWeight", b.LeafWeight)
 	for i := range b.WeightDevice {
-		d, path := &b.WeightDevice[i], at(prefix+".weightDevice", i)
+		d, path := &b.WeightDevice[i], entry(prefix+".weightDevice", i)
 		device(path, &d.LinuxBlockIODevice)
 		weight(path+".weight", d.Weight)
 		weight(path+".leafWeight", d.LeafWeight)
@@ -193,7 +193,7 @@ func validateBlockIO(p *problems, prefix string, b *specs.LinuxBlockIO) {
 		{".throttleWriteIOPSDevice", b.ThrottleWriteIOPSDevice},
 	} {
 		for i := range f.list {
-			device(at(prefix+f.name, i), &f.list[i].LinuxBlockIODevice)
+			device(entry(prefix+f.name, i), &f.list[i].LinuxBlockIODevice)
 		}
 	}
 }
@@ -202,10 +202,10 @@ func validateHugepages(p *problems, list string, limits []specs.LinuxHugepageLim
 	var seen strictjson.KeySet
 	for i, h := range limits {
 		if !hugepageSize(h.Pagesize) {
-			p.Bad(at(list, i)+".pageSize", "must be a size of huge pages such as 2MB or 1GB", quote(h.Pagesize))
+			p.Bad(entry(list, i)+".pageSize", "must be a size of huge pages such as 2MB or 1GB", quote(h.Pagesize))
 		}
 		if !seen.Add(h.Pagesize) {
-			p.Bad(at(list, i)+".pageSize", "must not be given twice", quote(h.Pagesize))
+			p.Bad(entry(list, i)+".pageSize", "must not be given twice", quote(h.Pagesize))
 		}
 	}
 }
@@ -224,10 +224,10 @@ func validatePriorities(p *problems, list string, priorities []specs.LinuxInterf
 	var seen strictjson.KeySet
 	for i, f := range priorities {
 		if !interfaceName(f.Name) {
-			p.Bad(at(list, i)+".name", "must be the name of a network device", quote(f.Name))
+			p.Bad(entry(list, i)+".name", "must be the name of a network device", quote(f.Name))
 		}
 		if !seen.Add(f.Name) {
-			p.Bad(at(list, i)+".name", "must not be given twice", quote(f.Name))
+			p.Bad(entry(list, i)+".name", "must not be given twice", quote(f.Name))
 		}
 	}
 }

@@ -23,7 +23,8 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 	}
 	for i, a := range s.Architectures {
 		if !seccompArch(a) {
-			p.Bad(at(prefix+"architectures", i), "must be an architecture such as SCMP_ARCH_X86_64", quote(string(a)))
+			p.Bad(entry(prefix+"architectures", i), "must be an architecture such as SCMP_ARCH_X86_64",
+				quote(string(a)))
 		}
 	}
 	for i, f := range s.Flags {
@@ -31,12 +32,12 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 		case "SECCOMP_FILTER_FLAG_TSYNC", specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow,
 			specs.LinuxSeccompFlagWaitKillableRecv:
 		default:
-			p.Bad(at(prefix+"flags", i), "must be a flag of seccomp(2) such as SECCOMP_FILTER_FLAG_LOG",
+			p.Bad(entry(prefix+"flags", i), "must be a flag of seccomp(2) such as SECCOMP_FILTER_FLAG_LOG",
 				quote(string(f)))
 		}
 	}
 	for i := range s.Syscalls {
-		validateSeccompRule(p, at(prefix+"syscalls", i), &s.Syscalls[i])
+		validateSeccompRule(p, entry(prefix+"syscalls", i), &s.Syscalls[i])
 		notify = notify || s.Syscalls[i].Action == specs.ActNotify
 	}
 	if s.ListenerPath != "" && !path.IsAbs(s.ListenerPath) {
@@ -56,9 +57,9 @@ func validateSeccompRule(p *problems, prefix string, r *specs.LinuxSyscall) {
 		p.Bad(prefix+".names", "must name at least one system call", "")
 	}
 	for i, name := range r.Names {
-		checkText(p, at(prefix+".names", i), name)
+		checkText(p, entry(prefix+".names", i), name)
 		if name == "" {
-			p.Bad(at(prefix+".names", i), "must be the name of a system call", `""`)
+			p.Bad(entry(prefix+".names", i), "must be the name of a system call", `""`)
 		}
 	}
 	if seccompAction(p, prefix+".action", r.Action) {
@@ -66,13 +67,13 @@ func validateSeccompRule(p *problems, prefix string, r *specs.LinuxSyscall) {
 	}
 	for i, a := range r.Args {
 		if a.Index > 5 {
-			p.Bad(at(prefix+".args", i)+".index", "must be from 0 to 5", utoa(a.Index))
+			p.Bad(entry(prefix+".args", i)+".index", "must be from 0 to 5", utoa(a.Index))
 		}
 		switch a.Op {
 		case specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpEqualTo,
 			specs.OpGreaterEqual, specs.OpGreaterThan, specs.OpMaskedEqual:
 		default:
-			p.Bad(at(prefix+".args", i)+".op", "must be a comparison such as SCMP_CMP_EQ", quote(string(a.Op)))
+			p.Bad(entry(prefix+".args", i)+".op", "must be a comparison such as SCMP_CMP_EQ", quote(string(a.Op)))
 		}
 	}
 }

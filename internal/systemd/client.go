@@ -92,7 +92,7 @@ func findProgram() (string, error) {
 	}
 	program := filepath.Join(filepath.Dir(self), Program)
 	if _, err := os.Stat(program); err != nil {
-		return "", fmt.Errorf("--systemd-cgroup: %w: it must be next to minirun: make install puts both there", err)
+		return "", fmt.Errorf("--systemd-cgroup: %w: it must be next to minirun\nhint: make install puts both there", err)
 	}
 	return program, nil
 }

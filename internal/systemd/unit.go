@@ -73,7 +73,7 @@ func expandSlice(slice string) (string, error) {
 	if name == "-" && ok {
 		return "", nil
 	}
-	if !ok || name == "" || strings.ContainsAny(slice, "/ ") || strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-") || strings.Contains(name, "--") {
+	if !ok || name == "" || strings.ContainsAny(slice, "/ ") || strings.Contains("-"+name+"-", "--") {
 		return "", fmt.Errorf("%q is not the name of a slice, such as system.slice or a-b.slice", slice)
 	}
 	path := ""

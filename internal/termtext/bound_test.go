@@ -13,13 +13,15 @@ func TestBoundedKeepsTheEnds(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"a path":                  "process.cwd: open \"/" + strings.Repeat("a/", 1<<20) + "\": file name too long",
-		"many arguments":          "process.cwd: execve(\"/bin/true\", [" + strings.Repeat(`"a", `, 1<<20) + "]): file name too long",
+		"a path": "process.cwd: open \"/" + strings.Repeat("a/", 1<<20) + "\": file name too long",
+		"many arguments": "process.cwd: execve(\"/bin/true\", [" + strings.Repeat(`"a", `, 1<<20) +
+			"]): file name too long",
 		"characters of two bytes": "process.cwd: " + strings.Repeat("é", 1<<20) + ": file name too long",
 		"blanks":                  "process.cwd: " + strings.Repeat(" ", 1<<20) + ": file name too long",
 	} {
 		got := Bounded(text)
-		if len(got) > maxText || !strings.HasPrefix(got, "process.cwd: ") || !strings.HasSuffix(got, ": file name too long") ||
+		if len(got) > maxText || !strings.HasPrefix(got, "process.cwd: ") ||
+			!strings.HasSuffix(got, ": file name too long") ||
 			!strings.Contains(got, " bytes]…") || !utf8.ValidString(got) {
 			t.Errorf("%s: %d bytes: %.40s … %s", name, len(got), got, got[max(0, len(got)-40):])
 		}

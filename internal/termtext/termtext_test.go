@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestLine(t *testing.T) {
+func TestLineEscapesControlCharacters(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":              "plain",
 		"Größe 日本 e\u0301":   "Größe 日本 e\u0301",
@@ -43,7 +43,7 @@ func TestFprintf(t *testing.T) {
 	}
 }
 
-func TestNewWriter(t *testing.T) {
+func TestWriterPassesColors(t *testing.T) {
 	var out bytes.Buffer
 	text := "\x1b[1mbold\x1b[0m\n\x1b]0;title\a \x1b[2J \x1b[31\x1b"
 	if n, err := NewWriter(&out).Write([]byte(text)); n != len(text) || err != nil {
@@ -58,7 +58,8 @@ func TestNewWriter(t *testing.T) {
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b[31mb\r\n\x1b]0;x\a\u202e\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		for name, got := range map[string]string{"Line": Line(text), "Text": strings.NewReplacer("\n", "", "\t", "").Replace(Text(text))} {
+		for name, got := range map[string]string{"Line": Line(text),
+			"Text": strings.NewReplacer("\n", "", "\t", "").Replace(Text(text))} {
 			if !utf8.ValidString(got) {
 				t.Errorf("%s: %q is not UTF-8", name, got)
 			}

@@ -112,7 +112,7 @@ func (d *Debugger) Stopped(at observer.Stop) error {
 	if d.stop == nil || at.Next >= len(d.plan.Steps) || !d.stop(at.Next) {
 		return nil
 	}
-	d.show(at)
+	d.showStop(at)
 	for {
 		words, err := d.readCommand(at)
 		if err != nil {
@@ -124,8 +124,8 @@ func (d *Debugger) Stopped(at observer.Stop) error {
 	}
 }
 
-// show prints what has happened since the last stop, and the next step.
-func (d *Debugger) show(at observer.Stop) {
+// showStop prints what has happened since the last stop, and the next step.
+func (d *Debugger) showStop(at observer.Stop) {
 	if at.Last >= 0 {
 		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
 			d.style.off)

@@ -95,7 +95,7 @@ func (d *diff) middle(i, m, j, n int) (x, y int) {
 	d.front[at(first)], d.back[at(last)] = i, m
 	odd := (first-last)%2 != 0
 	for round := 1; ; round++ {
-		for k := within(first-round, i-n); k <= min(first+round, m-j); k += 2 {
+		for k := lowestDiagonal(first-round, i-n); k <= min(first+round, m-j); k += 2 {
 			x := d.front[at(k)]
 			if left := d.front[at(k-1)]; left >= 0 && left < m {
 				x = max(x, left+1)
@@ -111,7 +111,7 @@ func (d *diff) middle(i, m, j, n int) (x, y int) {
 				return x, x - k
 			}
 		}
-		for k := within(last-round, i-n); k <= min(last+round, m-j); k += 2 {
+		for k := lowestDiagonal(last-round, i-n); k <= min(last+round, m-j); k += 2 {
 			x := d.back[at(k)]
 			if right := d.back[at(k+1)]; right != none && right > i {
 				x = min(x, right-1)
@@ -130,9 +130,9 @@ func (d *diff) middle(i, m, j, n int) (x, y int) {
 	}
 }
 
-// within returns the first diagonal from k on, in steps of 2, that is not below the
+// lowestDiagonal returns the first diagonal from k on, in steps of 2, that is not below the
 // lowest one.
-func within(k, lowest int) int {
+func lowestDiagonal(k, lowest int) int {
 	if k < lowest {
 		k += (lowest - k + 1) / 2 * 2
 	}

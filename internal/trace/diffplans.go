@@ -42,7 +42,7 @@ func planLines(p *container.RunPlan) (lines []planLine) {
 		add("linux.cgroupsPath", "create the cgroup", fmt.Sprintf("mkdir(%q, 0755)", d))
 	}
 	for _, v := range p.Values {
-		add(v.Source, "limit", writing(v))
+		add(v.Source, "limit", writeText(v))
 	}
 	add("linux.namespaces", "create the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+
 		")")

@@ -18,7 +18,7 @@ import (
 
 // readBack reads the value that the kernel stored.
 func (e *Explainer) readBack(v observer.Written) {
-	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, writing(v))
+	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, writeText(v))
 	text, err := os.ReadFile(v.File)
 	if err != nil {
 		return // some files are write-only

@@ -41,7 +41,7 @@ func planText(w io.Writer, p *container.RunPlan) error {
 			source = v.Source
 			fmt.Fprintf(&out, "\n# minirun: %s\n", source)
 		}
-		fmt.Fprintf(&out, "      %-34s %s\n", "limit", writing(v))
+		fmt.Fprintf(&out, "      %-34s %s\n", "limit", writeText(v))
 	}
 	out.WriteByte('\n')
 	if _, err := io.WriteString(w, termtext.Text(out.String())); err != nil {
@@ -54,7 +54,7 @@ func planText(w io.Writer, p *container.RunPlan) error {
 }
 
 // writing describes how minirun sets a limit.
-func writing(v observer.Written) string {
+func writeText(v observer.Written) string {
 	if v.Program {
 		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program with the rules %q)", v.File, v.Value)
 	}
@@ -136,7 +136,7 @@ func planMarkdown(w io.Writer, p *container.RunPlan) error {
 		fmt.Fprintf(&out, "| create the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
 	}
 	for _, v := range p.Values {
-		fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writing(v)), cell(v.Source))
+		fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writeText(v)), cell(v.Source))
 	}
 	fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n",
 		cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))

@@ -31,11 +31,11 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/layer image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns",
+	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
 	"internal/build/diskusage":   "formatter image/store termtext",
 	"internal/build/history":     "build/progress build/records build/source formatter termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
-	"internal/build/options":     "build/devices build/graph",
+	"internal/build/options":     "build/devices build/graph build/source",
 	"internal/cni":               "",
 	"internal/formatter":         "termtext",
 	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
@@ -45,30 +45,31 @@ var arrows = map[string]string{
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
 	"internal/engine":            "atomicfile container container/control container/diagnose container/record fileattr flock image namespaces spec",
-	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
+	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
+	"internal/interrupt":         "",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
 	"internal/build/executor":    "build/devices build/graph build/sshagent fileattr flock image image/overlay image/store linkwalk namespaces ownthread regularfile spec",
 	"internal/build/filecopy":    "build/contenthash compression ctxio image/layer namespaces regularfile",
 	"internal/build/source":      "build/contenthash build/sshagent compression ctxio dirsize flock image/layer outbound regularfile retry",
 	"internal/build/export":      "atomicfile build/attest ctxio flock image image/layer image/overlay image/store image/transfer keyvalue namespaces",
 	"internal/dirsize":           "",
-	"internal/build/remotecache": "build/export build/progress ctxio image image/store image/transfer retry flock keyvalue",
+	"internal/build/remotecache": "build/export build/progress ctxio flock image image/store image/transfer keyvalue retry",
 	"internal/build/lint":        "build/dockerfile image/imageconfig termtext",
 	"internal/build/explain":     "build/graph image/layer",
-	"internal/build/attest":      "regularfile keyvalue",
-	"internal/build/records":     "build/progress image image/store flock",
+	"internal/build/attest":      "keyvalue regularfile",
+	"internal/build/records":     "build/progress flock image image/store",
 	"internal/build/progress":    "termtext",
 	"internal/build/graph":       "",
 	"internal/build/sshagent":    "",
 	"internal/build/devices":     "keyvalue",
 	"internal/build/contenthash": "build/graph ctxio regularfile",
-	"internal/image":             "namespaces regularfile spec flock",
+	"internal/image":             "ctxio flock namespaces regularfile spec",
 	"internal/image/imageconfig": "",
 	"internal/image/layer":       "compression image linkwalk namespaces regularfile",
 	"internal/image/imagetools":  "image image/transfer retry termtext",
 	"internal/image/overlay":     "overlay ownthread",
-	"internal/image/store":       "compression ctxio image image/layer namespaces dirsize flock",
+	"internal/image/store":       "compression ctxio dirsize flock image image/layer namespaces",
 	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
 	"internal/compare":           "inspect regularfile spec",
@@ -142,9 +143,9 @@ var level = map[string]int{
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
@@ -311,8 +312,8 @@ func forEachFile(t *testing.T, do func(path, text string)) {
 	}
 }
 
-// TestTablesEscapeControlCharacters: a file that prints a table prints its cells through termtext, so that no name
-// in an image can send control sequences to the terminal.
+// TestTablesEscapeControlCharacters: a file that prints a table prints its cells through termtext, so
+// that no name in an image can send control sequences to the terminal.
 func TestTablesEscapeControlCharacters(t *testing.T) {
 	tables := 0
 	forEachFile(t, func(path, text string) {

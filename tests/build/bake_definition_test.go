@@ -136,8 +136,8 @@ services:
 	}
 }
 
-// TestBakeRejectsOptionsWithoutEffect: options that have no effect here, and access that the user has not allowed, are
-// rejected.
+// TestBakeRejectsOptionsWithoutEffect: options that have no effect here, and access that the user has
+// not allowed, are rejected.
 func TestBakeRejectsOptionsWithoutEffect(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `

@@ -59,8 +59,9 @@ func bakeDir(t *testing.T, name, definition string) string {
 	}, "")
 }
 
-// TestBakeBuildsTargetsInOrder: each target is a build. A target that another one needs is built first and passed to
-// it without a name; a target that has an output and is also needed by another is delivered to both.
+// TestBakeBuildsTargetsInOrder: each target is a build. A target that another one needs is built first
+// and passed to it without a name; a target that has an output and is also needed by another is
+// delivered to both.
 func TestBakeBuildsTargetsInOrder(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", bakeHCL)
@@ -98,7 +99,8 @@ func TestBakeBuildsTargetsInOrder(t *testing.T) {
 	s.bake(dir, "lone", "--set", "lone.pull=true", "--progress", "quiet")
 }
 
-// TestBakeBuildsEveryPlatformThatIsNeeded: a target that is needed for several platforms is built for all of them.
+// TestBakeBuildsEveryPlatformThatIsNeeded: a target that is needed for several platforms is built for
+// all of them.
 func TestBakeBuildsEveryPlatformThatIsNeeded(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -119,8 +121,8 @@ target "below" { dockerfile-inline = "FROM scratch\nCOPY more/f /f\n" }
 	}
 }
 
-// TestBakeStopsAfterFailure: after a failure no more builds are started, unless --jobs allows it, and a target
-// that needs a failed target is never built.
+// TestBakeStopsAfterFailure: after a failure no more builds are started, unless --jobs allows it, and a
+// target that needs a failed target is never built.
 func TestBakeStopsAfterFailure(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -152,8 +154,8 @@ target "good" {
 	}
 }
 
-// TestBakeSignalEndsAllBuilds: a signal ends the builds, which clean up; if bake itself is killed, the builds die
-// with it.
+// TestBakeSignalEndsAllBuilds: a signal ends the builds, which clean up; if bake itself is killed, the
+// builds die with it.
 func TestBakeSignalEndsAllBuilds(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -191,8 +193,8 @@ target "b" { dockerfile-inline = "FROM base\nRUN echo running too; sleep 51\n" }
 	// The store and its bundle check that no process or mount is left.
 }
 
-// TestBakeCheckBuildsNothing: --check and --call examine each Dockerfile and build nothing, not even the targets
-// that a target needs.
+// TestBakeCheckBuildsNothing: --check and --call examine each Dockerfile and build nothing, not even
+// the targets that a target needs.
 func TestBakeCheckBuildsNothing(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `

@@ -128,13 +128,14 @@ func TestCallJSON(t *testing.T) {
 	}
 }
 
-// TestCallRejectsUnsupportedRequests: unsupported requests are rejected, and flags without effect are named.
+// TestCallRejectsUnsupportedRequests: unsupported requests are rejected, and flags without effect are
+// named.
 func TestCallRejectsUnsupportedRequests(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG INSIDE\n"}, "")
 	for _, c := range [][2]string{
-		{"--call=frob", "must be build, check, outline, targets"}, {"--call=outline,error=true", `"error=true" is unknown`},
-		{"--call=check,error", `"error" is unknown`}, {"--call=targets,format=xml", "neither text nor json"}, {"--check --call=outline", "give one of them"},
+		{"--call=frob", "must be build, check, outline, targets"}, {"--call=outline,error=true", `unknown option "error=true"`},
+		{"--call=check,error", `unknown option "error"`}, {"--call=targets,format=xml", "must be text or json"}, {"--check --call=outline", "cannot be combined"},
 	} {
 		s.Minirun(append(append([]string{"build"}, strings.Fields(c[0])...), dir)...).Fails(t, c[1])
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/minirun/minirun/tests/golden"
 )
 
 // A difference is a line that only one of two pictures has, with the sign of the picture that has it,
@@ -101,28 +103,12 @@ func diff(got, want []string) (out []string) {
 		}
 		return nil
 	}
-	common := make([][]int, len(got)+1) // lengths for got[i:] and want[j:]
-	for i := range common {
-		common[i] = make([]int, len(want)+1)
-	}
-	for i := len(got) - 1; i >= 0; i-- {
-		for j := len(want) - 1; j >= 0; j-- {
-			if common[i][j] = max(common[i+1][j], common[i][j+1]); got[i] == want[j] {
-				common[i][j] = common[i+1][j+1] + 1
-			}
-		}
-	}
-	i, j := 0, 0
-	for i < len(got) || j < len(want) {
-		switch {
-		case i < len(got) && j < len(want) && got[i] == want[j]:
-			i, j = i+1, j+1
-		case j == len(want) || i < len(got) && common[i+1][j] >= common[i][j+1]:
-			out = append(out, "+ "+got[i])
-			i++
-		default:
-			out = append(out, "- "+want[j])
-			j++
+	for _, e := range golden.Edits(got, want) {
+		switch e.Sign {
+		case '-':
+			out = append(out, "+ "+e.Line)
+		case '+':
+			out = append(out, "- "+e.Line)
 		}
 	}
 	return out

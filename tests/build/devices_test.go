@@ -37,8 +37,9 @@ devices:
 	return dir
 }
 
-// TestRunDeviceGetsWhatCDIDescribes: RUN --device provides what the host's CDI specs describe, if --allow permits it. Its
-// variables override those of the image, and nothing of it ends up in the layer.
+// TestRunDeviceGetsWhatCDIDescribes: RUN --device provides what the host's CDI specs describe, if
+// --allow permits it. Its variables override those of the image, and nothing of it ends up in the
+// layer.
 func TestRunDeviceGetsWhatCDIDescribes(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)

@@ -326,7 +326,8 @@ func leaveOut[T any](list *[]T, holds func() bool) (changed bool) {
 	return changed
 }
 
-// TestMinimiseKeepsOnlyNeededParts: the result cannot be made smaller, and removing each part has been tried.
+// TestMinimiseKeepsOnlyNeededParts: the result cannot be made smaller, and removing each part has been
+// tried.
 func TestMinimiseKeepsOnlyNeededParts(t *testing.T) {
 	c := &generated{lines: strings.Fields("a b c d e"), context: []entry{{"f", "f"}, {"g", "g"}}, ignore: strings.Fields("i"), args: strings.Fields("j k")}
 	got := minimise(c, func(c *generated) bool {
@@ -337,8 +338,8 @@ func TestMinimiseKeepsOnlyNeededParts(t *testing.T) {
 	}
 }
 
-// TestPrintRandomDockerfiles prints MINIRUN_BUILDS cases for the family random of the corpus, starting with the
-// seed MINIRUN_SEED.
+// TestPrintRandomDockerfiles prints MINIRUN_BUILDS cases for the family random of the corpus, starting
+// with the seed MINIRUN_SEED.
 func TestPrintRandomDockerfiles(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("MINIRUN_SEED"), 10, 64)
 	for seed := first; seed < first+uint64(builds(t)); seed++ {

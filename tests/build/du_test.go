@@ -49,8 +49,8 @@ RUN --mount=type=cache,target=/c dd if=/dev/zero of=/c/cached bs=1024 count=100;
 COPY --from=one /bin/sh /copied
 `
 
-// TestDiskUsageListsEachLayerOnce: each layer of a step is listed once, with its size, the layer below it and whether
-// an image uses it; cache mounts and fetched files are listed too.
+// TestDiskUsageListsEachLayerOnce: each layer of a step is listed once, with its size, the layer below
+// it and whether an image uses it; cache mounts and fetched files are listed too.
 func TestDiskUsageListsEachLayerOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")
@@ -126,8 +126,8 @@ func TestDiskUsageOfRunningStep(t *testing.T) {
 	}
 }
 
-// TestPruneKeepsLayersOfImages: the entries selected by the filters and limits are removed, layers of images stay,
-// and removed layers are built again when needed.
+// TestPruneKeepsLayersOfImages: the entries selected by the filters and limits are removed, layers of
+// images stay, and removed layers are built again when needed.
 func TestPruneKeepsLayersOfImages(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")

@@ -75,7 +75,8 @@ func TestEpochSources(t *testing.T) {
 	}
 }
 
-// TestSyntaxFrontendIsNotRun: a frontend named by "# syntax=" is not run, and the build prints a warning.
+// TestSyntaxFrontendIsNotRun: a frontend named by "# syntax=" is not run, and the build prints a
+// warning.
 func TestSyntaxFrontendIsNotRun(t *testing.T) {
 	s := newStore(t)
 	const warning = "Dockerfile:1: # syntax=example.org/other:1 is ignored"
@@ -117,8 +118,8 @@ func TestRewrittenTimestamp(t *testing.T) {
 	}
 }
 
-// TestOutputHasTimeOfEpoch: source-date-epoch= sets the time of one output. The files' times are those of
-// this output; the time of the image comes from the build argument if there is one. The expected
+// TestOutputHasTimeOfEpoch: source-date-epoch= sets the time of one output. The files' times are those
+// of this output; the time of the image comes from the build argument if there is one. The expected
 // values are BuildKit's.
 func TestOutputHasTimeOfEpoch(t *testing.T) {
 	s := newStore(t)

@@ -72,7 +72,8 @@ func TestExplainAfterChangedFile(t *testing.T) {
 	}
 }
 
-// TestExplainFormatsHaveTheSameFacts: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
+// TestExplainFormatsHaveTheSameFacts: JSON, SVG and HTML contain the same facts; output on a terminal
+// is coloured.
 func TestExplainFormatsHaveTheSameFacts(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)

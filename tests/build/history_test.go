@@ -167,8 +167,8 @@ func (s *store) removesHistory(middle string) {
 		s.T.Error(got)
 	}
 	for args, want := range map[string]string{
-		"inspect": "build not found", "logs ^1": "build not found", "rm": "missing argument", "open": "build history open: is not offered", "trace": "is not offered", "import": "is not offered",
-		"inspect attachment": "not offered", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "build not found", "ls --filter repository=x": "not recorded",
+		"inspect": "build not found", "logs ^1": "build not found", "rm": "missing argument", "open": "build history open is not supported", "trace": "is not supported", "import": "is not supported",
+		"inspect attachment": "not supported", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "build not found", "ls --filter repository=x": "not recorded",
 		"ls --builder other": "the only builder is default", "sl": `unknown subcommand "sl"`,
 	} {
 		if r := s.Minirun(append([]string{"build", "history"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
@@ -270,8 +270,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestHistoryEscapesControlCharacters: a program's output and a Dockerfile cannot send control sequences to the
-// terminal of a user who views the history.
+// TestHistoryEscapesControlCharacters: a program's output and a Dockerfile cannot send control
+// sequences to the terminal of a user who views the history.
 func TestHistoryEscapesControlCharacters(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN printf '\\033]0;owned\\007\\n'; exit 3 # \x1b[31m\n"}, "")

@@ -30,9 +30,9 @@ COPY --link --from=other /other /seen /
 RUN cat /one /two /other /seen > /all
 `
 
-// TestKilledBuildsLeaveConsistentStore kills builds at random moments. Afterwards none of their processes run and none of their
-// mounts remain, the store is consistent, each step that had finished is cached, and the next build
-// produces the right files and leaves nothing of the killed one.
+// TestKilledBuildsLeaveConsistentStore kills builds at random moments. Afterwards none of their
+// processes run and none of their mounts remain, the store is consistent, each step that had finished
+// is cached, and the next build produces the right files and leaves nothing of the killed one.
 func TestKilledBuildsLeaveConsistentStore(t *testing.T) {
 	s := newStore(t)
 	watched := testbundle.Mounts("self")
@@ -268,8 +268,8 @@ func cgroupsOf(t testing.TB) (out []string) {
 	return out
 }
 
-// TestKilledStepFailsTheBuild: if the minirun process of a step is killed, the build fails with a message that says
-// so, and nothing of the step is left.
+// TestKilledStepFailsTheBuild: if the minirun process of a step is killed, the build fails with a
+// message that says so, and nothing of the step is left.
 func TestKilledStepFailsTheBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN (sleep 1000 &); echo there; sleep 1000\n"}, "")
@@ -307,6 +307,7 @@ func TestKilledStepFailsTheBuild(t *testing.T) {
 func TestKillForkBomb(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo there; i=0; while [ $i -lt 40 ]; do (sleep 1000; sleep 1000) & i=$((i+1)); done; while :; do (:) & done\n"}, "")
+	before := len(s.Snapshot())
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		cmd := s.Command("build", "--progress", "plain", dir)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -320,7 +321,7 @@ func TestKillForkBomb(t *testing.T) {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() && !strings.HasSuffix(lines.Text(), " there") {
 		}
-		time.Sleep(100 * time.Millisecond)
+		testbundle.Await(t, "many processes", func() bool { return len(s.Snapshot()) > before+40 })
 		if err := syscall.Kill(cmd.Process.Pid, signal); err != nil {
 			t.Fatal(err)
 		}

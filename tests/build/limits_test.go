@@ -19,7 +19,7 @@ func TestRunLimits(t *testing.T) {
 	}
 	for _, c := range [][2]string{
 		{"--ulimit=nofile=3:2", "soft limit"}, {"--ulimit=none=3", `"none=3"`}, {"--ulimit=nofile=-2", "-1"}, {"--ulimit=nofile", `"nofile"`},
-		{"--resource=memory", "KEY=VALUE"}, {"--resource=memory=x", `"x" must be a size`}, {"--resource=memory=-1", "size"}, {"--resource=gpu=1", `"gpu" is unknown`},
+		{"--resource=memory", "KEY=VALUE"}, {"--resource=memory=x", `"x" must be a size`}, {"--resource=memory=-1", "size"}, {"--resource=gpu=1", `unknown key "gpu"`},
 		{"--resource=cpu-quota=0", "above zero"}, {"--shm-size=0", "above zero"}, {"--shm-size=x", `"x"`}, {"--builder=other", "only builder"},
 	} {
 		s.Minirun("build", c[0], dir).Fails(t, strings.SplitN(c[0], "=", 2)[0], c[1])

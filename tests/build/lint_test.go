@@ -220,8 +220,8 @@ func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
 	return sortedFindings(findings)
 }
 
-// TestBuildPrintsLintWarnings: a build reports the same warnings as BuildKit's: for stages that the target does not
-// need, only the findings for their FROM lines.
+// TestBuildPrintsLintWarnings: a build reports the same warnings as BuildKit's: for stages that the
+// target does not need, only the findings for their FROM lines.
 func TestBuildPrintsLintWarnings(t *testing.T) {
 	s := newStore(t)
 	for text, want := range map[string]string{
@@ -240,8 +240,8 @@ func TestBuildPrintsLintWarnings(t *testing.T) {
 	}
 }
 
-// TestLintFindsBaseOfOtherPlatform: InvalidBaseImagePlatform for an image that the store has only for another
-// platform.
+// TestLintFindsBaseOfOtherPlatform: InvalidBaseImagePlatform for an image that the store has only for
+// another platform.
 func TestLintFindsBaseOfOtherPlatform(t *testing.T) {
 	s := newStore(t)
 	d := &dockerfile{name: "platform", args: []string{"--platform=linux/arm64"}, files: map[string]string{"Dockerfile": "FROM base\nFROM --platform=$BUILDPLATFORM base\n"}}

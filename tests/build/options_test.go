@@ -20,7 +20,7 @@ func TestOptionsRejected(t *testing.T) {
 		{"--allow frob", "--allow frob: must be network.host, security.insecure or device"},
 		{"--allow device=a,b=c", `unknown option "b=c"`},
 		{"--allow buildx.local.delete", "mode=delete"},
-		{"--no-cache --no-cache-filter x", "--no-cache-filter has no effect"},
+		{"--no-cache --no-cache-filter x", "cannot be combined with --no-cache-filter"},
 		{"--add-host a", `--add-host "a"`},
 		{"--add-host a:1", "numeric address"},
 		{"--add-host a:10.0.0.1,b", `--add-host "b"`},

@@ -126,8 +126,8 @@ func TestOutputProvenance(t *testing.T) {
 	}
 }
 
-// TestPushedIndexIsUnchangedAfterPull: an index of two platforms with attestations is pushed to a registry and pulled back
-// unchanged.
+// TestPushedIndexIsUnchangedAfterPull: an index of two platforms with attestations is pushed to a
+// registry and pulled back unchanged.
 func TestPushedIndexIsUnchangedAfterPull(t *testing.T) {
 	host := testbundle.Registry(t)
 	s := newStore(t)
@@ -168,8 +168,8 @@ func TestPushedIndexIsUnchangedAfterPull(t *testing.T) {
 	newStore(t).Do("pull", "-q", host+"/app:2")
 }
 
-// TestOutputAttestations: which attestations are attached to an image, and that the image itself does not
-// change.
+// TestOutputAttestations: which attestations are attached to an image, and that the image itself does
+// not change.
 func TestOutputAttestations(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{
@@ -225,8 +225,8 @@ func TestOutputAttestations(t *testing.T) {
 	}
 }
 
-// TestProvenanceListsMaterials: everything that was fetched is listed, with digests and without passwords, and
-// also if it came from the cache.
+// TestProvenanceListsMaterials: everything that was fetched is listed, with digests and without
+// passwords, and also if it came from the cache.
 func TestProvenanceListsMaterials(t *testing.T) {
 	s := newStore(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched\n") }))

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOutputLocalStaysInDestination: files of the result are added to the existing files of the destination, and never
-// written through its symbolic links; they belong to the user who builds, and keep all other
-// attributes.
+// TestOutputLocalStaysInDestination: files of the result are added to the existing files of the
+// destination, and never written through its symbolic links; they belong to the user who builds, and
+// keep all other attributes.
 func TestOutputLocalStaysInDestination(t *testing.T) {
 	s := newStore(t)
 	result := contextDir(t, map[string]string{

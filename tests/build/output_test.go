@@ -13,8 +13,8 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestSeveralOutputsOfOneBuild: one build with every kind of output; each has what was asked for, independently
-// of the other outputs.
+// TestSeveralOutputsOfOneBuild: one build with every kind of output; each has what was asked for,
+// independently of the other outputs.
 func TestSeveralOutputsOfOneBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN echo made > /made\n", "f": "content\n"}, "")
@@ -72,8 +72,8 @@ func checkOnly(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// TestImpossibleOutputIsRejected: an impossible output is rejected with a clear message before anything is built,
-// and nothing is written.
+// TestImpossibleOutputIsRejected: an impossible output is rejected with a clear message before anything
+// is built, and nothing is written.
 func TestImpossibleOutputIsRejected(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -103,7 +103,7 @@ func TestImpossibleOutputIsRejected(t *testing.T) {
 		{"-t UPPER", "lower case"},
 		{"-o type=image,name=x@sha256:0000000000000000000000000000000000000000000000000000000000000000", "not a digest"},
 		{"-o - -o type=oci", "2 outputs are written to standard output"},
-		{"-q -o -", "--quiet writes there, too"},
+		{"-q -o -", "--quiet, which also writes to standard output"},
 		{"-o type=oci,dest=FILE,annotation-index.a=b", "annotations of an index need several platforms"},
 		{"-o type=oci,dest=FILE,annotation-layer.a=b", "must be one of manifest"},
 		{"--annotation a=b -o type=local,dest=FILE", "--annotation needs an output of type image"},
@@ -113,7 +113,7 @@ func TestImpossibleOutputIsRejected(t *testing.T) {
 		{"--provenance mode=some", "must be min or max"},
 		{"--provenance mode=min,version=v0.3", "must be v1 or v0.2"},
 		{"--iidfile FILE -o type=local,dest=FILE2", "no output is an image"},
-		{"--quiet --progress plain", "a quiet build shows no progress"},
+		{"--quiet --progress plain", "--quiet cannot be combined"},
 		{"--attest type=signature", "must be provenance or sbom"},
 		{"--sbom generator=docker/scanner", "minirun lists the packages itself"},
 	} {
@@ -178,7 +178,8 @@ func TestOutputAnnotations(t *testing.T) {
 	}
 }
 
-// TestOutputOfQuietIidfileAndMetadataFile: -q, --iidfile and --metadata-file, for a manifest and for an index.
+// TestOutputOfQuietIidfileAndMetadataFile: -q, --iidfile and --metadata-file, for a manifest and for an
+// index.
 func TestOutputOfQuietIidfileAndMetadataFile(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")

@@ -48,8 +48,8 @@ func (r *result) file(platform, name string) string {
 	return ""
 }
 
-// TestEachPlatformHasItsOwnBase: every platform has a separate base and separate arguments; steps that do not depend
-// on the result's platform are built for this machine.
+// TestEachPlatformHasItsOwnBase: every platform has a separate base and separate arguments; steps that
+// do not depend on the result's platform are built for this machine.
 func TestEachPlatformHasItsOwnBase(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
@@ -87,8 +87,8 @@ COPY --from=both /arch /copied
 	}
 }
 
-// TestMissingPlatformErrorNamesAvailableOnes: the error names the available platforms, and is reported before anything is
-// built.
+// TestMissingPlatformErrorNamesAvailableOnes: the error names the available platforms, and is reported
+// before anything is built.
 func TestMissingPlatformErrorNamesAvailableOnes(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
@@ -153,7 +153,8 @@ COPY --from=own /bin/busybox /own
 	}
 }
 
-// TestPlatformsAreBuiltConcurrently: the RUN of one platform continues only after that of the other has started.
+// TestPlatformsAreBuiltConcurrently: the RUN of one platform continues only after that of the other has
+// started.
 func TestPlatformsAreBuiltConcurrently(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM base AS meet
@@ -165,8 +166,8 @@ COPY --from=meet /bin/busybox /
 	s.platforms(dir)
 }
 
-// TestNativePlatformIsPreferred: a processor that runs more than one architecture prefers its native one, whatever
-// the order in the index.
+// TestNativePlatformIsPreferred: a processor that runs more than one architecture prefers its native
+// one, whatever the order in the index.
 func TestNativePlatformIsPreferred(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("this machine runs one architecture")
@@ -188,8 +189,8 @@ func TestNativePlatformIsPreferred(t *testing.T) {
 	}
 }
 
-// TestFailureOfOnePlatformStopsTheOther: a step that fails for one platform stops the other one, and the error is that
-// of the step.
+// TestFailureOfOnePlatformStopsTheOther: a step that fails for one platform stops the other one, and
+// the error is that of the step.
 func TestFailureOfOnePlatformStopsTheOther(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base\nARG TARGETARCH\nRUN if [ $TARGETARCH = arm64 ]; then exit 7; fi; sleep 30\n"}, "")
@@ -201,8 +202,8 @@ func TestFailureOfOnePlatformStopsTheOther(t *testing.T) {
 	s.Check()
 }
 
-// TestBaseIsPulledForEachPlatform: base images are pulled from an index in a registry, one platform at a time, and
-// the image that had the name before is kept.
+// TestBaseIsPulledForEachPlatform: base images are pulled from an index in a registry, one platform at
+// a time, and the image that had the name before is kept.
 func TestBaseIsPulledForEachPlatform(t *testing.T) {
 	host := testbundle.Registry(t)
 	from := newStore(t)
@@ -254,8 +255,8 @@ func TestPlatformOfBaseAlone(t *testing.T) {
 	}
 }
 
-// TestPlatformsDifferByOSVersion: platforms that differ only in the OS version are distinct, and the version of
-// a base image is preserved.
+// TestPlatformsDifferByOSVersion: platforms that differ only in the OS version are distinct, and the
+// version of a base image is preserved.
 func TestPlatformsDifferByOSVersion(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETPLATFORM\nCOPY <<E /is\n$TARGETPLATFORM\nE\n"}, "")

@@ -24,9 +24,9 @@ func builds(t *testing.T) int {
 	return 25
 }
 
-// TestCacheGivesSameImageAfterRandomEdits: after each of a random sequence of edits, a build with the cache of all previous builds
-// produces the same image as a build without a cache, in a separate store. Either both fail or
-// neither does.
+// TestCacheGivesSameImageAfterRandomEdits: after each of a random sequence of edits, a build with the
+// cache of all previous builds produces the same image as a build without a cache, in a separate store.
+// Either both fail or neither does.
 func TestCacheGivesSameImageAfterRandomEdits(t *testing.T) {
 	testbundleRoot(t)
 	seed := rand.Uint64()

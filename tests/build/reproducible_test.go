@@ -16,6 +16,8 @@ import (
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // everything is a Dockerfile whose layers contain everything that can differ from one build to the
@@ -110,8 +112,8 @@ func twoStores(t *testing.T) [2]*store {
 	return [2]*store{first, second}
 }
 
-// TestBuildsAreReproducible: two builds, in two stores, at two times, from files that differ in their times,
-// produce the same archive. Their attestations are identical too.
+// TestBuildsAreReproducible: two builds, in two stores, at two times, from files that differ in their
+// times, produce the same archive. Their attestations are identical too.
 func TestBuildsAreReproducible(t *testing.T) {
 	stores := twoStores(t)
 	dirs := [2]string{reproducibleContext(t, false, time.Unix(epoch+1000, 0)), reproducibleContext(t, true, time.Unix(epoch+500000, 0))}
@@ -128,6 +130,7 @@ func TestBuildsAreReproducible(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var sums [2][sha256.Size]byte
 			var files [2]string
+			var first time.Time
 			for i, s := range stores {
 				files[i] = filepath.Join(t.TempDir(), "out")
 				args := []string{"--no-cache"}
@@ -138,9 +141,11 @@ func TestBuildsAreReproducible(t *testing.T) {
 					args = append(args, "--build-arg", fmt.Sprint("SOURCE_DATE_EPOCH=", epoch))
 				} else {
 					s.Env = append(s.Env, fmt.Sprint("SOURCE_DATE_EPOCH=", epoch))
-					time.Sleep(1100 * time.Millisecond) // file times have a resolution of one second
+					// Times in archives have a resolution of one second.
+					testbundle.Await(t, "the next second", func() bool { return time.Now().Unix() > first.Unix() })
 				}
 				s.build(append(args, dirs[i])...)
+				first = time.Now()
 				text, err := os.ReadFile(files[i])
 				if err != nil {
 					t.Fatal(err)
@@ -220,7 +225,8 @@ func youngest(t *testing.T, r *result, d oci.Descriptor) (latest int64) {
 	return latest
 }
 
-// TestUnchangedBuildGivesSameImage: an unchanged build produces the same image, without SOURCE_DATE_EPOCH.
+// TestUnchangedBuildGivesSameImage: an unchanged build produces the same image, without
+// SOURCE_DATE_EPOCH.
 func TestUnchangedBuildGivesSameImage(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nENV A=1\nRUN echo hello > /f\nCMD [\"sh\"]\n"}, "")

@@ -9,8 +9,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestUnprivilegedUserBuilds: an unprivileged user can build, the files have the owners that the Dockerfile
-// specifies, and the cache works.
+// TestUnprivilegedUserBuilds: an unprivileged user can build, the files have the owners that the
+// Dockerfile specifies, and the cache works.
 func TestUnprivilegedUserBuilds(t *testing.T) {
 	u := testbundle.NewUnprivileged(t)
 	testbundle.CopyFile(t, baseArchive(t), filepath.Join(u.Home, "base.tar"), 0o644)
@@ -52,9 +52,9 @@ CMD stat -c "%n %u:%g %a" /x /etc/context /w && cat /x && id -u && ls /home
 	}
 }
 
-// TestUserWithOneIDBuilds: a user who has only one ID can build and run whatever needs no other ID: without a
-// line in /etc/subuid, without newuidmap, and as root of a user namespace created by unshare(1).
-// Anything that needs another ID fails with a message that names /etc/subuid.
+// TestUserWithOneIDBuilds: a user who has only one ID can build and run whatever needs no other ID:
+// without a line in /etc/subuid, without newuidmap, and as root of a user namespace created by
+// unshare(1). Anything that needs another ID fails with a message that names /etc/subuid.
 func TestUserWithOneIDBuilds(t *testing.T) {
 	for name, c := range map[string]struct {
 		user func(testing.TB) *testbundle.Unprivileged

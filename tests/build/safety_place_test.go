@@ -12,7 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/tartest"
 )
 
-// TestLinksCannotLeadCopyOutOfImage: symbolic links in an image cannot lead COPY, ADD and WORKDIR out of the image.
+// TestLinksCannotLeadCopyOutOfImage: symbolic links in an image cannot lead COPY, ADD and WORKDIR out
+// of the image.
 func TestLinksCannotLeadCopyOutOfImage(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	const up = "/../../../../../../../../../../.."
@@ -64,8 +65,8 @@ func TestLinksCannotLeadCopyOutOfImage(t *testing.T) {
 	}
 }
 
-// TestAddUnpacksBelowDestination: what ADD unpacks stays below its destination, wherever symbolic links in the archive
-// and in the image lead.
+// TestAddUnpacksBelowDestination: what ADD unpacks stays below its destination, wherever symbolic links
+// in the archive and in the image lead.
 func TestAddUnpacksBelowDestination(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	file := func(name string) tar.Header { return tartest.File(name, "evil") }
@@ -132,8 +133,8 @@ func TestAddUnpacksBelowDestination(t *testing.T) {
 	}
 }
 
-// TestCopiedWhiteoutsAreRejected: a file that has the name of a whiteout would delete another file where the image is
-// unpacked.
+// TestCopiedWhiteoutsAreRejected: a file that has the name of a whiteout would delete another file
+// where the image is unpacked.
 func TestCopiedWhiteoutsAreRejected(t *testing.T) {
 	s := newStore(t)
 	for _, d := range []string{"COPY .wh.passwd /etc/", "RUN touch /etc/.wh.passwd", "RUN touch /etc/.wh..wh..opq"} {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRunCannotReachHost: a program in a RUN tries what it must not be able to do. Each line of output names
-// something that succeeded.
+// TestRunCannotReachHost: a program in a RUN tries what it must not be able to do. Each line of output
+// names something that succeeded.
 func TestRunCannotReachHost(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	mounts := mountsOf()
@@ -131,8 +131,8 @@ func TestEntitlementsAreChecked(t *testing.T) {
 // The advisories: vulnerabilities in builders through which a Dockerfile reached the host.
 // docs/security.md has the table.
 
-// TestControlCharactersAreHarmless: bytes that control a terminal, that JSON cannot represent, or that end a string in
-// C.
+// TestControlCharactersAreHarmless: bytes that control a terminal, that JSON cannot represent, or that
+// end a string in C.
 func TestControlCharactersAreHarmless(t *testing.T) {
 	s := newStore(t)
 	for name, c := range map[string]struct {

@@ -21,8 +21,8 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestSecretIsVisibleOnlyToItsStep: a secret is visible only to the step that mounts it: it is not in the store, during
-// the step or afterwards, nor in the output or the result.
+// TestSecretIsVisibleOnlyToItsStep: a secret is visible only to the step that mounts it: it is not in
+// the store, during the step or afterwards, nor in the output or the result.
 func TestSecretIsVisibleOnlyToItsStep(t *testing.T) {
 	s := newStore(t)
 	secret, variable := "secret-"+rand.Text(), "variable-"+rand.Text()

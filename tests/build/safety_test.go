@@ -231,7 +231,8 @@ func TestDockerfileElsewhere(t *testing.T) {
 	}
 }
 
-// TestContextDirectoriesReplacedByLinks: directories of a context are replaced with symbolic links while it is read.
+// TestContextDirectoriesReplacedByLinks: directories of a context are replaced with symbolic links
+// while it is read.
 func TestContextDirectoriesReplacedByLinks(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY d /x\n"}, "mkdir d; echo inside > d/secret; for i in $(seq 200); do echo $i > d/$i; done; ln -s "+o.dir+" link")

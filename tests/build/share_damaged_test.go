@@ -41,8 +41,8 @@ func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[s
 	write(t, filepath.Join(dir, "index.json"), index)
 }
 
-// TestDamagedCacheIsNotUsed: with a corrupt or forged cache, a build produces the same files as without it,
-// and a warning.
+// TestDamagedCacheIsNotUsed: with a corrupt or forged cache, a build produces the same files as without
+// it, and a warning.
 func TestDamagedCacheIsNotUsed(t *testing.T) {
 	here, s, dir := freshStore(t), freshStore(t), twoStagesDir(t)
 	whole := filepath.Join(t.TempDir(), "whole")
@@ -181,7 +181,8 @@ func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	return out, digest.FromBytes(out)
 }
 
-// TestDamagedCacheIsRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
+// TestDamagedCacheIsRepaired: a damaged blob in a directory is replaced when a build writes to the
+// directory.
 func TestDamagedCacheIsRepaired(t *testing.T) {
 	s, dir := freshStore(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")

@@ -218,8 +218,8 @@ func TestCacheModeMinHasOnlyResultLayers(t *testing.T) {
 	}
 }
 
-// TestCacheServesUnaffectedSteps: everything that does not depend on a changed file is taken from the cache,
-// including the files needed by a step that runs again.
+// TestCacheServesUnaffectedSteps: everything that does not depend on a changed file is taken from the
+// cache, including the files needed by a step that runs again.
 func TestCacheServesUnaffectedSteps(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
@@ -235,8 +235,8 @@ func TestCacheServesUnaffectedSteps(t *testing.T) {
 	}
 }
 
-// TestBuildsShareOneCacheDirectory: several builds use the same directory, with a tag for each, or with one cache
-// replacing another.
+// TestBuildsShareOneCacheDirectory: several builds use the same directory, with a tag for each, or with
+// one cache replacing another.
 func TestBuildsShareOneCacheDirectory(t *testing.T) {
 	s := freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
@@ -312,8 +312,8 @@ func write(t testing.TB, path string, what any) {
 	}
 }
 
-// TestImportedCacheIsExportedAgain: what was imported is exported again, including layers that were not needed; if a
-// layer is lost, its step is left out.
+// TestImportedCacheIsExportedAgain: what was imported is exported again, including layers that were not
+// needed; if a layer is lost, its step is left out.
 func TestImportedCacheIsExportedAgain(t *testing.T) {
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, one, two := twoStagesDir(t), filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
@@ -338,8 +338,8 @@ func TestImportedCacheIsExportedAgain(t *testing.T) {
 	}
 }
 
-// TestLinkedLayerIsSharedBetweenBases: a layer of COPY --link is the same on every base image; the steps on top of it are
-// not. A user name is looked up in the base image.
+// TestLinkedLayerIsSharedBetweenBases: a layer of COPY --link is the same on every base image; the
+// steps on top of it are not. A user name is looked up in the base image.
 func TestLinkedLayerIsSharedBetweenBases(t *testing.T) {
 	s := freshStore(t)
 	s.Do("import", "--change", "LABEL x=y", otherBase(t), "otherbase")

@@ -91,8 +91,8 @@ func newKeys(t *testing.T) (ed, ec key) {
 	return newKey(t, one, ""), newKey(t, two, "")
 }
 
-// TestRunMountsSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and those of
-// an agent. The step can sign with them, but cannot change the agent.
+// TestRunMountsSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and
+// those of an agent. The step can sign with them, but cannot change the agent.
 func TestRunMountsSSHKeys(t *testing.T) {
 	s := newStore(t)
 	self, err := os.Executable()

@@ -47,8 +47,9 @@ func (s *store) clean() {
 	}
 }
 
-// TestDebugShellHasTheFailedStepsState: after a RUN fails, the user gets a shell with its files, environment and directory;
-// afterwards the build ends with the error of the RUN, and the terminal is as before.
+// TestDebugShellHasTheFailedStepsState: after a RUN fails, the user gets a shell with its files,
+// environment and directory; afterwards the build ends with the error of the RUN, and the terminal is
+// as before.
 func TestDebugShellHasTheFailedStepsState(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -80,8 +81,8 @@ func TestDebugNeedsTerminal(t *testing.T) {
 	}
 }
 
-// TestProgressIsDrawnInPlaceOnTerminal: on a terminal, steps are drawn in place, no row is wider than the terminal, and a log has
-// none of this.
+// TestProgressIsDrawnInPlaceOnTerminal: on a terminal, steps are drawn in place, no row is wider than
+// the terminal, and a log has none of this.
 func TestProgressIsDrawnInPlaceOnTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -107,7 +108,8 @@ func TestProgressIsDrawnInPlaceOnTerminal(t *testing.T) {
 	}
 }
 
-// TestProgressIsLogWithoutTerminal: the output is a log if it does not go to a terminal: in a pipe, and if CI is set.
+// TestProgressIsLogWithoutTerminal: the output is a log if it does not go to a terminal: in a pipe, and
+// if CI is set.
 func TestProgressIsLogWithoutTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -148,8 +150,8 @@ $`)
 	}
 }
 
-// TestInterruptEndsAllContainers: SIGINT ends all containers, nothing is left, and the exit status is that of a
-// program killed by the signal.
+// TestInterruptEndsAllContainers: SIGINT ends all containers, nothing is left, and the exit status is
+// that of a program killed by the signal.
 func TestInterruptEndsAllContainers(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -171,8 +173,8 @@ func TestInterruptEndsAllContainers(t *testing.T) {
 	s.clean()
 }
 
-// TestFlagsMayFollowTheContext: flags may follow the context; without a context the usage is printed; if the
-// Dockerfile is missing, the error suggests a file with another name.
+// TestFlagsMayFollowTheContext: flags may follow the context; without a context the usage is printed;
+// if the Dockerfile is missing, the error suggests a file with another name.
 func TestFlagsMayFollowTheContext(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)

@@ -91,7 +91,8 @@ RUN --mount=target=/m,source=a cat /m
 	}
 }
 
-// TestFetchedSourcesAreCheckedForChanges: ADD of a URL and of a repository, which are checked for changes in every build.
+// TestFetchedSourcesAreCheckedForChanges: ADD of a URL and of a repository, which are checked for
+// changes in every build.
 func TestFetchedSourcesAreCheckedForChanges(t *testing.T) {
 	s := newStore(t)
 	var mutex sync.Mutex
@@ -204,9 +205,9 @@ func TestConcurrentBuildsRunEachStepOnce(t *testing.T) {
 	}
 }
 
-// TestLayerLostInPowerFailureIsRebuilt: a layer that was not on the disk when the machine lost power is built again; a layer
-// that was on the disk is not. The test does not stop a machine: it removes what would be lost, and
-// marks the layers as created in a different boot.
+// TestLayerLostInPowerFailureIsRebuilt: a layer that was not on the disk when the machine lost power is
+// built again; a layer that was on the disk is not. The test does not stop a machine: it removes what
+// would be lost, and marks the layers as created in a different boot.
 func TestLayerLostInPowerFailureIsRebuilt(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY a /a\nRUN cat /a > /b\n", "a": "content\n"}, "")

@@ -49,8 +49,8 @@ func inherited(random *rand.Rand, open *os.File, n int) (files []*os.File, prese
 	return files, preserved
 }
 
-// TestRandomDescriptorsAreNotInherited gives minirun random sets of descriptors: programs get 0 to 2 and the open ones of
-// --preserve-fds, hooks get only 0 to 2.
+// TestRandomDescriptorsAreNotInherited gives minirun random sets of descriptors: programs get 0 to 2
+// and the open ones of --preserve-fds, hooks get only 0 to 2.
 func TestRandomDescriptorsAreNotInherited(t *testing.T) {
 	h := newHost(t)
 	log := filepath.Join(h.Host, "log")

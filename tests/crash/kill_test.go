@@ -131,8 +131,8 @@ func TestKillAtBoundariesOfInit(t *testing.T) {
 	}
 }
 
-// TestKilledInitIsReported kills the init instead: minirun must report the failure, and create must leave
-// nothing.
+// TestKilledInitIsReported kills the init instead: minirun must report the failure, and create must
+// leave nothing.
 func TestKilledInitIsReported(t *testing.T) {
 	for _, name := range []string{"run detached", "create", "exec"} {
 		v := verbCalled(name)

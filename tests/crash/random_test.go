@@ -10,8 +10,8 @@ import (
 // foreground is `run` that waits for its container: if it is killed, the container continues to run.
 var foreground = verb{"run", nil, []string{"run", "ID", "BUNDLE"}}
 
-// TestKillsAtRandomTimesLeaveNothing kills minirun at random times: also between system calls, and while several threads
-// are running, which the tracer never tests.
+// TestKillsAtRandomTimesLeaveNothing kills minirun at random times: also between system calls, and
+// while several threads are running, which the tracer never tests.
 func TestKillsAtRandomTimesLeaveNothing(t *testing.T) {
 	hosts := []*host{newHost(t)}
 	for _, k := range kinds {

@@ -95,8 +95,8 @@ func TestManyContainersAtOnce(t *testing.T) {
 	h.clean("after all were deleted")
 }
 
-// TestManyLifeCyclesLeaveNothing repeats the life of a container many times: afterwards the mounts, cgroups and processes
-// of the machine are the same as before.
+// TestManyLifeCyclesLeaveNothing repeats the life of a container many times: afterwards the mounts,
+// cgroups and processes of the machine are the same as before.
 func TestManyLifeCyclesLeaveNothing(t *testing.T) {
 	h := newHost(t, testbundle.Args("true"))
 	begin, n := time.Now(), amount(30, 10000)

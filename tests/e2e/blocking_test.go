@@ -28,6 +28,7 @@ func TestHookThatDoesNotReadItsState(t *testing.T) {
 	one := 1
 	for _, kind := range hookKinds {
 		t.Run(kind, func(t *testing.T) {
+			testbundle.Parallel(t)
 			b := testbundle.New(t, large, testbundle.Args("sleep", "1"))
 			hook := shellHook("touch " + b.Host + "/begun; exec sleep 1000")
 			if kind == "startContainer" {

@@ -14,7 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestMessagesForClassicMistakes: the message names the place in config.json and explains the cause in words.
+// TestMessagesForClassicMistakes: the message names the place in config.json and explains the cause in
+// words.
 func TestMessagesForClassicMistakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -160,6 +161,7 @@ func TestMalformedConfigIsRejected(t *testing.T) {
 
 // A pipe that is never read does not block minirun forever.
 func TestFullStandardError(t *testing.T) {
+	testbundle.Parallel(t)
 	b := testbundle.New(t, testbundle.Args("/no/such"))
 	b.Write()
 	r, w, err := os.Pipe()

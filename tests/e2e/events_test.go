@@ -72,7 +72,7 @@ func TestStatsAsRunc(t *testing.T) {
 		s.Linux.Resources.CPU = &specs.LinuxCPU{Quota: &quota, Period: &period}
 		s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit}
 	})
-	time.Sleep(300 * time.Millisecond)
+	testbundle.Await(t, "the end of the loop", func() bool { return !strings.Contains(runc.run(t, "ps", runc.bundle.ID), "while") })
 	runc.run(t, "pause", runc.bundle.ID)
 	defer runc.run(t, "resume", runc.bundle.ID)
 	theirs := runc.run(t, "events", "--stats", runc.bundle.ID)

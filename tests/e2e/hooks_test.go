@@ -25,8 +25,8 @@ func report(file, name string) specs.Hook {
 	return shellHook(fmt.Sprintf(`{ echo "%s"; readlink /proc/self/ns/mnt; cat; echo; echo end; } >> %s`, name, file))
 }
 
-// TestHooksRunInOrderInTheirNamespaces: each kind of hook runs once, in order, in its namespaces, with the state that the
-// specification requires.
+// TestHooksRunInOrderInTheirNamespaces: each kind of hook runs once, in order, in its namespaces, with
+// the state that the specification requires.
 func TestHooksRunInOrderInTheirNamespaces(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo program >> /host/log; echo end >> /host/log"))
 	log := filepath.Join(b.Host, "log")
@@ -148,20 +148,6 @@ func TestHookRunsInTheBundle(t *testing.T) {
 // A hook that fails stops the container, and its output is in the message; later hooks do not run. A
 // failure of poststop is only a warning.
 func TestFailedHookStopsTheContainer(t *testing.T) {
-	set := func(h *specs.Hooks, kind string, hooks ...specs.Hook) {
-		switch kind {
-		case "prestart":
-			h.Prestart = hooks
-		case "createRuntime":
-			h.CreateRuntime = hooks
-		case "createContainer":
-			h.CreateContainer = hooks
-		case "startContainer":
-			h.StartContainer = hooks
-		case "poststart":
-			h.Poststart = hooks
-		}
-	}
 	one := 1
 	for _, kind := range []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart"} {
 		for _, c := range []struct {
@@ -175,11 +161,12 @@ func TestFailedHookStopsTheContainer(t *testing.T) {
 			{"missing", specs.Hook{Path: "/no/such/hook"}, []string{"/no/such/hook", "no such file"}},
 		} {
 			t.Run(kind+" "+c.name, func(t *testing.T) {
+				testbundle.Parallel(t)
 				b := testbundle.New(t, testbundle.Sh("echo ran > /host/ran; exec sleep 1000"))
 				addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
 				b.Spec.Hooks = &specs.Hooks{}
 				after := shellHook("echo > /host/later; echo > " + b.Host + "/later")
-				set(b.Spec.Hooks, kind, c.hook, after)
+				setHooks(b.Spec.Hooks, kind, c.hook, after)
 				begin := time.Now()
 				b.Run().Fails(t, append(c.words, "config.json: hooks."+kind+"[0]")...)
 				if took := time.Since(begin); took > 20*time.Second {

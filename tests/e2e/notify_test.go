@@ -109,8 +109,8 @@ func (m *manager) touch(b *testbundle.Bundle, name string) {
 	}
 }
 
-// TestRunForwardsReadinessOnce: run forwards readiness once, and no other message of the program; later messages do
-// not block the program.
+// TestRunForwardsReadinessOnce: run forwards readiness once, and no other message of the program; later
+// messages do not block the program.
 func TestRunForwardsReadinessOnce(t *testing.T) {
 	b, m := notifyBundle(t, "i=0; while [ $i -lt 40 ]; do probe notify WATCHDOG=1 STOPPING=1 READY=1; i=$((i+1)); done; "+
 		"[ $NOTIFY_SOCKET = /run/notify/notify.sock ] && touch /run/notify/x 2>/dev/null || exit 7")
@@ -130,8 +130,8 @@ func TestRunForwardsReadinessOnce(t *testing.T) {
 	m.wants(string(pid))
 }
 
-// TestDetachedRunWaitsForReadiness: run --detach and start return when the program is ready and systemd has
-// processed the message.
+// TestDetachedRunWaitsForReadiness: run --detach and start return when the program is ready and systemd
+// has processed the message.
 func TestDetachedRunWaitsForReadiness(t *testing.T) {
 	for _, verb := range []string{"run", "start"} {
 		t.Run(verb, func(t *testing.T) {

@@ -21,7 +21,8 @@ func status(names string) func(*specs.Spec) {
 
 func ptr[T any](v T) *T { return &v }
 
-// TestProcessProperties runs one program for each property of process, and compares what the program sees.
+// TestProcessProperties runs one program for each property of process, and compares what the program
+// sees.
 func TestProcessProperties(t *testing.T) {
 	type changes = []func(*specs.Spec)
 	for _, c := range []struct {

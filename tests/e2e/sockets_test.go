@@ -104,8 +104,8 @@ func stuck(t *testing.T, b *testbundle.Bundle) string {
 	return ""
 }
 
-// TestSignalEndsWaitForSocket: a signal ends minirun while it waits for the peer of a socket, and nothing of the
-// container is left.
+// TestSignalEndsWaitForSocket: a signal ends minirun while it waits for the peer of a socket, and
+// nothing of the container is left.
 func TestSignalEndsWaitForSocket(t *testing.T) {
 	b := testbundle.New(t, terminal, testbundle.Args("sleep", "1000"))
 	b.Spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{shellHook("touch " + b.Host + "/created")}}

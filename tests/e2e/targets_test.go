@@ -50,8 +50,9 @@ func chownTree(t *testing.T, dir string, uid, gid int) {
 	}
 }
 
-// TestDanglingTargetIsCreatedBelowRoot: a mount target that is a dangling symbolic link is created where the link
-// leads, below the root, in every kind of container. It is owned by the container's root.
+// TestDanglingTargetIsCreatedBelowRoot: a mount target that is a dangling symbolic link is created
+// where the link leads, below the root, in every kind of container. It is owned by the container's
+// root.
 func TestDanglingTargetIsCreatedBelowRoot(t *testing.T) {
 	const want = "text\ntext\n1777"
 	made := map[string]os.FileMode{

@@ -104,8 +104,8 @@ func TestIdentityUnderAFilter(t *testing.T) {
 	}
 }
 
-// TestContainerHasNewKeyring: the container gets a new session keyring, so that it cannot reach the keys of the user
-// who started minirun.
+// TestContainerHasNewKeyring: the container gets a new session keyring, so that it cannot reach the
+// keys of the user who started minirun.
 func TestContainerHasNewKeyring(t *testing.T) {
 	testbundle.Need(t)
 	// The session keyring belongs to the thread, and minirun inherits it; the thread ends with the test.
@@ -136,8 +136,8 @@ func TestContainerHasNewKeyring(t *testing.T) {
 	})
 }
 
-// TestFileHandlesCannotOpenHostFiles: open_by_handle_at(2) opens files on the host's disk regardless of mounts
-// ("shocker"); it needs CAP_DAC_READ_SEARCH, which containers do not have.
+// TestFileHandlesCannotOpenHostFiles: open_by_handle_at(2) opens files on the host's disk regardless of
+// mounts ("shocker"); it needs CAP_DAC_READ_SEARCH, which containers do not have.
 func TestFileHandlesCannotOpenHostFiles(t *testing.T) {
 	testbundle.New(t, testbundle.Sh("probe handle /etc/passwd 2")).Run().Prints(t, "EPERM")
 	t.Run("naive", func(t *testing.T) {

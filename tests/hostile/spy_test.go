@@ -229,8 +229,8 @@ func TestSpyOnJoiningContainer(t *testing.T) {
 	}
 }
 
-// TestSpyDetectsPrivilegedProgram tests the spy itself: it detects a program of the host that enters a container with all
-// its privileges.
+// TestSpyDetectsPrivilegedProgram tests the spy itself: it detects a program of the host that enters a
+// container with all its privileges.
 func TestSpyDetectsPrivilegedProgram(t *testing.T) {
 	testbundle.Need(t)
 	helper, err := exec.LookPath("nsenter")

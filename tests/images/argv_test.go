@@ -65,8 +65,8 @@ func (s start) flags(image string) (out []string) {
 	return append(append(out, image), s.args...)
 }
 
-// TestArgumentsAreThoseOfDocker: minirun executes what Docker would execute, for each combination of ENTRYPOINT and CMD,
-// in shell and exec form, with arguments and --entrypoint.
+// TestArgumentsAreThoseOfDocker: minirun executes what Docker would execute, for each combination of
+// ENTRYPOINT and CMD, in shell and exec form, with arguments and --entrypoint.
 func TestArgumentsAreThoseOfDocker(t *testing.T) {
 	s := newStore(t)
 	docker := startDocker(t, s)

@@ -12,8 +12,9 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 )
 
-// TestImageTextIsPrintedWithoutControlCharacters: the names of an image's files, commands and labels are printed without control
-// characters: no escape sequences, no forged lines, no text that changes direction.
+// TestImageTextIsPrintedWithoutControlCharacters: the names of an image's files, commands and labels
+// are printed without control characters: no escape sequences, no forged lines, no text that changes
+// direction.
 func TestImageTextIsPrintedWithoutControlCharacters(t *testing.T) {
 	const evil = "x\x1b]0;title\a\x1b[31m\u009b2J\u202egpj\u2066\r\nforged"
 	l, s := newLayout(t), newStore(t)

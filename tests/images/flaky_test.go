@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestPullRetriesTemporaryErrors: a pull retries after temporary errors and broken connections, and reports it; but
-// not forever, and not if the server asks it to wait for a long time.
+// TestPullRetriesTemporaryErrors: a pull retries after temporary errors and broken connections, and
+// reports it; but not forever, and not if the server asks it to wait for a long time.
 func TestPullRetriesTemporaryErrors(t *testing.T) {
 	l, d, config, large := twoLayers(t)
 	pull := func(t *testing.T, f *front) (*store, string) {
@@ -181,8 +181,8 @@ func TestPullManifestTypes(t *testing.T) {
 	newStore(t).Minirun("pull", "-q", portal.host()+"/x:app").Fails(t, "not a manifest", "text/html")
 }
 
-// TestPullSelectsSupportedChallenge: of several challenges, in one header or in several, the client selects one that
-// it supports.
+// TestPullSelectsSupportedChallenge: of several challenges, in one header or in several, the client
+// selects one that it supports.
 func TestPullSelectsSupportedChallenge(t *testing.T) {
 	testbundle.Parallel(t)
 	l, _, _, _ := twoLayers(t)

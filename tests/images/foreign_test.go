@@ -49,8 +49,9 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-// TestForeignLayersAreFetchedFromTheirURLs: a layer that is not in the archive or the registry is fetched from the URLs in
-// its descriptor, if its media type permits it, without credentials, and its digest is verified.
+// TestForeignLayersAreFetchedFromTheirURLs: a layer that is not in the archive or the registry is
+// fetched from the URLs in its descriptor, if its media type permits it, without credentials, and its
+// digest is verified.
 func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
 	testbundle.Parallel(t)
 	server := newShelf(t)

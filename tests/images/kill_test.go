@@ -18,9 +18,9 @@ import (
 // longest is the maximum time that the commands here take.
 const longest = 80 * time.Millisecond
 
-// TestKilledCommandsLeaveConsistentStore kills pull, load, unpack, import, rmi and prune at random times, two at once: the store is
-// always consistent, images that had been reported as stored are still there, and the killed command
-// succeeds the next time.
+// TestKilledCommandsLeaveConsistentStore kills pull, load, unpack, import, rmi and prune at random
+// times, two at once: the store is always consistent, images that had been reported as stored are still
+// there, and the killed command succeeds the next time.
 func TestKilledCommandsLeaveConsistentStore(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	var many []tar.Header
@@ -115,8 +115,8 @@ func TestConcurrentPullFetchesOnce(t *testing.T) {
 	s.Check()
 }
 
-// TestKilledRunLeavesNothingAfterRemove kills `run` in the foreground and in the background with its monitor at random times:
-// after `rm --force` nothing is left.
+// TestKilledRunLeavesNothingAfterRemove kills `run` in the foreground and in the background with its
+// monitor at random times: after `rm --force` nothing is left.
 func TestKilledRunLeavesNothingAfterRemove(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("k")
@@ -157,7 +157,8 @@ func TestKilledRunLeavesNothingAfterRemove(t *testing.T) {
 	s.Check()
 }
 
-// TestContainerOutlivesKilledMonitor: a container whose monitor is killed continues to run, and can be removed.
+// TestContainerOutlivesKilledMonitor: a container whose monitor is killed continues to run, and can be
+// removed.
 func TestContainerOutlivesKilledMonitor(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("m")
@@ -168,7 +169,7 @@ func TestContainerOutlivesKilledMonitor(t *testing.T) {
 	if got := s.Do("exec", id, "echo", "alive"); got != "alive" {
 		t.Errorf("%q", got)
 	}
-	s.Minirun("rm", id).Fails(t, "runs")
+	s.Minirun("rm", id).Fails(t, "is running")
 	s.Do("stop", "-t", "0", id)
 	if got := s.Do("ps", "-a"); !strings.Contains(got, id) {
 		t.Errorf("ps -a: %s", got)

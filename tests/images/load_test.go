@@ -104,7 +104,8 @@ func TestLoadAcceptsOldFormats(t *testing.T) {
 	})
 }
 
-// TestImportRootFileSystem: a root file system is imported as an image, with instructions for its configuration.
+// TestImportRootFileSystem: a root file system is imported as an image, with instructions for its
+// configuration.
 func TestImportRootFileSystem(t *testing.T) {
 	s := newStore(t)
 	s.Stdin = string(archive(t, busybox(t).entries))

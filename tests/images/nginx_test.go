@@ -9,8 +9,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestNginxServesPages: Debian with nginx serves pages in a separate network namespace: on the host's network,
-// and on a bridge with a published port.
+// TestNginxServesPages: Debian with nginx serves pages in a separate network namespace: on the host's
+// network, and on a bridge with a published port.
 func TestNginxServesPages(t *testing.T) {
 	s := newStore(t)
 	rootfs := testbundle.DebianNginx(t)

@@ -127,10 +127,10 @@ var forbidden = []string{
 	"http://" + privateAddress, "https://" + privateAddress, "http://" + metadata, "https://" + metadata,
 }
 
-// TestRegistryCannotRedirectInward: a public registry cannot redirect minirun to loopback, into the private network,
-// to a metadata server or to a server without TLS: neither by the redirect of a blob or manifest, nor
-// by its token server, nor by the location of an upload. Another public server may serve blobs, and
-// gets no credentials.
+// TestRegistryCannotRedirectInward: a public registry cannot redirect minirun to loopback, into the
+// private network, to a metadata server or to a server without TLS: neither by the redirect of a blob
+// or manifest, nor by its token server, nor by the location of an upload. Another public server may
+// serve blobs, and gets no credentials.
 func TestRegistryCannotRedirectInward(t *testing.T) {
 	n := newNetwork(t)
 	l := newLayout(t)
@@ -294,8 +294,8 @@ func TestPrivateRegistryWithTLS(t *testing.T) {
 	}
 }
 
-// TestFileServerCannotRedirectInward: the server of a file that ADD fetches can redirect minirun only to the addresses to
-// which a registry can.
+// TestFileServerCannotRedirectInward: the server of a file that ADD fetches can redirect minirun only
+// to the addresses to which a registry can.
 func TestFileServerCannotRedirectInward(t *testing.T) {
 	n := newNetwork(t)
 	var target string

@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestPushRetriesTemporaryErrors: a push retries after temporary errors and broken connections, and works without
-// HEAD.
+// TestPushRetriesTemporaryErrors: a push retries after temporary errors and broken connections, and
+// works without HEAD.
 func TestPushRetriesTemporaryErrors(t *testing.T) {
 	testbundle.Parallel(t)
 	l, d, _, large := twoLayers(t)
@@ -59,9 +59,9 @@ func TestPushRetriesTemporaryErrors(t *testing.T) {
 	})
 }
 
-// TestPushedSubjectIsListedAsReferrer: a manifest with a subject becomes a referrer of it: through the registry's API,
-// or, whatever a registry without this API responds, in the index with the subject's tag
-// (distribution specification, "Pushing Manifests with Subject").
+// TestPushedSubjectIsListedAsReferrer: a manifest with a subject becomes a referrer of it: through the
+// registry's API, or, whatever a registry without this API responds, in the index with the subject's
+// tag (distribution specification, "Pushing Manifests with Subject").
 func TestPushedSubjectIsListedAsReferrer(t *testing.T) {
 	testbundle.Parallel(t)
 	l, subject, _, _ := twoLayers(t)

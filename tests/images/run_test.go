@@ -136,7 +136,7 @@ func TestDetachedContainerCommands(t *testing.T) {
 		}
 	}
 	s.Minirun("exec", "-u", "nobody-here", id, "true").Fails(t, "nobody-here")
-	s.Minirun("rm", id).Fails(t, "runs")
+	s.Minirun("rm", id).Fails(t, "is running", "hint: ")
 	begin := time.Now()
 	s.Do("stop", id)
 	if took := time.Since(begin); took > 5*time.Second {
@@ -227,7 +227,8 @@ func TestHealthcheckStates(t *testing.T) {
 	s.Do("run", "--rm", "--no-healthcheck", "--name", name("n"), "busybox", "true")
 }
 
-// TestHundredContainersShareFiles: a hundred containers created from an image share one copy of its files.
+// TestHundredContainersShareFiles: a hundred containers created from an image share one copy of its
+// files.
 func TestHundredContainersShareFiles(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	used := func() int64 {
@@ -281,8 +282,8 @@ func TestBundleRunsWithOtherRuntimes(t *testing.T) {
 	}
 }
 
-// TestUnprivilegedUserRunsImages: an unprivileged user imports, runs and removes images; files have the owners that the
-// image specifies, in the user's ranges.
+// TestUnprivilegedUserRunsImages: an unprivileged user imports, runs and removes images; files have the
+// owners that the image specifies, in the user's ranges.
 func TestUnprivilegedUserRunsImages(t *testing.T) {
 	testbundle.Need(t)
 	u := testbundle.NewUnprivileged(t)

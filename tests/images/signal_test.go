@@ -35,8 +35,8 @@ type stuckPoint struct {
 	brief bool                        // it takes less than a second, so the signal must be sent early
 }
 
-// TestSIGTERMEndsImageCommands: at whatever point load, pull, import, unpack and build are, SIGTERM ends them, with
-// the usual status and nothing left in the store's tmp.
+// TestSIGTERMEndsImageCommands: at whatever point load, pull, import, unpack and build are, SIGTERM
+// ends them, with the usual status and nothing left in the store's tmp.
 func TestSIGTERMEndsImageCommands(t *testing.T) {
 	bomb := gzipOfZeros(t)
 	for _, p := range append(append(stuckReads(t, bomb), stuckBuilds(bomb)...), stuckStore(t, bomb)...) {

@@ -24,8 +24,8 @@ func noise(n int) string {
 	return string(data)
 }
 
-// TestRoundTripKeepsDigests: image → registry → pull → save → skopeo, umoci, podman; all tools see the same
-// digests, and the files are the same.
+// TestRoundTripKeepsDigests: image → registry → pull → save → skopeo, umoci, podman; all tools see the
+// same digests, and the files are the same.
 func TestRoundTripKeepsDigests(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
@@ -188,8 +188,8 @@ func readBlob(t testing.TB, l *layout, d oci.Descriptor, into any) {
 	}
 }
 
-// TestIndexIsTreatedAsOnePlatform: an index is treated as the image for one platform, unless all platforms are
-// requested.
+// TestIndexIsTreatedAsOnePlatform: an index is treated as the image for one platform, unless all
+// platforms are requested.
 func TestIndexIsTreatedAsOnePlatform(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	index := oci.Index{MediaType: oci.MediaTypeImageIndex}

@@ -159,8 +159,8 @@ func stripTimes(tree map[string]string, dirs map[string]bool) map[string]string 
 	return tree
 }
 
-// TestMoreLayersThanOverlayfsSupports: overlayfs supports 500 layers, so with more layers the lowest ones form a separate
-// overlay below the other. `layers` used to take time for each pair of layers.
+// TestMoreLayersThanOverlayfsSupports: overlayfs supports 500 layers, so with more layers the lowest
+// ones form a separate overlay below the other. `layers` used to take time for each pair of layers.
 func TestMoreLayersThanOverlayfsSupports(t *testing.T) {
 	const count = 600
 	more := []layer{{compression: "plain", entries: []tar.Header{file("first", ""), file("d1", ""), file("d2", "")}}}

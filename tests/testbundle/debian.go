@@ -65,8 +65,11 @@ func Network(t testing.TB, b *Bundle) func(program string, args ...string) Resul
 		_ = holder.Process.Kill()
 		_ = holder.Wait()
 	})
-	time.Sleep(200 * time.Millisecond)
 	pid := strconv.Itoa(holder.Process.Pid)
+	Await(t, "lo in the network namespace", func() bool {
+		program, _ := os.ReadFile("/proc/" + pid + "/comm")
+		return string(program) == "sleep\n"
+	})
 	return func(program string, args ...string) Result {
 		t.Helper()
 		if program == "minirun" {
@@ -80,7 +83,7 @@ func Network(t testing.TB, b *Bundle) func(program string, args ...string) Resul
 // Await waits until done returns true.
 func Await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("timeout while waiting for %s", what)
 		}

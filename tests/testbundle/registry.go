@@ -35,12 +35,12 @@ func Registry(t *testing.T) (host string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for range 100 {
+	for range 1000 {
 		if c, err := net.Dial("tcp", host); err == nil {
 			c.Close()
 			return host
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 	t.Fatal("docker-registry does not respond")
 	return ""

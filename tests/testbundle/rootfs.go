@@ -44,10 +44,7 @@ func MakeRootfs(t testing.TB, dir string) {
 // copyOnce links to a copy of a program, which is created at the first use.
 func copyOnce(t testing.TB, from, to string) {
 	t.Helper()
-	master := filepath.Join(scratch, "copy-of-"+filepath.Base(from))
-	if _, err := os.Stat(master); err != nil {
-		CopyFile(t, from, master, 0o755)
-	}
+	master := Shared(t, filepath.Base(from), func(path string) { CopyFile(t, from, path, 0o755) })
 	if err := os.Link(master, to); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long it may take until ended processes disappear.
-const patience = 3 * time.Second
+// patience is how long it may take until ended processes disappear. Only tests of this package change
+// it.
+var patience = 3 * time.Second
 
 // Watch records the current state and, when the test ends, fails the test for everything that was
 // added: mounts, the tests' cgroups, processes below this one, files in the state directory, named

@@ -17,6 +17,7 @@ func TestMain(m *testing.M) { testbundle.Main(m) }
 // The check on which every test relies must detect each kind of leak.
 func TestWatchSeesLeaks(t *testing.T) {
 	b := testbundle.New(t)
+	testbundle.LeaksStay(t)
 	before := b.Snapshot()
 	see := func(kind string) {
 		t.Helper()
@@ -71,6 +72,7 @@ func TestWatchSeesLeaks(t *testing.T) {
 // meaningless.
 func TestWatchSeesPropagation(t *testing.T) {
 	b := testbundle.New(t)
+	testbundle.LeaksStay(t)
 	before := b.Snapshot()
 	leak := exec.Command("unshare", "-m", "--propagation", "unchanged", "mount", "-t", "tmpfs", "tmpfs", b.Host)
 	if out, err := leak.CombinedOutput(); err != nil {
@@ -99,6 +101,7 @@ func TestParallelSeesLeaks(t *testing.T) {
 		}
 		return
 	}
+	testbundle.LeaksStay(t)
 	for _, name := range []string{"first", "second"} {
 		t.Run(name, func(t *testing.T) {
 			testbundle.Parallel(t)

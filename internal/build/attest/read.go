@@ -41,12 +41,12 @@ func ReadInstalled(root *os.File) (Distribution, []Package, error) {
 		}
 		all = append(all, from.parse(text)...)
 	}
-	more, err := statusFiles(root)
+	more, err := readStatusDir(root)
 	return d, sortPackages(append(all, more...)), err
 }
 
-// statusFiles reads the files of status.d, one for each package of a distroless image.
-func statusFiles(root *os.File) (all []Package, err error) {
+// readStatusDir reads the files of status.d, one for each package of a distroless image.
+func readStatusDir(root *os.File) (all []Package, err error) {
 	const name = "var/lib/dpkg/status.d"
 	dir, err := openDir(root, name)
 	if dir == nil || err != nil {

@@ -172,7 +172,7 @@ func (t *Tree) read(ctx context.Context, f *File, buffer []byte) (sum [sha256.Si
 
 // Open opens a regular file that was found.
 func (t *Tree) Open(f *File) (*os.File, error) {
-	fd, err := t.open(f.Path, unix.O_PATH, false)
+	fd, err := t.open(f.Path, unix.O_PATH)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (t *Tree) Open(f *File) (*os.File, error) {
 
 // Readlink returns the target of a link that was found.
 func (t *Tree) Readlink(f *File) (string, error) {
-	fd, err := t.open(f.Path, unix.O_PATH, false)
+	fd, err := t.open(f.Path, unix.O_PATH)
 	if err != nil {
 		return "", err
 	}
@@ -210,7 +210,7 @@ func (t *Tree) Attributes(f *File) ([]Attribute, error) {
 	if t.Foreign || kind != unix.S_IFREG && kind != unix.S_IFDIR { // other types cannot have user attributes
 		return nil, nil
 	}
-	dir, err := t.open(path.Dir(f.Path), unix.O_PATH|unix.O_DIRECTORY, false)
+	dir, err := t.open(path.Dir(f.Path), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}

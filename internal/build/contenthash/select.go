@@ -62,14 +62,9 @@ func (s *Selection) add(f File) {
 
 const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
-// open opens a path of the tree. With follow, it follows links, but never out of the tree.
-func (t *Tree) open(name string, flags int, follow bool) (int, error) {
-	how := unix.OpenHow{Flags: uint64(flags), Resolve: beneath}
-	if follow {
-		how.Resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
-	} else {
-		how.Flags |= unix.O_NOFOLLOW
-	}
+// open opens a path of the tree. No component may be a symbolic link.
+func (t *Tree) open(name string, flags int) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags) | unix.O_NOFOLLOW, Resolve: beneath}
 	fd, err := regularfile.Openat2(int(t.Root.Fd()), name, &how)
 	if err != nil {
 		return -1, &os.PathError{Op: "open in " + t.Label, Path: name, Err: err}
@@ -78,7 +73,7 @@ func (t *Tree) open(name string, flags int, follow bool) (int, error) {
 }
 
 func (t *Tree) lstat(name string) (st unix.Stat_t, err error) {
-	fd, err := t.open(name, unix.O_PATH, false)
+	fd, err := t.open(name, unix.O_PATH)
 	if err != nil {
 		return st, err
 	}
@@ -91,7 +86,7 @@ func isLink(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
 
 // listNames returns the entries of a directory, sorted.
 func (t *Tree) listNames(dir string) ([]string, error) {
-	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
+	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +114,7 @@ type entry struct {
 
 // entries returns the sorted entries of a directory, and looks up the directory only once.
 func (t *Tree) entries(dir string) ([]entry, error) {
-	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
+	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +208,7 @@ func (t *Tree) follow(name string) (string, error) {
 		if t.isHidden(next) {
 			return "", &os.PathError{Op: "open in " + t.Label, Path: next, Err: unix.ENOENT}
 		}
-		fd, err := t.open(next, unix.O_PATH, false)
+		fd, err := t.open(next, unix.O_PATH)
 		if err != nil {
 			return "", err
 		}

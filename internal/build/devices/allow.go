@@ -97,7 +97,7 @@ func (r *Registry) Select(a *Allow, name string, required bool) ([]string, error
 // missingError returns the error for a device that does not exist.
 func (r *Registry) missingError(name string) error {
 	known := "no CDI spec describes a device"
-	if all := r.All(); len(all) > 0 {
+	if all := r.Names(); len(all) > 0 {
 		known = "the devices are " + strings.Join(all, ", ")
 	}
 	err := fmt.Errorf("required device %q is not registered: %s", name, known)

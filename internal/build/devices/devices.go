@@ -51,8 +51,8 @@ func (r *Registry) Problems() error {
 	return errors.Join(list...)
 }
 
-// All returns the names of the devices, sorted.
-func (r *Registry) All() []string { return slices.Sorted(slices.Values(r.cache.ListDevices())) }
+// Names returns the names of the devices, sorted.
+func (r *Registry) Names() []string { return slices.Sorted(slices.Values(r.cache.ListDevices())) }
 
 // Resolve returns the devices that a name refers to, as VENDOR/CLASS=DEVICE. A name is that of
 // one device; of all devices of a kind (VENDOR/CLASS=*) or its first one (VENDOR/CLASS); or of
@@ -62,7 +62,7 @@ func (r *Registry) Resolve(name string) (out []string) {
 		return nil
 	}
 	kind, device, named := strings.Cut(name, "=")
-	for _, full := range r.All() {
+	for _, full := range r.Names() {
 		isKind := strings.HasPrefix(full, kind+"=")
 		switch {
 		case full == name, isKind && named && device == "*", !named && r.annotation(full, classAnnotation) == name:

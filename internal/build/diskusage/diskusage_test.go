@@ -17,7 +17,8 @@ func testEntries() []*store.CacheEntry {
 	return []*store.CacheEntry{
 		{ID: "a", Type: store.StepEntry, Description: "RUN go build", Used: hours(30), Size: 10, Shared: true},
 		{ID: "b", Type: store.StepEntry, Description: "COPY . .", Parents: []string{"a"}, Used: hours(20), Size: 20},
-		{ID: "c", Type: store.MountEntry, Description: "cache mount /c", Used: hours(50), Size: 30, Mutable: true, InUse: true},
+		{ID: "c", Type: store.MountEntry, Description: "cache mount /c", Used: hours(50), Size: 30, Mutable: true,
+			InUse: true},
 		{ID: "d", Type: store.HTTPEntry, Description: "http url https://x", Used: hours(1), Size: 40, Mutable: true},
 	}
 }
@@ -32,10 +33,13 @@ func ids(entries []*store.CacheEntry) string {
 
 func TestFilterSelectsEntries(t *testing.T) {
 	for text, want := range map[string]string{
-		"until=24h": "ac", "until=0h": "abcd", "id=b": "b", "id!=b": "acd", "id~=^[ab]$": "ab", "parents=z;a": "b", "description=COPY . .": "b",
-		"description~=go|http": "ad", "inuse=true": "c", "inuse": "c", "inuse=false": "abd", "inuse!=true": "abd", "mutable": "cd", "immutable=1": "ab",
+		"until=24h": "ac", "until=0h": "abcd", "id=b": "b", "id!=b": "acd", "id~=^[ab]$": "ab", "parents=z;a": "b",
+		"description=COPY . .": "b",
+		"description~=go|http": "ad", "inuse=true": "c", "inuse": "c", "inuse=false": "abd", "inuse!=true": "abd",
+		"mutable": "cd", "immutable=1": "ab",
 		"shared": "a", "private": "bcd", "type=regular": "ab", "type!=exec.cachemount": "abd", "id!=a id!=b": "cd",
-		"foo=1": "keys are until", "id": "keys are until", "shared=maybe": "true or false", "until=soon": "until=24h", "until!=1h": "until=24h", "id~=(": "missing closing", "=": "KEY=VALUE",
+		"foo=1": "keys are until", "id": "keys are until", "shared=maybe": "true or false", "until=soon": "until=24h",
+		"until!=1h": "until=24h", "id~=(": "missing closing", "=": "KEY=VALUE",
 	} {
 		list := []string{text}
 		if text == "id!=a id!=b" {
@@ -48,7 +52,8 @@ func TestFilterSelectsEntries(t *testing.T) {
 			}
 			continue
 		}
-		if got := ids(slices.DeleteFunc(testEntries(), func(e *store.CacheEntry) bool { return !filter(e) })); got != want {
+		if got := ids(slices.DeleteFunc(testEntries(),
+			func(e *store.CacheEntry) bool { return !filter(e) })); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
@@ -80,8 +85,9 @@ func TestLimitsSelectLeastRecentlyUsed(t *testing.T) {
 func TestWriteFormats(t *testing.T) {
 	for format, want := range map[string]string{
 		"table": "ID   RECLAIMABLE   SIZE   LAST ACCESSED", "{{.ID}}: {{.Size}}": "a: 10B*\nb: 20B\nc*: 30B\nd*: 40B\n",
-		`table {{.ID}}\t{{.Type | upper}}`: "ID   TYPE\na    REGULAR", "json": `"ID":"c","LastUsedAt":"2025-12-30T22:00:00Z","Mutable":true,"Parents":[],"Reclaimable":false`,
-		"pretty": "ID:           b\nParents:\n - a\n", "{{.UsageCount}}": "UsageCount", "{{": "--format: template",
+		`table {{.ID}}\t{{.Type | upper}}`: "ID   TYPE\na    REGULAR",
+		"json":                             `"ID":"c","LastUsedAt":"2025-12-30T22:00:00Z","Mutable":true,"Parents":[],"Reclaimable":false`,
+		"pretty":                           "ID:           b\nParents:\n - a\n", "{{.UsageCount}}": "UsageCount", "{{": "--format: template",
 	} {
 		var out bytes.Buffer
 		if err := Write(&out, format, testEntries()); err != nil {
@@ -92,7 +98,9 @@ func TestWriteFormats(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := Write(&out, "table", testEntries()); err != nil || !strings.HasSuffix(out.String(), "Shared:        10B\nPrivate:       90B\nReclaimable:   70B\nTotal:         100B\n") {
+	if err := Write(&out, "table", testEntries()); err != nil ||
+		!strings.HasSuffix(out.String(),
+			"Shared:        10B\nPrivate:       90B\nReclaimable:   70B\nTotal:         100B\n") {
 		t.Errorf("%v: %s", err, &out)
 	}
 }

@@ -65,7 +65,8 @@ func parseCondition(text string, now time.Time) (Filter, error) {
 	}
 	texts := textField(key)
 	if texts == nil || op == "" {
-		return nil, errors.New("must be KEY=VALUE, KEY!=VALUE or KEY~=REGEXP; the keys are until, id, parents, description, inuse, mutable, immutable, shared, private and type")
+		return nil, errors.New("must be KEY=VALUE, KEY!=VALUE or KEY~=REGEXP; the keys are until, id, parents, " +
+			"description, inuse, mutable, immutable, shared, private and type")
 	}
 	switch op {
 	case "~=":

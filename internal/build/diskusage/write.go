@@ -64,10 +64,17 @@ func rowOf(e *store.CacheEntry) formatter.Row {
 		}
 		return text
 	}
-	parents := append([]string{}, e.Parents...) // [] instead of null in JSON
 	return formatter.Row{
-		"ID": mark(e.ID, e.Mutable), "Parents": parents, "CreatedAt": formatter.Age(&e.Created), "Mutable": e.Mutable, "Reclaimable": !e.InUse, "Shared": e.Shared,
-		"Size": mark(units.HumanSize(float64(e.Size)), e.Shared), "Description": formatter.OneLine(e.Description), "LastUsedAt": formatter.Age(&e.Used), "Type": e.Type,
+		"ID":          mark(e.ID, e.Mutable),
+		"Parents":     append([]string{}, e.Parents...), // [] instead of null in JSON
+		"CreatedAt":   formatter.FormatAge(&e.Created),
+		"Mutable":     e.Mutable,
+		"Reclaimable": !e.InUse,
+		"Shared":      e.Shared,
+		"Size":        mark(units.HumanSize(float64(e.Size)), e.Shared),
+		"Description": formatter.OneLine(e.Description),
+		"LastUsedAt":  formatter.FormatAge(&e.Used),
+		"Type":        e.Type,
 	}
 }
 
@@ -86,7 +93,7 @@ func writePretty(w io.Writer, entries []*store.CacheEntry) error {
 		line("Shared", strconv.FormatBool(e.Shared))
 		line("Size", units.HumanSize(float64(e.Size)))
 		line("Description", formatter.OneLine(e.Description))
-		line("Last used", formatter.Age(&e.Used))
+		line("Last used", formatter.FormatAge(&e.Used))
 		line("Type", e.Type)
 		text.WriteString("\n")
 	}
@@ -106,9 +113,11 @@ func writeTotals(w io.Writer, entries []*store.CacheEntry) error {
 		}
 	}
 	if shared > 0 {
-		fmt.Fprintf(w, "%-14s %s\n%-14s %s\n", "Shared:", units.HumanSize(float64(shared)), "Private:", units.HumanSize(float64(total-shared)))
+		fmt.Fprintf(w, "%-14s %s\n%-14s %s\n", "Shared:", units.HumanSize(float64(shared)), "Private:",
+			units.HumanSize(float64(total-shared)))
 	}
-	_, err := fmt.Fprintf(w, "%-14s %s\n%-14s %s\n", "Reclaimable:", units.HumanSize(float64(reclaimable)), "Total:", units.HumanSize(float64(total)))
+	_, err := fmt.Fprintf(w, "%-14s %s\n%-14s %s\n", "Reclaimable:", units.HumanSize(float64(reclaimable)), "Total:",
+		units.HumanSize(float64(total)))
 	return err
 }
 

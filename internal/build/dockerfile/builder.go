@@ -71,15 +71,15 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	return b.graph, nil
 }
 
-// Check returns the first error of the conversion: of all stages in order, or of those that
-// the target needs. Stages based on unknown images are not converted.
-func (f *File) Check(o Options, all bool) error {
+// Check returns the first error of the conversion: of all stages in order, or, with a Target, of
+// those that it needs. Stages based on unknown images are not converted.
+func (f *File) Check(o Options) error {
 	b, target, err := f.newBuilder(o)
 	if err != nil {
 		return err
 	}
 	first := target
-	if all {
+	if o.Target == "" {
 		first = 0
 	}
 	for i := first; i <= target; i++ {

@@ -145,7 +145,7 @@ func (r *stepRun) addCacheMount(i int, m *graph.Mount) error {
 	if err := bindDescriptor(f, true, name); err != nil {
 		return err
 	}
-	r.addBind(name, m.Target, m.ReadOnly, false)
+	r.addBind(bindSource{path: name, target: m.Target, readOnly: m.ReadOnly})
 	return nil
 }
 

@@ -98,17 +98,25 @@ func newBox(t testing.TB) *box {
 
 // clean checks that nothing is left in the store.
 func (x *box) clean() {
+	for _, path := range x.left() {
+		x.t.Errorf("left behind: %s", path)
+	}
+}
+
+// left returns the containers and temporary files in the store, except those of tests.
+func (x *box) left() (out []string) {
 	for _, dir := range []string{x.root(), filepath.Join(x.Store.Dir, "tmp")} {
-		left, err := listNames(dir)
+		names, err := listNames(dir)
 		if err != nil {
 			x.t.Error(err)
 		}
-		for _, name := range left {
+		for _, name := range names {
 			if !strings.HasPrefix(name, "step") {
-				x.t.Errorf("left behind: %s", filepath.Join(dir, name))
+				out = append(out, filepath.Join(dir, name))
 			}
 		}
 	}
+	return out
 }
 
 // step creates a step that runs a script, in its own directory.

@@ -47,7 +47,7 @@ func (s *mountpointResolver) resolve(path string) (mountpoint, error) {
 		case unix.S_IFDIR:
 			return linkwalk.Directory, "", nil
 		case unix.S_IFLNK:
-			file, _ := s.stack.At(name[1:])
+			file, _ := s.stack.Lookup(name[1:])
 			to, err := os.Readlink(file)
 			return linkwalk.Link, to, err
 		}
@@ -64,7 +64,7 @@ func (s *mountpointResolver) lstat(path string) *unix.Stat_t {
 	if name == "" {
 		name = "."
 	}
-	_, st := s.stack.At(name)
+	_, st := s.stack.Lookup(name)
 	return st
 }
 
@@ -155,7 +155,7 @@ func (l *stubLayer) make(path string, isFile bool, mode os.FileMode) error {
 		if err := os.Chmod(name, dirMode); err != nil {
 			return err
 		}
-		if _, st := l.stack.At(at); st != nil {
+		if _, st := l.stack.Lookup(at); st != nil {
 			l.models = append(l.models, at)
 		}
 	}
@@ -166,7 +166,7 @@ func (l *stubLayer) make(path string, isFile bool, mode os.FileMode) error {
 // them.
 func (l *stubLayer) finish() error {
 	for _, name := range slices.Backward(l.models) {
-		file, st := l.stack.At(name)
+		file, st := l.stack.Lookup(name)
 		if st == nil {
 			continue
 		}

@@ -76,13 +76,21 @@ func (r *stepRun) addMount(m specs.Mount, isFile bool) {
 	}
 }
 
+// A bindSource is a file or directory of the bundle, and where it is mounted in the container.
+type bindSource struct {
+	path     string
+	target   string
+	readOnly bool
+	isFile   bool
+}
+
 // addBind mounts a file or directory of the bundle in the container.
-func (r *stepRun) addBind(source, target string, readOnly, isFile bool) {
+func (r *stepRun) addBind(b bindSource) {
 	options := []string{"rbind", "rprivate"}
-	if readOnly {
+	if b.readOnly {
 		options = append(options, "ro")
 	}
-	r.addMount(specs.Mount{Destination: target, Type: "bind", Source: source, Options: options}, isFile)
+	r.addMount(specs.Mount{Destination: b.target, Type: "bind", Source: b.path, Options: options}, b.isFile)
 }
 
 // addBindMount mounts a part of another stage, of an image or of a context. Writes to it are
@@ -108,7 +116,7 @@ func (r *stepRun) addBindMount(i int, m *graph.Mount) error {
 	if err := bindDescriptor(f, info.IsDir(), name); err != nil {
 		return err
 	}
-	r.addBind(name, m.Target, m.ReadOnly, !info.IsDir())
+	r.addBind(bindSource{name, m.Target, m.ReadOnly, !info.IsDir()})
 	return nil
 }
 
@@ -185,7 +193,7 @@ func (r *stepRun) mountHeredocs() error {
 		if err != nil {
 			return err
 		}
-		r.addBind(path, "/dev/pipes/"+f.Name, true, true)
+		r.addBind(bindSource{path: path, target: "/dev/pipes/" + f.Name, readOnly: true, isFile: true})
 	}
 	return nil
 }
@@ -200,7 +208,7 @@ func (r *stepRun) addHostFiles() error {
 	if err != nil {
 		return err
 	}
-	r.addBind(path, "/etc/hosts", true, true)
+	r.addBind(bindSource{path: path, target: "/etc/hosts", readOnly: true, isFile: true})
 	mode, err := resolveNetwork(r.step.Op.Network, r.executor.Network)
 	if err != nil {
 		return err
@@ -210,7 +218,7 @@ func (r *stepRun) addHostFiles() error {
 		return err
 	}
 	if path, err = r.writeFile("resolv.conf", []byte(resolvConf(string(host), mode)), 0o644); err == nil {
-		r.addBind(path, "/etc/resolv.conf", true, true)
+		r.addBind(bindSource{path: path, target: "/etc/resolv.conf", readOnly: true, isFile: true})
 	}
 	return err
 }

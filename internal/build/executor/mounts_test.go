@@ -266,8 +266,8 @@ func TestCacheLinks(t *testing.T) {
 	}
 }
 
-// TestMountOnDanglingLink: a mountpoint is a dangling link in the layers or in a cache. What is
-// created for it is not in any layer.
+// TestMountOnDanglingLink: a mountpoint is a dangling link in the layers or in a cache. The directory
+// that is created for it is not in any layer.
 func TestMountOnDanglingLink(t *testing.T) {
 	x := newBox(t)
 	for name, to := range map[string]string{"dangling": "/srv/missing/dir", "climbs": "../../../../climbed"} {

@@ -55,7 +55,7 @@ func (r *stepRun) addSecretMount(i int, m *graph.Mount) error {
 	if err := setOwnerAndMode(path, m, 0o400); err != nil {
 		return err
 	}
-	r.addBind(path, target, true, true)
+	r.addBind(bindSource{path: path, target: target, readOnly: true, isFile: true})
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (r *stepRun) addSSHMount(i int, m *graph.Mount) error {
 	if target == "" {
 		target = "/run/buildkit/ssh_agent." + strconv.Itoa(len(r.agents)-1)
 	}
-	r.addBind(path, target, false, true)
+	r.addBind(bindSource{path: path, target: target, isFile: true})
 	if !hasVariable(r.spec.Process.Env, "SSH_AUTH_SOCK") {
 		r.spec.Process.Env = append(r.spec.Process.Env, "SSH_AUTH_SOCK="+target)
 	}

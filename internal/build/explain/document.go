@@ -231,7 +231,7 @@ func (r *Report) describeInstruction(n *graph.Node) Instruction {
 			Largest: []File{},
 		}
 		for _, c := range s.Layer.Largest[:min(largest, len(s.Layer.Largest))] {
-			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, c.What, c.Size})
+			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, string(c.What), c.Size})
 		}
 	}
 	return i

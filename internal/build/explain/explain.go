@@ -13,7 +13,7 @@
 //	page.go      Document → a self-contained page
 //
 // Text, names and paths from a build may be hostile. All output is escaped, and control
-// characters are replaced (printable).
+// characters are replaced (escapeControls).
 package explain
 
 import (

@@ -244,7 +244,7 @@ func (l *layouter) routeEdge(e Edge) []point {
 	from, to := l.byID[e.From], l.byID[e.To]
 	y := from.y + from.h/2
 	if from.stage != nil {
-		y = from.row(len(from.stage.Instructions)-1) + rowRoom/2
+		y = from.rowY(len(from.stage.Instructions)-1) + rowRoom/2
 	}
 	out := []point{{from.x + from.w, y}, {l.x[from.rank] + l.w[from.rank], y}}
 	for c := from.rank + 1; c < to.rank; c++ {
@@ -252,8 +252,8 @@ func (l *layouter) routeEdge(e Edge) []point {
 		out = append(out, point{l.x[c], y}, point{l.x[c] + l.w[c], y})
 	}
 	row := slices.IndexFunc(to.stage.Instructions, func(i Instruction) bool { return i.ID == e.Node })
-	return append(out, point{to.x, to.row(row) + rowRoom/2})
+	return append(out, point{to.x, to.rowY(row) + rowRoom/2})
 }
 
-// row is the y coordinate of an instruction of a stage.
-func (b *box) row(i int) int { return b.y + headRoom + i*rowRoom }
+// rowY is the y coordinate of an instruction of a stage.
+func (b *box) rowY(i int) int { return b.y + headRoom + i*rowRoom }

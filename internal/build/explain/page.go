@@ -22,7 +22,7 @@ type page struct {
 func HTML(w io.Writer, r *Report) error {
 	d := r.Document()
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"text": printable, "list": formatList, "seconds": formatSeconds,
+		"text": escapeControls, "list": formatList, "seconds": formatSeconds,
 		"lines": func(i Instruction) string { return i.lines() },
 		"did":   func(i Instruction) []string { return i.effects() },
 		"fate":  func(i Instruction) string { return i.outcome() },

@@ -31,16 +31,16 @@ func SVG(w io.Writer, r *Report) error {
 
 type svgWriter struct{ bytes.Buffer }
 
-// escaped makes text from a build printable and escapes it for XML.
-func escaped(text string) string {
+// escapeXML makes text from a build printable and escapes it for XML.
+func escapeXML(text string) string {
 	var out strings.Builder
-	_ = xml.EscapeText(&out, []byte(printable(text))) // a Builder cannot fail
+	_ = xml.EscapeText(&out, []byte(escapeControls(text))) // a Builder cannot fail
 	return out.String()
 }
 
 func (s *svgWriter) writeText(class string, x, y int, text string, most int) {
 	fmt.Fprintf(s, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, x, y,
-		escaped(cells.Truncate(printable(text), most, "…")))
+		escapeXML(cells.Truncate(escapeControls(text), most, "…")))
 }
 
 func (s *svgWriter) writeRect(class string, x, y, w, h int) {
@@ -58,7 +58,7 @@ func renderSVG(d *Document, o svgOptions) []byte {
 	s := &svgWriter{}
 	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "+
 		"viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
-	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()+". "+d.imageSummary()+"."),
+	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escapeXML(d.summary()+". "+d.imageSummary()+"."),
 		svgStyle)
 	for _, kind := range []string{"from", "copy", "mount"} {
 		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" "+
@@ -97,12 +97,12 @@ func (s *svgWriter) writeArrow(a arrow) {
 	}
 	e := a.edge
 	fmt.Fprintf(s, "\"><title>%s</title></path>\n",
-		escaped(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
+		escapeXML(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
 }
 
 func (s *svgWriter) writeBox(b *box) {
 	if b.stage == nil {
-		fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(b.name))
+		fmt.Fprintf(s, "<g><title>%s</title>\n", escapeXML(b.name))
 		s.writeRect("box outside", b.x, b.y, b.w, b.h)
 		s.writeText("why", b.x+10, b.y+15, b.kind, 20)
 		s.writeText("code", b.x+10, b.y+31, b.name, 25)
@@ -130,7 +130,7 @@ func (s *svgWriter) writeBox(b *box) {
 	s.writeText("name", b.x+10, b.y+19, b.name, 50)
 	s.writeText("why", b.x+10, b.y+34, sub, 70)
 	for i := range b.stage.Instructions {
-		s.writeRow(b, &b.stage.Instructions[i], b.row(i))
+		s.writeRow(b, &b.stage.Instructions[i], b.rowY(i))
 	}
 	if b.argv != "" {
 		s.writeText("why", b.x+10, b.y+b.h-13, "runs", 10)
@@ -153,7 +153,7 @@ func (s *svgWriter) writeRow(b *box, i *Instruction, y int) {
 	default:
 		side, hit = side+" · "+formatSeconds(i.Seconds), "side made"
 	}
-	fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(i.tooltip()))
+	fmt.Fprintf(s, "<g><title>%s</title>\n", escapeXML(i.tooltip()))
 	s.writeRect(class, b.x+34, y+2, b.w-42, rowRoom-4)
 	if i.Line > 0 {
 		s.writeText("line", b.x+29, y+17, fmt.Sprint(i.Line), 6)

@@ -68,7 +68,7 @@ type textWriter struct {
 
 // writeLine writes one line in a style, without terminal control characters.
 func (t *textWriter) writeLine(style, text string) {
-	text = strings.TrimRight(printable(text), " ")
+	text = strings.TrimRight(escapeControls(text), " ")
 	if style != "" {
 		text = style + text + t.off
 	}
@@ -104,14 +104,14 @@ func (t *textWriter) writeEdges(d *Document) {
 	t.writeHeading("stage dependencies")
 	width := 0
 	for _, e := range d.Edges {
-		width = max(width, len([]rune(printable(e.source()))))
+		width = max(width, len([]rune(escapeControls(e.source()))))
 	}
 	for _, e := range d.Edges {
 		text := e.Name()
 		if e.What != "" {
 			text += " " + e.What
 		}
-		begin := printable(e.source())
+		begin := escapeControls(e.source())
 		pad := strings.Repeat(" ", width-len([]rune(begin)))
 		t.writeLine("", fmt.Sprintf("  %s%s ──▶ %s  %s (line %d)", begin, pad, e.ToName, text, e.Line))
 	}
@@ -254,8 +254,8 @@ func (t *textWriter) writeStart(s *Start) {
 	t.writeParagraph(t.bad, s.Trap)
 }
 
-// printable replaces unprintable characters with escapes, and a newline with ⏎.
-func printable(text string) string {
+// escapeControls replaces unprintable characters with escapes, and a newline with ⏎.
+func escapeControls(text string) string {
 	var out strings.Builder
 	for _, r := range text {
 		switch {

@@ -63,8 +63,8 @@ func (c Compression) mediaType() string {
 	return oci.MediaTypeImageLayerGzip
 }
 
-// has reports whether a blob has this kind of compression. The level cannot be determined.
-func (c Compression) has(d oci.Descriptor) bool {
+// matches reports whether a blob has this kind of compression. The level cannot be determined.
+func (c Compression) matches(d oci.Descriptor) bool {
 	switch d.MediaType {
 	case "application/vnd.docker.image.rootfs.diff.tar.gzip":
 		return c.mediaType() == oci.MediaTypeImageLayerGzip

@@ -56,12 +56,12 @@ func Pack(ctx context.Context, s *store.Store, layers []Layer, c Compression, la
 	gate := make(chan struct{}, 2)
 	var settled error
 	var wait sync.WaitGroup
-	wait.Go(func() { settled = s.Settle(layerDirs(layers)) }) // the disk writes while the processors compress
+	wait.Go(func() { settled = s.SyncLayers(layerDirs(layers)) }) // the disk writes while the processors compress
 	for i := range layers {
 		l := &layers[i]
 		work := func() error { return l.pack(ctx, s, c, latest) }
 		if l.Desc.Digest != "" {
-			if !c.Force || c.has(l.Desc) {
+			if !c.Force || c.matches(l.Desc) {
 				continue
 			}
 			work = func() error { return l.repack(ctx, s, c) }

@@ -32,7 +32,7 @@ const (
 
 // writeLayout writes images to a directory. A new directory is created atomically. In an existing
 // directory the images are added, and replace those with the same name.
-func writeLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved,
+func writeLayout(ctx context.Context, s *store.Store, dest string, images []transfer.NamedImage,
 	p transfer.Progress) error {
 	entries, err := os.ReadDir(dest)
 	switch {
@@ -55,7 +55,7 @@ func writeLayout(ctx context.Context, s *store.Store, dest string, images []tran
 // addToLayout writes a layout to a directory below dest, then moves the blobs to their final
 // places, and the index last. It follows no links out of the directory. Other builds that
 // write there wait.
-func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved,
+func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.NamedImage,
 	p transfer.Progress) (err error) {
 	root, err := os.OpenRoot(dest)
 	if err != nil {

@@ -38,8 +38,8 @@ func (o *Output) FileEpoch(build *time.Time) *time.Time {
 	return cmp.Or(o.Epoch, build)
 }
 
-// Stored reports whether an output is an image in the store.
-func (o *Output) Stored() bool { return o.Type == "image" || o.Type == "docker" && o.Dest == "" }
+// IsStored reports whether an output is an image in the store.
+func (o *Output) IsStored() bool { return o.Type == "image" || o.Type == "docker" && o.Dest == "" }
 
 // IsImage reports whether an output consists of images, not of files.
 func (o *Output) IsImage() bool { return o.Type == "image" || o.Type == "oci" || o.Type == "docker" }

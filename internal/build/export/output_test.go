@@ -86,7 +86,7 @@ func TestCompressionRecognizesMediaType(t *testing.T) {
 		{"zstd", "application/vnd.docker.image.rootfs.diff.tar.gzip", false},
 		{"gzip", oci.MediaTypeImageLayer, false},
 	} {
-		if got := (Compression{Kind: c.kind}).has(oci.Descriptor{MediaType: c.mediaType}); got != c.want {
+		if got := (Compression{Kind: c.kind}).matches(oci.Descriptor{MediaType: c.mediaType}); got != c.want {
 			t.Errorf("%q has %s: %t", c.kind, c.mediaType, got)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // WriteArchive writes images as an OCI image layout, which Docker can also read.
-func WriteArchive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved,
+func WriteArchive(ctx context.Context, s *store.Store, o Output, images []transfer.NamedImage,
 	p transfer.Progress) (err error) {
 	if !o.Tar {
 		return writeLayout(ctx, s, o.Dest, images, p)

@@ -138,22 +138,22 @@ func (c *copier) closeDirectory() {
 	}
 }
 
-// openParent opens the directory in which a file is placed, like in, and returns the name of the
-// file there. The file replaces a symbolic link of that name. Only if the destination itself
-// names the link is the file written to the target of the link.
-func (c *copier) openParent(name string, itself bool) (fd int, base string, err error) {
+// openParent opens the directory in which a file is placed, like openDirectory, and returns the name
+// of the file there. The file replaces a symbolic link of that name.
+func (c *copier) openParent(name string) (fd int, base string, err error) {
+	dir, base := splitPath(cleanRelative(name))
+	fd, err = c.openDirectory(dir)
+	return fd, base, err
+}
+
+// openTarget is like openParent for the destination itself: if it is a symbolic link, the file is
+// written to the target of the link.
+func (c *copier) openTarget(name string) (fd int, base string, err error) {
 	at := cleanRelative(name)
 	for range maxLinks {
-		dir := "."
-		if slash := strings.LastIndexByte(at, '/'); slash >= 0 {
-			dir = at[:slash]
-		}
+		dir, base := splitPath(at)
 		if fd, err = c.openDirectory(dir); err != nil {
 			return -1, "", err
-		}
-		base = at[strings.LastIndexByte(at, '/')+1:]
-		if !itself {
-			return fd, base, nil
 		}
 		target := make([]byte, unix.PathMax)
 		n, err := unix.Readlinkat(fd, base, target)
@@ -162,13 +162,21 @@ func (c *copier) openParent(name string, itself bool) (fd int, base string, err 
 		}
 		at = strings.TrimRight(string(target[:n]), "/")
 		if !strings.HasPrefix(at, "/") {
-			at = dir + "/" + at // not cleaned, as above
+			at = dir + "/" + at // not cleaned: the kernel must resolve .. after a link
 		}
 		if at = unrooted(at); at == "." || strings.HasSuffix(at, "..") {
 			return -1, "", &os.PathError{Op: "write in the image", Path: name, Err: unix.EISDIR}
 		}
 	}
 	return -1, "", &os.PathError{Op: "follow in the image", Path: name, Err: unix.ELOOP}
+}
+
+// splitPath splits a relative path, which is not cleaned, into the directory and the name.
+func splitPath(at string) (dir, base string) {
+	if slash := strings.LastIndexByte(at, '/'); slash >= 0 {
+		return at[:slash], at[slash+1:]
+	}
+	return ".", at
 }
 
 // copyDirectory copies a directory: an existing one is not changed.
@@ -189,7 +197,7 @@ func (c *copier) copyDirectory(t *contenthash.Tree, f *contenthash.File, at stri
 		}
 		return c.setDirectoryMetadata(t, f, at, m)
 	}
-	parent, base, err := c.openParent(at, false)
+	parent, base, err := c.openParent(at)
 	if err != nil {
 		return err
 	}

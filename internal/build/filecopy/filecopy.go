@@ -131,7 +131,11 @@ func (c *copier) copyEntry(ctx context.Context, t *contenthash.Tree, f *contenth
 			return err
 		}
 	}
-	parent, base, err := c.openParent(at, at == c.o.Dest)
+	open := c.openParent
+	if at == c.o.Dest {
+		open = c.openTarget
+	}
+	parent, base, err := open(at)
 	if err != nil {
 		return err
 	}
@@ -218,7 +222,11 @@ func File(ctx context.Context, root *os.File, name string, content io.Reader, o 
 	}
 	m := metadata{mode: cmp.Or(o.Mode, 0o644), modified: unix.NsecToTimespec(now.UnixNano())}
 	c.applyFlags(&m, false)
-	parent, base, err := c.openParent(at, at == o.Dest)
+	open := c.openParent
+	if at == o.Dest {
+		open = c.openTarget
+	}
+	parent, base, err := open(at)
 	if err != nil {
 		return err
 	}

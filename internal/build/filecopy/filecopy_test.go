@@ -51,8 +51,8 @@ func open(t *testing.T, dir string) *os.File {
 	return f
 }
 
-// list describes the files of a directory in the format of create, with modes other than 0644 and
-// 0755.
+// list describes the files of a directory in the format of create, and their modes unless these are
+// 0644 and 0755.
 func list(t *testing.T, dir string) string {
 	t.Helper()
 	var out []string
@@ -179,6 +179,7 @@ func TestCopyKeepsHardLinks(t *testing.T) {
 func TestTimes(t *testing.T) {
 	source, image := create(t, "a=1"), t.TempDir()
 	old, epoch := time.Unix(1000, 0), time.Unix(2000, 0)
+	uid, gid := os.Getuid(), os.Getgid()
 	if err := os.Chtimes(filepath.Join(source, "a"), old, old); err != nil {
 		t.Fatal(err)
 	}
@@ -187,8 +188,8 @@ func TestTimes(t *testing.T) {
 		err = Copy(t.Context(), open(t, image), chosen, Options{Dest: "/d/a", Time: &epoch})
 	}
 	if err == nil {
-		err = File(t.Context(), open(t, image), "h", strings.NewReader("x"),
-			Options{Dest: "/d/", DestIsDir: true, Time: &epoch})
+		o := Options{Dest: "/d/", DestIsDir: true, Time: &epoch, UID: &uid, GID: &gid}
+		err = File(t.Context(), open(t, image), "h", strings.NewReader("x"), o)
 	}
 	if err != nil {
 		t.Fatal(err)

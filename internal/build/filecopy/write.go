@@ -118,7 +118,7 @@ func (c *copier) writeLink(first string, parent int, base string) error {
 		return err
 	}
 	defer func() { _ = unix.Close(here) }()
-	from, name, err := c.openParent(first, false)
+	from, name, err := c.openParent(first)
 	if err != nil {
 		return err
 	}

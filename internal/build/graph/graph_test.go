@@ -51,7 +51,7 @@ func TestNeededNodes(t *testing.T) {
 	for i, n := range needed {
 		for _, in := range n.Inputs() {
 			if !slices.Contains(needed[:i], in) {
-				t.Errorf("node %d comes before its input %d", n.ID, in.ID)
+				t.Errorf("node %d precedes its input %d", n.ID, in.ID)
 			}
 		}
 	}

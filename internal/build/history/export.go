@@ -34,7 +34,8 @@ func exportBuild(archive *tar.Writer, r *records.Record) error {
 	replay := func(mode string, to *bytes.Buffer) error {
 		return r.Events(func(list iter.Seq[progress.Event]) error { return progress.Replay(mode, to, list) })
 	}
-	if err := errors.Join(formatter.WriteJSON(&record, i), replay("plain", &log), replay("rawjson", &events)); err != nil {
+	if err := errors.Join(formatter.WriteJSON(&record, i), replay("plain", &log),
+		replay("rawjson", &events)); err != nil {
 		return err
 	}
 	for _, file := range []struct {
@@ -42,7 +43,8 @@ func exportBuild(archive *tar.Writer, r *records.Record) error {
 		content []byte
 	}{{"build.json", record.Bytes()}, {"log.txt", log.Bytes()}, {"log.jsonl", events.Bytes()}} {
 		h := &tar.Header{
-			Name: path.Join(r.ID, file.name), Mode: 0o600, Size: int64(len(file.content)), ModTime: r.Started, Format: tar.FormatPAX,
+			Name: path.Join(r.ID,
+				file.name), Mode: 0o600, Size: int64(len(file.content)), ModTime: r.Started, Format: tar.FormatPAX,
 		}
 		err := archive.WriteHeader(h)
 		if err == nil {

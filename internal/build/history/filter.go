@@ -79,7 +79,8 @@ func durationCondition(op, value string, now time.Time) (Filter, error) {
 func timeCondition(key, op, value string, now time.Time) (Filter, error) {
 	want, err := parseTime(value, now)
 	if err != nil || op != "<" && op != ">" {
-		return nil, errors.New("must be a time after < or >: 2006-01-02T15:04:05Z, or a duration before now, such as 24h")
+		return nil, errors.New("must be a time after < or >: 2006-01-02T15:04:05Z, or a duration before now, such as " +
+			"24h")
 	}
 	return func(r *records.Record) bool {
 		t := r.Started

@@ -89,7 +89,8 @@ func Inspect(r *records.Record, now time.Time) (*Inspection, error) {
 		Name: r.Name, Ref: r.ID, Context: r.Context, Dockerfile: r.Dockerfile, VCSRepository: r.Repository,
 		Target: r.Target, Platform: r.Platforms, NamedContexts: sortedPairs(r.Contexts),
 		StartedAt: r.Started, Duration: r.Duration(now), Status: r.Status,
-		BuildArgs: sortedPairs(r.Arguments), Labels: sortedPairs(r.Labels), Tags: r.Tags, Options: sortedPairs(r.Options),
+		BuildArgs: sortedPairs(r.Arguments), Labels: sortedPairs(r.Labels), Tags: r.Tags,
+		Options: sortedPairs(r.Options),
 	}
 	if r.Status != records.Running {
 		i.CompletedAt = &r.Completed

@@ -24,7 +24,7 @@ func WriteList(w io.Writer, format string, list []*records.Record, now time.Time
 	for _, r := range list {
 		row := formatter.Row{
 			"ID": r.ID, "Name": formatter.OneLine(r.Name), "Status": statusWord(r.Status),
-			"CreatedAt": formatter.Age(&r.Started), "Duration": formatDuration(r.Duration(now)),
+			"CreatedAt": formatter.FormatAge(&r.Started), "Duration": formatDuration(r.Duration(now)),
 		}
 		if format == "json" {
 			row["CreatedAt"] = r.Started.Format(time.RFC3339)

@@ -70,8 +70,8 @@ func (c *checker) initFromImage(s *stageState, definition *instructions.Stage, b
 		want = platforms.Normalize(p)
 	}
 	var image *docker.DockerOCIImage
-	if c.o.Base != nil {
-		image = c.o.Base(b.name, want)
+	if c.options.Base != nil {
+		image = c.options.Base(b.name, want)
 	}
 	if image == nil {
 		s.env.foreign = true
@@ -163,7 +163,7 @@ func (c *checker) expandCommand(s *stageState, command instructions.Command) *ex
 func (c *checker) applyArg(l *linter.Linter, s *stageState, o *instructions.ArgCommand) {
 	for _, arg := range o.Args {
 		c.checkSecrets(l, "ARG", []string{arg.Key}, o.Location())
-		value, ok := c.o.BuildArgs[arg.Key]
+		value, ok := c.options.BuildArgs[arg.Key]
 		switch {
 		case ok:
 		case arg.Value != nil:

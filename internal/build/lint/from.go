@@ -34,7 +34,7 @@ func (c *checker) evaluateGlobals(args []instructions.ArgCommand) {
 	for _, name := range platformNames() {
 		c.globals.set(name, "")
 	}
-	c.globals.set("TARGETSTAGE", cmp.Or(c.o.Target, "default"))
+	c.globals.set("TARGETSTAGE", cmp.Or(c.options.Target, "default"))
 	for prefix, p := range map[string]oci.Platform{"BUILD": platforms.DefaultSpec(), "TARGET": c.target} {
 		c.globals.set(prefix+"PLATFORM", platforms.Format(p))
 		c.globals.set(prefix+"OS", p.OS)
@@ -45,7 +45,7 @@ func (c *checker) evaluateGlobals(args []instructions.ArgCommand) {
 	for i := range args {
 		for _, arg := range args[i].Args {
 			c.declareGlobal(c.defaults, nil, arg)
-			c.declareGlobal(c.globals, c.o.BuildArgs, arg)
+			c.declareGlobal(c.globals, c.options.BuildArgs, arg)
 		}
 	}
 }
@@ -67,8 +67,8 @@ func (c *checker) declareGlobal(s *scope, given map[string]string, arg instructi
 // A base is the expanded name and platform of a FROM.
 type base struct{ name, platform string }
 
-// checkFroms runs the rules of all FROM lines. It stops at one that is not a valid FROM.
-func (c *checker) checkFroms() []base {
+// checkAllFrom runs the rules of all FROM lines. It stops at one that is not a valid FROM.
+func (c *checker) checkAllFrom() []base {
 	bases := make([]base, len(c.stages))
 	for i := range c.stages {
 		if !c.checkFrom(&c.stages[i], &bases[i]) {

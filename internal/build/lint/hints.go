@@ -8,23 +8,19 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// This file contains the hints for BuildKit's rules: the reason for a finding, and what to
-// write instead.
+// This file contains the hints for BuildKit's rules: what to write instead, and why.
 
 func shellFormHint(name string, words []string) string {
 	text := strings.TrimSpace(strings.Join(words, " "))
 	if strings.HasPrefix(text, "[") {
 		return "" // another finding explains the quotes
 	}
-	return fmt.Sprintf("In shell form, /bin/sh -c is process 1 and may not forward signals: stop waits for its "+
-		"timeout, then kills. Write %s %s",
+	return fmt.Sprintf("write %s %s, because in shell form /bin/sh -c is process 1 and may not forward signals",
 		name, formatExecForm(words))
 }
 
 func workdirHint(dir string) string {
-	return "It is relative to the base image's WORKDIR, which may differ in the next version of that image. Write " +
-		"WORKDIR " +
-		path.Join("/", dir)
+	return "write WORKDIR " + path.Join("/", dir) + ", because the WORKDIR of the next base image may differ"
 }
 
 func secretHint(instruction, name string) string {
@@ -33,8 +29,8 @@ func secretHint(instruction, name string) string {
 		where = "in its history"
 	}
 	id := strings.ToLower(name)
-	return fmt.Sprintf("Anyone who has the image can read the value %s. "+
-		"Write RUN --mount=type=secret,id=%s,env=%s …, and build with --secret id=%s,src=FILE", where, id, name, id)
+	return fmt.Sprintf("write RUN --mount=type=secret,id=%s,env=%s …, and build with --secret id=%s,src=FILE, because "+
+		"anyone who has the image can read the value %s", id, name, id, where)
 }
 
 func inlineContents(files []instructions.ShellInlineFile) (out []string) {

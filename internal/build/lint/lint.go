@@ -68,13 +68,13 @@ const Argument = "BUILDKIT_DOCKERFILE_CHECK"
 
 // A Warning is one finding.
 type Warning struct {
-	Rule        string
-	Description string // of the rule
-	URL         string // of the rule's documentation
-	Detail      string // the finding
-	Hint        string // what to write instead; "": the detail says it
-	Ranges      []Lines
-	Own         bool // it is minirun's own rule; BuildKit has no rule of this name
+	Rule          string
+	Description   string // of the rule
+	URL           string // of the rule's documentation
+	Detail        string // the finding
+	Hint          string // what to write instead; "": the detail says it
+	Ranges        []Lines
+	IsMinirunRule bool // it is minirun's own rule; BuildKit has no rule of this name
 }
 
 // Lines are consecutive lines of a Dockerfile, counted from 1.
@@ -91,8 +91,8 @@ func (w *Warning) Line() int {
 	return line
 }
 
-// last returns the last line of a warning.
-func (w *Warning) last() int {
+// lastLine returns the last line of a warning.
+func (w *Warning) lastLine() int {
 	line := 0
 	for _, r := range w.Ranges {
 		line = max(line, r.Last)
@@ -121,7 +121,7 @@ func Check(text []byte, o Options) (*Result, error) {
 	if o.Name == "" {
 		o.Name = "Dockerfile"
 	}
-	c := &checker{o: o, result: &Result{name: o.Name, text: text}}
+	c := &checker{options: o, result: &Result{name: o.Name, text: text}}
 	if err := c.configure(text); err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func Check(text []byte, o Options) (*Result, error) {
 
 // A checker makes one pass through a Dockerfile.
 type checker struct {
-	o           Options
+	options     Options
 	lint        *linter.Linter
 	result      *Result
 	lex         *shell.Lex
@@ -154,11 +154,11 @@ type checker struct {
 
 // configure reads "# check=", or the build argument, which replaces all of it.
 func (c *checker) configure(text []byte) error {
-	value, given := c.o.BuildArgs[Argument]
+	value, given := c.options.BuildArgs[Argument]
 	where := "--build-arg " + Argument
 	if !given {
 		value, _, _, _ = parser.ParseDirective("check", text)
-		where = c.o.Name + ": # check"
+		where = c.options.Name + ": # check"
 	}
 	config, err := linter.ParseLintOptions(value)
 	if err != nil {
@@ -167,10 +167,10 @@ func (c *checker) configure(text []byte) error {
 	config.Warn = c.warn
 	c.lint = linter.New(config)
 	c.target = platforms.DefaultSpec()
-	if p, err := platforms.Parse(c.o.Platform); err == nil && c.o.Platform != "" {
+	if p, err := platforms.Parse(c.options.Platform); err == nil && c.options.Platform != "" {
 		c.target = platforms.Normalize(p)
 	}
-	if m, err := patternmatcher.New(c.o.IgnorePatterns); err == nil && !m.Exclusions() {
+	if m, err := patternmatcher.New(c.options.IgnorePatterns); err == nil && !m.Exclusions() {
 		c.ignoreMatcher = m
 	}
 	return nil
@@ -179,7 +179,7 @@ func (c *checker) configure(text []byte) error {
 // warn records a finding of a rule.
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
 	w := Warning{
-		Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isMinirunRule(rule),
+		Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, IsMinirunRule: isMinirunRule(rule),
 	}
 	for _, r := range where {
 		w.Ranges = append(w.Ranges, Lines{r.Start.Line, r.End.Line})
@@ -209,7 +209,7 @@ func (c *checker) check(text []byte) error {
 		return c.parseError(text, err)
 	}
 	if err := dockerfile.CheckCount(parsed.AST); err != nil {
-		return fmt.Errorf("%s: %w", c.o.Name, err)
+		return fmt.Errorf("%s: %w", c.options.Name, err)
 	}
 	c.lex = shell.NewLex(parsed.EscapeToken)
 	c.checkEmptyLines(parsed.Warnings)
@@ -221,28 +221,28 @@ func (c *checker) check(text []byte) error {
 		return c.parseError(text, errors.New("the file has no FROM"))
 	}
 	var at *dockerfile.Error
-	if errors.As(c.o.Failed, &at) {
+	if errors.As(c.options.Failed, &at) {
 		c.failed = at.First
 	}
 	c.checkStageNames()
 	c.checkCasing(parsed.AST)
-	if c.evaluateGlobals(global); c.o.Failed != nil && c.failed < firstLine(c.stages[0].Location) {
-		return c.o.Failed
+	if c.evaluateGlobals(global); c.options.Failed != nil && c.failed < firstLine(c.stages[0].Location) {
+		return c.options.Failed
 	}
-	bases := c.checkFroms()
+	bases := c.checkAllFrom()
 	needed, err := c.neededStages(bases)
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(c.stages, func(s instructions.Stage) bool { return c.failedAt(s.Location) }) {
-		return c.o.Failed
+		return c.options.Failed
 	}
 	for i := range c.stages {
 		if !c.checkStage(i, bases[i], needed[i]) {
 			break
 		}
 	}
-	return c.o.Failed
+	return c.options.Failed
 }
 
 // failedAt reports whether the conversion failed at these lines.
@@ -260,17 +260,17 @@ func firstLine(where []parser.Range) int {
 
 // parseError returns the error that a build reports for this text: it quotes the lines.
 func (c *checker) parseError(text []byte, err error) error {
-	if _, e := dockerfile.Parse(c.o.Name, text); e != nil {
+	if _, e := dockerfile.Parse(c.options.Name, text); e != nil {
 		return e
 	}
-	return fmt.Errorf("%s: %w", c.o.Name, err)
+	return fmt.Errorf("%s: %w", c.options.Name, err)
 }
 
 // targetError returns the error that a build reports for the target.
 func (c *checker) targetError() error {
-	file, err := dockerfile.Parse(c.o.Name, c.result.text)
+	file, err := dockerfile.Parse(c.options.Name, c.result.text)
 	if err == nil {
-		err = file.CheckTarget(c.o.Target)
+		err = file.CheckTarget(c.options.Target)
 	}
 	return err
 }
@@ -283,16 +283,16 @@ func (c *checker) linterFor(comments []string) *linter.Linter {
 // neededStages returns the stages whose instructions are checked.
 func (c *checker) neededStages(bases []base) ([]bool, error) {
 	needed := make([]bool, len(c.stages))
-	if c.o.All {
+	if c.options.All {
 		for i := range needed {
 			needed[i] = true
 		}
 		return needed, nil
 	}
 	target := len(c.stages) - 1
-	if c.o.Target != "" {
+	if c.options.Target != "" {
 		var ok bool
-		if target, ok = c.findStage(c.o.Target, len(c.stages)); !ok {
+		if target, ok = c.findStage(c.options.Target, len(c.stages)); !ok {
 			return nil, c.targetError()
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/build/dockerfile"
 )
 
-// findings returns the findings as "LINE RULE DETAIL".
+// findings returns the findings as "LINE RULE DETAIL"; for minirun's own rules, with the hint.
 func findings(t testing.TB, text string, o Options) (out []string) {
 	t.Helper()
 	r, err := Check([]byte(text), o)
@@ -20,7 +20,11 @@ func findings(t testing.TB, text string, o Options) (out []string) {
 		t.Fatal(err)
 	}
 	for _, w := range r.Warnings {
-		out = append(out, fmt.Sprintf("%d %s %s", w.Line(), w.Rule, w.Detail))
+		text := fmt.Sprintf("%d %s %s", w.Line(), w.Rule, w.Detail)
+		if w.IsMinirunRule && w.Hint != "" {
+			text += "\nhint: " + w.Hint
+		}
+		out = append(out, text)
 	}
 	return out
 }

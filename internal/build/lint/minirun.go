@@ -17,9 +17,7 @@ var (
 		Name:        "AptGetUpdateAlone",
 		Description: "apt-get update should be in the same RUN as the apt-get install that needs it",
 		Format: func() string {
-			return "The result of this apt-get update is cached, so a later apt-get install may use outdated " +
-				"package lists. " +
-				"Write RUN apt-get update && apt-get install …"
+			return "The result of this apt-get update is cached, so a later apt-get install may use outdated lists"
 		},
 	}
 	ruleCopyFromWorkdir = linter.LinterRule[func(source, stage, workdir string) string]{
@@ -75,7 +73,10 @@ func (c *checker) checkAptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 		}
 	}
 	if updated {
-		l.Run(&ruleAptGetUpdateAlone, o.Location(), ruleAptGetUpdateAlone.Format())
+		c.runWithHint(l, finding{
+			&ruleAptGetUpdateAlone, o.Location(), ruleAptGetUpdateAlone.Format(),
+			"write RUN apt-get update && apt-get install …",
+		})
 	}
 }
 

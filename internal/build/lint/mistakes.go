@@ -15,52 +15,41 @@ import (
 
 // Own rules for Dockerfiles that build, but probably not as intended.
 var (
-	ruleCdAlone = linter.LinterRule[func(dir string) string]{
+	ruleCdAlone = linter.LinterRule[func() string]{
 		Name:        "CdAlone",
 		Description: "cd has no effect on the instructions after its RUN",
-		Format: func(dir string) string {
-			return fmt.Sprintf("cd affects only this RUN: the next instruction starts in the WORKDIR again. Write "+
-				"WORKDIR %s", dir)
-		},
+		Format:      func() string { return "cd affects only this RUN: the next instruction starts in the WORKDIR again" },
 	}
-	ruleExecFormQuotes = linter.LinterRule[func(instruction, right string) string]{
+	ruleExecFormQuotes = linter.LinterRule[func() string]{
 		Name:        "ExecFormQuotes",
 		Description: "The exec form is a JSON list, with the quotes \"",
-		Format: func(instruction, right string) string {
-			return fmt.Sprintf("This list is read as plain text, not as JSON, because its quotes are not \". Write "+
-				"%s %s", instruction, right)
-		},
+		Format:      func() string { return "This list is read as plain text, not as JSON, because its quotes are not \"" },
 	}
 	ruleEntrypointAndCmd = linter.LinterRule[func(why string) string]{
 		Name:        "EntrypointAndCmd",
 		Description: "CMD becomes the arguments of ENTRYPOINT only if both are in exec form",
 		Format:      func(why string) string { return why },
 	}
-	ruleCopyOverInstalled = linter.LinterRule[func(dir, line string) string]{
+	ruleCopyOverInstalled = linter.LinterRule[func(dir, program string) string]{
 		Name:        "CopyOverInstalled",
 		Description: "COPY of the whole context should not overwrite installed packages",
 		Format: func(dir, program string) string {
-			return fmt.Sprintf("This copies %s from the context over the packages that %s installed, possibly "+
-				"those of another system. "+
-				"Add %s to .dockerignore", dir, program, dir)
+			return fmt.Sprintf("This copies %s from the context, possibly for another system, over what %s installed",
+				dir, program)
 		},
 	}
 	ruleSourceOutsideContext = linter.LinterRule[func(source, instead string) string]{
 		Name:        "SourceOutsideContext",
 		Description: "Sources are inside the context, and .. does not leave it",
 		Format: func(source, instead string) string {
-			return fmt.Sprintf("%s is %s in the context, because .. does not leave it. "+
-				"Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
-				source, instead)
+			return fmt.Sprintf("%s is %s in the context, because .. does not leave it", source, instead)
 		},
 	}
 	ruleWindowsLineEnds = linter.LinterRule[func() string]{
 		Name:        "WindowsLineEnds",
 		Description: "Here-documents keep the line endings of the Dockerfile",
 		Format: func() string {
-			return "This here-document has Windows line endings (CRLF), and so will the file or script created " +
-				"from it. " +
-				"Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
+			return "This here-document has Windows line endings (CRLF), and so will the file or script created from it"
 		},
 	}
 )
@@ -75,7 +64,7 @@ func (c *checker) checkCd(l *linter.Linter, o *instructions.RunCommand) {
 	}
 	all := separators.Split(text, -1)
 	if m := cdCommand.FindStringSubmatch(all[len(all)-1]); m != nil {
-		l.Run(&ruleCdAlone, o.Location(), ruleCdAlone.Format(m[1]))
+		c.runWithHint(l, finding{&ruleCdAlone, o.Location(), ruleCdAlone.Format(), "write WORKDIR " + m[1]})
 	}
 }
 
@@ -93,7 +82,7 @@ func (c *checker) checkExecQuotes(l *linter.Linter, name string, shell bool, wor
 	right := quoteReplacer.Replace(text)
 	var list []string
 	if right != text && json.Unmarshal([]byte(right), &list) == nil {
-		l.Run(&ruleExecFormQuotes, where, ruleExecFormQuotes.Format(name, right))
+		c.runWithHint(l, finding{&ruleExecFormQuotes, where, ruleExecFormQuotes.Format(), "write " + name + " " + right})
 	}
 }
 
@@ -120,13 +109,17 @@ func (c *checker) checkEntrypointAndCmd(s *stageState) {
 	rule := &ruleEntrypointAndCmd
 	switch {
 	case entry.PrependShell:
-		c.linterFor(entry.Comments()).Run(rule, entry.Location(), rule.Format(
-			"ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. "+
-				"Write ENTRYPOINT "+formatExecForm(entry.CmdLine)))
+		c.runWithHint(c.linterFor(entry.Comments()), finding{
+			rule, entry.Location(),
+			rule.Format("ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program"),
+			"write ENTRYPOINT " + formatExecForm(entry.CmdLine),
+		})
 	case cmd.PrependShell:
-		c.linterFor(cmd.Comments()).Run(rule, cmd.Location(), rule.Format(
-			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. "+
-				"Write CMD %s", formatExecForm(cmd.CmdLine))))
+		c.runWithHint(c.linterFor(cmd.Comments()), finding{
+			rule, cmd.Location(),
+			rule.Format("CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments"),
+			"write CMD " + formatExecForm(cmd.CmdLine),
+		})
 	}
 }
 
@@ -191,17 +184,18 @@ func (s *stageState) recordInstalled(o *instructions.RunCommand) {
 // checkCopyOverInstalled finds a COPY of the whole context that contains a directory of packages
 // installed before.
 func (c *checker) checkCopyOverInstalled(l *linter.Linter, s *stageState, o *instructions.CopyCommand) {
-	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths,
+	if c.options.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths,
 		func(p string) bool { return path.Clean("/"+p) == "/" }) {
 		return
 	}
 	for _, p := range s.packages {
 		ignored := false
-		if c.o.Ignored != nil {
-			ignored, _ = c.o.Ignored(p[0], true)
+		if c.options.Ignored != nil {
+			ignored, _ = c.options.Ignored(p[0], true)
 		}
-		if !ignored && c.o.Exists(p[0]) {
-			l.Run(&ruleCopyOverInstalled, o.Location(), ruleCopyOverInstalled.Format(p[0], p[1]))
+		if !ignored && c.options.Exists(p[0]) {
+			rule := &ruleCopyOverInstalled
+			c.runWithHint(l, finding{rule, o.Location(), rule.Format(p[0], p[1]), "add " + p[0] + " to .dockerignore"})
 			return
 		}
 	}
@@ -211,7 +205,10 @@ func (c *checker) checkCopyOverInstalled(l *linter.Linter, s *stageState, o *ins
 func (c *checker) checkOutsideContext(l *linter.Linter, sources []string, where []parser.Range) {
 	for _, source := range sources {
 		if name := path.Clean(source); (name == ".." || strings.HasPrefix(name, "../")) && !isRemote(source) {
-			l.Run(&ruleSourceOutsideContext, where, ruleSourceOutsideContext.Format(source, path.Join("/", name)))
+			c.runWithHint(l, finding{
+				&ruleSourceOutsideContext, where, ruleSourceOutsideContext.Format(source, path.Join("/", name)),
+				"use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
+			})
 		}
 	}
 }
@@ -219,6 +216,9 @@ func (c *checker) checkOutsideContext(l *linter.Linter, sources []string, where 
 // checkLineEnds finds here-documents with carriage returns.
 func (c *checker) checkLineEnds(l *linter.Linter, contents []string, where []parser.Range) {
 	if slices.ContainsFunc(contents, func(text string) bool { return strings.Contains(text, "\r\n") }) {
-		l.Run(&ruleWindowsLineEnds, where, ruleWindowsLineEnds.Format())
+		c.runWithHint(l, finding{
+			&ruleWindowsLineEnds, where, ruleWindowsLineEnds.Format(),
+			"convert the Dockerfile with dos2unix (in git: Dockerfile text eol=lf in .gitattributes)",
+		})
 	}
 }

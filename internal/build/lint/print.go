@@ -42,17 +42,17 @@ func (r *Result) printText(w io.Writer) error {
 	for _, f := range r.Warnings {
 		of := " - " + f.URL
 		switch {
-		case f.Own:
+		case f.IsMinirunRule:
 			of = " (rule of minirun)"
 		case f.URL == "":
 			of = ""
 		}
 		print("\nWARNING: %s%s\n%s\n", f.Rule, of, f.Detail)
 		if f.Hint != "" {
-			print("%s\n", f.Hint)
+			print("hint: %s\n", f.Hint)
 		}
 		if f.Line() > 0 {
-			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.last(), Text: r.text}).Quote())
+			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.lastLine(), Text: r.text}).Quote())
 		}
 	}
 	switch {
@@ -65,13 +65,13 @@ func (r *Result) printText(w io.Writer) error {
 }
 
 type jsonFinding struct {
-	RuleName    string               `json:"ruleName"`
-	Description string               `json:"description,omitempty"`
-	URL         string               `json:"url,omitempty"`
-	Detail      string               `json:"detail,omitempty"`
-	Hint        string               `json:"hint,omitempty"`
-	Location    *dockerfile.Location `json:"location,omitempty"`
-	Own         bool                 `json:"minirun,omitempty"`
+	RuleName      string               `json:"ruleName"`
+	Description   string               `json:"description,omitempty"`
+	URL           string               `json:"url,omitempty"`
+	Detail        string               `json:"detail,omitempty"`
+	Hint          string               `json:"hint,omitempty"`
+	Location      *dockerfile.Location `json:"location,omitempty"`
+	IsMinirunRule bool                 `json:"minirun,omitempty"`
 }
 
 type buildError struct {
@@ -106,7 +106,7 @@ func (r *Result) printJSON(w io.Writer) error {
 	}{Warnings: []jsonFinding{}, Sources: []jsonFile{{r.name, r.text, "Dockerfile"}}}
 	for _, f := range r.Warnings {
 		out.Warnings = append(out.Warnings, jsonFinding{f.Rule, f.Description, f.URL, f.Detail, f.Hint,
-			location(f.Ranges), f.Own})
+			location(f.Ranges), f.IsMinirunRule})
 	}
 	if r.Err != nil {
 		out.Error = &buildError{Message: r.Err.Error()}

@@ -68,7 +68,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		n := strings.Count(text, "\n") + 1
 		for _, w := range r.Warnings {
-			if w.Line() < 0 || w.Line() > w.last() || w.last() > n || w.Rule == "" || w.Detail == "" {
+			if w.Line() < 0 || w.Line() > w.lastLine() || w.lastLine() > n || w.Rule == "" || w.Detail == "" {
 				t.Errorf("%+v of %d lines", w, n)
 			}
 		}

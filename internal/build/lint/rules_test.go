@@ -8,6 +8,7 @@ import (
 // TestRulesFindAndPass has, for each rule, Dockerfiles with a finding, with its line, and some without.
 // Every rule of BuildKit, and each of our own, is here.
 func TestRulesFindAndPass(t *testing.T) {
+	aptAdvice := ruleAptGetUpdateAlone.Format() + "\nhint: write RUN apt-get update && apt-get install …"
 	for rule, c := range map[string]struct {
 		check string            // more text for "# check="
 		bad   map[string]string // the text → the line and the detail
@@ -185,10 +186,10 @@ func TestRulesFindAndPass(t *testing.T) {
 				"host-port mapping, found '127.0.0.1:80:80'",
 		}, []string{"FROM busybox\nEXPOSE 80 53/udp\n"}},
 		"AptGetUpdateAlone": {"", map[string]string{
-			"FROM debian\nRUN apt-get update\nRUN apt-get install -y curl\n":  "2 " + ruleAptGetUpdateAlone.Format(),
-			"FROM debian\nRUN set -e; apt -qq update && rm -rf /x\n":          "2 " + ruleAptGetUpdateAlone.Format(),
-			"FROM debian\nRUN [\"sh\", \"-c\", \"apt-get -y update\"]\n":      "2 " + ruleAptGetUpdateAlone.Format(),
-			"FROM debian\nRUN <<EOF\nDEBIAN_FRONTEND=x apt-get update\nEOF\n": "2 " + ruleAptGetUpdateAlone.Format(),
+			"FROM debian\nRUN apt-get update\nRUN apt-get install -y curl\n":  "2 " + aptAdvice,
+			"FROM debian\nRUN set -e; apt -qq update && rm -rf /x\n":          "2 " + aptAdvice,
+			"FROM debian\nRUN [\"sh\", \"-c\", \"apt-get -y update\"]\n":      "2 " + aptAdvice,
+			"FROM debian\nRUN <<EOF\nDEBIAN_FRONTEND=x apt-get update\nEOF\n": "2 " + aptAdvice,
 		}, []string{
 			"FROM debian\nRUN apt-get update && apt-get install -y curl\n",
 			"FROM debian\nRUN <<EOF\napt-get update\napt-get install -y curl\nEOF\n",
@@ -212,59 +213,54 @@ func TestRulesFindAndPass(t *testing.T) {
 			"FROM scratch\nCOPY --from=busybox bin /\n",
 		}},
 		"CdAlone": {"", map[string]string{
-			"FROM busybox\nRUN cd /app\n": "2 cd affects only this RUN: the next instruction starts " +
-				"in the WORKDIR again. Write WORKDIR /app",
-			"FROM busybox\nRUN mkdir a && \\\n cd a\n": "2 cd affects only this RUN: the next instruction starts " +
-				"in the WORKDIR again. Write WORKDIR a",
+			"FROM busybox\nRUN cd /app\n":              "2 " + ruleCdAlone.Format() + "\nhint: write WORKDIR /app",
+			"FROM busybox\nRUN mkdir a && \\\n cd a\n": "2 " + ruleCdAlone.Format() + "\nhint: write WORKDIR a",
 		}, []string{"FROM busybox\nRUN cd /app && make\n", "FROM busybox\nRUN (cd /app)\n",
 			"FROM busybox\nRUN [\"cd\", \"/app\"]\n", "FROM busybox\nWORKDIR /app\n"}},
 		"ExecFormQuotes": {"", map[string]string{
-			"FROM busybox\nCMD ['a', 'b c']\n":                      "2 " + ruleExecFormQuotes.Format("CMD", `["a", "b c"]`),
-			"FROM busybox\nRUN [“a”]\n":                             "2 " + ruleExecFormQuotes.Format("RUN", `["a"]`),
-			"FROM busybox\nENTRYPOINT [\"a\", “b”]\n":               "2 " + ruleExecFormQuotes.Format("ENTRYPOINT", `["a", "b"]`),
-			"FROM busybox\nCOPY --chown=1 ['a', '/b']\nWORKDIR /\n": "2 " + ruleExecFormQuotes.Format("COPY", `["a", "/b"]`),
+			"FROM busybox\nCMD ['a', 'b c']\n":                      "2 " + ruleExecFormQuotes.Format() + "\nhint: write CMD " + `["a", "b c"]`,
+			"FROM busybox\nRUN [“a”]\n":                             "2 " + ruleExecFormQuotes.Format() + "\nhint: write RUN " + `["a"]`,
+			"FROM busybox\nENTRYPOINT [\"a\", “b”]\n":               "2 " + ruleExecFormQuotes.Format() + "\nhint: write ENTRYPOINT " + `["a", "b"]`,
+			"FROM busybox\nCOPY --chown=1 ['a', '/b']\nWORKDIR /\n": "2 " + ruleExecFormQuotes.Format() + "\nhint: write COPY " + `["a", "/b"]`,
 		}, []string{"FROM busybox\nCMD [\"it's\"]\n", "FROM busybox\nRUN [ -f 'a' ]\n",
 			"FROM busybox\nRUN [ 'a' = b ] && echo [x]\n", "FROM busybox\nCOPY [a-z] /\n"}},
 		"EntrypointAndCmd": {"", map[string]string{
-			"FROM busybox\nENTRYPOINT a b\nCMD [\"c\"]\n": "2 ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. " +
-				`Write ENTRYPOINT ["a", "b"]`,
-			"FROM busybox\nCMD c $D\nENTRYPOINT [\"a\"]\n": "2 CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. " +
-				`Write CMD ["/bin/sh", "-c", "exec c $D"]`,
-			"FROM busybox\nENTRYPOINT [\"a\"]\nCMD c\nRUN d\n": "3 CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. " +
-				`Write CMD ["c"]`,
+			"FROM busybox\nENTRYPOINT a b\nCMD [\"c\"]\n": "2 ENTRYPOINT is in shell form, so CMD and the " +
+				"arguments to run do not reach its program\n" +
+				`hint: write ENTRYPOINT ["a", "b"]`,
+			"FROM busybox\nCMD c $D\nENTRYPOINT [\"a\"]\n": "2 CMD is in shell form, so ENTRYPOINT " +
+				"receives /bin/sh, -c and the command as arguments\n" + `hint: write CMD ["/bin/sh", "-c", "exec c $D"]`,
+			"FROM busybox\nENTRYPOINT [\"a\"]\nCMD c\nRUN d\n": "3 CMD is in shell form, so ENTRYPOINT " +
+				"receives /bin/sh, -c and the command as arguments\n" + `hint: write CMD ["c"]`,
 		}, []string{"FROM busybox\nENTRYPOINT [\"a\"]\nCMD [\"c\"]\n", "FROM busybox\nENTRYPOINT a\n",
 			"FROM busybox\nENTRYPOINT a\nENTRYPOINT [\"a\"]\nCMD [\"c\"]\n"}},
 		"CopyOverInstalled": {"", map[string]string{
-			"FROM node\nCOPY package.json ./\nRUN npm install\nCOPY . .\n": "4 This copies node_modules from the " +
-				"context over the packages that npm install installed, " +
-				"possibly those of another system. Add node_modules to .dockerignore",
-			"FROM node\nRUN cd /app && yarn && yarn build\nCOPY ./ /app\n": "3 This copies node_modules from the " +
-				"context over the packages that yarn installed, possibly those " +
-				"of another system. Add node_modules to .dockerignore",
-			"FROM node\nRUN npm ci --omit=dev\nCOPY --chown=1 a . /app/\n": "3 This copies node_modules from the " +
-				"context over the packages that npm ci installed, possibly " +
-				"those of another system. Add node_modules to .dockerignore",
+			"FROM node\nCOPY package.json ./\nRUN npm install\nCOPY . .\n": "4 " + ruleCopyOverInstalled.Format("node_modules",
+				"npm install") +
+				"\nhint: add node_modules to .dockerignore",
+			"FROM node\nRUN cd /app && yarn && yarn build\nCOPY ./ /app\n": "3 " + ruleCopyOverInstalled.Format("node_modules",
+				"yarn") +
+				"\nhint: add node_modules to .dockerignore",
+			"FROM node\nRUN npm ci --omit=dev\nCOPY --chown=1 a . /app/\n": "3 " + ruleCopyOverInstalled.Format("node_modules",
+				"npm ci") +
+				"\nhint: add node_modules to .dockerignore",
 		}, []string{
 			"FROM node\nCOPY . .\nRUN npm install\n", "FROM node\nRUN npm install\nCOPY src ./src\n",
 			"FROM node AS a\nRUN npm install\nFROM node\nCOPY . .\n",
 			"FROM node\nRUN composer install\nCOPY . .\n", "FROM node\nRUN echo npm install\nCOPY . .\n",
 		}},
 		"SourceOutsideContext": {"", map[string]string{
-			"FROM busybox\nCOPY ../a /\n": "2 ../a is /a in the context, because .. does not leave it. Use the " +
-				"parent directory as the " +
-				"context (minirun build -f DIR/Dockerfile ..), or --build-context",
-			"FROM busybox\nADD x/../../a b /\n": "2 x/../../a is /a in the context, because .. does not leave it. " +
-				"Use the parent directory as the " +
-				"context (minirun build -f DIR/Dockerfile ..), or --build-context",
+			"FROM busybox\nCOPY ../a /\n": "2 ../a is /a in the context, because .. does not leave it\n" +
+				"hint: use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
+			"FROM busybox\nADD x/../../a b /\n": "2 x/../../a is /a in the context, because .. does not leave it\n" +
+				"hint: use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
 		}, []string{"FROM busybox\nCOPY a/../b /\n", "FROM busybox\nCOPY --from=x ../a /\n",
 			"FROM busybox\nCOPY ..a /\n"}},
 		"WindowsLineEnds": {"", map[string]string{
-			"FROM busybox\r\nRUN <<E\r\ntrue\r\nE\r\n": "2 This here-document has Windows line endings (CRLF), and " +
-				"so will the file or script created from " +
-				"it. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
-			"FROM busybox\r\nCOPY <<E /a\r\ntrue\r\nE\r\n": "2 This here-document has Windows line endings (CRLF), " +
-				"and so will the file or script created from " +
-				"it. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
+			"FROM busybox\r\nRUN <<E\r\ntrue\r\nE\r\n": "2 " + ruleWindowsLineEnds.Format() + "\nhint: convert " +
+				"the Dockerfile with dos2unix (in git: Dockerfile text eol=lf in .gitattributes)",
+			"FROM busybox\r\nCOPY <<E /a\r\ntrue\r\nE\r\n": "2 " + ruleWindowsLineEnds.Format() + "\nhint: convert " +
+				"the Dockerfile with dos2unix (in git: Dockerfile text eol=lf in .gitattributes)",
 		}, []string{"FROM busybox\r\nRUN true && \\\r\n false\r\n", "FROM busybox\nRUN <<E\ntrue\nE\n"}},
 	} {
 		t.Run(rule, func(t *testing.T) {

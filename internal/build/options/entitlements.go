@@ -25,7 +25,8 @@ func ParseEntitlements(list []string) (e Entitlements, err error) {
 				return e, fmt.Errorf("--allow %s: %w", text, err)
 			}
 		case text == "buildx.local.delete":
-			return e, errors.New("--allow buildx.local.delete: minirun has no --output type=local,mode=delete; it never deletes other files in the directory")
+			return e, errors.New("--allow buildx.local.delete: minirun has no --output type=local,mode=delete; it " +
+				"never deletes other files in the directory")
 		default:
 			return e, fmt.Errorf("--allow %s: must be network.host, security.insecure or device[=NAME]", text)
 		}

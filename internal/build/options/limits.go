@@ -84,7 +84,8 @@ func setResource(r *specs.LinuxResources, key, value string) (err error) {
 	case "cpuset-mems":
 		r.CPU.Mems = value
 	default:
-		return fmt.Errorf("unknown key %q: must be memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or cpuset-mems", key)
+		return fmt.Errorf("unknown key %q: must be memory, memory-swap, cpu-shares, cpu-period, cpu-quota, "+
+			"cpuset-cpus or cpuset-mems", key)
 	}
 	return err
 }

@@ -43,7 +43,7 @@ func (b *stepList) draw(now time.Time, s size) []row {
 		most = min(maxOutputRows, max(0, (s.height-4)/n-1))
 	}
 	for _, x := range b.steps {
-		rows := p.step(x, most)
+		rows := p.drawStep(x, most)
 		all = append(all, rows...)
 		if x.status != running {
 			ended++
@@ -54,7 +54,7 @@ func (b *stepList) draw(now time.Time, s size) []row {
 			quietly++
 		}
 	}
-	out := []row{p.header(b, ended)}
+	out := []row{p.drawHeader(b, ended)}
 	room := s.height - 1 - len(out) // the last row of the screen is for the cursor
 	if s.height == 0 || len(all) <= room {
 		return append(out, all...)
@@ -87,7 +87,7 @@ type painter struct {
 	size size
 }
 
-func (p painter) header(b *stepList, ended int) row {
+func (p painter) drawHeader(b *stepList, ended int) row {
 	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.activity, formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
 	r := row{usual, text}
 	if len(b.steps) > 0 && ended == len(b.steps) {
@@ -100,8 +100,8 @@ func (p painter) header(b *stepList, ended int) row {
 	return r
 }
 
-// step draws a step's line and, while it runs, its counters and output.
-func (p painter) step(s *step, most int) []row {
+// drawStep draws a step's line and, while it runs, its counters and output.
+func (p painter) drawStep(s *step, most int) []row {
 	first := row{usual, " => "}
 	switch s.status {
 	case done:

@@ -135,4 +135,4 @@ func (p *plainView) frame(now time.Time, _ size, last bool) []byte {
 	return text
 }
 
-func (p *plainView) trailer() []byte { return []byte(p.failures()) }
+func (p *plainView) trailer() []byte { return []byte(p.formatFailures()) }

@@ -89,7 +89,7 @@ func TestDrawGolden(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "draw.txt", out.String()+v.failures())
+	golden(t, "draw.txt", out.String()+v.formatFailures())
 }
 
 func TestPlainGolden(t *testing.T) {

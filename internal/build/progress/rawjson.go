@@ -107,7 +107,7 @@ func (r *rawJSON) apply(e *event) {
 		r.needs[e.id] = e.inputs
 		return
 	case Begin:
-		r.start(e.id, e.text, at)
+		r.startVertex(e.id, e.text, at)
 		return
 	}
 	s := r.steps[e.id]
@@ -118,9 +118,9 @@ func (r *rawJSON) apply(e *event) {
 	case Output:
 		r.write(solveStatus{Logs: []vertexLog{{s.vertex.Digest, outputStream, e.data, at}}})
 	case Count:
-		r.status(s, vertexStatus{ID: e.text, Total: e.total, Current: e.done}, e.total > 0 && e.done >= e.total, at)
+		r.writeStatus(s, vertexStatus{ID: e.text, Total: e.total, Current: e.done}, e.total > 0 && e.done >= e.total, at)
 	case Note:
-		r.status(s, vertexStatus{ID: e.text}, true, at)
+		r.writeStatus(s, vertexStatus{ID: e.text}, true, at)
 	case End:
 		s.vertex.Completed, s.vertex.Cached = &at, e.cached
 		if e.err != nil {
@@ -130,8 +130,8 @@ func (r *rawJSON) apply(e *event) {
 	}
 }
 
-// start writes a vertex. Its digest identifies the step, not the step's inputs.
-func (r *rawJSON) start(id int, name string, at time.Time) {
+// startVertex writes a vertex. Its digest identifies the step, not the step's inputs.
+func (r *rawJSON) startVertex(id int, name string, at time.Time) {
 	if r.steps == nil {
 		r.steps = map[int]*rawStep{}
 	}
@@ -151,7 +151,7 @@ func (r *rawJSON) start(id int, name string, at time.Time) {
 	r.write(solveStatus{Vertexes: []vertex{v}})
 }
 
-func (r *rawJSON) status(s *rawStep, v vertexStatus, complete bool, at time.Time) {
+func (r *rawJSON) writeStatus(s *rawStep, v vertexStatus, complete bool, at time.Time) {
 	started, known := s.statuses[v.ID]
 	if !known {
 		started = at

@@ -165,7 +165,7 @@ func Failures(events iter.Seq[Event]) string {
 			b.apply(&e, nil)
 		}
 	}
-	return b.failures()
+	return b.formatFailures()
 }
 
 // isCanceled reports whether a step failed because it was stopped. Steps that are stopped

@@ -171,8 +171,8 @@ func (b *stepList) endStatus(e *event) status {
 	return failed
 }
 
-// failures formats the last lines of the failed steps, between rules.
-func (b *stepList) failures() string {
+// formatFailures formats the last lines of the failed steps, between rules.
+func (b *stepList) formatFailures() string {
 	var out strings.Builder
 	for _, s := range b.steps {
 		if s.status != failed {

@@ -66,4 +66,6 @@ func (t *ttyView) paint(r row) string {
 	return "\x1b[" + colour + "m" + r.text + "\x1b[0m"
 }
 
-func (t *ttyView) trailer() []byte { return []byte(strings.ReplaceAll(t.failures(), "\n", "\r\n")) }
+func (t *ttyView) trailer() []byte {
+	return []byte(strings.ReplaceAll(t.formatFailures(), "\n", "\r\n"))
+}

@@ -36,7 +36,7 @@ func truncate(text string, most int) string {
 	return string(bytes.ToValidUTF8([]byte(text[:most]), nil)) + "…"
 }
 
-func newLines(r io.Reader) *bufio.Scanner {
+func newLineScanner(r io.Reader) *bufio.Scanner {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
 	return s
@@ -94,39 +94,39 @@ func appendLine(out []byte, e *progress.Event, started time.Time) []byte {
 // An object appends the fields of a JSON object. Empty fields are omitted.
 type object struct{ out []byte }
 
-func (o *object) name(name string) {
+func (o *object) startField(name string) {
 	if o.out[len(o.out)-1] != '{' {
 		o.out = append(o.out, ',')
 	}
 	o.out = append(appendText(o.out, name), ':')
 }
 
-func (o *object) text(name, value string) {
+func (o *object) addText(name, value string) {
 	if value != "" {
-		o.name(name)
+		o.startField(name)
 		o.out = appendText(o.out, value)
 	}
 }
 
-func (o *object) list(name string, values []string) {
+func (o *object) addList(name string, values []string) {
 	if len(values) == 0 {
 		return
 	}
-	o.name(name)
+	o.startField(name)
 	for i, v := range values {
 		o.out = appendText(append(o.out, "[,"[min(i, 1)]), v)
 	}
 	o.out = append(o.out, ']')
 }
 
-func (o *object) pairs(name string, values map[string]string) {
+func (o *object) addPairs(name string, values map[string]string) {
 	if len(values) == 0 {
 		return
 	}
-	o.name(name)
+	o.startField(name)
 	inner := object{append(o.out, '{')}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		inner.name(key)
+		inner.startField(key)
 		inner.out = appendText(inner.out, values[key])
 	}
 	o.out = append(inner.out, '}')
@@ -148,9 +148,9 @@ func appendText(out []byte, text string) []byte {
 	return append(out, '"')
 }
 
-// events yields the events in a file, up to a line that is incomplete because the writer was
+// readEvents yields the events in a file, up to a line that is incomplete because the writer was
 // killed.
-func events(lines *bufio.Scanner, started time.Time) iter.Seq[progress.Event] {
+func readEvents(lines *bufio.Scanner, started time.Time) iter.Seq[progress.Event] {
 	return func(yield func(progress.Event) bool) {
 		for lines.Scan() {
 			var l logLine
@@ -176,9 +176,9 @@ func (r *Record) Events(do func(iter.Seq[progress.Event]) error) error {
 		return err
 	}
 	defer f.Close()
-	lines := newLines(f)
+	lines := newLineScanner(f)
 	lines.Scan() // skip the record
-	return do(events(lines, r.Started))
+	return do(readEvents(lines, r.Started))
 }
 
 // A Step is one line of the progress: an instruction, or an internal step of the builder.

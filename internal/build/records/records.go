@@ -84,29 +84,29 @@ type Result struct {
 // append appends the record to a file's content, as a line of JSON.
 func (r *Record) append(out []byte) []byte {
 	o := object{append(out, '{')}
-	o.text("id", r.ID)
-	o.text("name", r.Name)
-	o.text("context", r.Context)
-	o.text("dockerfile", r.Dockerfile)
-	o.text("repository", r.Repository)
-	o.text("target", r.Target)
-	o.list("platforms", r.Platforms)
-	o.list("tags", r.Tags)
-	o.pairs("arguments", r.Arguments)
-	o.pairs("labels", r.Labels)
-	o.pairs("contexts", r.Contexts)
-	o.pairs("options", r.Options)
-	o.text("started", r.Started.Format(time.RFC3339Nano))
+	o.addText("id", r.ID)
+	o.addText("name", r.Name)
+	o.addText("context", r.Context)
+	o.addText("dockerfile", r.Dockerfile)
+	o.addText("repository", r.Repository)
+	o.addText("target", r.Target)
+	o.addList("platforms", r.Platforms)
+	o.addList("tags", r.Tags)
+	o.addPairs("arguments", r.Arguments)
+	o.addPairs("labels", r.Labels)
+	o.addPairs("contexts", r.Contexts)
+	o.addPairs("options", r.Options)
+	o.addText("started", r.Started.Format(time.RFC3339Nano))
 	if r.Status != "" {
-		o.text("completed", r.Completed.Format(time.RFC3339Nano))
-		o.text("status", string(r.Status))
+		o.addText("completed", r.Completed.Format(time.RFC3339Nano))
+		o.addText("status", string(r.Status))
 	}
-	o.text("error", r.Error)
-	o.text("source", r.Source)
-	o.pairs("materials", r.Materials)
-	o.text("image", r.Image)
-	o.text("digest", r.Digest)
-	o.list("names", r.Names)
+	o.addText("error", r.Error)
+	o.addText("source", r.Source)
+	o.addPairs("materials", r.Materials)
+	o.addText("image", r.Image)
+	o.addText("digest", r.Digest)
+	o.addList("names", r.Names)
 	return append(o.out, "}\n"...)
 }
 
@@ -144,8 +144,8 @@ func ForStore(s *image.Store) *History { return &History{filepath.Join(s.Dir, "b
 
 const extension = ".jsonl"
 
-// paths returns the builds' files, oldest first.
-func (b *History) paths() (out []string, err error) {
+// listPaths returns the builds' files, oldest first.
+func (b *History) listPaths() (out []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -164,7 +164,7 @@ func (b *History) List() ([]*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths, err := b.paths()
+	paths, err := b.listPaths()
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the builds: %w", err)
 	}
@@ -195,7 +195,7 @@ func readFile(path string) *Record {
 	}
 	defer f.Close()
 	r := &Record{path: path}
-	lines := newLines(f)
+	lines := newLineScanner(f)
 	if !lines.Scan() || json.Unmarshal(lines.Bytes(), r) != nil || r.ID == "" {
 		return nil
 	}
@@ -206,7 +206,7 @@ func readFile(path string) *Record {
 		r.Status = Running
 	}
 	r.Completed = r.Started
-	for e := range events(lines, r.Started) {
+	for e := range readEvents(lines, r.Started) {
 		r.Completed = e.At
 	}
 	return r
@@ -294,7 +294,7 @@ func (b *History) Clear() error {
 
 // rotate removes the oldest builds, so that at most n are left.
 func (b *History) rotate(n int) error {
-	paths, err := b.paths()
+	paths, err := b.listPaths()
 	if err != nil {
 		return err
 	}

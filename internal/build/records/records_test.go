@@ -99,7 +99,7 @@ func TestEncodingIsReadByEncodingJSON(t *testing.T) {
 		{At: time.Unix(3, 4).UTC(), Kind: progress.Inputs, ID: 3, Inputs: []int{1, 2, 3}},
 		{At: time.Unix(3, 5).UTC(), Kind: progress.End, ID: 3, Error: odd, Canceled: true},
 	} {
-		got := slices.Collect(events(newLines(bytes.NewReader(appendLine(nil, &e, r.Started))), r.Started))
+		got := slices.Collect(readEvents(newLineScanner(bytes.NewReader(appendLine(nil, &e, r.Started))), r.Started))
 		e.Text, e.Error = strings.ToValidUTF8(e.Text, "\ufffd"), strings.ToValidUTF8(e.Error, "\ufffd")
 		if len(got) != 1 || !reflect.DeepEqual(got[0], e) {
 			t.Errorf("%+v, want %+v", got, e)

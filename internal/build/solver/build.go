@@ -102,7 +102,7 @@ func (g *graphSolver) commitLayer(tmp string, r *Record) error {
 	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
 		return err
 	}
-	whole, err := g.cache.trust.Whole(dir)
+	whole, err := g.cache.trust.IsComplete(dir)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (c recordCache) read(key digest.Digest) (*Record, error) {
 	if err := json.Unmarshal(text, &r); err != nil || !r.isValid(key) {
 		return nil, nil // the layer is built again, and the record replaced
 	}
-	if whole, err := c.trust.Whole(filepath.Join(c.store.Dir, "layers", r.Layer)); !whole {
+	if whole, err := c.trust.IsComplete(filepath.Join(c.store.Dir, "layers", r.Layer)); !whole {
 		return nil, err
 	}
 	if !r.Files.isComplete() {

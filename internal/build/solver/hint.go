@@ -33,7 +33,7 @@ func (g *graphSolver) addSourceHint(n *graph.Node, source graph.Source, err erro
 	return err
 }
 
-// looksLikeList reports whether a COPY was probably meant as a list, ["SOURCE", "DEST"].
+// looksLikeList reports whether a COPY was probably actual as a list, ["SOURCE", "DEST"].
 func looksLikeList(w graph.CopyWords) bool {
 	return len(w.Sources) > 0 && strings.HasPrefix(w.Sources[0], "[")
 }
@@ -74,8 +74,8 @@ func outsideContextHint(instruction string, sources []string, missing []*content
 // A misplacedSource is a source that does not exist at its path, but does exist relative to the stage's
 // WORKDIR. People often assume that the paths of --from are relative to it.
 type misplacedSource struct {
-	asked, meant string
-	dir          bool
+	requested, actual string
+	dir               bool
 }
 
 // workdirHint looks there, and suggests the corrected instruction, together with later
@@ -104,7 +104,7 @@ func (g *graphSolver) workdirHint(
 		return fmt.Errorf("%w\n%s", err, rule)
 	}
 	if _, copies := n.Op.(*graph.Copy); !copies {
-		return fmt.Errorf("%w\n%s, where the file is; write source=%s", err, rule, found.meant)
+		return fmt.Errorf("%w\n%s, where the file is; write source=%s", err, rule, found.actual)
 	}
 	var lines []string
 	directory := false
@@ -123,16 +123,16 @@ func (g *graphSolver) workdirHint(
 }
 
 // findInWorkdir looks below WORKDIR for a source that does not exist at the root.
-func findInWorkdir(files image.Stack, workdir, asked string) *misplacedSource {
-	if file, _, err := files.Resolve("/" + asked); err == nil && file != "" {
+func findInWorkdir(files image.Stack, workdir, requested string) *misplacedSource {
+	if file, _, err := files.Resolve("/" + requested); err == nil && file != "" {
 		return nil
 	}
-	meant := path.Join(workdir, asked)
-	file, st, err := files.Resolve(meant)
+	actual := path.Join(workdir, requested)
+	file, st, err := files.Resolve(actual)
 	if err != nil || file == "" {
 		return nil
 	}
-	return &misplacedSource{asked, meant, st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	return &misplacedSource{requested, actual, st.Mode&unix.S_IFMT == unix.S_IFDIR}
 }
 
 // correctCopy returns a COPY with the intended paths. It is one line, or several, since each
@@ -148,13 +148,13 @@ func correctCopy(n *graph.Node, op *graph.Copy, files image.Stack, workdir strin
 			continue
 		}
 		any = true
-		if !l.dir || !strings.HasSuffix(op.Dest, "/") || path.Base(strings.TrimSuffix(op.Dest, "/")) == path.Base(l.asked) {
-			together = append(together, l.meant)
+		if !l.dir || !strings.HasSuffix(op.Dest, "/") || path.Base(strings.TrimSuffix(op.Dest, "/")) == path.Base(l.requested) {
+			together = append(together, l.actual)
 			continue
 		}
 		named = true
 		lines = append(
-			lines, formatCopy(n.Instruction, op.Words.Flags, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)),
+			lines, formatCopy(n.Instruction, op.Words.Flags, l.actual, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.requested)),
 		)
 	}
 	if !any {

@@ -31,7 +31,7 @@ func sampleCopy() *graph.Copy {
 
 var linuxAMD64 = oci.Platform{OS: "linux", Architecture: "amd64"}
 
-// TestKeysAreStable: a change of these keys makes the caches of all users useless.
+// TestKeysAreStable: if these keys change, the caches of all users are lost.
 func TestKeysAreStable(t *testing.T) {
 	var r recipe
 	r.add(parentKind, "sha256:aa")

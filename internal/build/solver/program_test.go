@@ -31,8 +31,8 @@ func TestExplainStartError(t *testing.T) {
 		err  error
 		want string // in the error; "": it is unchanged
 	}{
-		{"another error", []string{"mkae"}, errors.New("process.args: other"), ""},
-		{"not in PATH", []string{"mkae"}, start, "mkae is not in PATH (/usr/bin:/bin); did you mean make?"},
+		{"another error", []string{"makes"}, errors.New("process.args: other"), ""},
+		{"not in PATH", []string{"makes"}, start, "makes is not in PATH (/usr/bin:/bin); did you mean make?"},
 		{"nothing similar", []string{"zzz"}, start, "zzz is not in PATH (/usr/bin:/bin)"},
 		{"sudo", []string{"sudo"}, start, "RUN already runs as root"},
 		{"another package manager", []string{"apk"}, start, "but this image has apt-get"},
@@ -45,10 +45,10 @@ func TestExplainStartError(t *testing.T) {
 		{"env finds nothing", []string{"env"}, start, "/bin/env exists, but nosuchprogram is not in PATH"},
 		{"nothing is wrong with the file", []string{"make"}, start, ""},
 		{"no shell", shell("make"), start, "RUN in shell form needs a shell"},
-		{"shell: not found", shell("A=1 exec mkae all"), exit(127), "hint: mkae is not in PATH"},
-		{"shell: the second command", shell("cd /w && make && mkae"), exit(127), "hint: mkae is not in PATH"},
+		{"shell: not found", shell("A=1 exec makes all"), exit(127), "hint: makes is not in PATH"},
+		{"shell: the second command", shell("cd /w && make && makes"), exit(127), "hint: makes is not in PATH"},
 		{"shell: not executable", shell("/bin/plain"), exit(126), "hint: /bin/plain is not executable"},
-		{"shell: another status", shell("mkae"), exit(1), ""},
+		{"shell: another status", shell("makes"), exit(1), ""},
 		{"shell: all programs exist", shell("make"), exit(127), ""},
 		{"shell: a variable", shell("$TOOL"), exit(127), ""},
 		{"shell: a list with wrong quotes", shell("['make', 'all']"), exit(127), "looks like the exec form"},

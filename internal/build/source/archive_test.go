@@ -323,7 +323,7 @@ func TestExtractArchiveDecompresses(t *testing.T) {
 				t.Errorf("%s: %d of %d bytes are enough", name, n, len(text))
 			}
 			if got := list(t, tmp); len(got) > 0 {
-				t.Errorf("%s: left behind: %q", name, got)
+				t.Errorf("%s: leftover files: %q", name, got)
 			}
 		}
 	}

@@ -80,10 +80,10 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 			return got, nil
 		}
 	}
-	got, err := f.get(ctx, u, dir, known)
+	got, err := f.request(ctx, u, dir, known)
 	for failures := 1; err != nil && errors.Is(err, errDisconnected) &&
 		f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
-		got, err = f.get(ctx, u, dir, known)
+		got, err = f.request(ctx, u, dir, known)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", u.Redacted(), err)
@@ -100,8 +100,8 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 // again from the beginning: unlike a blob, which has a digest, it may have changed meanwhile.
 var errDisconnected = errors.New("the connection was cut")
 
-// get requests the file from the server.
-func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Download, error) {
+// request requests the file from the server.
+func (f *fetcher) request(ctx context.Context, u *url.URL, dir string, known *meta) (*Download, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -139,7 +139,7 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 		cancel(fmt.Errorf("the server sent nothing for %v", f.silence))
 	})}
 	defer body.timer.Stop()
-	got, err := f.store(response, body, u, dir)
+	got, err := f.storeResponse(response, body, u, dir)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else if err != nil && body.err != nil {
@@ -179,8 +179,8 @@ func (w *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// store writes the content, then its metadata, which makes the content valid.
-func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Download, error) {
+// storeResponse writes the content, then its metadata, which makes the content valid.
+func (f *fetcher) storeResponse(response *http.Response, body io.Reader, u *url.URL, dir string) (*Download, error) {
 	tmp, err := os.CreateTemp(dir, "tmp-") // 0600
 	if err != nil {
 		return nil, err

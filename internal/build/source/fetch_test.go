@@ -183,7 +183,7 @@ func TestFetchAbortsStalledTransfer(t *testing.T) {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "http/*/*")); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+		t.Errorf("leftover files: %q", left)
 	}
 }
 

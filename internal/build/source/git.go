@@ -262,7 +262,7 @@ func (r *GitRef) createTree(ctx context.Context, repo *git, found remoteRef, whe
 		}
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".gitmodules")); err == nil && r.Submodules {
-		if err := r.submodules(ctx, dir); err != nil {
+		if err := r.updateSubmodules(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -281,7 +281,7 @@ func (r *GitRef) createTree(ctx context.Context, repo *git, found remoteRef, whe
 	return os.Rename(tmp, where)
 }
 
-func (r *GitRef) submodules(ctx context.Context, dir string) error {
+func (r *GitRef) updateSubmodules(ctx context.Context, dir string) error {
 	g := r.newGit(dir)
 	g.tree = true
 	_, err := g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")

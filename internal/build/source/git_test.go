@@ -114,7 +114,7 @@ func TestCheckoutGitErrors(t *testing.T) {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "git/*/trees/tmp-*")); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+		t.Errorf("leftover files: %q", left)
 	}
 }
 

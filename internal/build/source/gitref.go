@@ -60,7 +60,7 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 			word, r.LikePath = "https://"+word, true
 		}
 		u, err := url.Parse(word)
-		if err != nil || !r.remote(u) {
+		if err != nil || !r.setRemote(u) {
 			return nil, false, nil // the parser for its other meaning reports the error
 		}
 		if strings.HasPrefix(u.Host, "-") || strings.HasPrefix(u.User.Username(), "-") || u.Host == "" {
@@ -69,10 +69,10 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 		query, fragment = u.RawQuery, u.EscapedFragment()
 	}
 	if fragment, err = url.PathUnescape(fragment); err == nil {
-		err = r.options(query, fragment)
+		err = r.parseOptions(query, fragment)
 	}
 	if err == nil {
-		err = r.complete()
+		err = r.setDefaults()
 	}
 	if err == nil {
 		err = r.validate()
@@ -83,9 +83,9 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 	return r, true, nil
 }
 
-// remote extracts git's part of the URL, if there is one. Over HTTP a repository is recognized
+// setRemote extracts git's part of the URL, if there is one. Over HTTP a repository is recognized
 // by its .git.
-func (r *GitRef) remote(u *url.URL) bool {
+func (r *GitRef) setRemote(u *url.URL) bool {
 	switch u.Scheme {
 	case "http", "https":
 		if !r.LikePath && !strings.HasSuffix(u.Path, ".git") {
@@ -105,8 +105,8 @@ func (r *GitRef) remote(u *url.URL) bool {
 	return true
 }
 
-// options parses the query and the fragment. Options in both must be the same.
-func (r *GitRef) options(query, fragment string) error {
+// parseOptions parses the query and the fragment. Options in both must be the same.
+func (r *GitRef) parseOptions(query, fragment string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (r *GitRef) options(query, fragment string) error {
 		if n := len(values[key]); n != 1 {
 			return fmt.Errorf("?%s= is given %d times", key, n)
 		}
-		if err := r.option(key, values[key][0]); err != nil {
+		if err := r.setOption(key, values[key][0]); err != nil {
 			return err
 		}
 	}
@@ -126,8 +126,8 @@ func (r *GitRef) options(query, fragment string) error {
 	return setOnce(&r.Subdir, subdir, "directory")
 }
 
-// option parses one option of the query.
-func (r *GitRef) option(key, value string) (err error) {
+// setOption parses one option of the query.
+func (r *GitRef) setOption(key, value string) (err error) {
 	on := &r.Submodules
 	switch key {
 	case "ref":
@@ -228,8 +228,8 @@ var (
 	shortHash  = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
 )
 
-// complete sets the fields that depend on others.
-func (r *GitRef) complete() error {
+// setDefaults sets the fields that depend on others.
+func (r *GitRef) setDefaults() error {
 	if r.FetchByCommit && r.Checksum == "" && fullHash.MatchString(r.Ref) {
 		r.Checksum = r.Ref
 	}

@@ -126,7 +126,7 @@ func parseIgnore(text []byte) (func(string, bool) (bool, bool), error) {
 			i.exceptions = append(i.exceptions, strings.Split(p.String(), "/"))
 		}
 	}
-	return i.ignored, nil
+	return i.isIgnored, nil
 }
 
 // checkPattern finds errors in a pattern that the matcher would report only for the first file.
@@ -154,7 +154,7 @@ type matchResult struct {
 	info    patternmatcher.MatchInfo
 }
 
-func (i *ignoreMatcher) ignored(name string, isDir bool) (ignored, prune bool) {
+func (i *ignoreMatcher) isIgnored(name string, isDir bool) (ignored, prune bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if name = path.Clean(name); name == "." {
@@ -162,14 +162,14 @@ func (i *ignoreMatcher) ignored(name string, isDir bool) (ignored, prune bool) {
 	}
 	var v matchResult
 	if isDir {
-		v = i.dir(name)
+		v = i.matchDir(name)
 	} else {
 		v = i.match(name)
 	}
 	return v.ignored, v.ignored && isDir && !i.mayReturn(name)
 }
 
-func (i *ignoreMatcher) dir(name string) matchResult {
+func (i *ignoreMatcher) matchDir(name string) matchResult {
 	v, known := i.dirs[name]
 	if !known {
 		v = i.match(name)
@@ -179,7 +179,7 @@ func (i *ignoreMatcher) dir(name string) matchResult {
 }
 
 func (i *ignoreMatcher) match(name string) matchResult {
-	above := i.dir(path.Dir(name))
+	above := i.matchDir(path.Dir(name))
 	ignored, info, err := i.matcher.MatchesUsingParentResults(name, above.info)
 	if err != nil { // check has validated every pattern
 		return matchResult{}

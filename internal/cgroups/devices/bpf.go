@@ -57,10 +57,12 @@ func loadProgram(prog []Instruction) (*os.File, error) {
 			return os.NewFile(uintptr(fd), "device program"), nil
 		}
 		if err == unix.EPERM {
-			return nil, fmt.Errorf("load the device program: %w: needs CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the host's user namespace", err)
+			return nil, fmt.Errorf("load the device program: %w: it needs CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) "+
+				"in the host's user namespace", err)
 		}
 		if len(log) > 0 {
-			return nil, fmt.Errorf("load the device program of %d instructions: %w: %s", len(prog), err, unix.ByteSliceToString(log))
+			return nil, fmt.Errorf("load the device program of %d instructions: %w: %s",
+				len(prog), err, unix.ByteSliceToString(log))
 		}
 		log = make([]byte, 1<<16)
 	}

@@ -69,7 +69,8 @@ type nodes struct {
 }
 
 func (n nodes) covers(o nodes) bool {
-	return n.block == o.block && (n.major == anyNumber || n.major == o.major) && (n.minor == anyNumber || n.minor == o.minor)
+	return n.block == o.block && (n.major == anyNumber || n.major == o.major) &&
+		(n.minor == anyNumber || n.minor == o.minor)
 }
 
 func (n nodes) overlaps(o nodes) bool {

@@ -38,7 +38,7 @@ type Policy struct {
 }
 
 // defaultRules allow devices to every container, after the rules of config.json: the
-// nodes of config-linux.md "Default Devices", terminals of its own devpts (136:*),
+// nodes of config-linux.md "Default Devices", the terminals of its devpts (136:*),
 // TUN/TAP, and mknod of anything, which gives no access. The list is the one that runc
 // sets (as seen in devices.list).
 var defaultRules = [...]rule{
@@ -87,7 +87,8 @@ func parseRule(source string, d *specs.LinuxDeviceCgroup) ([]rule, error) {
 	}
 	r := rule{nodes: nodes{false, major, minor}, allow: d.Allow, access: parseAccess(d.Access), source: source}
 	if r.access == 0 {
-		return nil, &Error{source + ".access", fmt.Errorf("%q has none of r, w and m, so the rule covers no access", d.Access)}
+		err := fmt.Errorf("%q has none of r, w and m, so the rule covers no access", d.Access)
+		return nil, &Error{source + ".access", err}
 	}
 	block := r
 	block.block = true
@@ -109,7 +110,8 @@ func parseNumber(source, name string, n *int64) (int64, error) {
 		return anyNumber, nil
 	}
 	if *n < 0 || *n > maxRuleNumber {
-		return 0, &Error{source + "." + name, fmt.Errorf("%d is not a %s number: 0 to %d, or absent for all", *n, name, maxRuleNumber)}
+		err := fmt.Errorf("%d is not a %s number: 0 to %d, or absent for all", *n, name, maxRuleNumber)
+		return 0, &Error{source + "." + name, err}
 	}
 	return *n, nil
 }

@@ -45,8 +45,8 @@ func (p Policy) V1() (V1, error) {
 		}
 	}
 	if bad != nil {
-		return V1{}, &Error{bad.source, fmt.Errorf("%s %s reverts part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
-			bad.nodes, bad.access)}
+		return V1{}, &Error{bad.source, fmt.Errorf("%s %s reverts part of an earlier, wider rule, which the v1 devices "+
+			"controller cannot express\nhint: name the devices of the wider rule one by one", bad.nodes, bad.access)}
 	}
 	return V1{p.allow, exceptions}, nil
 }
@@ -135,8 +135,8 @@ func (v V1) List() (list string, ok bool) {
 	return strings.Join(lines, "\n"), true
 }
 
-// IsAllowAll reports whether the content of a devices.list says that every device is
-// allowed, except those that it does not show.
+// IsAllowAll reports whether a devices.list allows every device by default: it then does
+// not show the exceptions.
 func IsAllowAll(list string) bool { return list == allDevices }
 
 // ChangesFrom returns the writes that change a cgroup from the exceptions in its

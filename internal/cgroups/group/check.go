@@ -29,8 +29,8 @@ func (d *directory) checkUnused() error {
 	}
 	pids, err := treeProcesses(d.path)
 	if err == nil && len(pids) > 0 {
-		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or stop them",
-			len(pids), d.path, pids[0])
+		err = fmt.Errorf("the container's cgroup is not empty: %d process(es) found in %s, such as %d\n"+
+			"hint: choose another linux.cgroupsPath, or stop them", len(pids), d.path, pids[0])
 	}
 	return err
 }
@@ -55,8 +55,8 @@ func (d *directory) checkType() error {
 		return nil
 	}
 	if err == nil && (kind == "threaded" || kind == "domain invalid") {
-		err = fmt.Errorf("%s cannot have processes: its cgroup.type is %q, because a cgroup next to or above it is threaded: choose another linux.cgroupsPath",
-			d.path, kind)
+		err = fmt.Errorf("%s cannot have processes: its cgroup.type is %q, because a cgroup next to or above it "+
+			"is threaded\nhint: choose another linux.cgroupsPath", d.path, kind)
 	}
 	return err
 }
@@ -93,7 +93,8 @@ func (g *Group) CheckNotFrozen() error {
 // the state of its parent; the root of a hierarchy has no such file. This process is
 // running, so neither its cgroup nor any above that is frozen.
 func (d *directory) findFrozen(name string) (file string, err error) {
-	for path := d.path; path != "/" && path != "." && !strings.HasPrefix(d.current+"/", path+"/"); path = filepath.Dir(path) {
+	isAncestor := func(path string) bool { return strings.HasPrefix(d.current+"/", path+"/") }
+	for path := d.path; path != "/" && path != "." && !isAncestor(path); path = filepath.Dir(path) {
 		state, err := cgroupfs.ReadText(path + name)
 		switch {
 		case err == nil && state != "0":

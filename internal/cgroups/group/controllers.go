@@ -79,10 +79,12 @@ func (g *Group) EnableController(controller string) error {
 			if pids, e := processes(path); e == nil {
 				count = strconv.Itoa(len(pids)) + " process(es)"
 			}
-			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has its own %s, and then cannot have children with limits (cgroups(7), \"no internal processes\"): move them, or give an absolute linux.cgroupsPath elsewhere",
-				controller, path, err, count)
+			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has its own %s, and then cannot have children "+
+				"with limits (cgroups(7), \"no internal processes\")\n"+
+				"hint: move them, or give an absolute linux.cgroupsPath elsewhere", controller, path, err, count)
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("enable controller %s below %s: %w: it is not in %s/cgroup.controllers", controller, path, err, path)
+			return fmt.Errorf("enable controller %s below %s: %w: it is not in %s/cgroup.controllers",
+				controller, path, err, path)
 		case err != nil:
 			return fmt.Errorf("enable controller %s: %w", controller, err)
 		}

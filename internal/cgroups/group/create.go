@@ -89,7 +89,8 @@ func (g *Group) makeDirectory(d *directory, path string) (isNew bool, err error)
 	case unix.EROFS:
 		return false, fmt.Errorf("mkdir %s: %w: the cgroup filesystem is mounted read-only, as in most containers", path, err)
 	case unix.EACCES, unix.EPERM:
-		return false, fmt.Errorf("mkdir %s: %w: without root, name a cgroup that was delegated to you in linux.cgroupsPath", path, err)
+		return false, fmt.Errorf("mkdir %s: %w\n"+
+			"hint: without root, name a cgroup that was delegated to you in linux.cgroupsPath", path, err)
 	default:
 		return false, fmt.Errorf("mkdir %s: %w", path, err)
 	}

@@ -1,7 +1,7 @@
 package group
 
 import (
-	"fmt"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -16,10 +16,11 @@ import (
 // host with only v2, "below the cgroup this process is in" means next to it.
 //
 // The root itself is an error: it is shared by the whole host, and deleting the
-// container would delete the cgroups of all processes.
+// container would delete the cgroups of all processes. The caller adds the field and its
+// value to the error.
 func Path(cgroupsPath, id string) (string, error) {
 	if strings.ContainsAny(cgroupsPath, "\x00\n") {
-		return "", pathError(cgroupsPath, "contains a NUL or a newline, which a cgroup's name cannot contain")
+		return "", errors.New("it contains a NUL or a newline, which a cgroup's name cannot contain")
 	}
 	path := cgroupsPath
 	if path == "" {
@@ -27,16 +28,13 @@ func Path(cgroupsPath, id string) (string, error) {
 	}
 	clean := filepath.Clean("/" + path)
 	if clean == "/" {
-		return "", pathError(cgroupsPath, "is the root of the cgroup tree, which belongs to the whole host: name a cgroup below it")
+		return "", errors.New("it is the root of the cgroup tree, which belongs to the whole host\n" +
+			"hint: name a cgroup below it")
 	}
 	if strings.HasPrefix(cgroupsPath, "/") {
 		return clean, nil
 	}
 	return clean[1:], nil
-}
-
-func pathError(cgroupsPath, problem string) error {
-	return fmt.Errorf("config.json: linux.cgroupsPath: %q %s", cgroupsPath, problem)
 }
 
 // hierarchyPath returns the directory of a cgroup named by [Path] in a hierarchy.

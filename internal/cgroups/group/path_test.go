@@ -42,9 +42,11 @@ func TestPath(t *testing.T) {
 			t.Errorf("v2: %q is in %q, want %q", c.cgroupsPath, dir, c.v2)
 		}
 	}
-	for _, bad := range []string{"/", ".", "..", "/..", "a/..", "a\nb", "a\x00"} {
-		if got, err := Path(bad, "id"); err == nil || !strings.Contains(err.Error(), "linux.cgroupsPath") {
-			t.Errorf("Path(%q) = %q, %v; want an error", bad, got, err)
+	for bad, why := range map[string]string{
+		"/": "root", ".": "root", "..": "root", "/..": "root", "a/..": "root", "a\nb": "newline", "a\x00": "NUL",
+	} {
+		if got, err := Path(bad, "id"); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("Path(%q) = %q, %v; want an error about the %s", bad, got, err, why)
 		}
 	}
 }

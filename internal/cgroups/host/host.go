@@ -3,7 +3,7 @@
 //
 //	detect.go   reads /sys/fs/cgroup, /proc/self/cgroup and /proc/self/mountinfo
 //	parse.go    the formats of the two tables (pure)
-//	typical.go  hosts other than this one, for plans
+//	typical.go  imagined hosts, for plans
 package host
 
 import (

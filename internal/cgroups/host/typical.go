@@ -3,7 +3,7 @@ package host
 import "strings"
 
 // Typical returns a host as systemd sets it up, with all controllers, for plans of
-// containers on hosts other than this one. mode is V1 or V2: hybrid hosts are no longer
+// containers on imagined hosts. mode is V1 or V2: hybrid hosts are no longer
 // typical.
 func Typical(mode Mode) *Host {
 	if mode == V2 {

@@ -107,7 +107,7 @@ func (w *writer) writeValue(v *Value) error {
 	if v.V2 && v.Controller != "" && errors.Is(err, fs.ErrNotExist) {
 		// The controller may not be enabled for this cgroup yet.
 		if err := w.g.EnableController(v.Controller); err != nil {
-			return err
+			return &controllerError{err}
 		}
 		err = w.writeFile(dir, v)
 	}
@@ -149,7 +149,8 @@ func (w *writer) writeFile(dir string, v *Value) error {
 		return &fs.PathError{Op: "read back", Path: path, Err: err}
 	}
 	if !v.matches(got, w.pageSize) {
-		return fmt.Errorf("write %q to %s: the kernel accepted it, but the file now contains %q: %w", v.Value, path, strings.TrimSpace(got), errNoEffect)
+		return fmt.Errorf("write %q to %s: the kernel accepted it, but the file now contains %q: %w",
+			v.Value, path, strings.TrimSpace(got), errNoEffect)
 	}
 	return nil
 }
@@ -184,8 +185,8 @@ func checkCeiling(dir string, v *Value) error {
 	n, ok := parseBytes(used)
 	limit, ok2 := parseBytes(v.Value)
 	if !ok || !ok2 || n > limit {
-		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate forbids killing processes for the difference",
-			v.Value, dir, v.File, used)
+		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate "+
+			"forbids killing processes for the difference", v.Value, dir, v.File, used)
 	}
 	return nil
 }

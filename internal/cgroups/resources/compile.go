@@ -124,7 +124,8 @@ func (c *compiler) version(controller, source string) int {
 	if c.h.IsV2Only() {
 		problem = "not in " + c.h.V2.Mount + "/cgroup.controllers"
 	}
-	c.fail(source, "controller %s is %s, so the host cannot enforce this: mount or enable it, or remove the setting", controller, problem)
+	c.fail(source, "controller %s is %s, so the host cannot enforce this\n"+
+		"hint: mount or enable it, or remove the setting", controller, problem)
 	return 0
 }
 

@@ -24,7 +24,8 @@ func (c *compiler) checkCPU(p *specs.LinuxCPU) {
 		c.fail("cpu.idle", "%d is neither 0 nor 1", *p.Idle)
 	}
 	if isSet(p.Burst) && isSet(p.Quota) && *p.Quota > 0 && *p.Burst > uint64(*p.Quota) {
-		c.fail("cpu.burst", "%d is more than linux.resources.cpu.quota %d, which the specification forbids", *p.Burst, *p.Quota)
+		c.fail("cpu.burst", "%d is more than linux.resources.cpu.quota, %d, which the specification forbids",
+			*p.Burst, *p.Quota)
 	}
 }
 

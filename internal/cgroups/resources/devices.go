@@ -52,7 +52,9 @@ func deviceError(err error) error {
 func (c *compiler) devicesV1(rules devices.V1) {
 	values := deviceValues(rules.Writes())
 	list, verifiable := rules.List()
-	verification := Value{Controller: "devices", File: "devices.list", Value: list, Source: devices.Path, Verify: VerifyDevices}
+	verification := Value{
+		Controller: "devices", File: "devices.list", Value: list, Source: devices.Path, Verify: VerifyDevices,
+	}
 	switch {
 	case rules.AllowsAll():
 		verification.Or = &values[0]
@@ -69,7 +71,9 @@ func (c *compiler) devicesV1(rules devices.V1) {
 func deviceValues(writes []devices.Write) []Value {
 	values := make([]Value, 0, len(writes))
 	for _, w := range writes {
-		values = append(values, Value{Controller: "devices", File: w.File, Value: w.Line, Source: w.Source, Verify: VerifyNone})
+		values = append(values, Value{
+			Controller: "devices", File: w.File, Value: w.Line, Source: w.Source, Verify: VerifyNone,
+		})
 	}
 	return values
 }

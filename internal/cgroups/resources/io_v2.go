@@ -60,7 +60,8 @@ func (c *compiler) weightV2(source, prefix string, weight uint16) {
 
 func (c *compiler) leafWeightV2(source string) {
 	if c.hasIO(source) {
-		c.fail(source, "cgroup v2 has no equivalent: a cgroup there has processes or children, never both, so leaf weights have no meaning")
+		c.fail(source, "cgroup v2 has no equivalent: a cgroup there has processes or children, never both, "+
+			"so leaf weights have no meaning")
 	}
 }
 

@@ -33,7 +33,8 @@ func (c *compiler) checkMemory(m *specs.LinuxMemory) {
 		c.fail("memory.swappiness", "%d is out of range: 0 to 100", *m.Swappiness)
 	}
 	if isSet(m.Swap) && *m.Swap > 0 && isSet(m.Limit) && *m.Swap < *m.Limit {
-		c.fail("memory.swap", "%d is below linux.resources.memory.limit %d: swap counts memory and swap together", *m.Swap, *m.Limit)
+		c.fail("memory.swap", "%d is below linux.resources.memory.limit, %d: swap counts memory and swap together",
+			*m.Swap, *m.Limit)
 	}
 }
 

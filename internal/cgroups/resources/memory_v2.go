@@ -13,7 +13,8 @@ func (c *compiler) memoryV2(m *specs.LinuxMemory) {
 		c.failV2("memory", "memory.swappiness", "set vm.swappiness for the host, or limit memory.swap")
 	}
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
-		c.failV2("memory", "memory.disableOOMKiller", "use linux.resources.unified memory.high to slow the container down instead")
+		c.failV2("memory", "memory.disableOOMKiller",
+			"use memory.high in linux.resources.unified to slow the container down instead")
 	}
 	// Swap comes before memory. If the kernel does not count swap, the file is missing;
 	// then no swap can be used, and both 0 and "no limit" already apply.
@@ -44,7 +45,8 @@ func (c *compiler) swapAlone(m *specs.LinuxMemory) (value string, ok bool) {
 	case *m.Swap == -1:
 		return "max", true
 	case !isSet(m.Limit) || *m.Limit == -1:
-		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit to separate them", *m.Swap)
+		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit "+
+			"to separate them", *m.Swap)
 		return "", false
 	}
 	return formatNumber(*m.Swap - *m.Limit), true

@@ -28,7 +28,8 @@ func (c *compiler) network(n *specs.LinuxNetwork) {
 // hasNetwork fails unless a v1 hierarchy has the controller.
 func (c *compiler) hasNetwork(controller, source string) bool {
 	if c.h.IsV2Only() {
-		c.fail(source, "cgroup v2 has no %s: filter by cgroup path (nftables socket cgroupv2) or attach a BPF program", controller)
+		c.fail(source, "cgroup v2 has no %s\n"+
+			"hint: filter by cgroup path (nftables socket cgroupv2), or attach a BPF program", controller)
 		return false
 	}
 	return c.version(controller, source) == 1

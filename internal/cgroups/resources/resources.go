@@ -3,7 +3,7 @@
 //
 //	resources ──Compile (pure)──▶ []Value ──Apply──▶ write, read back
 //
-//	value.go     one write, and verify.go: whether the kernel did as it was told
+//	value.go     one write, and verify.go: how the file, read back, is compared
 //	compile.go   all controllers in order; below it one file for each:
 //	             memory_v1.go, memory_v2.go, cpu_v1.go, cpu_v2.go, cpuset.go, pids.go, blkio_v1.go,
 //	             io_v2.go, hugetlb.go, network.go, rdma.go, unified.go, devices.go

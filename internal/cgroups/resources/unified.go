@@ -33,7 +33,8 @@ func (c *compiler) checkUnified(file string) bool {
 	case !isFile || controller == "" || strings.ContainsAny(file, "/\x00\n"):
 		c.fail(source, "%q is not the name of a file in a cgroup", file)
 	case slices.Contains([]string{"cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze"}, file):
-		c.fail(source, "acts on processes rather than setting a limit, and the runtime needs it: use kill, pause or exec")
+		c.fail(source, "acts on processes rather than setting a limit, and the runtime needs it\n"+
+			"hint: use kill, pause or exec")
 	case controller != "cgroup" && !c.h.HasV2(controller):
 		c.fail(source, "controller %s is not in %s/cgroup.controllers", controller, c.h.V2.Mount)
 	default:
@@ -46,7 +47,8 @@ func (c *compiler) checkUnified(file string) bool {
 // for others only the write itself has to succeed.
 func unifiedVerify(file string) Verify {
 	switch file {
-	case "memory.max", "memory.high", "memory.low", "memory.min", "memory.swap.max", "memory.swap.high", "memory.zswap.max":
+	case "memory.max", "memory.high", "memory.low", "memory.min",
+		"memory.swap.max", "memory.swap.high", "memory.zswap.max":
 		return VerifyBytes
 	case "cpu.max":
 		return VerifyPrefix

@@ -63,9 +63,11 @@ func addCurrent(r *specs.LinuxResources, current currentValues) (changed *specs.
 func (c *compiler) swapAbove(together, memory int64) {
 	switch {
 	case memory == -1:
-		c.fail("memory.swap", "%d counts memory and swap together, and the container has no limit of memory: give one too", together)
+		c.fail("memory.swap", "%d counts memory and swap together, and the container has no memory limit\n"+
+			"hint: give one too", together)
 	case together < memory:
-		c.fail("memory.swap", "%d is below the container's limit of memory, %d: swap counts memory and swap together", together, memory)
+		c.fail("memory.swap", "%d is below the container's memory limit, %d: swap counts memory and swap together",
+			together, memory)
 	default:
 		v := c.addV2("memory.swap.max", formatNumber(together-memory), "memory.swap")
 		v.Verify, v.Optional = VerifyBytes, v.Value == "0"

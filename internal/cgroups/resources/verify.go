@@ -111,7 +111,7 @@ func equalLines(a, b string) bool {
 const unlimited = 1 << 62
 
 // parseBytes parses a size as the kernel's memparse does: decimal, followed by K, M, G
-// or T; "max" and -1 are no limit.
+// or T; "max" and -1 mean that there is no limit.
 func parseBytes(s string) (n uint64, ok bool) {
 	if s == "max" || s == "-1" {
 		return unlimited, true

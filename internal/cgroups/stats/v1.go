@@ -156,7 +156,9 @@ func (r *reader) hugetlbV1(s *Stats, dir string) {
 	for _, size := range pageSizes(dir, ".usage_in_bytes") {
 		prefix := dir + "/hugetlb." + size
 		s.Hugetlb[size] = HugetlbStats{
-			Usage: r.number(prefix + ".usage_in_bytes"), Max: r.number(prefix + ".max_usage_in_bytes"), Failcnt: r.number(prefix + ".failcnt"),
+			Usage:   r.number(prefix + ".usage_in_bytes"),
+			Max:     r.number(prefix + ".max_usage_in_bytes"),
+			Failcnt: r.number(prefix + ".failcnt"),
 		}
 	}
 }

@@ -65,7 +65,9 @@ func (r *reader) memoryV2(s *Stats, dir string) {
 	m.Events = r.table(dir + "/memory.events")
 	m.Usage.Failcnt = m.Events["max"]
 	// v1 counts memory and swap together, and readers expect that.
-	m.Swap = MemoryEntry{Limit: r.number(dir + "/memory.swap.max"), Usage: r.number(dir+"/memory.swap.current") + m.Usage.Usage}
+	m.Swap = MemoryEntry{
+		Limit: r.number(dir + "/memory.swap.max"), Usage: r.number(dir+"/memory.swap.current") + m.Usage.Usage,
+	}
 	m.Swap.Failcnt = r.table(dir + "/memory.swap.events")["max"]
 	if m.Usage.Limit == math.MaxUint64 || m.Swap.Limit == math.MaxUint64 {
 		m.Swap.Limit = math.MaxUint64

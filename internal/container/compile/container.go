@@ -63,9 +63,9 @@ func Container(in Inputs) (*plan.Plan, namespaces.Setup) {
 	tasks := openCgroups(b, in.Cgroups)
 	namespaces.Compile(b, parent, s, setup, in.Namespaces)
 	joinCgroups(b, in.Cgroups, tasks)
-	namespaces.Cgroup(b, setup)
+	namespaces.CreateCgroupNamespace(b, setup)
 	proc.Begin()
-	namespaces.Kernel(b, parent, s, setup)
+	namespaces.ConfigureKernel(b, parent, s, setup)
 	if setup.Joined(unix.CLONE_NEWNS) {
 		root.Lock()
 		namespaces.JoinMount(b, setup)
@@ -80,7 +80,7 @@ func Container(in Inputs) (*plan.Plan, namespaces.Setup) {
 		root.Enter() // as in runc, so that a hook finds the root without knowing its path
 	}
 	proc.CreateContainer(hooks.CreateContainer)
-	namespaces.Names(b, s)
+	namespaces.SetNames(b, s)
 	root.Finish()
 	root.Pivot()
 	proc.Identity()

@@ -55,7 +55,8 @@ func Apply(c *docker.DockerOCIImageConfig, command instructions.Command) error {
 	case *instructions.OnbuildCommand:
 		c.OnBuild = append(slices.Clone(c.OnBuild), i.Expression)
 	default:
-		return fmt.Errorf("%s needs a build (only instructions that change the configuration are allowed)", strings.ToUpper(command.Name()))
+		return fmt.Errorf("%s needs a build (only instructions that change the configuration are allowed)",
+			strings.ToUpper(command.Name()))
 	}
 	return nil
 }

@@ -56,8 +56,8 @@ type Result struct {
 	Manifests  []oci.Descriptor // nil if the result is a manifest
 }
 
-// Copied returns the result if it is a single part without changes, otherwise nil.
-func Copied(parts []Part, o Options) (*Result, error) {
+// CopyUnchanged returns the result if it is a single part without changes, otherwise nil.
+func CopyUnchanged(parts []Part, o Options) (*Result, error) {
 	if len(parts) != 1 || len(o.Annotations) > 0 {
 		return nil, nil
 	}
@@ -66,10 +66,10 @@ func Copied(parts []Part, o Options) (*Result, error) {
 		if o.PreferIndex {
 			return nil, nil
 		}
-		_, err := selected(o.Platforms, []oci.Descriptor{p.Descriptor})
+		_, err := selectPlatforms(o.Platforms, []oci.Descriptor{p.Descriptor})
 		return &Result{Descriptor: p.Descriptor, Document: p.Document}, err
 	}
-	left, err := selected(o.Platforms, p.Index.Manifests)
+	left, err := selectPlatforms(o.Platforms, p.Index.Manifests)
 	if err != nil || len(left) < len(p.Index.Manifests) {
 		return nil, err
 	}
@@ -86,7 +86,8 @@ func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 			continue
 		}
 		if d := p.Descriptor; len(d.Annotations) > 0 || d.Platform != nil {
-			return nil, fmt.Errorf("%s is an index: only its manifests are added to the new index, so its descriptor cannot have annotations or a platform", d.Digest)
+			return nil, fmt.Errorf("%s is an index: only its manifests are added to the new index, so its descriptor "+
+				"cannot have annotations or a platform", d.Digest)
 		}
 		list = append(list, p.Index.Manifests...)
 	}
@@ -96,13 +97,13 @@ func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 		seen[d.Digest] = true
 		return again
 	})
-	return selected(want, list)
+	return selectPlatforms(want, list)
 }
 
 // ErrPlatform is the cause when no manifest matches the requested platforms.
 var ErrPlatform = errors.New("no manifest matches the platforms")
 
-func selected(want []oci.Platform, list []oci.Descriptor) ([]oci.Descriptor, error) {
+func selectPlatforms(want []oci.Platform, list []oci.Descriptor) ([]oci.Descriptor, error) {
 	if len(want) == 0 {
 		return list, nil
 	}
@@ -118,15 +119,15 @@ func selected(want []oci.Platform, list []oci.Descriptor) ([]oci.Descriptor, err
 	}
 	var out []oci.Descriptor
 	for _, d := range list {
-		if images[d.Digest] || images[attested(d)] {
+		if images[d.Digest] || images[attestedImage(d)] {
 			out = append(out, d)
 		}
 	}
 	return out, nil
 }
 
-// attested returns the digest of the image that an attestation manifest describes.
-func attested(d oci.Descriptor) digest.Digest {
+// attestedImage returns the digest of the image that an attestation manifest describes.
+func attestedImage(d oci.Descriptor) digest.Digest {
 	if d.Annotations[referenceType] != attestation {
 		return ""
 	}
@@ -137,7 +138,7 @@ func attested(d oci.Descriptor) digest.Digest {
 func Unattested(list []oci.Descriptor) []oci.Descriptor {
 	has := map[digest.Digest]bool{}
 	for _, d := range list {
-		has[attested(d)] = true
+		has[attestedImage(d)] = true
 	}
 	var out []oci.Descriptor
 	for _, d := range list {
@@ -150,7 +151,7 @@ func Unattested(list []oci.Descriptor) []oci.Descriptor {
 
 // isImage reports whether a descriptor refers to a manifest for a platform.
 func isImage(d oci.Descriptor) bool {
-	return !image.IsIndex(d.MediaType) && attested(d) == "" && d.Platform != nil && d.Platform.OS != "unknown"
+	return !image.IsIndex(d.MediaType) && attestedImage(d) == "" && d.Platform != nil && d.Platform.OS != "unknown"
 }
 
 // Attestation returns the descriptor of an attestation manifest in an index.
@@ -171,7 +172,8 @@ func Combine(parts []Part, list []oci.Descriptor, o Options) (*Result, error) {
 	if err := image.CheckIndex(len(list)); err != nil {
 		return nil, fmt.Errorf("the new index %w", err)
 	}
-	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaTypeOf(list), Manifests: slices.Clone(list)}
+	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaTypeOf(list),
+		Manifests: slices.Clone(list)}
 	if len(parts) == 1 && parts[0].Index != nil {
 		index.Annotations = maps.Clone(parts[0].Index.Annotations)
 	}
@@ -180,7 +182,7 @@ func Combine(parts []Part, list []oci.Descriptor, o Options) (*Result, error) {
 	}
 	for _, a := range o.Annotations {
 		if a.OnIndex {
-			index.Annotations = with(index.Annotations, a)
+			index.Annotations = addAnnotation(index.Annotations, a)
 			continue
 		}
 		if !annotate(index.Manifests, a) {
@@ -212,13 +214,13 @@ func annotate(list []oci.Descriptor, a Annotation) (found bool) {
 		if a.Platform != "" && (d.Platform == nil || platforms.Format(platforms.Normalize(*d.Platform)) != a.Platform) {
 			continue
 		}
-		list[i].Annotations = with(d.Annotations, a)
+		list[i].Annotations = addAnnotation(d.Annotations, a)
 		found = true
 	}
 	return found
 }
 
-func with(m map[string]string, a Annotation) map[string]string {
+func addAnnotation(m map[string]string, a Annotation) map[string]string {
 	if m == nil {
 		m = map[string]string{}
 	}

@@ -22,14 +22,14 @@ type Request struct {
 	Append  bool // to the image that the tags refer to
 }
 
-// A New image can be pushed.
-type New struct {
+// A Creation image can be pushed.
+type Creation struct {
 	Result
 	from map[digest.Digest]transfer.Source // by digest of the result or of what it refers to
 }
 
 // Create reads the sources and combines them. It writes nothing.
-func (r Resolver) Create(ctx context.Context, q Request) (*New, error) {
+func (r Resolver) Create(ctx context.Context, q Request) (*Creation, error) {
 	sources := q.Sources
 	if q.Append {
 		sources = nil
@@ -44,7 +44,7 @@ func (r Resolver) Create(ctx context.Context, q Request) (*New, error) {
 	if err := Infer(sources, q.Tags); err != nil {
 		return nil, err
 	}
-	made := &New{from: map[digest.Digest]transfer.Source{}}
+	made := &Creation{from: map[digest.Digest]transfer.Source{}}
 	var parts []Part
 	for _, s := range sources {
 		p, err := r.Resolve(ctx, s)
@@ -54,7 +54,7 @@ func (r Resolver) Create(ctx context.Context, q Request) (*New, error) {
 		parts = append(parts, p.Part)
 		made.add(p)
 	}
-	copied, err := Copied(parts, q.Options)
+	copied, err := CopyUnchanged(parts, q.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (r Resolver) Create(ctx context.Context, q Request) (*New, error) {
 }
 
 // add records where to read a part, and what an index refers to.
-func (n *New) add(p Resolved) {
+func (n *Creation) add(p Resolved) {
 	all := []oci.Descriptor{p.Descriptor}
 	if p.Index != nil {
 		all = append(all, p.Index.Manifests...)
@@ -91,7 +91,7 @@ func (n *New) add(p Resolved) {
 }
 
 // withAttestations adds the attestations that the registries have for the images.
-func (n *New) withAttestations(ctx context.Context, list []oci.Descriptor) ([]oci.Descriptor, error) {
+func (n *Creation) withAttestations(ctx context.Context, list []oci.Descriptor) ([]oci.Descriptor, error) {
 	for _, about := range Unattested(list) {
 		from := n.from[about.Digest]
 		d, err := attestationOf(ctx, from, about)
@@ -116,7 +116,8 @@ type Display interface {
 
 // Push copies what the image refers to into the repositories of the tags, and writes the image
 // under each tag.
-func (n *New) Push(ctx context.Context, registries transfer.Registries, tags []image.Name, jobs int, show Display) error {
+func (n *Creation) Push(ctx context.Context, registries transfer.Registries, tags []image.Name, jobs int,
+	show Display) error {
 	var order []image.Name
 	of := map[image.Name][]string{}
 	for _, t := range tags {
@@ -133,7 +134,8 @@ func (n *New) Push(ctx context.Context, registries transfer.Registries, tags []i
 	for id, repository := range order {
 		s := &step{id: id, show: show}
 		show.Begin(id, "[internal] pushing "+repository.String())
-		err := n.push(retry.WithLines(ctx, func(line []byte) { show.Output(id, line) }), registries, repository, of[repository], jobs, s)
+		err := n.push(retry.WithLines(ctx, func(line []byte) { show.Output(id, line) }), registries, repository,
+			of[repository], jobs, s)
 		show.End(id, false, err)
 		if err != nil {
 			return fmt.Errorf("push %s: %w", repository, err)
@@ -142,7 +144,8 @@ func (n *New) Push(ctx context.Context, registries transfer.Registries, tags []i
 	return nil
 }
 
-func (n *New) push(ctx context.Context, registries transfer.Registries, to image.Name, tags []string, jobs int, s *step) error {
+func (n *Creation) push(ctx context.Context, registries transfer.Registries, to image.Name, tags []string, jobs int,
+	s *step) error {
 	var sources []transfer.Source
 	for _, f := range n.from {
 		sources = append(sources, f)
@@ -156,13 +159,14 @@ func (n *New) push(ctx context.Context, registries transfer.Registries, to image
 		parts = []oci.Descriptor{n.Descriptor}
 	}
 	for _, d := range parts {
-		s.say("copying %s to %s", d.Digest, to)
-		if err := target.Copy(ctx, n.from[d.Digest], oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}); err != nil {
+		s.printf("copying %s to %s", d.Digest, to)
+		if err := target.Copy(ctx, n.from[d.Digest], oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest,
+			Size: d.Size}); err != nil {
 			return err
 		}
 	}
 	for _, tag := range tags {
-		s.say("pushing %s to %s:%s", n.Descriptor.Digest, to, tag)
+		s.printf("pushing %s to %s:%s", n.Descriptor.Digest, to, tag)
 		if err := target.Put(ctx, tag, n.Descriptor, n.Document); err != nil {
 			return err
 		}
@@ -176,11 +180,12 @@ type step struct {
 	show Display
 }
 
-func (s *step) say(format string, args ...any) {
+func (s *step) printf(format string, args ...any) {
 	s.show.Output(s.id, []byte(strings.TrimSpace(fmt.Sprintf(format, args...))+"\n"))
 }
 
 // Begin implements transfer.Progress.
 func (s *step) Begin(task string, size int64) (more func(int64), done func(error)) {
-	return transfer.Count(func(task string, done, total int64) { s.show.Count(s.id, task, done, total) }).Begin(task, size)
+	return transfer.Count(func(task string, done, total int64) { s.show.Count(s.id, task, done, total) }).Begin(task,
+		size)
 }

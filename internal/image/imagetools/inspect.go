@@ -69,13 +69,15 @@ func (r Resolver) Inspect(ctx context.Context, s Source) (*View, error) {
 		return nil, err
 	}
 	d := part.Descriptor
-	v := &View{Name: s.Text, Raw: part.Document, ctx: ctx, part: part, Manifest: Manifest{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
+	v := &View{Name: s.Text, Raw: part.Document, ctx: ctx, part: part,
+		Manifest: Manifest{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}}
 	full := s.Text
 	if s.Layout == "" {
 		full = s.Name.String()
 	}
 	if i := part.Index; i != nil {
-		v.Manifest.SchemaVersion, v.Manifest.Manifests, v.Manifest.Annotations = i.SchemaVersion, i.Manifests, i.Annotations
+		v.Manifest.SchemaVersion, v.Manifest.Manifests, v.Manifest.Annotations = i.SchemaVersion, i.Manifests,
+			i.Annotations
 	}
 	v.Manifest.text = describeManifest(full, v.Manifest)
 	return v, nil
@@ -106,7 +108,7 @@ func (v *View) collect(walk *image.Walk, found map[string]entry, p Part, depth i
 	}
 	attestations := map[digest.Digest][]oci.Descriptor{}
 	for _, d := range p.Index.Manifests {
-		if about := attested(d); about != "" {
+		if about := attestedImage(d); about != "" {
 			attestations[about] = append(attestations[about], d)
 		}
 	}
@@ -154,9 +156,9 @@ func (v *View) index(d oci.Descriptor) (Part, error) {
 	return p, nil
 }
 
-// each reads something from every image. The result is the value if there is only one image,
+// readAll reads something from every image. The result is the value if there is only one image,
 // otherwise a map by platform.
-func each[T any](v *View, read func(entry) (T, error)) (any, error) {
+func readAll[T any](v *View, read func(entry) (T, error)) (any, error) {
 	images, err := v.list()
 	if err != nil || len(images) == 0 {
 		return nil, err
@@ -176,7 +178,7 @@ func each[T any](v *View, read func(entry) (T, error)) (any, error) {
 }
 
 // Image returns the image's configuration, or a map by platform if there are several.
-func (v *View) Image() (any, error) { return each(v, v.config) }
+func (v *View) Image() (any, error) { return readAll(v, v.config) }
 
 func (v *View) config(e entry) (*docker.DockerOCIImage, error) {
 	m, err := v.manifest(e.manifest)
@@ -216,7 +218,7 @@ var (
 
 // Provenance returns how the image was built, or a map by platform if there are several.
 func (v *View) Provenance() (any, error) {
-	return each(v, func(e entry) (Provenance, error) {
+	return readAll(v, func(e entry) (Provenance, error) {
 		found, err := v.predicates(e, provenanceTypes)
 		if len(found) == 0 {
 			return Provenance{}, err
@@ -227,7 +229,7 @@ func (v *View) Provenance() (any, error) {
 
 // SBOM returns the image's SBOM, or a map by platform if there are several.
 func (v *View) SBOM() (any, error) {
-	return each(v, func(e entry) (SBOM, error) {
+	return readAll(v, func(e entry) (SBOM, error) {
 		found, err := v.predicates(e, sbomTypes)
 		if len(found) == 0 {
 			return SBOM{}, err

@@ -116,7 +116,8 @@ func openLayout(ctx context.Context, s Source) (transfer.Source, oci.Descriptor,
 	}
 	for _, f := range found {
 		d := oci.Descriptor{MediaType: f.Desc.MediaType, Digest: f.Desc.Digest, Size: f.Desc.Size}
-		if (tag == "" || slices.Contains(f.Names, want)) && (s.Name.Digest == "" || s.Name.Digest == d.Digest.String()) {
+		if (tag == "" || slices.Contains(f.Names, want)) && (s.Name.Digest == "" ||
+			s.Name.Digest == d.Digest.String()) {
 			return archive, d, nil
 		}
 	}
@@ -136,7 +137,7 @@ func (p *Resolved) completePlatforms(ctx context.Context) (err error) {
 }
 
 func lacksPlatform(d oci.Descriptor) bool {
-	return d.Platform == nil && attested(d) == "" && !image.IsIndex(d.MediaType)
+	return d.Platform == nil && attestedImage(d) == "" && !image.IsIndex(d.MediaType)
 }
 
 func platformIn(ctx context.Context, from transfer.Source, d oci.Descriptor) (*oci.Platform, error) {
@@ -171,7 +172,8 @@ func platformOf(ctx context.Context, from transfer.Source, manifest []byte) (*oc
 	if config.OS == "" {
 		config.OS = "linux"
 	}
-	normal := platforms.Normalize(oci.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant})
+	normal := platforms.Normalize(oci.Platform{OS: config.OS, Architecture: config.Architecture,
+		Variant: config.Variant})
 	return &normal, nil
 }
 
@@ -223,7 +225,8 @@ func attestationOf(ctx context.Context, from transfer.Source, about oci.Descript
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	d, text, err := transfer.ReadManifest(ctx, from, oci.Descriptor{MediaType: list[0].MediaType, Digest: list[0].Digest, Size: list[0].Size})
+	d, text, err := transfer.ReadManifest(ctx, from, oci.Descriptor{MediaType: list[0].MediaType,
+		Digest: list[0].Digest, Size: list[0].Size})
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +235,8 @@ func attestationOf(ctx context.Context, from transfer.Source, about oci.Descript
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if m.Subject == nil || m.Subject.Digest != about.Digest {
-		return nil, fmt.Errorf("manifest %s does not refer to %s, although the registry lists it as a referrer", d.Digest, about.Digest)
+		return nil, fmt.Errorf("manifest %s does not refer to %s, although the registry lists it as a referrer",
+			d.Digest, about.Digest)
 	}
 	found := Attestation(about.Digest, d)
 	return &found, nil

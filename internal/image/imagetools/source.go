@@ -6,7 +6,7 @@
 //	combine.go  manifests → one index (pure)
 //	create.go   the new image, copied and pushed
 //	inspect.go  an image's documents and attestations, for templates
-//	show.go     the printed form (pure)
+//	print.go    the printed form (pure)
 package imagetools
 
 import (
@@ -46,7 +46,8 @@ func ParseSource(text string) (s Source, err error) {
 		s.Name, err = image.ParseName(s.Text)
 	}
 	if err != nil {
-		return s, fmt.Errorf("source %q: must be a reference, a digest, a descriptor in JSON or oci-layout://DIR:TAG: %w", s.Text, err)
+		return s, fmt.Errorf("source %q: must be a reference, a digest, a descriptor in JSON or "+
+			"oci-layout://DIR:TAG: %w", s.Text, err)
 	}
 	return s, nil
 }
@@ -102,11 +103,13 @@ func Infer(sources []Source, tags []image.Name) error {
 		}
 		switch len(repositories) {
 		case 0:
-			return fmt.Errorf("source %s: unknown repository, because there is no tag or other source\nhint: write it as REPOSITORY@%s", s.Text, s.Name.Digest)
+			return fmt.Errorf("source %s: unknown repository, because there is no tag or other source\nhint: write "+
+				"it as REPOSITORY@%s", s.Text, s.Name.Digest)
 		case 1:
 			s.Name.Registry, s.Name.Repository = repositories[0].Registry, repositories[0].Repository
 		default:
-			return fmt.Errorf("source %s: ambiguous repository, because the tags and sources are in %d repositories\nhint: write it as REPOSITORY@%s", s.Text, len(repositories), s.Name.Digest)
+			return fmt.Errorf("source %s: ambiguous repository, because the tags and sources are in %d "+
+				"repositories\nhint: write it as REPOSITORY@%s", s.Text, len(repositories), s.Name.Digest)
 		}
 	}
 	return nil

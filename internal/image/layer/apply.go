@@ -5,15 +5,17 @@
 // A layer becomes a directory that overlayfs can use as a lower directory (image-spec, layer.md;
 // Documentation/filesystems/overlayfs.rst).
 //
-//	entry.go    an entry's header → what to create, or why it is refused (pure)
-//	apply.go    layers, and the loop over an archive
-//	extract.go  archives that are not layers
-//	place.go    finds or creates parent directories, from a descriptor of the root
-//	resolve.go  paths that lead through symbolic links
-//	make.go     files, directories, devices, their owners and times
-//	links.go    hard links, and the files of lower layers that they need
-//	marks.go    whiteouts, opaque directories, the root of a layer
-//	pack.go     a directory → an archive
+//	entry.go      an entry's header → what to create, or why it is refused (pure)
+//	apply.go      layers, and the loop over an archive
+//	extract.go    archives that are not layers
+//	parents.go    finds or creates parent directories, from a descriptor of the root
+//	symlinks.go   paths that lead through symbolic links
+//	create.go     files, directories, devices, their owners and times
+//	links.go      hard links, and the files of lower layers that they need
+//	whiteouts.go  whiteouts, opaque directories, the root of a layer
+//	pack.go       a directory → an archive
+//	compare.go    what a layer changes in the layers below it
+//	decompress.go the uncompressed archive of a blob, and its digest
 //
 // An archive comes from another machine, so nothing in it is a host path. Every path is resolved
 // from the target directory: a leading slash is stripped, and a symbolic link in the middle of a
@@ -88,7 +90,8 @@ func newApplier(root int, o Options, r rules) *applier {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = MaxBytes
 	}
-	a := &applier{o: o, rules: r, root: root, made: map[string]madeDir{}, opaque: map[string]bool{}, copied: map[string]bool{}, buffer: make([]byte, 256<<10)}
+	a := &applier{o: o, rules: r, root: root, made: map[string]madeDir{}, opaque: map[string]bool{},
+		copied: map[string]bool{}, buffer: make([]byte, 256<<10)}
 	a.parents.root = root
 	return a
 }
@@ -106,14 +109,14 @@ func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Resul
 	if err := a.rootDirectory(); err != nil {
 		return Result{}, err
 	}
-	if err := a.all(ctx, tar.NewReader(archive), nil); err != nil {
+	if err := a.applyArchive(ctx, tar.NewReader(archive), nil); err != nil {
 		return a.result, err
 	}
 	return a.result, a.finish(ctx)
 }
 
-// all applies the entries of an archive. First is the entry that was already read, or nil.
-func (a *applier) all(ctx context.Context, archive *tar.Reader, first *tar.Header) error {
+// applyArchive applies the entries of an archive. First is the entry that was already read, or nil.
+func (a *applier) applyArchive(ctx context.Context, archive *tar.Reader, first *tar.Header) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -130,20 +133,21 @@ func (a *applier) all(ctx context.Context, archive *tar.Reader, first *tar.Heade
 		if a.result.Entries++; a.result.Entries > a.o.MaxEntries {
 			return fmt.Errorf("%w: more than %d entries", ErrRefused, a.o.MaxEntries)
 		}
-		if err := a.one(h, archive); err != nil {
+		if err := a.applyHeader(h, archive); err != nil {
 			return fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 	}
 }
 
-func (a *applier) one(h *tar.Header, content io.Reader) error {
-	e, err := entryOf(h, &a.rules)
+func (a *applier) applyHeader(h *tar.Header, content io.Reader) error {
+	e, err := parseEntry(h, &a.rules)
 	if err != nil {
 		return err
 	}
 	if e.kind == regular {
 		if e.size > a.o.MaxBytes-a.result.Bytes {
-			return fmt.Errorf("%w: its %d bytes exceed the limit of %d bytes for all files", ErrRefused, e.size, a.o.MaxBytes)
+			return fmt.Errorf("%w: its %d bytes exceed the limit of %d bytes for all files", ErrRefused, e.size,
+				a.o.MaxBytes)
 		}
 		a.result.Bytes += e.size
 	}
@@ -183,5 +187,5 @@ func (a *applier) apply(e entry, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return describe(dir, e)
+	return setMetadata(dir, e)
 }

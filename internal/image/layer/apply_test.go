@@ -7,100 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/tartest"
 )
-
-var when = time.Unix(1700000000, 123456789)
-
-// archive writes a tar archive from headers. For a regular file, Linkname is the content.
-func archive(t testing.TB, headers ...tar.Header) *bytes.Buffer {
-	t.Helper()
-	return bytes.NewBuffer(tartest.Archive(t, when, headers...))
-}
-
-// Short names for the headers of an archive.
-var file, dir, link, hard = tartest.File, tartest.Dir, tartest.Symlink, tartest.Hardlink
-
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: layers have files of others")
-	}
-}
-
-// layers unpacks archives, each as a layer on top of the previous ones.
-func layers(t testing.TB, archives ...io.Reader) ([]string, error) {
-	t.Helper()
-	var dirs []string
-	for n, a := range archives {
-		d := filepath.Join(t.TempDir(), fmt.Sprint(n))
-		if err := os.Mkdir(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Apply(context.Background(), d, a, Options{Parents: dirs}); err != nil {
-			return nil, err
-		}
-		dirs = append(dirs, d)
-	}
-	return dirs, nil
-}
-
-// list describes the files below a directory, including overlay's marks.
-func list(t testing.TB, dir string) []string {
-	t.Helper()
-	out := []string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == dir {
-			return err
-		}
-		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err != nil {
-			return err
-		}
-		name := strings.TrimPrefix(path, dir+"/")
-		switch {
-		case image.IsWhiteout(&st):
-			name = "-" + name
-		case d.IsDir() && image.IsOpaque(path):
-			name += "/!"
-		case d.IsDir():
-			name += "/"
-		case d.Type()&fs.ModeSymlink != 0:
-			to, _ := os.Readlink(path)
-			name += "->" + to
-		case d.Type().IsRegular():
-			text, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			name += "=" + string(text)
-		}
-		out = append(out, name)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 // TestApply checks the directory that a layer becomes: overlay's marks are correct regardless of
 // the order of the entries.
 func TestApply(t *testing.T) {
 	needRoot(t)
 	base := func() io.Reader {
-		return archive(t, dir("a/"), file("a/f", "f"), dir("a/b/"), file("a/b/g", "g"), file("h", "h"), link("l", "h"), link("d", "a/b"))
+		return archive(t, dir("a/"), file("a/f", "f"), dir("a/b/"), file("a/b/g", "g"), file("h", "h"), link("l", "h"),
+			link("d", "a/b"))
 	}
 	for _, c := range []struct {
 		name  string
@@ -113,55 +34,88 @@ func TestApply(t *testing.T) {
 		{"a whiteout of a directory", []tar.Header{file(".wh.a", "")}, []string{"-a"}},
 		{"a whiteout, then the file", []tar.Header{file("a/.wh.f", ""), file("a/f", "new")}, []string{"a/", "a/f=new"}},
 		{"the file, then a whiteout", []tar.Header{file("a/f", "new"), file("a/.wh.f", "")}, []string{"a/", "a/f=new"}},
-		{"a whiteout, then a directory", []tar.Header{file("a/.wh.b", ""), dir("a/b"), file("a/b/n", "n")}, []string{"a/", "a/b/!", "a/b/n=n"}},
-		{"a whiteout, then a directory that is not listed", []tar.Header{file("a/.wh.b", ""), file("a/b/n", "n")}, []string{"a/", "a/b/!", "a/b/n=n"}},
-		{"a directory, then a whiteout", []tar.Header{dir("a/b"), file("a/b/n", "n"), file("a/.wh.b", "")}, []string{"a/", "a/b/!", "a/b/n=n"}},
-		{"opaque, before", []tar.Header{dir("a"), file("a/.wh..wh..opq", ""), file("a/n", "n")}, []string{"a/!", "a/n=n"}},
+		{"a whiteout, then a directory", []tar.Header{file("a/.wh.b", ""), dir("a/b"), file("a/b/n", "n")},
+			[]string{"a/", "a/b/!", "a/b/n=n"}},
+		{"a whiteout, then a directory that is not listed", []tar.Header{file("a/.wh.b", ""), file("a/b/n", "n")},
+			[]string{"a/", "a/b/!", "a/b/n=n"}},
+		{"a directory, then a whiteout", []tar.Header{dir("a/b"), file("a/b/n", "n"), file("a/.wh.b", "")},
+			[]string{"a/", "a/b/!", "a/b/n=n"}},
+		{"opaque, before", []tar.Header{dir("a"), file("a/.wh..wh..opq", ""), file("a/n", "n")},
+			[]string{"a/!", "a/n=n"}},
 		{"opaque, behind", []tar.Header{file("a/n", "n"), file("a/.wh..wh..opq", "")}, []string{"a/!", "a/n=n"}},
 		{"an opaque root", []tar.Header{file(".wh..wh..opq", ""), file("h", "2")}, []string{"-a", "-d", "h=2", "-l"}},
 		{"aufs's own", []tar.Header{dir(".wh..wh.plnk"), file(".wh..wh.aufs", ""), file("n", "n")}, []string{"n=n"}},
 		{"a file for a directory", []tar.Header{file("a", "file")}, []string{"a=file"}},
 		{"a directory for a file", []tar.Header{dir("h"), file("h/n", "n")}, []string{"h/", "h/n=n"}},
-		{"a directory for this layer's file", []tar.Header{file("a", "x"), dir("a"), file("a/n", "n")}, []string{"a/!", "a/n=n"}},
-		{"a file for this layer's directory", []tar.Header{dir("n"), file("n/x", "x"), file("n", "file")}, []string{"n=file"}},
+		{"a directory for this layer's file", []tar.Header{file("a", "x"), dir("a"), file("a/n", "n")},
+			[]string{"a/!", "a/n=n"}},
+		{"a file for this layer's directory", []tar.Header{dir("n"), file("n/x", "x"), file("n", "file")},
+			[]string{"n=file"}},
 		{"the last of two files", []tar.Header{file("n", "1"), file("n", "2")}, []string{"n=2"}},
 		{"a hard link", []tar.Header{file("n", "1"), hard("m", "n")}, []string{"m=1", "n=1"}},
 		{"a hard link to the layer below", []tar.Header{hard("m", "a/f")}, []string{"a/", "a/f=f", "m=f"}},
-		{"a hard link to a link", []tar.Header{link("s", "/nowhere"), hard("m", "s")}, []string{"m->/nowhere", "s->/nowhere"}},
+		{"a hard link to a link", []tar.Header{link("s", "/nowhere"), hard("m", "s")},
+			[]string{"m->/nowhere", "s->/nowhere"}},
 		{"a link that leads out", []tar.Header{link("s", "../../../etc/passwd")}, []string{"s->../../../etc/passwd"}},
 		{"names with ./", []tar.Header{dir("./"), file("./n", "n")}, []string{"n=n"}},
 		{"a file of the layer below in the way", []tar.Header{file("h/n", "n")}, []string{"h/", "h/n=n"}},
-		{"absolute names", []tar.Header{dir("/"), dir("/n"), file("//n/f", "f"), hard("/m", "/n/f")}, []string{"m=f", "n/", "n/f=f"}},
+		{"absolute names", []tar.Header{dir("/"), dir("/n"), file("//n/f", "f"), hard("/m", "/n/f")},
+			[]string{"m=f", "n/", "n/f=f"}},
 		{"an absolute whiteout", []tar.Header{file("/a/.wh.f", "")}, []string{"a/", "-a/f"}},
 		{".. that stays inside", []tar.Header{file("a/../n", "n"), dir("a/b/.."), dir("a/..")}, []string{"a/", "n=n"}},
-		{"a global header", []tar.Header{{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "c"}}, file("n", "n")}, []string{"n=n"}},
-		{"through a link", []tar.Header{dir("usr"), link("s", "usr"), file("s/f", "f")}, []string{"s->usr", "usr/", "usr/f=f"}},
-		{"through an absolute link", []tar.Header{link("s", "/usr/bin"), file("s/f", "f"), dir("s/d")}, []string{"s->/usr/bin", "usr/", "usr/bin/", "usr/bin/d/", "usr/bin/f=f"}},
-		{"through a link above the root", []tar.Header{link("s", "../../.."), file("s/n", "n"), link("s/a/m", "x")}, []string{"a/", "a/m->x", "n=n", "s->../../.."}},
-		{"through two links", []tar.Header{link("s", "t/b"), link("t", "/usr"), file("s/c/f", "f")}, []string{"s->t/b", "t->/usr", "usr/", "usr/b/", "usr/b/c/", "usr/b/c/f=f"}},
-		{".. of what is missing", []tar.Header{link("s", "none/../usr"), file("s/f", "f")}, []string{"s->none/../usr", "usr/", "usr/f=f"}},
-		{".. of a directory of the layer below", []tar.Header{link("s", "a/b/../n"), file("s/f", "f")}, []string{"a/", "a/n/", "a/n/f=f", "s->a/b/../n"}},
+		{"a global header", []tar.Header{{Typeflag: tar.TypeXGlobalHeader,
+			PAXRecords: map[string]string{"comment": "c"}}, file("n", "n")}, []string{"n=n"}},
+		{"through a link", []tar.Header{dir("usr"), link("s", "usr"), file("s/f", "f")},
+			[]string{"s->usr", "usr/", "usr/f=f"}},
+		{"through an absolute link", []tar.Header{link("s", "/usr/bin"), file("s/f", "f"), dir("s/d")},
+			[]string{"s->/usr/bin", "usr/", "usr/bin/", "usr/bin/d/", "usr/bin/f=f"}},
+		{"through a link above the root", []tar.Header{link("s", "../../.."), file("s/n", "n"), link("s/a/m", "x")},
+			[]string{"a/", "a/m->x", "n=n", "s->../../.."}},
+		{"through two links", []tar.Header{link("s", "t/b"), link("t", "/usr"), file("s/c/f", "f")},
+			[]string{"s->t/b", "t->/usr", "usr/", "usr/b/", "usr/b/c/", "usr/b/c/f=f"}},
+		{".. of what is missing", []tar.Header{link("s", "none/../usr"), file("s/f", "f")},
+			[]string{"s->none/../usr", "usr/", "usr/f=f"}},
+		{".. of a directory of the layer below", []tar.Header{link("s", "a/b/../n"), file("s/f", "f")},
+			[]string{"a/", "a/n/", "a/n/f=f", "s->a/b/../n"}},
 		{"through a link of the layer below", []tar.Header{file("d/n", "n")}, []string{"a/", "a/b/", "a/b/n=n"}},
-		{"a whiteout through a link of the layer below", []tar.Header{file("d/.wh.g", "")}, []string{"a/", "a/b/", "-a/b/g"}},
+		{"a whiteout through a link of the layer below", []tar.Header{file("d/.wh.g", "")},
+			[]string{"a/", "a/b/", "-a/b/g"}},
 		{"opaque through a link of the layer below", []tar.Header{file("d/.wh..wh..opq", "")}, []string{"a/", "a/b/!"}},
-		{"a hard link through a link of the layer below", []tar.Header{hard("m", "d/g")}, []string{"a/", "a/b/", "a/b/g=g", "m=g"}},
-		{"a whiteout of a link, then below it", []tar.Header{file(".wh.d", ""), file("d/n", "n")}, []string{"d/!", "d/n=n"}},
-		{"below a link, then a whiteout of it", []tar.Header{file("d/n", "n"), file(".wh.d", "")}, []string{"a/", "a/b/", "a/b/n=n", "-d"}},
-		{"a directory for a link of the layer below", []tar.Header{dir("d"), file("d/n", "n")}, []string{"d/", "d/n=n"}},
-		{"a link that is replaced", []tar.Header{link("s", "a"), file("s/1", "1"), link("s", "a/b"), file("s/2", "2"), dir("s"), file("s/3", "3")}, []string{"a/", "a/1=1", "a/b/", "a/b/2=2", "s/", "s/3=3"}},
-		{"a directory that is replaced by a link", []tar.Header{dir("n"), file("n/x", "x"), link("n", "a"), file("n/y", "y")}, []string{"a/", "a/y=y", "n->a"}},
-		{"a whiteout, then one of its directory", []tar.Header{file("a/b/.wh.g", ""), file("a/.wh.b", ""), file(".wh.a", "")}, []string{"-a"}},
-		{"a whiteout, then the opaque directory", []tar.Header{file("a/b/.wh.g", ""), file("a/.wh..wh..opq", "")}, []string{"a/!"}},
-		{"opaque, then a whiteout of the directory", []tar.Header{file("a/.wh..wh..opq", ""), file(".wh.a", "")}, []string{"-a"}},
-		{"a hard link, then a whiteout of its target", []tar.Header{hard("m", "a/f"), file("a/.wh.f", "")}, []string{"a/", "-a/f", "m=f"}},
-		{"a hard link, then the opaque directory of its target", []tar.Header{hard("m", "a/f"), file("a/.wh..wh..opq", "")}, []string{"a/!", "m=f"}},
-		{"a whiteout, then the opaque directory of its name", []tar.Header{file(".wh.a", ""), file("a/.wh..wh..opq", "")}, []string{"-a"}},
-		{"marks below a file", []tar.Header{file("h/.wh.n", ""), file("n", "n"), file("n/.wh.x", ""), file("n/d/.wh..wh..opq", "")}, []string{"n=n"}},
-		{"a whiteout, then the opaque root", []tar.Header{file("a/.wh.f", ""), file(".wh..wh..opq", ""), file("a/n", "n")}, []string{"a/!", "a/n=n", "-d", "-h", "-l"}},
+		{"a hard link through a link of the layer below", []tar.Header{hard("m", "d/g")},
+			[]string{"a/", "a/b/", "a/b/g=g", "m=g"}},
+		{"a whiteout of a link, then below it", []tar.Header{file(".wh.d", ""), file("d/n", "n")},
+			[]string{"d/!", "d/n=n"}},
+		{"below a link, then a whiteout of it", []tar.Header{file("d/n", "n"), file(".wh.d", "")},
+			[]string{"a/", "a/b/", "a/b/n=n", "-d"}},
+		{"a directory for a link of the layer below", []tar.Header{dir("d"), file("d/n", "n")},
+			[]string{"d/", "d/n=n"}},
+		{"a link that is replaced", []tar.Header{link("s", "a"), file("s/1", "1"), link("s", "a/b"), file("s/2", "2"),
+			dir("s"), file("s/3", "3")}, []string{"a/", "a/1=1", "a/b/", "a/b/2=2", "s/", "s/3=3"}},
+		{"a directory that is replaced by a link", []tar.Header{dir("n"), file("n/x", "x"), link("n", "a"),
+			file("n/y", "y")}, []string{"a/", "a/y=y", "n->a"}},
+		{"a whiteout, then one of its directory", []tar.Header{file("a/b/.wh.g", ""), file("a/.wh.b", ""),
+			file(".wh.a", "")}, []string{"-a"}},
+		{"a whiteout, then the opaque directory", []tar.Header{file("a/b/.wh.g", ""), file("a/.wh..wh..opq", "")},
+			[]string{"a/!"}},
+		{"opaque, then a whiteout of the directory", []tar.Header{file("a/.wh..wh..opq", ""), file(".wh.a", "")},
+			[]string{"-a"}},
+		{"a hard link, then a whiteout of its target", []tar.Header{hard("m", "a/f"), file("a/.wh.f", "")},
+			[]string{"a/", "-a/f", "m=f"}},
+		{"a hard link, then the opaque directory of its target",
+			[]tar.Header{hard("m", "a/f"), file("a/.wh..wh..opq", "")}, []string{"a/!", "m=f"}},
+		{"a whiteout, then the opaque directory of its name",
+			[]tar.Header{file(".wh.a", ""), file("a/.wh..wh..opq", "")}, []string{"-a"}},
+		{"marks below a file", []tar.Header{file("h/.wh.n", ""), file("n", "n"), file("n/.wh.x", ""),
+			file("n/d/.wh..wh..opq", "")}, []string{"n=n"}},
+		{"a whiteout, then the opaque root", []tar.Header{file("a/.wh.f", ""), file(".wh..wh..opq", ""),
+			file("a/n", "n")}, []string{"a/!", "a/n=n", "-d", "-h", "-l"}},
 		{"an opaque file", []tar.Header{file("h/.wh..wh..opq", ""), file("l/.wh..wh..opq", "")}, []string{}},
-		{"opaque, then below a hidden directory", []tar.Header{file("a/.wh..wh..opq", ""), file("a/b/n", "n")}, []string{"a/!", "a/b/", "a/b/n=n"}},
-		{"opaque, then a whiteout below it", []tar.Header{file("a/.wh..wh..opq", ""), file("a/b/.wh.g", ""), file("a/.wh.f", "")}, []string{"a/!"}},
-		{"a whiteout, then one below it", []tar.Header{file(".wh.a", ""), file("a/b/.wh.g", ""), file("a/b/.wh..wh..opq", "")}, []string{"-a"}},
+		{"opaque, then below a hidden directory", []tar.Header{file("a/.wh..wh..opq", ""), file("a/b/n", "n")},
+			[]string{"a/!", "a/b/", "a/b/n=n"}},
+		{"opaque, then a whiteout below it", []tar.Header{file("a/.wh..wh..opq", ""), file("a/b/.wh.g", ""),
+			file("a/.wh.f", "")}, []string{"a/!"}},
+		{"a whiteout, then one below it", []tar.Header{file(".wh.a", ""), file("a/b/.wh.g", ""),
+			file("a/b/.wh..wh..opq", "")}, []string{"-a"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dirs, err := layers(t, base(), archive(t, c.upper...))
@@ -175,14 +129,15 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestMetadata checks owners, modes, times and attributes. Files in the archive keep their own;
+// TestApplyRestoresMetadata checks owners, modes, times and attributes. Files in the archive keep their own;
 // directories that it does not list take those of the lower layer.
-func TestMetadata(t *testing.T) {
+func TestApplyRestoresMetadata(t *testing.T) {
 	needRoot(t)
 	d := dir("d")
 	d.Uid, d.Gid, d.Mode, d.PAXRecords = 7, 8, 0o2750, map[string]string{"SCHILY.xattr.user.a": "d"}
 	f := file("d/f", "f")
-	f.Uid, f.Mode, f.PAXRecords = 9, 0o4711, map[string]string{"SCHILY.xattr.security.capability": string([]byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})}
+	f.Uid, f.Mode, f.PAXRecords = 9, 0o4711, map[string]string{"SCHILY.xattr.security.capability": string([]byte{1, 0,
+		0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})}
 	s := link("d/s", "x")
 	s.Uid = 5
 	c := tar.Header{Name: "d/c", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 300, Mode: 0o666}
@@ -199,7 +154,8 @@ func TestMetadata(t *testing.T) {
 		}
 		return st
 	}
-	for name, want := range map[string]string{"": "3:0 40711", "/d": "7:8 42750", "/d/f": "9:0 104711", "/d/s": "5:0 120777", "/d/c": "0:0 20666", "/d/p": "0:0 10622"} {
+	for name, want := range map[string]string{"": "3:0 40711", "/d": "7:8 42750", "/d/f": "9:0 104711",
+		"/d/s": "5:0 120777", "/d/c": "0:0 20666", "/d/p": "0:0 10622"} {
 		st := stat(dirs[0] + name)
 		if got := fmt.Sprintf("%d:%d %o", st.Uid, st.Gid, st.Mode); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
@@ -218,7 +174,8 @@ func TestMetadata(t *testing.T) {
 		}
 	}
 	var value [100]byte
-	for _, x := range [][2]string{{dirs[0] + "/d", "user.a"}, {dirs[1] + "/d", "user.a"}, {dirs[0] + "/d/f", "security.capability"}} {
+	for _, x := range [][2]string{{dirs[0] + "/d", "user.a"}, {dirs[1] + "/d", "user.a"},
+		{dirs[0] + "/d/f", "security.capability"}} {
 		if _, err := unix.Lgetxattr(x[0], x[1], value[:]); err != nil {
 			t.Errorf("%s: %s: %v", x[0], x[1], err)
 		}
@@ -246,169 +203,6 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// hostile returns archives that must be refused or must be harmless.
-func hostile() map[string][]tar.Header {
-	long := strings.Repeat("x", 300)
-	xattr := func(name string) tar.Header {
-		h := dir("d")
-		h.PAXRecords = map[string]string{"SCHILY.xattr." + name: "y"}
-		return h
-	}
-	char := func(name string, major, minor int64) tar.Header {
-		return tar.Header{Name: name, Typeflag: tar.TypeChar, Devmajor: major, Devminor: minor}
-	}
-	owner := file("f", "")
-	owner.Uid = 1 << 32
-	negative := file("f", "")
-	negative.Uid = -1
-	return map[string][]tar.Header{
-		"..":                                {file("../canary", "!")},
-		".. in the middle":                  {file("a/../../canary", "!")},
-		".. after a slash":                  {file("/../canary", "!")},
-		".. of the root":                    {dir("..")},
-		"a loop of links":                   {link("l", "m"), link("m", "l"), file("l/canary", "!")},
-		"a link to a file":                  {file("f", ""), link("l", "f"), file("l/canary", "!")},
-		"a hard link by a loop of links":    {link("l", "l"), hard("h", "l/f")},
-		"a hard link to ..":                 {hard("h", "../canary")},
-		"a hard link out, deeper":           {dir("a"), hard("a/h", "a/../../canary")},
-		"a hard link to nothing":            {hard("h", "none")},
-		"a hard link to an absolute path":   {hard("h", "/etc/passwd")},
-		"a hard link to itself":             {hard("h", "h")},
-		"a hard link to a directory":        {dir("d"), hard("h", "d")},
-		"a hard link to the layer":          {hard("h", ".")},
-		"a hard link to a whiteout":         {hard("h", ".wh.x")},
-		"a file for the root":               {file(".", "!")},
-		"a link for the root":               {link(".", "/")},
-		"a link for the root, with a slash": {link("./", "..")},
-		"a device for the root":             {char(".", 1, 3)},
-		"a hard link for the root":          {file("f", ""), hard(".", "f")},
-		"a file below a file":               {file("f", ""), file("f/g", "!")},
-		"a file below a device":             {char("c", 1, 3), file("c/g", "!")},
-		"overlay's whiteout":                {char("c", 0, 0)},
-		"overlay's mark opaque":             {xattr("trusted.overlay.opaque")},
-		"overlay's redirect":                {xattr("trusted.overlay.redirect")},
-		"overlay's metacopy":                {xattr("trusted.overlay.metacopy")},
-		"overlay's mark of users":           {xattr("user.overlay.opaque")},
-		"an attribute without a name space": {xattr("nonsense")},
-		"a whiteout of .":                   {file("a/.wh..", "")},
-		"a whiteout of ..":                  {file("a/.wh...", "")},
-		"a whiteout of nothing at all":      {file("a/.wh.", "")},
-		"a whiteout that is a directory":    {dir(".wh.a")},
-		"a component too long":              {file(long, "!")},
-		"a path too long":                   {file(strings.Repeat("abc/", 1100)+"f", "!")},
-		"a path too deep":                   {file(strings.Repeat("a/", 600)+"f", "!")},
-		"an owner out of range":             {owner},
-		"a negative owner":                  {negative},
-		"a device out of range":             {char("c", 1<<13, 0)},
-		"a symbolic link to nothing":        {link("l", "")},
-	}
-}
-
-// TestHostile: names that lead out of the layer, or that would deceive overlay, are refused, and
-// nothing outside changes.
-func TestHostile(t *testing.T) {
-	needRoot(t)
-	cases := hostile()
-	if len(cases) < 30 {
-		t.Fatalf("%d cases", len(cases))
-	}
-	for name, headers := range cases {
-		t.Run(name, func(t *testing.T) {
-			root, err := applyBesideCanary(t, headers)
-			if err == nil {
-				t.Errorf("not refused: it became %q", list(t, root))
-			}
-			if name != "a hard link to nothing" && name != "a hard link to an absolute path" && name != "an attribute without a name space" && err != nil && !errors.Is(err, ErrRefused) {
-				t.Errorf("failed, and was not refused: %v", err)
-			}
-		})
-	}
-}
-
-// TestHostileLinksAreContained: a symbolic link in the middle of a path is resolved below the root,
-// whatever it points to.
-func TestHostileLinksAreContained(t *testing.T) {
-	needRoot(t)
-	device := func(name string) tar.Header {
-		return tar.Header{Name: name, Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3}
-	}
-	for name, c := range map[string]struct {
-		headers []tar.Header
-		want    []string // nil: an error, since the target does not exist below the root
-	}{
-		"the parent":                    {[]tar.Header{link("l", ".."), file("l/canary", "!")}, []string{"canary=!", "l->.."}},
-		"many parents":                  {[]tar.Header{link("l", strings.Repeat("../", 99)), file("l/canary", "!")}, []string{"canary=!", "l->" + strings.Repeat("../", 99)}},
-		"the root":                      {[]tar.Header{link("l", "/"), file("l/canary", "!")}, []string{"canary=!", "l->/"}},
-		"/proc":                         {[]tar.Header{link("l", "/proc/self/cwd"), file("l/canary", "!")}, []string{"l->/proc/self/cwd", "proc/", "proc/self/", "proc/self/cwd/", "proc/self/cwd/canary=!"}},
-		"a link to a link":              {[]tar.Header{link("m", ".."), link("l", "m"), file("l/canary", "!")}, []string{"canary=!", "l->m", "m->.."}},
-		"a directory":                   {[]tar.Header{link("l", ".."), dir("l/d/e")}, []string{"d/", "d/e/", "l->.."}},
-		"a link through a link":         {[]tar.Header{link("l", ".."), link("l/canary", "x")}, []string{"canary->x", "l->.."}},
-		"a device":                      {[]tar.Header{link("l", ".."), device("l/canary")}, []string{"canary", "l->.."}},
-		"a whiteout":                    {[]tar.Header{link("l", ".."), file("l/.wh.canary", "")}, []string{"l->.."}},
-		"a hard link from outside":      {[]tar.Header{link("l", ".."), hard("h", "l/canary")}, nil},
-		"a hard link from /etc":         {[]tar.Header{link("l", "/"), hard("h", "l/etc/passwd")}, nil},
-		"a hard link to outside":        {[]tar.Header{link("l", ".."), file("f", "!"), hard("l/canary", "f")}, []string{"canary=!", "f=!", "l->.."}},
-		"a link instead of a file":      {[]tar.Header{link("f", "../canary"), file("f", "!")}, []string{"f=!"}},
-		"a link instead of a link":      {[]tar.Header{link("f", "../canary"), link("f", "x")}, []string{"f->x"}},
-		"a link instead of a dir":       {[]tar.Header{dir("d"), link("d", ".."), file("d/canary", "!")}, []string{"canary=!", "d->.."}},
-		"a hard link to a link":         {[]tar.Header{link("l", "../canary"), hard("h", "l"), file("h", "!")}, []string{"h=!", "l->../canary"}},
-		"a link to itself, replaced":    {[]tar.Header{link("l", "l"), dir("l"), file("l/canary", "!")}, []string{"l/", "l/canary=!"}},
-		"a link into a later directory": {[]tar.Header{link("l", "d/../.."), dir("d"), file("l/canary", "!")}, []string{"canary=!", "d/", "l->d/../.."}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			root, err := applyBesideCanary(t, c.headers)
-			if (err != nil) != (c.want == nil) {
-				t.Fatal(err)
-			}
-			if got := list(t, root); err == nil && !slices.Equal(got, c.want) {
-				t.Errorf("got  %q\nwant %q", got, c.want)
-			}
-		})
-	}
-}
-
-// applyBesideCanary unpacks an archive next to files that must not change, and returns the layer.
-func applyBesideCanary(t *testing.T, headers []tar.Header) (string, error) {
-	t.Helper()
-	outside := t.TempDir()
-	root := filepath.Join(outside, "layer")
-	for path, text := range map[string]string{"canary": "canary", "f": "f"} {
-		if err := os.WriteFile(filepath.Join(outside, path), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	before := state(t, outside)
-	_, err := Apply(context.Background(), root, archive(t, headers...), Options{})
-	if after := state(t, outside); !slices.Equal(before, after) {
-		t.Errorf("outside changed:\n%q\n%q", before, after)
-	}
-	return root, err
-}
-
-// state describes everything in a directory except "layer".
-func state(t testing.TB, dir string) (out []string) {
-	t.Helper()
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if f.Name() == "layer" {
-			continue
-		}
-		var st unix.Stat_t
-		if err := unix.Lstat(filepath.Join(dir, f.Name()), &st); err != nil {
-			t.Fatal(err)
-		}
-		text, _ := os.ReadFile(filepath.Join(dir, f.Name()))
-		out = append(out, fmt.Sprint(f.Name(), st.Mode, st.Uid, st.Nlink, st.Ino, st.Mtim, string(text)))
-	}
-	return out
-}
-
 // TestBounds checks that archives that would fill the disk are refused.
 func TestBounds(t *testing.T) {
 	needRoot(t)
@@ -421,7 +215,8 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if r, err := Apply(context.Background(), t.TempDir(), archive(t, many...), Options{MaxEntries: 20, MaxBytes: 200}); err != nil || r.Bytes != 200 || r.Entries != 20 {
+	if r, err := Apply(context.Background(), t.TempDir(), archive(t, many...),
+		Options{MaxEntries: 20, MaxBytes: 200}); err != nil || r.Bytes != 200 || r.Entries != 20 {
 		t.Error(r, err)
 	}
 	// Two blocks of zeros are a valid, empty archive.

@@ -22,13 +22,23 @@ type Difference struct {
 	Files []Change `json:"files"`
 }
 
-// A Change is a file in a layer. A directory that is only there to hold other files is "on the
-// way".
+// A ChangeKind is what a layer does with a file.
+type ChangeKind string
+
+// The kinds of changes. A directory that only holds other files is a Parent.
+const (
+	Added   ChangeKind = "added"
+	Changed ChangeKind = "changed"
+	Removed ChangeKind = "removed"
+	Parent  ChangeKind = "on the way"
+)
+
+// A Change is a file in a layer.
 type Change struct {
-	Path string `json:"path"`
-	What string `json:"what"` // "added", "changed", "removed" or "on the way"
-	Dir  bool   `json:"dir,omitempty"`
-	Size int64  `json:"size,omitempty"`
+	Path string     `json:"path"`
+	What ChangeKind `json:"what"`
+	Dir  bool       `json:"dir,omitempty"`
+	Size int64      `json:"size,omitempty"`
 }
 
 // Merged is the tree that a container would see of the layers added so far, lowest first. Comparing
@@ -45,8 +55,8 @@ type node struct {
 
 func (n *node) isDir() bool { return n.mode&unix.S_IFMT == unix.S_IFDIR }
 
-// at returns the node at a clean relative path, or nil if there is none.
-func (t *Merged) at(path string) *node {
+// find returns the node at a clean relative path, or nil if there is none.
+func (t *Merged) find(path string) *node {
 	n := &t.root
 	for part := range strings.SplitSeq(path, "/") {
 		if n = n.children[part]; n == nil {
@@ -67,20 +77,20 @@ func (n *node) bytes() (sum int64) {
 	return sum
 }
 
-// found is a file in a layer.
-type found struct {
+// layerFile is a file in a layer.
+type layerFile struct {
 	path   string // clean, relative to the layer
 	st     unix.Stat_t
 	opaque bool
 }
 
 // filesOf lists the files of an unpacked layer, each directory before its contents.
-func filesOf(dir string) (files []found, err error) {
+func filesOf(dir string) (files []layerFile, err error) {
 	err = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || path == dir {
 			return err
 		}
-		f := found{path: strings.TrimPrefix(path, dir+"/")}
+		f := layerFile{path: strings.TrimPrefix(path, dir+"/")}
 		if err := unix.Lstat(path, &f.st); err != nil {
 			return &fs.PathError{Op: "lstat", Path: path, Err: err}
 		}
@@ -105,11 +115,11 @@ func (t *Merged) Add(dir string) (*Difference, error) {
 }
 
 // put applies a file of the next layer, whose directory is already there.
-func (t *Merged) put(f *found) {
+func (t *Merged) put(f *layerFile) {
 	parent := &t.root
 	dir, name := filepath.Split(f.path)
 	if dir != "" {
-		parent = t.at(strings.TrimSuffix(dir, "/"))
+		parent = t.find(strings.TrimSuffix(dir, "/"))
 	}
 	if image.IsWhiteout(&f.st) {
 		delete(parent.children, name)
@@ -135,17 +145,17 @@ func Compare(dir string, below []string) (*Difference, error) {
 	}
 	t := &Merged{root: node{mode: unix.S_IFDIR}}
 	for i := range files {
-		if err := t.look(&files[i], below); err != nil {
+		if err := t.addLower(&files[i], below); err != nil {
 			return nil, err
 		}
 	}
 	return compare(files, t), nil
 }
 
-// look adds what the lower layers have at the path of a file to the tree, including the content of
+// addLower adds what the lower layers have at the path of a file to the tree, including the content of
 // a directory that the file hides.
-func (t *Merged) look(f *found, below []string) error {
-	_, st := image.Stack(below).At(f.path)
+func (t *Merged) addLower(f *layerFile, below []string) error {
+	_, st := image.Stack(below).Lookup(f.path)
 	if st == nil {
 		return nil
 	}
@@ -159,7 +169,7 @@ func (t *Merged) look(f *found, below []string) error {
 				return err
 			}
 			name := strings.TrimPrefix(path, layer+"/")
-			if _, st := image.Stack(below).At(name); st != nil {
+			if _, st := image.Stack(below).Lookup(name); st != nil {
 				t.fill(name, st)
 			}
 			return nil
@@ -187,13 +197,13 @@ func (t *Merged) fill(path string, st *unix.Stat_t) {
 }
 
 // compare returns how the files of a layer change the tree below.
-func compare(files []found, below *Merged) *Difference {
+func compare(files []layerFile, below *Merged) *Difference {
 	d := &Difference{Files: make([]Change, 0, len(files))}
 	links := map[uint64]bool{}
 	replaced := "" // a directory of the layer that hides everything in the one below
 	for i := range files {
 		f := &files[i]
-		was := below.at(f.path)
+		was := below.find(f.path)
 		c := f.change(was)
 		d.count(c.What)
 		if f.st.Mode&unix.S_IFMT == unix.S_IFREG {
@@ -217,30 +227,30 @@ func compare(files []found, below *Merged) *Difference {
 }
 
 // change classifies a file of a layer against the node that was there.
-func (f *found) change(was *node) Change {
-	c := Change{Path: "/" + f.path, What: "added", Dir: f.st.Mode&unix.S_IFMT == unix.S_IFDIR}
+func (f *layerFile) change(was *node) Change {
+	c := Change{Path: "/" + f.path, What: Added, Dir: f.st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	wasDir := was != nil && was.isDir()
 	switch {
 	case image.IsWhiteout(&f.st):
-		c.What, c.Dir = "removed", wasDir
+		c.What, c.Dir = Removed, wasDir
 	case c.Dir && wasDir && !f.opaque:
-		c.What = "on the way"
+		c.What = Parent
 		if f.st.Mode != was.mode || f.st.Uid != was.uid || f.st.Gid != was.gid {
-			c.What = "changed"
+			c.What = Changed
 		}
 	case was != nil:
-		c.What = "changed"
+		c.What = Changed
 	}
 	return c
 }
 
-func (d *Difference) count(what string) {
+func (d *Difference) count(what ChangeKind) {
 	switch what {
-	case "added":
+	case Added:
 		d.Added++
-	case "changed":
+	case Changed:
 		d.Changed++
-	case "removed":
+	case Removed:
 		d.Removed++
 	}
 }

@@ -44,7 +44,8 @@ func NewReader(ctx context.Context, blob io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{Compression: format, blocks: make(chan block, blocks), free: make(chan []byte, blocks), stop: make(chan struct{}), hash: sha256.New(), ended: ctx.Err, done: ctx.Done()}
+	r := &Reader{Compression: format, blocks: make(chan block, blocks), free: make(chan []byte, blocks),
+		stop: make(chan struct{}), hash: sha256.New(), ended: ctx.Err, done: ctx.Done()}
 	for range blocks {
 		r.free <- make([]byte, blockSize)
 	}
@@ -68,7 +69,8 @@ func (r *Reader) read(plain io.Reader, out chan<- block) {
 			return
 		}
 		b.data = b.data[:0]
-		for len(b.data) < blockSize && b.err == nil { // not io.ReadFull, which returns the same error as a truncated stream
+		// not io.ReadFull, which returns the same error as a truncated stream
+		for len(b.data) < blockSize && b.err == nil {
 			var n int
 			n, b.err = plain.Read(b.data[len(b.data):blockSize])
 			b.data = b.data[:len(b.data)+n]

@@ -64,15 +64,15 @@ type rules struct {
 
 var layerRules = rules{marks: true, keepXattr: func(name string) bool { return !isHostXattr(name) }}
 
-// entryOf converts a header. It refuses headers that no well-formed archive of a file system has,
+// parseEntry converts a header. It refuses headers that no well-formed archive of a file system has,
 // instead of guessing their meaning.
-func entryOf(h *tar.Header, r *rules) (entry, error) {
+func parseEntry(h *tar.Header, r *rules) (entry, error) {
 	if h.Typeflag == tar.TypeXGlobalHeader { // git archive stores the commit in it, not a file
 		return entry{kind: ignored}, nil
 	}
 	e := entry{size: h.Size, uid: h.Uid, gid: h.Gid, modified: h.ModTime, accessed: h.AccessTime}
 	var err error
-	if e.path, err = inside("name", h.Name); err != nil {
+	if e.path, err = cleanPath("name", h.Name); err != nil {
 		return e, err
 	}
 	if e.path == "." && !r.marks {
@@ -84,11 +84,11 @@ func entryOf(h *tar.Header, r *rules) (entry, error) {
 	if err := e.setOwner(r); err != nil {
 		return e, err
 	}
-	if err := e.typeOf(h, r); err != nil {
+	if err := e.setType(h, r); err != nil {
 		return e, err
 	}
 	if r.marks && strings.HasPrefix(e.base, whiteoutPrefix) {
-		return e, e.mark(h)
+		return e, e.setMark(h)
 	}
 	if e.path == "." && e.kind != directory {
 		return e, fmt.Errorf("%w: the root of the layer must be a directory", ErrRefused)
@@ -96,9 +96,9 @@ func entryOf(h *tar.Header, r *rules) (entry, error) {
 	return e, e.attributes(h, r)
 }
 
-// inside converts a name in the archive to a path below the target directory. Some tools write
+// cleanPath converts a name in the archive to a path below the target directory. Some tools write
 // absolute names, and "/" for the root.
-func inside(what, name string) (string, error) {
+func cleanPath(what, name string) (string, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return "", fmt.Errorf("%w: the %s contains a zero byte", ErrRefused, what)
 	}
@@ -111,7 +111,8 @@ func inside(what, name string) (string, error) {
 	}
 	for part := range strings.SplitSeq(clean, "/") {
 		if len(part) > unix.NAME_MAX {
-			return "", fmt.Errorf("%w: the %s has a component of %d bytes: %w", ErrRefused, what, len(part), unix.ENAMETOOLONG)
+			return "", fmt.Errorf("%w: the %s has a component of %d bytes: %w", ErrRefused, what, len(part),
+				unix.ENAMETOOLONG)
 		}
 	}
 	return clean, nil
@@ -131,7 +132,7 @@ func (e *entry) setOwner(r *rules) error {
 	return nil
 }
 
-func (e *entry) typeOf(h *tar.Header, r *rules) (err error) {
+func (e *entry) setType(h *tar.Header, r *rules) (err error) {
 	const permissions = 0o7777
 	mode := uint32(h.Mode) & permissions
 	switch h.Typeflag {
@@ -149,7 +150,7 @@ func (e *entry) typeOf(h *tar.Header, r *rules) (err error) {
 		}
 	case tar.TypeLink:
 		e.kind = hardlink
-		if e.link, err = inside("hard link's target", h.Linkname); err != nil {
+		if e.link, err = cleanPath("hard link's target", h.Linkname); err != nil {
 			return err
 		}
 		if e.link == "." || r.marks && strings.HasPrefix(path.Base(e.link), whiteoutPrefix) {
@@ -157,16 +158,17 @@ func (e *entry) typeOf(h *tar.Header, r *rules) (err error) {
 		}
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		if r.plain {
-			return fmt.Errorf("%w: type %q: a build context may contain only files, directories and links", ErrRefused, h.Typeflag)
+			return fmt.Errorf("%w: type %q: a build context may contain only files, directories and links", ErrRefused,
+				h.Typeflag)
 		}
-		return e.deviceOf(h, mode)
+		return e.setDevice(h, mode)
 	default:
 		return fmt.Errorf("%w: unknown type %q", ErrRefused, h.Typeflag)
 	}
 	return nil
 }
 
-func (e *entry) deviceOf(h *tar.Header, mode uint32) error {
+func (e *entry) setDevice(h *tar.Header, mode uint32) error {
 	if h.Typeflag == tar.TypeFifo {
 		e.kind, e.mode = special, unix.S_IFIFO|mode
 		return nil
@@ -185,8 +187,8 @@ func (e *entry) deviceOf(h *tar.Header, mode uint32) error {
 	return nil
 }
 
-// mark handles whiteouts: entries whose names begin with ".wh.".
-func (e *entry) mark(h *tar.Header) error {
+// setMark handles whiteouts: entries whose names begin with ".wh.".
+func (e *entry) setMark(h *tar.Header) error {
 	switch {
 	case e.base == opaqueName:
 		e.kind = opaque

@@ -29,7 +29,7 @@ func Extract(ctx context.Context, root *os.File, archive *tar.Reader, o ExtractO
 	r := rules{plain: o.Plain, owner: o.Owner, time: o.DirTime, keepXattr: o.KeepXattr}
 	a := newApplier(int(root.Fd()), Options{MaxEntries: o.MaxEntries, MaxBytes: o.MaxBytes}, r)
 	defer a.parents.close()
-	if err := a.all(ctx, archive, o.First); err != nil {
+	if err := a.applyArchive(ctx, archive, o.First); err != nil {
 		return err
 	}
 	return a.finish(ctx)

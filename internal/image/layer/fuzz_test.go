@@ -113,8 +113,10 @@ func FuzzExtractEntries(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		o := ExtractOptions{Plain: plain, MaxBytes: 1 << 24, MaxEntries: 1000, KeepXattr: func(string) bool { return true }}
-		_ = Extract(context.Background(), root, tar.NewReader(bytes.NewReader(tartest.Encode(tartest.Entries(data)))), o)
+		o := ExtractOptions{Plain: plain, MaxBytes: 1 << 24, MaxEntries: 1000,
+			KeepXattr: func(string) bool { return true }}
+		_ = Extract(context.Background(), root, tar.NewReader(bytes.NewReader(tartest.Encode(tartest.Entries(data)))),
+			o)
 		if after := state(t, outside); !slices.Equal(before, after) {
 			t.Errorf("outside changed:\n%q\n%q", before, after)
 		}
@@ -130,15 +132,21 @@ func fuzzSeeds() [][]tartest.Entry {
 	link := func(kind byte, name, to string) tartest.Entry {
 		return tartest.Entry{Type: kind, Name: name, Link: to, Mode: 0o755}
 	}
-	owned := tartest.Entry{Type: tar.TypeReg, Name: "a/c", Mode: 0o4755, UID: 1000, GID: 65534, Xattr: "security.capability", Content: "y"}
+	owned := tartest.Entry{Type: tar.TypeReg, Name: "a/c", Mode: 0o4755, UID: 1000, GID: 65534,
+		Xattr: "security.capability", Content: "y"}
 	return [][]tartest.Entry{
-		{dir("./"), dir("a/"), file("a/b"), dir("a/c/"), file("a/c/l"), link(tar.TypeSymlink, "l", "a"), link(tar.TypeLink, "b", "a/b")},
+		{dir("./"), dir("a/"), file("a/b"), dir("a/c/"), file("a/c/l"), link(tar.TypeSymlink, "l", "a"),
+			link(tar.TypeLink, "b", "a/b")},
 		{file("a/.wh.b"), file(".wh.l"), file("a/c/.wh..wh..opq"), file("l/b"), link(tar.TypeLink, "c", "a/b")},
-		{owned, {Type: tar.TypeChar, Name: "b", Major: 1, Minor: 3, Mode: 0o644}, {Type: tar.TypeFifo, Name: "c", Mode: 0o644}},
+		{owned, {Type: tar.TypeChar, Name: "b", Major: 1, Minor: 3, Mode: 0o644},
+			{Type: tar.TypeFifo, Name: "c", Mode: 0o644}},
 		{link(tar.TypeSymlink, "l", ".."), file("l/canary"), link(tar.TypeLink, "a", "l/canary")},
-		{link(tar.TypeSymlink, "a", "/etc"), file("a/passwd"), dir("a"), file("a/passwd"), file("../canary"), file("/canary")},
-		{dir("a"), file(".wh.a"), file("a/b"), file(".wh..wh..opq"), file(".wh..wh.plnk"), file("a/.wh.."), dir("l/l/l")},
-		{{Type: tar.TypeXGlobalHeader, Name: "a", Content: "14 comment=abc\n"}, {Type: tar.TypeGNULongName, Name: "a", Content: "a/b\x00"}, file("c")},
+		{link(tar.TypeSymlink, "a", "/etc"), file("a/passwd"), dir("a"), file("a/passwd"), file("../canary"),
+			file("/canary")},
+		{dir("a"), file(".wh.a"), file("a/b"), file(".wh..wh..opq"), file(".wh..wh.plnk"), file("a/.wh.."),
+			dir("l/l/l")},
+		{{Type: tar.TypeXGlobalHeader, Name: "a", Content: "14 comment=abc\n"},
+			{Type: tar.TypeGNULongName, Name: "a", Content: "a/b\x00"}, file("c")},
 		{{Type: tar.TypeChar, Name: "c"}, {Type: tar.TypeDir, Name: "a", Xattr: "trusted.overlay.redirect"}},
 	}
 }
@@ -186,7 +194,8 @@ func treeState(t *testing.T, dir string) (out []string) {
 		if err := unix.Lstat(path, &st); err != nil {
 			return err
 		}
-		line := fmt.Sprintf("%q %o %d:%d %d %d %d %d", path, st.Mode, st.Uid, st.Gid, st.Nlink, st.Ino, st.Size, st.Mtim.Nano())
+		line := fmt.Sprintf("%q %o %d:%d %d %d %d %d", path, st.Mode, st.Uid, st.Gid, st.Nlink, st.Ino, st.Size,
+			st.Mtim.Nano())
 		if d.Type().IsRegular() {
 			text, err := os.ReadFile(path)
 			if err != nil {

@@ -78,7 +78,7 @@ func (a *applier) link(dir int, e entry, target string) error {
 
 // copyUp copies a file from the lower layers into this one, as overlay would.
 func (a *applier) copyUp(target string) error {
-	from, st := a.visible(target)
+	from, st := a.visibleLowerFile(target)
 	if st == nil {
 		return unix.ENOENT
 	}
@@ -86,7 +86,8 @@ func (a *applier) copyUp(target string) error {
 		return fmt.Errorf("%w: the target is a directory", ErrRefused)
 	}
 	e := entry{
-		path: target, dir: path.Dir(target), base: path.Base(target), mode: st.Mode, size: st.Size, uid: int(st.Uid), gid: int(st.Gid),
+		path: target, dir: path.Dir(target), base: path.Base(target), mode: st.Mode, size: st.Size, uid: int(st.Uid),
+		gid:    int(st.Gid),
 		device: st.Rdev, modified: time.Unix(st.Mtim.Unix()), accessed: time.Unix(st.Atim.Unix()),
 	}
 	var err error
@@ -120,7 +121,7 @@ func (a *applier) copyUp(target string) error {
 			return err
 		}
 	}
-	return describe(dir, e)
+	return setMetadata(dir, e)
 }
 
 // xattrsOf reads the extended attributes that an entry may have.
@@ -154,5 +155,6 @@ func copyMetadata(from string, st *unix.Stat_t, dir int, base string) error {
 	if err != nil {
 		return err
 	}
-	return describe(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), xattrs: xattrs})
+	return setMetadata(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid),
+		xattrs: xattrs})
 }

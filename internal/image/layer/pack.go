@@ -71,11 +71,12 @@ func (p *packer) tree(t Tree) error {
 	if t.Dir == "" {
 		if t.At != "" {
 			now := unix.NsecToTimespec(time.Now().UnixNano())
-			if err := p.header(&tar.Header{Typeflag: tar.TypeDir, Name: t.At + "/", Mode: 0o755}, &unix.Stat_t{Mtim: now}); err != nil {
+			if err := p.header(&tar.Header{Typeflag: tar.TypeDir, Name: t.At + "/", Mode: 0o755},
+				&unix.Stat_t{Mtim: now}); err != nil {
 				return err
 			}
 		}
-		return p.more(t)
+		return p.packMembers(t)
 	}
 	fd, err := unix.Open(t.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -94,10 +95,10 @@ func (p *packer) tree(t Tree) error {
 	if err = errors.Join(err, root.Close()); err != nil {
 		return err
 	}
-	return p.more(t)
+	return p.packMembers(t)
 }
 
-func (p *packer) more(t Tree) error {
+func (p *packer) packMembers(t Tree) error {
 	for _, m := range t.More {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(t.At, m.Name), Mode: 0o644, Size: int64(len(m.Content))}
 		err := p.header(h, &unix.Stat_t{Mtim: unix.NsecToTimespec(time.Now().UnixNano())})
@@ -154,7 +155,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	case unix.S_IFDIR:
 		h.Typeflag, h.Name = tar.TypeDir, at+"/"
 	case unix.S_IFLNK:
-		target, err := os.Readlink(below(int(dir.Fd()), name))
+		target, err := os.Readlink(procPath(int(dir.Fd()), name))
 		if err != nil {
 			return err
 		}
@@ -178,7 +179,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 		}
 		p.links[key] = at
 	}
-	opaque, err := p.attributes(h, below(int(dir.Fd()), name))
+	opaque, err := p.attributes(h, procPath(int(dir.Fd()), name))
 	if err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	case tar.TypeReg:
 		return p.content(dir, name, st.Size)
 	case tar.TypeDir:
-		return p.below(dir, name, at, opaque)
+		return p.packDirectory(dir, name, at, opaque)
 	}
 	return nil
 }
@@ -211,7 +212,7 @@ func (p *packer) time(st *unix.Stat_t) time.Time {
 	return t
 }
 
-func (p *packer) below(dir *os.File, name, at string, opaque bool) error {
+func (p *packer) packDirectory(dir *os.File, name, at string, opaque bool) error {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -253,7 +254,8 @@ func (p *packer) attributes(h *tar.Header, file string) (opaque bool, err error)
 	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(p.names[:n]), "\x00"), "\x00") {
 		overlay := strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
-		if isHostXattr(name) || overlay && !strings.HasSuffix(name, ".opaque") && !strings.HasSuffix(name, ".redirect") && !strings.HasSuffix(name, ".metacopy") {
+		if isHostXattr(name) || overlay && !strings.HasSuffix(name, ".opaque") &&
+			!strings.HasSuffix(name, ".redirect") && !strings.HasSuffix(name, ".metacopy") {
 			continue
 		}
 		value := make([]byte, 64<<10)
@@ -270,7 +272,8 @@ func (p *packer) attributes(h *tar.Header, file string) (opaque bool, err error)
 		case strings.HasSuffix(name, ".opaque"):
 			opaque = size == 1 && value[0] == 'y'
 		default:
-			return false, fmt.Errorf("%s: the content of this file is in another layer\nhint: mount the overlay with redirect_dir=off,metacopy=off", name)
+			return false, fmt.Errorf("%s: the content of this file is in another layer\nhint: mount the overlay with "+
+				"redirect_dir=off,metacopy=off", name)
 		}
 	}
 	return opaque, nil

@@ -28,7 +28,8 @@ func listed(t *testing.T, archive []byte) (out []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, fmt.Sprintf("%c %s %o %d:%d %d %s%s", h.Typeflag, h.Name, h.Mode, h.Uid, h.Gid, h.ModTime.Unix(), h.Linkname, content))
+		out = append(out, fmt.Sprintf("%c %s %o %d:%d %d %s%s", h.Typeflag, h.Name, h.Mode, h.Uid, h.Gid,
+			h.ModTime.Unix(), h.Linkname, content))
 	}
 }
 
@@ -37,7 +38,8 @@ func listed(t *testing.T, archive []byte) (out []string) {
 func TestPackAll(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	for _, dir := range []string{one, two} {
-		if err := errors.Join(os.WriteFile(filepath.Join(dir, "a"), []byte("text"), 0o600), os.Chmod(dir, 0o750), os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b"))); err != nil {
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "a"), []byte("text"), 0o600), os.Chmod(dir, 0o750),
+			os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b"))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,7 +48,8 @@ func TestPackAll(t *testing.T) {
 	}
 	when := time.Unix(1e9, 0)
 	var out bytes.Buffer
-	err := PackAll(&out, []Tree{{Dir: one, At: "x/y"}, {Dir: two, More: []Member{{"more", []byte("words")}}}, {At: "empty"}}, PackOptions{Time: &when, Owner: &Owner{7, 8}})
+	err := PackAll(&out, []Tree{{Dir: one, At: "x/y"}, {Dir: two, More: []Member{{"more", []byte("words")}}},
+		{At: "empty"}}, PackOptions{Time: &when, Owner: &Owner{7, 8}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +68,8 @@ func TestPackLatest(t *testing.T) {
 	dir := t.TempDir()
 	for name, when := range map[string]int64{"older": 5e8, "younger": 2e9} {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, time.Unix(when, 0), time.Unix(when, 0))); err != nil {
+		if err := errors.Join(os.WriteFile(path, nil, 0o600),
+			os.Chtimes(path, time.Unix(when, 0), time.Unix(when, 0))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,7 +78,8 @@ func TestPackLatest(t *testing.T) {
 	if err := Pack(&out, dir, PackOptions{Latest: &latest, Owner: &Owner{}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := listed(t, out.Bytes()), []string{"0 older 600 0:0 500000000 ", "0 younger 600 0:0 1000000000 "}; !slices.Equal(got, want) {
+	if got, want := listed(t, out.Bytes()), []string{"0 older 600 0:0 500000000 ",
+		"0 younger 600 0:0 1000000000 "}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -36,7 +36,8 @@ func History(i *store.Image) []Instruction {
 		steps = append(steps, st)
 	}
 	for ; next < len(i.Manifest.Layers); next++ {
-		steps = append(steps, Instruction{Layer: i.Manifest.Layers[next].Digest.String(), Size: i.Manifest.Layers[next].Size})
+		steps = append(steps, Instruction{Layer: i.Manifest.Layers[next].Digest.String(),
+			Size: i.Manifest.Layers[next].Size})
 	}
 	return steps
 }
@@ -53,7 +54,8 @@ func WriteHistory(w io.Writer, list []Instruction, full bool) error {
 		if !full {
 			by = formatter.Shorten(by, 60)
 		}
-		termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, formatter.Age(i.Created), by, units.HumanSize(float64(i.Size)))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, formatter.FormatAge(i.Created), by,
+			units.HumanSize(float64(i.Size)))
 	}
 	return table.Flush()
 }

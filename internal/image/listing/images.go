@@ -69,7 +69,8 @@ func matches(name, want string) bool {
 // describe returns the line for an image.
 func describe(s *store.Store, i *store.Image) Image {
 	l := Image{
-		Name: i.Name, ID: i.ID(), Digest: i.Target.Digest.String(), Created: i.Config.Created, Size: i.Desc.Size + i.Manifest.Config.Size,
+		Name: i.Name, ID: i.ID(), Digest: i.Target.Digest.String(), Created: i.Config.Created, Size: i.Desc.Size +
+			i.Manifest.Config.Size,
 		Layers: len(i.Manifest.Layers), Platform: &i.Config.Platform,
 	}
 	for _, b := range i.Manifest.Layers {
@@ -107,7 +108,8 @@ func WriteImages(w io.Writer, list []Image, fullIDs bool) error {
 			name = n.Familiar()
 		}
 		size := units.HumanSize(float64(l.Size))
-		termtext.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, abbreviated(l.ID, fullIDs), formatter.Age(l.Created), l.Layers, size)
+		termtext.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, abbreviated(l.ID, fullIDs),
+			formatter.FormatAge(l.Created), l.Layers, size)
 	}
 	return table.Flush()
 }

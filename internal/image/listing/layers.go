@@ -66,7 +66,8 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 			command = formatter.Shorten(command, 70)
 		}
 		size, hidden := units.HumanSize(float64(v.Bytes)), units.HumanSize(float64(v.Wasted))
-		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, size, hidden, command)
+		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, size, hidden,
+			command)
 		if tree {
 			if err := table.Flush(); err != nil {
 				return err
@@ -78,14 +79,17 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 		return err
 	}
 	if wasted > 0 {
-		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n", units.HumanSize(float64(wasted)))
+		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n",
+			units.HumanSize(float64(wasted)))
 	}
 	return nil
 }
 
 // writeTree writes a layer's files as a tree.
 func writeTree(w io.Writer, v Layer) {
-	sign := map[string]string{"added": "+", "changed": "~", "removed": "-", "on the way": " "}
+	sign := map[layer.ChangeKind]string{
+		layer.Added: "+", layer.Changed: "~", layer.Removed: "-", layer.Parent: " ",
+	}
 	for _, c := range v.Files {
 		depth := strings.Count(c.Path, "/") - 1
 		name := c.Path[strings.LastIndexByte(c.Path, '/')+1:]
@@ -93,7 +97,7 @@ func writeTree(w io.Writer, v Layer) {
 			name += "/"
 		}
 		size := ""
-		if !c.Dir && c.What != "removed" {
+		if !c.Dir && c.What != layer.Removed {
 			size = "  " + units.HumanSize(float64(c.Size))
 		}
 		termtext.Fprintf(w, "   %s %s%s%s\n", sign[c.What], strings.Repeat("  ", depth), name, size)

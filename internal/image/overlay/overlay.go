@@ -2,7 +2,7 @@
 // for callers that copy from it (`minirun bundle`) or inspect it, writable for the steps of a
 // build.
 //
-//	merge.go      Open: a read-only tree
+//	overlay.go    Open: a read-only tree
 //	writable.go   Overlay: layers below a directory that receives the changes
 package overlay
 
@@ -41,25 +41,25 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	}
 	o := Overlay{Layers: layers, UserXattrs: userXattrs}
 	if len(layers) > 1 { // overlay needs two layers
-		if f, err := o.make(); !errors.Is(err, errors.ErrUnsupported) {
+		if f, err := o.createMount(); !errors.Is(err, errors.ErrUnsupported) {
 			return f, err
 		}
 	}
-	if err := alone(); err != nil {
+	if err := unshareMounts(); err != nil {
 		return nil, err
 	}
 	if len(layers) == 1 {
-		return clone(layers[0])
+		return cloneMount(layers[0])
 	}
 	dir := overlay.CommonDir(layers)
 	if err := o.mount(dir); err != nil { // no other process sees that it hides the layers
 		return nil, err
 	}
-	return clone(dir)
+	return cloneMount(dir)
 }
 
-// alone gives the calling thread a private mount namespace.
-func alone() error {
+// unshareMounts gives the calling thread a private mount namespace.
+func unshareMounts() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 		return fmt.Errorf("create a mount namespace: %w", err)
 	}
@@ -93,7 +93,8 @@ func lowerdir(layers []string, userXattrs bool) (string, error) {
 
 func mount(target string, flags uintptr, options string) error {
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("the paths of the layers need %d bytes, but mount(2) accepts only %d", len(options), os.Getpagesize()-1)
+		return fmt.Errorf("the paths of the layers need %d bytes, but mount(2) accepts only %d", len(options),
+			os.Getpagesize()-1)
 	}
 	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
 		return fmt.Errorf("mount overlay with %s: %w", options, err)
@@ -101,8 +102,8 @@ func mount(target string, flags uintptr, options string) error {
 	return nil
 }
 
-// clone detaches a copy of a mount from this namespace.
-func clone(path string) (*os.File, error) {
+// cloneMount detaches a copy of a mount from this namespace.
+func cloneMount(path string) (*os.File, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("clone the mount of %s: %w", path, err)

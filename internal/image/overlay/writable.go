@@ -28,19 +28,19 @@ type Overlay struct {
 func OpenWritable(layers []string, upper, work string, userXattrs bool) (*os.File, error) {
 	o := Overlay{Layers: layers, Upper: upper, Work: work, UserXattrs: userXattrs}
 	if len(layers) > 0 {
-		f, err := o.make()
+		f, err := o.createMount()
 		if !errors.Is(err, errors.ErrUnsupported) {
-			return f, wrap(err, o)
+			return f, wrapError(err, o)
 		}
 	}
-	f, err := thread(o)
-	return f, wrap(err, o)
+	f, err := mountOnThread(o)
+	return f, wrapError(err, o)
 }
 
-// thread runs aside on a separate thread, which takes its mounts with it when it exits.
-func thread(o Overlay) (f *os.File, err error) {
+// mountOnThread mounts the overlay on a separate thread, which takes its mounts with it when it exits.
+func mountOnThread(o Overlay) (f *os.File, err error) {
 	err = ownthread.Run(func() (err error) {
-		f, err = o.aside()
+		f, err = o.mountPrivately()
 		return err
 	})
 	return f, err
@@ -48,12 +48,12 @@ func thread(o Overlay) (f *os.File, err error) {
 
 // Attach mounts an overlay on a directory, in the calling thread's mount namespace.
 func (o Overlay) Attach(target string) error {
-	f, err := o.make()
+	f, err := o.createMount()
 	if errors.Is(err, errors.ErrUnsupported) {
-		return wrap(o.mount(target), o)
+		return wrapError(o.mount(target), o)
 	}
 	if err != nil {
-		return wrap(err, o)
+		return wrapError(err, o)
 	}
 	defer f.Close()
 	return Move(f, target)
@@ -67,24 +67,24 @@ func Move(mount *os.File, target string) error {
 	return nil
 }
 
-func wrap(err error, o Overlay) error {
+func wrapError(err error, o Overlay) error {
 	if err != nil {
 		return fmt.Errorf("cannot mount %d layers below %s: %w", len(o.Layers), o.Upper, err)
 	}
 	return nil
 }
 
-// make adds the layers one by one, so there may be hundreds of them. If there are too many for one
+// createMount adds the layers one by one, so there may be hundreds of them. If there are too many for one
 // mount, the lowest ones are mounted first and become the lowest layer of a second overlay. Kernels
 // before Linux 6.8 do not support this: errors.ErrUnsupported.
-func (o Overlay) make() (*os.File, error) {
+func (o Overlay) createMount() (*os.File, error) {
 	if len(o.Layers) > overlay.MaxLayers {
 		return nil, fmt.Errorf("overlayfs supports at most %d layers", overlay.MaxLayers)
 	}
 	below, layers := overlay.Split(o.Layers)
 	lowest := -1
 	if len(below) > 0 {
-		f, err := Overlay{Layers: below, UserXattrs: o.UserXattrs}.make()
+		f, err := Overlay{Layers: below, UserXattrs: o.UserXattrs}.createMount()
 		if err != nil {
 			return nil, err
 		}
@@ -148,24 +148,25 @@ func addLayers(fs int, layers []string, lowest int) error {
 		return nil
 	}
 	if err := unix.FsconfigSetFd(fs, "lowerdir+", lowest); err != nil {
-		return fmt.Errorf("add the lowest of more than %d layers, which needs Linux 6.13: %w", overlay.LayersPerMount, err)
+		return fmt.Errorf("add the lowest of more than %d layers, which needs Linux 6.13: %w", overlay.LayersPerMount,
+			err)
 	}
 	return nil
 }
 
-// aside mounts the overlay in a private mount namespace, over the layers, and detaches it.
-func (o Overlay) aside() (*os.File, error) {
-	if err := alone(); err != nil {
+// mountPrivately mounts the overlay in a private mount namespace, over the layers, and detaches it.
+func (o Overlay) mountPrivately() (*os.File, error) {
+	if err := unshareMounts(); err != nil {
 		return nil, err
 	}
 	if len(o.Layers) == 0 {
-		return clone(o.Upper)
+		return cloneMount(o.Upper)
 	}
 	dir := overlay.CommonDir(o.Layers)
 	if err := o.mount(dir); err != nil {
 		return nil, err
 	}
-	return clone(dir)
+	return cloneMount(dir)
 }
 
 // mount passes the layers as one string: see lowerdir.

@@ -39,7 +39,9 @@ func store(t *testing.T, layers ...string) (dir string, paths []string) {
 func TestOpenWritable(t *testing.T) {
 	for name, open := range map[string]func(layers []string, upper, work string) (*os.File, error){
 		"layers one by one": func(l []string, u, w string) (*os.File, error) { return OpenWritable(l, u, w, false) },
-		"in one string":     func(l []string, u, w string) (*os.File, error) { return thread(Overlay{Layers: l, Upper: u, Work: w}) },
+		"in one string": func(l []string, u, w string) (*os.File, error) {
+			return mountOnThread(Overlay{Layers: l, Upper: u, Work: w})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, layers := store(t, "a", "b,c:d", "e")
@@ -75,8 +77,8 @@ func TestOpenWritable(t *testing.T) {
 	}
 }
 
-// TestOpenWritableAlone mounts upper without layers.
-func TestOpenWritableAlone(t *testing.T) {
+// TestOpenWritableWithoutLayers mounts upper without layers.
+func TestOpenWritableWithoutLayers(t *testing.T) {
 	dir, _ := store(t)
 	f, err := OpenWritable(nil, filepath.Join(dir, "upper"), filepath.Join(dir, "work"), false)
 	if err != nil {

@@ -101,7 +101,8 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		}
 		progress(have)
 		// One byte more than expected is enough to detect that there is too much.
-		n, err := io.CopyBuffer(io.MultiWriter(f, h, Told(progress)), io.LimitReader(ctxio.NewReader(ctx, content), d.Size-have+1), make([]byte, 256<<10))
+		n, err := io.CopyBuffer(io.MultiWriter(f, h, ProgressWriter(progress)),
+			io.LimitReader(ctxio.NewReader(ctx, content), d.Size-have+1), make([]byte, 256<<10))
 		if err != nil {
 			return err
 		}
@@ -115,7 +116,8 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 
 func verify(h hash.Hash, size int64, d oci.Descriptor) error {
 	if got := hex.EncodeToString(h.Sum(nil)); size != d.Size || got != d.Digest.Encoded() {
-		return fmt.Errorf("%w: received %d bytes with digest sha256:%s, expected %d bytes with digest %s", ErrDigest, size, got, d.Size, d.Digest)
+		return fmt.Errorf("%w: received %d bytes with digest sha256:%s, expected %d bytes with digest %s", ErrDigest,
+			size, got, d.Size, d.Digest)
 	}
 	return nil
 }

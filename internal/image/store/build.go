@@ -25,7 +25,7 @@ type buildRecord struct {
 // buildLayers returns the directory names of the layers that records refer to.
 func (s *Store) buildLayers(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
-	return out, s.each(ctx, "build/cache", func(name string) error {
+	return out, s.forEach(ctx, "build/cache", func(name string) error {
 		r, err := s.readBuildRecord(name)
 		if err == nil && r.Layer != "" {
 			out[r.Layer] = true
@@ -54,7 +54,7 @@ func (s *Store) readBuildRecord(name string) (r buildRecord, err error) {
 func (s *Store) ForgetBuilds(ctx context.Context, unused time.Duration) (n int, err error) {
 	limit := time.Now().Add(-unused)
 	for _, dir := range []string{"cache", "blobs", "files", "last"} {
-		err := s.each(ctx, "build/"+dir, func(name string) error {
+		err := s.forEach(ctx, "build/"+dir, func(name string) error {
 			path := filepath.Join(s.Dir, "build", dir, name)
 			info, err := os.Lstat(path)
 			if err != nil || info.ModTime().After(limit) {
@@ -72,5 +72,6 @@ func (s *Store) ForgetBuilds(ctx context.Context, unused time.Duration) (n int, 
 	if unused > 0 {
 		return n, nil
 	}
-	return n, errors.Join(os.RemoveAll(filepath.Join(s.Dir, "build", "cache-mounts")), os.RemoveAll(filepath.Join(s.Dir, "build", "memo")))
+	return n, errors.Join(os.RemoveAll(filepath.Join(s.Dir, "build", "cache-mounts")),
+		os.RemoveAll(filepath.Join(s.Dir, "build", "memo")))
 }

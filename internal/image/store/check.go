@@ -56,7 +56,7 @@ func (s *Store) Check(ctx context.Context, readBlobs bool) (*Report, error) {
 			return nil, err
 		}
 	}
-	return r, s.each(ctx, "tmp", func(name string) error {
+	return r, s.forEach(ctx, "tmp", func(name string) error {
 		r.Rubbish = append(r.Rubbish, "tmp/"+name)
 		return nil
 	})
@@ -74,7 +74,7 @@ func (s *Store) decode(d oci.Descriptor, into any) error {
 }
 
 func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {
-	what := "image " + cmp.Or(refOf(d), d.Digest.String())
+	what := "image " + cmp.Or(refName(d), d.Digest.String())
 	first, err := r.walk.Enter(d.Digest.String(), depth)
 	if err != nil {
 		r.wrong("%s: %v", what, err)
@@ -111,13 +111,14 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {
 		case err != nil:
 			r.wrong("%s: layer %d, %s: %v", what, n+1, l.Digest, err)
 		case info.Size() != l.Size:
-			r.wrong("%s: layer %d, %s: has %d bytes, but the manifest lists %d", what, n+1, l.Digest, info.Size(), l.Size)
+			r.wrong("%s: layer %d, %s: has %d bytes, but the manifest lists %d", what, n+1, l.Digest, info.Size(),
+				l.Size)
 		}
 	}
 }
 
 func (s *Store) checkLayers(ctx context.Context, r *Report) error {
-	return s.each(ctx, "layers", func(name string) error {
+	return s.forEach(ctx, "layers", func(name string) error {
 		r.Layers++
 		dir := filepath.Join(s.Dir, "layers", name)
 		l, err := readLayer(dir)
@@ -136,7 +137,7 @@ func (s *Store) checkLayers(ctx context.Context, r *Report) error {
 }
 
 func (s *Store) checkUnpacked(ctx context.Context, r *Report) error {
-	return s.each(ctx, "unpacked", func(name string) error {
+	return s.forEach(ctx, "unpacked", func(name string) error {
 		text, err := os.ReadFile(filepath.Join(s.Dir, "unpacked", name))
 		if err != nil {
 			return err
@@ -162,7 +163,7 @@ func (s *Store) checkContainers(ctx context.Context, r *Report) error {
 	}
 	for _, id := range ids {
 		r.Containers++
-		o, err := s.OriginOf(id)
+		o, err := s.ReadOrigin(id)
 		if errors.Is(err, fs.ErrNotExist) {
 			r.Rubbish = append(r.Rubbish, "containers/"+id)
 			continue
@@ -180,12 +181,12 @@ func (s *Store) checkContainers(ctx context.Context, r *Report) error {
 }
 
 func (s *Store) checkBlobs(ctx context.Context, r *Report, read bool) error {
-	needed, err := s.references()
+	needed, err := s.countReferences()
 	if err != nil {
 		r.wrong("%v", err)
 		return nil
 	}
-	return s.each(ctx, "blobs/sha256", func(name string) error {
+	return s.forEach(ctx, "blobs/sha256", func(name string) error {
 		r.Blobs++
 		d := digest.NewDigestFromEncoded(digest.SHA256, name)
 		if err := image.CheckDigest(d.String()); err != nil {

@@ -52,8 +52,8 @@ func (s *Store) syncedFile() string { return filepath.Join(s.Dir, "build", "sync
 // maxBoots is how many boots are remembered. Layers of older boots are built again.
 const maxBoots = 64
 
-// synced reads the last sync of each boot, oldest boot first.
-func (s *Store) synced() (out []Moment, err error) {
+// readSynced reads the last sync of each boot, oldest boot first.
+func (s *Store) readSynced() (out []Moment, err error) {
 	text, err := os.ReadFile(s.syncedFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -68,9 +68,12 @@ func (s *Store) synced() (out []Moment, err error) {
 	return out, nil
 }
 
-// onDisk reports whether a layer was synced. Unpacking an image syncs its layers right away.
-func onDisk(l *Layer, synced []Moment) bool {
-	return l.Made.Boot == "" || slices.ContainsFunc(synced, func(m Moment) bool { return m.Boot == l.Made.Boot && m.At > l.Made.At })
+// isSynced reports whether a layer was synced. Unpacking an image syncs its layers right away.
+func isSynced(l *Layer, synced []Moment) bool {
+	return l.Made.Boot == "" || slices.ContainsFunc(synced, func(m Moment) bool {
+		return m.Boot == l.Made.Boot &&
+			m.At > l.Made.At
+	})
 }
 
 // A Trust distinguishes complete layers from those that a power failure may have emptied.
@@ -82,11 +85,11 @@ type Trust struct {
 
 // Trust returns a new Trust, which reads the clock and build/synced at most once, when needed.
 func (s *Store) Trust() *Trust {
-	return &Trust{s, sync.OnceValues(Now), sync.OnceValues(s.synced)}
+	return &Trust{s, sync.OnceValues(Now), sync.OnceValues(s.readSynced)}
 }
 
-// Whole reports whether a layer's directory is complete.
-func (t *Trust) Whole(dir string) (bool, error) {
+// IsComplete reports whether a layer's directory is complete.
+func (t *Trust) IsComplete(dir string) (bool, error) {
 	l, err := readLayer(dir)
 	if err != nil {
 		return false, nil // layer.json is missing or empty
@@ -99,13 +102,13 @@ func (t *Trust) Whole(dir string) (bool, error) {
 		return err == nil, err
 	}
 	synced, err := t.synced()
-	return err == nil && onDisk(l, synced), err
+	return err == nil && isSynced(l, synced), err
 }
 
-// Settle syncs layers that builds have created, given by their directories in the store. One sync
+// SyncLayers syncs layers that builds have created, given by their directories in the store. One sync
 // of the file system covers all of them, including those that belong to no image.
-func (s *Store) Settle(dirs []string) error {
-	synced, err := s.synced()
+func (s *Store) SyncLayers(dirs []string) error {
+	synced, err := s.readSynced()
 	if err != nil {
 		return err
 	}
@@ -115,7 +118,7 @@ func (s *Store) Settle(dirs []string) error {
 		if err != nil {
 			return err
 		}
-		all = all && onDisk(l, synced)
+		all = all && isSynced(l, synced)
 	}
 	if all {
 		return nil

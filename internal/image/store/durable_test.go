@@ -46,20 +46,20 @@ func write(t *testing.T, s *Store, name string, l Layer) string {
 
 func is(t *testing.T, s *Store, dir string, want bool) {
 	t.Helper()
-	if got, err := s.Trust().Whole(dir); got != want || err != nil {
+	if got, err := s.Trust().IsComplete(dir); got != want || err != nil {
 		t.Errorf("%s is whole: %v, %v, want %v", filepath.Base(dir), got, err, want)
 	}
 }
 
 func settle(t *testing.T, s *Store, dirs ...string) {
 	t.Helper()
-	if err := s.Settle(dirs); err != nil {
+	if err := s.SyncLayers(dirs); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestTrust: a layer of another boot is trusted if a sync in that boot followed it.
-func TestTrust(t *testing.T) {
+// TestTrustAfterPowerFailure: a layer of another boot is trusted if a sync in that boot followed it.
+func TestTrustAfterPowerFailure(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -112,8 +112,8 @@ func TestTrust(t *testing.T) {
 	is(t, s, filepath.Join(s.Dir, "layers", "gone"), false)
 }
 
-// TestManyBoots: layers of boots that are no longer remembered are not trusted.
-func TestManyBoots(t *testing.T) {
+// TestOldestBootIsForgotten: layers of boots that are no longer remembered are not trusted.
+func TestOldestBootIsForgotten(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestManyBoots(t *testing.T) {
 		settle(t, s, made(t, s, "another"))
 	}
 	is(t, s, first, false)
-	if list, err := s.synced(); err != nil || len(list) != maxBoots {
+	if list, err := s.readSynced(); err != nil || len(list) != maxBoots {
 		t.Errorf("%d boots, %v", len(list), err)
 	}
 }

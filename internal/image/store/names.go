@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// change replaces index.json with the result of edit.
-func (s *Store) change(ctx context.Context, edit func([]oci.Descriptor) ([]oci.Descriptor, error)) error {
+// updateIndex replaces index.json with the result of edit.
+func (s *Store) updateIndex(ctx context.Context, edit func([]oci.Descriptor) ([]oci.Descriptor, error)) error {
 	lock, err := s.LockIndex(ctx)
 	if err != nil {
 		return err
@@ -42,9 +42,9 @@ func (s *Store) change(ctx context.Context, edit func([]oci.Descriptor) ([]oci.D
 // SetName gives an image a name. An image that had the name before stays without one until prune.
 func (s *Store) SetName(ctx context.Context, name image.Name, d oci.Descriptor) error {
 	full := name.String()
-	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
-		out := without(list, full)
-		out = slices.DeleteFunc(out, func(e oci.Descriptor) bool { return e.Digest == d.Digest && refOf(e) == "" })
+	return s.updateIndex(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+		out := removeName(list, full)
+		out = slices.DeleteFunc(out, func(e oci.Descriptor) bool { return e.Digest == d.Digest && refName(e) == "" })
 		named := d
 		named.Annotations = maps.Clone(d.Annotations)
 		if named.Annotations == nil {
@@ -55,9 +55,9 @@ func (s *Store) SetName(ctx context.Context, name image.Name, d oci.Descriptor) 
 	})
 }
 
-// Keep lists an image without a name.
-func (s *Store) Keep(ctx context.Context, d oci.Descriptor) error {
-	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+// AddUnnamed lists an image without a name.
+func (s *Store) AddUnnamed(ctx context.Context, d oci.Descriptor) error {
+	return s.updateIndex(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
 		if slices.ContainsFunc(list, func(e oci.Descriptor) bool { return e.Digest == d.Digest }) {
 			return list, nil
 		}
@@ -65,17 +65,20 @@ func (s *Store) Keep(ctx context.Context, d oci.Descriptor) error {
 	})
 }
 
-func refOf(d oci.Descriptor) string { return d.Annotations[oci.AnnotationRefName] }
+func refName(d oci.Descriptor) string { return d.Annotations[oci.AnnotationRefName] }
 
-// without removes a name. Its image stays listed without a name if it has no other.
-func without(list []oci.Descriptor, full string) []oci.Descriptor {
+// removeName removes a name. Its image stays listed without a name if it has no other.
+func removeName(list []oci.Descriptor, full string) []oci.Descriptor {
 	var out []oci.Descriptor
 	for _, e := range list {
-		if refOf(e) != full {
+		if refName(e) != full {
 			out = append(out, e)
 			continue
 		}
-		other := slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == e.Digest && refOf(o) != full })
+		other := slices.ContainsFunc(list, func(o oci.Descriptor) bool {
+			return o.Digest == e.Digest &&
+				refName(o) != full
+		})
 		if !other {
 			e.Annotations = maps.Clone(e.Annotations)
 			delete(e.Annotations, oci.AnnotationRefName)
@@ -92,11 +95,11 @@ func (s *Store) RemoveName(ctx context.Context, text string) (gone []string, err
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+	err = s.updateIndex(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
 		var out []oci.Descriptor
 		for _, e := range list {
-			if e.Digest == d.Digest && (name == "" || refOf(e) == name) {
-				gone = append(gone, refOf(e))
+			if e.Digest == d.Digest && (name == "" || refName(e) == name) {
+				gone = append(gone, refName(e))
 				continue
 			}
 			out = append(out, e)

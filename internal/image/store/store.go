@@ -1,7 +1,7 @@
 // Package store writes the store that package image reads: verified blobs, names and unpacked
 // layers. It also removes what is no longer needed.
 //
-//	ingest.go   opens a store; writes files atomically
+//	store.go    opens a store and images; writes files atomically
 //	blobs.go    blobs, with interrupted downloads resumed
 //	names.go    index.json
 //	unpack.go   layers
@@ -43,7 +43,8 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot create the image store: %w", err)
 	}
-	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build", "build/cache", "build/blobs", "build/files", "build/last", "build/history"} {
+	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build",
+		"build/cache", "build/blobs", "build/files", "build/last", "build/history"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("cannot create the image store: %w", err)
 		}
@@ -72,21 +73,21 @@ func (s *Store) Temporary(what string) string {
 // Replace writes a file of the store atomically, like writeFile, but does not sync it. It is for
 // caches, which can be created again.
 func (s *Store) Replace(path string, data []byte) error {
-	aside := s.Temporary(filepath.Base(path))
-	err := os.WriteFile(aside, data, 0o600)
+	temporary := s.Temporary(filepath.Base(path))
+	err := os.WriteFile(temporary, data, 0o600)
 	if err == nil {
-		err = os.Rename(aside, path)
+		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		_ = os.Remove(aside) // may not exist
+		_ = os.Remove(temporary) // may not exist
 	}
 	return err
 }
 
 // writeFile writes a file atomically: it writes and syncs a temporary file and renames it.
 func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
-	aside := s.Temporary(filepath.Base(path))
-	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	temporary := s.Temporary(filepath.Base(path))
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -95,10 +96,10 @@ func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(aside, path)
+		err = os.Rename(temporary, path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(aside))
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temporary))
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -152,7 +153,7 @@ func (s *Store) FindImage(text string) (oci.Descriptor, string, error) {
 		return oci.Descriptor{}, "", err
 	}
 	for _, d := range index.Manifests {
-		if d.Digest.String() == found.Digest && (name == "" || refOf(d) == name) {
+		if d.Digest.String() == found.Digest && (name == "" || refName(d) == name) {
 			return d, name, nil
 		}
 	}
@@ -172,9 +173,9 @@ func (s *Store) OpenImage(text string) (*Image, error) {
 	return i, nil
 }
 
-// choice searches an index and the indexes in it for the manifest for this machine, or else the
+// manifestSearch searches an index and the indexes in it for the manifest for this machine, or else the
 // first manifest that the store has.
-type choice struct {
+type manifestSearch struct {
 	store *Store
 	order platforms.MatchComparer
 	walk  image.Walk
@@ -182,7 +183,7 @@ type choice struct {
 	best  oci.Descriptor
 }
 
-func (c *choice) consider(d oci.Descriptor, depth int) error {
+func (c *manifestSearch) consider(d oci.Descriptor, depth int) error {
 	if first, err := c.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
 	}
@@ -214,7 +215,7 @@ func (c *choice) consider(d oci.Descriptor, depth int) error {
 func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 	i := &Image{Name: name, Target: d, Desc: d}
 	if image.IsIndex(d.MediaType) {
-		c := &choice{store: s, order: platforms.Only(platforms.DefaultSpec())}
+		c := &manifestSearch{store: s, order: platforms.Only(platforms.DefaultSpec())}
 		if err := c.consider(d, 0); err != nil {
 			return nil, err
 		}

@@ -25,15 +25,15 @@ type references struct {
 	walk     image.Walk
 }
 
-// references counts the references to each object.
-func (s *Store) references() (*references, error) {
+// countReferences counts the references to each object.
+func (s *Store) countReferences() (*references, error) {
 	r := &references{blobs: map[digest.Digest]int{}, layers: map[digest.Digest]int{}, unpacked: map[string]int{}}
 	index, err := s.Index()
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range index.Manifests {
-		if err := s.refer(r, d, 0); err != nil {
+		if err := s.addReferences(r, d, 0); err != nil {
 			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
 		}
 	}
@@ -42,7 +42,7 @@ func (s *Store) references() (*references, error) {
 		return nil, err
 	}
 	for _, id := range ids {
-		o, err := s.OriginOf(id)
+		o, err := s.ReadOrigin(id)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // incomplete, without an image yet: the process that creates it holds the lock
 		}
@@ -50,16 +50,16 @@ func (s *Store) references() (*references, error) {
 			return nil, fmt.Errorf("container %s: %w", id, err)
 		}
 		d := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.Digest(o.Manifest)}
-		if err := s.refer(r, d, 0); err != nil {
+		if err := s.addReferences(r, d, 0); err != nil {
 			return nil, fmt.Errorf("container %s: image %s: %w", id, o.Manifest, err)
 		}
 	}
 	return r, nil
 }
 
-// refer counts what a manifest or index needs. Manifests of an index that were not pulled need
+// addReferences counts what a manifest or index needs. Manifests of an index that were not pulled need
 // nothing.
-func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
+func (s *Store) addReferences(r *references, d oci.Descriptor, depth int) error {
 	if first, err := r.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
 		}
 		for _, m := range index.Manifests {
 			if s.Has(m.Digest) {
-				if err := s.refer(r, m, depth+1); err != nil {
+				if err := s.addReferences(r, m, depth+1); err != nil {
 					return err
 				}
 			}
@@ -87,15 +87,15 @@ func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
 	for _, l := range i.Manifest.Layers {
 		r.blobs[l.Digest]++
 	}
-	for _, c := range s.Keys(i) {
+	for _, c := range s.LayerKeys(i) {
 		r.layers[c]++
 	}
 	return nil
 }
 
-// Keys returns the directory names of an image's layers, either as it was unpacked or, if it was
+// LayerKeys returns the directory names of an image's layers, either as it was unpacked or, if it was
 // built, as its steps created them.
-func (s *Store) Keys(i *Image) []digest.Digest {
+func (s *Store) LayerKeys(i *Image) []digest.Digest {
 	text, err := os.ReadFile(s.Unpacked(i.ID()))
 	if err != nil {
 		return Chains(i)
@@ -107,8 +107,8 @@ func (s *Store) Keys(i *Image) []digest.Digest {
 	return out
 }
 
-// Swept lists what a sweep removed.
-type Swept struct {
+// SweepResult lists what a sweep removed.
+type SweepResult struct {
 	Blobs, Layers int
 	Bytes         int64
 }
@@ -118,20 +118,20 @@ type Swept struct {
 //
 // A reference is removed before the object that it refers to, so a process killed in between leaves
 // no reference to a missing object.
-func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
-	r, err := s.references()
+func (s *Store) Sweep(ctx context.Context) (out SweepResult, err error) {
+	r, err := s.countReferences()
 	if err != nil {
 		return out, err
 	}
-	if err := s.each(ctx, "containers", func(id string) error {
-		if _, err := s.OriginOf(id); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.forEach(ctx, "containers", func(id string) error {
+		if _, err := s.ReadOrigin(id); !errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return os.RemoveAll(s.Container(id)) // its creation or its removal was interrupted
 	}); err != nil {
 		return out, err
 	}
-	if err := s.each(ctx, "unpacked", func(name string) error {
+	if err := s.forEach(ctx, "unpacked", func(name string) error {
 		if r.unpacked[string(digest.NewDigestFromEncoded(digest.SHA256, name))] > 0 {
 			return nil
 		}
@@ -146,7 +146,7 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	for chain := range r.layers {
 		needed[filepath.Base(s.Layer(chain.String()))] = true
 	}
-	if err := s.each(ctx, "layers", func(name string) error {
+	if err := s.forEach(ctx, "layers", func(name string) error {
 		if needed[name] {
 			return nil
 		}
@@ -161,7 +161,7 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	}); err != nil {
 		return out, err
 	}
-	if err := s.each(ctx, "blobs/sha256", func(name string) error {
+	if err := s.forEach(ctx, "blobs/sha256", func(name string) error {
 		if r.blobs[digest.NewDigestFromEncoded(digest.SHA256, name)] > 0 {
 			return nil
 		}
@@ -175,14 +175,17 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 		return out, err
 	}
 	for _, dir := range []string{"tmp", "locks"} { // their owners held the store's lock
-		if err := s.each(ctx, dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
+		if err := s.forEach(ctx, dir, func(name string) error {
+			return os.RemoveAll(filepath.Join(s.Dir, dir,
+				name))
+		}); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
 }
 
-func (s *Store) each(ctx context.Context, dir string, do func(name string) error) error {
+func (s *Store) forEach(ctx context.Context, dir string, do func(name string) error) error {
 	list, err := os.ReadDir(filepath.Join(s.Dir, dir))
 	if err != nil {
 		return err
@@ -199,19 +202,19 @@ func (s *Store) each(ctx context.Context, dir string, do func(name string) error
 }
 
 // Prune removes images without a name, or with all set, images without a container. Then it sweeps.
-func (s *Store) Prune(ctx context.Context, all bool) (names []string, out Swept, err error) {
-	used, err := s.used()
+func (s *Store) Prune(ctx context.Context, all bool) (names []string, out SweepResult, err error) {
+	used, err := s.usedImages()
 	if err != nil {
 		return nil, out, err
 	}
-	err = s.change(ctx, func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
+	err = s.updateIndex(ctx, func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
 		for _, d := range list {
 			i, err := s.Load(d, "")
 			switch {
-			case err == nil && used[i.ID()], refOf(d) != "" && !all:
+			case err == nil && used[i.ID()], refName(d) != "" && !all:
 				kept = append(kept, d)
-			case refOf(d) != "":
-				names = append(names, refOf(d))
+			case refName(d) != "":
+				names = append(names, refName(d))
 			default:
 				names = append(names, d.Digest.String())
 			}
@@ -225,15 +228,15 @@ func (s *Store) Prune(ctx context.Context, all bool) (names []string, out Swept,
 	return names, out, err
 }
 
-// used returns the IDs of the images that containers were created from.
-func (s *Store) used() (map[string]bool, error) {
+// usedImages returns the IDs of the images that containers were created from.
+func (s *Store) usedImages() (map[string]bool, error) {
 	ids, err := s.Containers()
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]bool{}
 	for _, id := range ids {
-		if o, err := s.OriginOf(id); err == nil {
+		if o, err := s.ReadOrigin(id); err == nil {
 			out[o.ID] = true
 		}
 	}

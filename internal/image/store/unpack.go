@@ -49,7 +49,8 @@ func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 		return nil
 	}
 	if len(i.Config.RootFS.DiffIDs) != len(i.Manifest.Layers) {
-		return fmt.Errorf("image %s: its configuration lists %d layers, but its manifest %d", i.ID(), len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
+		return fmt.Errorf("image %s: its configuration lists %d layers, but its manifest %d", i.ID(),
+			len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
 	}
 	var lines strings.Builder
 	var below []string
@@ -91,19 +92,19 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin 
 	if found, err := readLayer(dir); err == nil {
 		return sameLayer(found, l)
 	}
-	aside := s.Temporary("layer-" + l.Chain.Encoded())
-	if err := os.MkdirAll(filepath.Join(aside, "fs"), 0o755); err != nil {
+	temporary := s.Temporary("layer-" + l.Chain.Encoded())
+	if err := os.MkdirAll(filepath.Join(temporary, "fs"), 0o755); err != nil {
 		return err
 	}
-	err = s.extract(ctx, aside, l, below, begin)
+	err = s.extract(ctx, temporary, l, below, begin)
 	if err == nil {
-		err = syncFiles(aside)
+		err = syncFiles(temporary)
 	}
 	if err == nil {
-		err = os.Rename(aside, dir)
+		err = os.Rename(temporary, dir)
 	}
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(aside))
+		return errors.Join(err, os.RemoveAll(temporary))
 	}
 	return syncDir(filepath.Dir(dir))
 }
@@ -119,11 +120,11 @@ func syncFiles(dir string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-// Told is a writer that only reports how many bytes are written.
-type Told func(int64)
+// ProgressWriter is a writer that only reports how many bytes are written.
+type ProgressWriter func(int64)
 
 // Write implements io.Writer.
-func (t Told) Write(p []byte) (int, error) {
+func (t ProgressWriter) Write(p []byte) (int, error) {
 	t(int64(len(p)))
 	return len(p), nil
 }
@@ -148,7 +149,7 @@ func readLayer(dir string) (*Layer, error) {
 	return &l, nil
 }
 
-func (s *Store) extract(ctx context.Context, aside string, l Layer, below []string, begin Begin) (err error) {
+func (s *Store) extract(ctx context.Context, temporary string, l Layer, below []string, begin Begin) (err error) {
 	blob, err := os.Open(s.Blob(l.Blob.String()))
 	if err != nil {
 		return err
@@ -160,12 +161,13 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	}
 	more, done := begin("unpack "+l.Blob.Encoded()[:12], info.Size())
 	defer func() { done(err) }()
-	archive, err := layer.NewReader(ctx, io.TeeReader(blob, Told(more)))
+	archive, err := layer.NewReader(ctx, io.TeeReader(blob, ProgressWriter(more)))
 	if err != nil {
 		return err
 	}
 	defer archive.Close()
-	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive, layer.Options{Parents: below, UserXattrs: namespaces.Unprivileged()})
+	result, err := layer.Apply(ctx, filepath.Join(temporary, "fs"), archive,
+		layer.Options{Parents: below, UserXattrs: namespaces.Unprivileged()})
 	if err != nil {
 		return err
 	}
@@ -174,14 +176,15 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 		return fmt.Errorf("read the rest of the archive: %w", err)
 	}
 	if got != l.DiffID.String() {
-		return fmt.Errorf("%w: the uncompressed layer has %s, but rootfs.diff_ids in the configuration lists %s", ErrDigest, got, l.DiffID)
+		return fmt.Errorf("%w: the uncompressed layer has %s, but rootfs.diff_ids in the configuration lists %s",
+			ErrDigest, got, l.DiffID)
 	}
 	l.Method, l.Entries, l.Bytes, l.LeftOut = archive.Compression, result.Entries, result.Bytes, result.LeftOut
 	text, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(temporary, "layer.json"), append(text, '\n'), 0o644)
 }
 
 // SetUnpacked records that an image's layers already have directories: those that a build created

@@ -53,7 +53,8 @@ type CacheEntry struct {
 
 // BuildCache lists what builds have in the store, largest first.
 func (s *Store) BuildCache(ctx context.Context) (out []*CacheEntry, err error) {
-	for _, list := range []func(context.Context) ([]*CacheEntry, error){s.stepEntries, s.mountEntries, s.sourceEntries, s.internalEntries} {
+	for _, list := range []func(context.Context) ([]*CacheEntry, error){s.stepEntries, s.mountEntries, s.sourceEntries,
+		s.internalEntries} {
 		entries, err := list(ctx)
 		if err != nil {
 			return nil, err
@@ -82,7 +83,7 @@ func (s *Store) RemoveBuildCache(ctx context.Context, entries []*CacheEntry) err
 
 // stepEntries returns the layers of steps.
 func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
-	needed, err := s.references()
+	needed, err := s.countReferences()
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
 	}
 	var out []*CacheEntry
 	byLayer := map[string]*CacheEntry{}
-	return out, s.eachIfThere(ctx, "build/cache", func(path string, info fs.FileInfo) error {
+	return out, s.forEachExisting(ctx, "build/cache", func(path string, info fs.FileInfo) error {
 		r, err := s.readBuildRecord(filepath.Base(path))
 		if err != nil {
 			return err
@@ -104,7 +105,8 @@ func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
 				e.Parents = []string{r.Parent}
 			}
 			if r.Layer == "" { // the record is damaged
-				e.ID, e.Description, e.Created = strings.TrimSuffix(filepath.Base(path), ".json"), "damaged record", info.ModTime()
+				e.ID, e.Description, e.Created = strings.TrimSuffix(filepath.Base(path),
+					".json"), "damaged record", info.ModTime()
 			} else {
 				e.Size = dirsize.Sum(filepath.Join(s.Dir, "layers", r.Layer, "fs"))
 				byLayer[r.Layer] = e
@@ -123,10 +125,10 @@ func (e *CacheEntry) used(info fs.FileInfo) {
 	}
 }
 
-// eachIfThere calls do for every entry of a directory in the store. A missing directory is treated
+// forEachExisting calls do for every entry of a directory in the store. A missing directory is treated
 // as empty.
-func (s *Store) eachIfThere(ctx context.Context, dir string, do func(path string, info fs.FileInfo) error) error {
-	err := s.each(ctx, dir, func(name string) error {
+func (s *Store) forEachExisting(ctx context.Context, dir string, do func(path string, info fs.FileInfo) error) error {
+	err := s.forEach(ctx, dir, func(name string) error {
 		path := filepath.Join(s.Dir, dir, name)
 		info, err := os.Lstat(path)
 		if err == nil {
@@ -147,7 +149,7 @@ func ignoreMissing(err error) error {
 // mountEntries returns the directories of cache mounts (package build/executor). The directory of each
 // identity contains fs and lock, fs.1 and lock.1, and so on.
 func (s *Store) mountEntries(ctx context.Context) (out []*CacheEntry, err error) {
-	return out, s.eachIfThere(ctx, "build/cache-mounts", func(dir string, info fs.FileInfo) error {
+	return out, s.forEachExisting(ctx, "build/cache-mounts", func(dir string, info fs.FileInfo) error {
 		identity, err := os.ReadFile(filepath.Join(dir, "id"))
 		if err != nil {
 			return err
@@ -187,8 +189,8 @@ func isHeld(path string) bool {
 
 // sourceEntries returns the files and repositories that were fetched (package build/source).
 func (s *Store) sourceEntries(ctx context.Context) (out []*CacheEntry, err error) {
-	err = s.eachIfThere(ctx, "build/http", func(dir string, info fs.FileInfo) error {
-		e := entryOf(dir, info, HTTPEntry, "http url")
+	err = s.forEachExisting(ctx, "build/http", func(dir string, info fs.FileInfo) error {
+		e := newEntry(dir, info, HTTPEntry, "http url")
 		var meta struct {
 			URL string `json:"url"`
 		}
@@ -201,8 +203,8 @@ func (s *Store) sourceEntries(ctx context.Context) (out []*CacheEntry, err error
 	if err != nil {
 		return nil, err
 	}
-	return out, s.eachIfThere(ctx, "build/git", func(dir string, info fs.FileInfo) error {
-		e := entryOf(dir, info, GitEntry, "git repository")
+	return out, s.forEachExisting(ctx, "build/git", func(dir string, info fs.FileInfo) error {
+		e := newEntry(dir, info, GitEntry, "git repository")
 		if remote, err := os.ReadFile(filepath.Join(dir, "remote")); err == nil {
 			e.Description += " " + string(remote)
 		}
@@ -211,8 +213,8 @@ func (s *Store) sourceEntries(ctx context.Context) (out []*CacheEntry, err error
 	})
 }
 
-// entryOf returns the entry for a directory that is removed as a whole.
-func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntry {
+// newEntry returns the entry for a directory that is removed as a whole.
+func newEntry(path string, info fs.FileInfo, kind, description string) *CacheEntry {
 	id := filepath.Base(path)
 	if _, err := hex.DecodeString(id); err == nil && len(id) > 32 {
 		id = id[:32]
@@ -228,11 +230,12 @@ func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntr
 func (s *Store) internalEntries(ctx context.Context) (out []*CacheEntry, err error) {
 	path := filepath.Join(s.Dir, "build", "memo")
 	if info, err := os.Lstat(path); err == nil {
-		out = append(out, entryOf(path, info, InternalEntry, "digests of context files"))
+		out = append(out, newEntry(path, info, InternalEntry, "digests of context files"))
 	}
-	for dir, description := range map[string]string{"blobs": "digests of packed layers", "files": "lists of files that steps read", "last": "inputs of the last builds"} {
+	for dir, description := range map[string]string{"blobs": "digests of packed layers",
+		"files": "lists of files that steps read", "last": "inputs of the last builds"} {
 		e := &CacheEntry{ID: dir, Type: InternalEntry, Description: description, Mutable: true}
-		err := s.eachIfThere(ctx, "build/"+dir, func(path string, info fs.FileInfo) error {
+		err := s.forEachExisting(ctx, "build/"+dir, func(path string, info fs.FileInfo) error {
 			if e.Created.IsZero() || info.ModTime().Before(e.Created) {
 				e.Created = info.ModTime()
 			}

@@ -25,8 +25,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// A Found is an image in an archive or a directory.
-type Found struct {
+// A ArchivedImage is an image in an archive or a directory.
+type ArchivedImage struct {
 	Names []image.Name // names given there, possibly none
 	Desc  oci.Descriptor
 }
@@ -52,9 +52,10 @@ type Archive struct {
 
 // OpenArchive opens an OCI image layout, which is a directory or a tar archive, compressed or not,
 // or an archive of `docker save`. "-" is standard input. Some archives are copied to an unnamed
-// temporary file in the directory aside.
-func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, error) {
-	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}, decompress: map[string]bool{}}
+// temporary file in tempDir.
+func OpenArchive(ctx context.Context, name, tempDir string) (*Archive, []ArchivedImage, error) {
+	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{},
+		decompress: map[string]bool{}}
 	info, err := os.Stat(name)
 	switch {
 	case name != "-" && err != nil:
@@ -62,7 +63,7 @@ func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, er
 	case name != "-" && info.IsDir():
 		a.files = directory(name)
 	default:
-		if a.files, err = openTar(ctx, name, aside); err != nil {
+		if a.files, err = openTar(ctx, name, tempDir); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -73,14 +74,15 @@ func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, er
 	return a, found, nil
 }
 
-func (a *Archive) find(ctx context.Context) ([]Found, error) {
+func (a *Archive) find(ctx context.Context) ([]ArchivedImage, error) {
 	text, err := a.read("index.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = a.read("manifest.json"); err == nil {
-			return a.docker(ctx, text)
+			return a.findDockerImages(ctx, text)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.New("not an image: it has neither index.json (OCI) nor manifest.json (docker save)\nhint: for an archive of a root file system, use minirun import")
+			return nil, errors.New("not an image: it has neither index.json (OCI) nor manifest.json (docker " +
+				"save)\nhint: for an archive of a root file system, use minirun import")
 		}
 	}
 	if err != nil {
@@ -93,9 +95,9 @@ func (a *Archive) find(ctx context.Context) ([]Found, error) {
 	if err := image.CheckIndex(len(index.Manifests)); err != nil {
 		return nil, fmt.Errorf("index.json: %w", err)
 	}
-	var out []Found
+	var out []ArchivedImage
 	for _, d := range index.Manifests {
-		f := Found{Desc: d}
+		f := ArchivedImage{Desc: d}
 		// containerd and Docker store the full name in their own annotation, and only the tag in
 		// the OCI's.
 		text := d.Annotations["io.containerd.image.name"]
@@ -177,7 +179,7 @@ type member struct {
 	link         string // name of the member that it links to
 }
 
-func openTar(ctx context.Context, name, aside string) (*members, error) {
+func openTar(ctx context.Context, name, tempDir string) (*members, error) {
 	f := os.Stdin
 	if name != "-" {
 		var err error
@@ -185,7 +187,7 @@ func openTar(ctx context.Context, name, aside string) (*members, error) {
 			return nil, err
 		}
 	}
-	plain, err := seekable(ctx, f, aside)
+	plain, err := seekable(ctx, f, tempDir)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -197,7 +199,7 @@ func openTar(ctx context.Context, name, aside string) (*members, error) {
 }
 
 // seekable returns the uncompressed archive as a file: the file itself, or an unnamed copy.
-func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
+func seekable(ctx context.Context, f *os.File, tempDir string) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -216,7 +218,7 @@ func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 		return nil, err
 	}
 	defer plain.Close()
-	spool, err := os.CreateTemp(aside, "archive-")
+	spool, err := os.CreateTemp(tempDir, "archive-")
 	if err != nil {
 		return nil, err
 	}

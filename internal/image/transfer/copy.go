@@ -32,7 +32,7 @@ func ReadManifest(ctx context.Context, from Source, d oci.Descriptor) (oci.Descr
 		return d, nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	d.Size = int64(len(text))
-	d, err = withKind(d, text)
+	d, err = completeMediaType(d, text)
 	return d, text, err
 }
 
@@ -64,7 +64,8 @@ func readAll(ctx context.Context, from Source, d oci.Descriptor, limit int64) ([
 	case int64(len(text)) > limit:
 		return nil, fmt.Errorf("too large (the limit is %d bytes)", limit)
 	case digest.FromBytes(text) != d.Digest || d.Size > 0 && d.Size != int64(len(text)):
-		return nil, fmt.Errorf("%w: received %d bytes with digest %s", store.ErrDigest, len(text), digest.FromBytes(text))
+		return nil, fmt.Errorf("%w: received %d bytes with digest %s", store.ErrDigest, len(text),
+			digest.FromBytes(text))
 	}
 	return text, nil
 }
@@ -89,15 +90,16 @@ func (r Registries) Target(ctx context.Context, to image.Name, from []Source, jo
 			more = append(more, source.repository.Name())
 		}
 	}
-	repository, options, err := r.writing(ctx, to, jobs, more...)
+	repository, options, err := r.connectForPush(ctx, to, jobs, more...)
 	if err != nil {
-		return nil, explained(err)
+		return nil, addHint(err)
 	}
 	pusher, err := remote.NewPusher(options...)
 	if err != nil {
 		return nil, err
 	}
-	return &Target{repository: repository, pusher: pusher, progress: p, slots: make(chan struct{}, max(jobs, 1)), copied: map[digest.Digest]bool{}}, nil
+	return &Target{repository: repository, pusher: pusher, progress: p, slots: make(chan struct{}, max(jobs, 1)),
+		copied: map[digest.Digest]bool{}}, nil
 }
 
 // Put writes a manifest or an index under a tag or its digest.
@@ -106,7 +108,7 @@ func (t *Target) Put(ctx context.Context, reference string, d oci.Descriptor, te
 	if digest.Digest(reference) == d.Digest {
 		to = t.repository.Digest(reference)
 	}
-	return explained(t.pusher.Put(ctx, to, document{d.MediaType, text}))
+	return addHint(t.pusher.Put(ctx, to, document{d.MediaType, text}))
 }
 
 // document implements the library's interface for a manifest or an index.
@@ -124,10 +126,10 @@ func (t *Target) Copy(ctx context.Context, from Source, d oci.Descriptor) error 
 	if r, ok := from.(*Registry); ok && r.repository.Name() == t.repository.Name() {
 		return nil
 	}
-	return t.tree(ctx, from, d, 0)
+	return t.copyTree(ctx, from, d, 0)
 }
 
-func (t *Target) tree(ctx context.Context, from Source, d oci.Descriptor, depth int) error {
+func (t *Target) copyTree(ctx context.Context, from Source, d oci.Descriptor, depth int) error {
 	if first, err := t.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
 	}
@@ -148,7 +150,7 @@ func (t *Target) tree(ctx context.Context, from Source, d oci.Descriptor, depth 
 			return fmt.Errorf("index %s: %w", d.Digest, err)
 		}
 		for _, m := range refers.Manifests {
-			if err := t.tree(ctx, from, m, depth+1); err != nil {
+			if err := t.copyTree(ctx, from, m, depth+1); err != nil {
 				return err
 			}
 		}
@@ -157,14 +159,14 @@ func (t *Target) tree(ctx context.Context, from Source, d oci.Descriptor, depth 
 	if err := image.CheckManifest(len(refers.Layers)); err != nil {
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
-	if err := t.blobs(ctx, from, append([]oci.Descriptor{refers.Config}, refers.Layers...)); err != nil {
+	if err := t.copyBlobs(ctx, from, append([]oci.Descriptor{refers.Config}, refers.Layers...)); err != nil {
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	return t.Put(ctx, d.Digest.String(), d, text)
 }
 
-// blobs copies several blobs concurrently.
-func (t *Target) blobs(ctx context.Context, from Source, list []oci.Descriptor) error {
+// copyBlobs copies several blobs concurrently.
+func (t *Target) copyBlobs(ctx context.Context, from Source, list []oci.Descriptor) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup
@@ -176,7 +178,7 @@ func (t *Target) blobs(ctx context.Context, from Source, list []oci.Descriptor) 
 		all.Go(func() {
 			t.slots <- struct{}{}
 			defer func() { <-t.slots }()
-			if err := t.blob(ctx, from, d); err != nil {
+			if err := t.copyBlob(ctx, from, d); err != nil {
 				stop(err) // cancels the others
 			}
 		})
@@ -185,7 +187,7 @@ func (t *Target) blobs(ctx context.Context, from Source, list []oci.Descriptor) 
 	return context.Cause(ctx)
 }
 
-func (t *Target) blob(ctx context.Context, from Source, d oci.Descriptor) error {
+func (t *Target) copyBlob(ctx context.Context, from Source, d oci.Descriptor) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -193,14 +195,14 @@ func (t *Target) blob(ctx context.Context, from Source, d oci.Descriptor) error 
 	if err != nil {
 		return err
 	}
-	more, done := t.progress.Begin(short(d.Digest.String()), d.Size)
+	more, done := t.progress.Begin(abbreviate(d.Digest.String()), d.Size)
 	source := &copiedLayer{ctx: ctx, from: from, desc: d, hash: hash, more: more}
 	content, err := partial.CompressedToLayer(source)
 	if err == nil {
 		if r, ok := from.(*Registry); ok && r.repository.RegistryStr() == t.repository.RegistryStr() {
 			content = &remote.MountableLayer{Layer: content, Reference: r.repository.Digest(d.Digest.String())}
 		}
-		err = explained(t.pusher.Upload(ctx, t.repository, content))
+		err = addHint(t.pusher.Upload(ctx, t.repository, content))
 	}
 	if err == nil {
 		more(d.Size - source.shown.Load())

@@ -13,20 +13,20 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// correcting is the transport to a registry. It retries requests. Some registries send answers that
+// correctingTransport is the transport to a registry. It retries requests. Some registries send answers that
 // the library rejects: it converts those to the ones in the distribution specification.
-type correcting struct {
+type correctingTransport struct {
 	next  http.RoundTripper
 	once  http.RoundTripper // does not retry requests
 	plain bool              // the registry may be accessed without TLS
 }
 
 func newCorrecting(next http.RoundTripper, plain bool) http.RoundTripper {
-	return &correcting{retry.NewTransport(retry.Default, next, isRepeatable), next, plain}
+	return &correctingTransport{retry.NewTransport(retry.Default, next, isRepeatable), next, plain}
 }
 
 // isRepeatable reports whether a request may be sent twice. The parts of an upload may not;
-// instead, the whole upload is restarted (beginsUploadAgain). A second upload session or a second
+// instead, the whole upload is restarted (restartsUpload). A second upload session or a second
 // token does no harm.
 func isRepeatable(r *http.Request) bool {
 	switch r.Method {
@@ -47,7 +47,7 @@ func endpointOf(r *http.Request) (kind, reference string) {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *correcting) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *correctingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.plain && r.URL.Scheme == "https" && r.URL.Path == "/v2/" { // checks whether the registry uses TLS
 		return t.once.RoundTrip(r)
 	}
@@ -59,7 +59,8 @@ func (t *correcting) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized:
 		splitChallenges(answer.Header)
-	case kind == "manifests" && r.Method == http.MethodHead && (isUnsupported(answer.StatusCode) || answer.StatusCode == http.StatusOK && !describesManifest(answer)):
+	case kind == "manifests" && r.Method == http.MethodHead &&
+		(isUnsupported(answer.StatusCode) || answer.StatusCode == http.StatusOK && !describesManifest(answer)):
 		return notFound(answer), nil
 	case kind == "blobs" && r.Method == http.MethodHead && isUnsupported(answer.StatusCode):
 		return t.findBlob(r, answer)
@@ -73,7 +74,8 @@ func (t *correcting) RoundTrip(r *http.Request) (*http.Response, error) {
 // endpoint.
 func isUnsupported(code int) bool {
 	switch code {
-	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType,
+		http.StatusNotImplemented:
 		return true
 	}
 	return false
@@ -81,7 +83,8 @@ func isUnsupported(code int) bool {
 
 // describesManifest reports whether an answer to HEAD has what the library needs.
 func describesManifest(answer *http.Response) bool {
-	return answer.ContentLength >= 0 && answer.Header.Get("Content-Type") != "" && answer.Header.Get("Docker-Content-Digest") != ""
+	return answer.ContentLength >= 0 && answer.Header.Get("Content-Type") != "" &&
+		answer.Header.Get("Docker-Content-Digest") != ""
 }
 
 // notFound replaces an answer with a 404, so that the client uses another request or sends the
@@ -99,7 +102,7 @@ func withStatus(answer *http.Response, code int) *http.Response {
 }
 
 // findBlob requests one byte of a blob from a registry that does not support HEAD.
-func (t *correcting) findBlob(r *http.Request, head *http.Response) (*http.Response, error) {
+func (t *correctingTransport) findBlob(r *http.Request, head *http.Response) (*http.Response, error) {
 	get := r.Clone(r.Context())
 	get.Method = http.MethodGet
 	get.Header.Set("Range", "bytes=0-0")

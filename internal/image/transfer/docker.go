@@ -18,25 +18,25 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// saved is an entry of manifest.json in an archive of `docker save`
+// dockerManifest is an entry of manifest.json in an archive of `docker save`
 // (moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format").
-type saved struct {
+type dockerManifest struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
 }
 
-// docker reads the list of images in such an archive and generates the manifests that it lacks. It
+// findDockerImages reads the list of images in such an archive and generates the manifests that it lacks. It
 // keeps the archive's configurations, so the image IDs do not change.
-func (a *Archive) docker(ctx context.Context, text []byte) ([]Found, error) {
-	var list []saved
+func (a *Archive) findDockerImages(ctx context.Context, text []byte) ([]ArchivedImage, error) {
+	var list []dockerManifest
 	if err := json.Unmarshal(text, &list); err != nil {
 		return nil, fmt.Errorf("manifest.json: %w", err)
 	}
 	if err := image.CheckIndex(len(list)); err != nil {
 		return nil, fmt.Errorf("manifest.json: %w", err)
 	}
-	var out []Found
+	var out []ArchivedImage
 	for n, one := range list {
 		f, err := a.dockerImage(ctx, one)
 		if err != nil {
@@ -47,41 +47,43 @@ func (a *Archive) docker(ctx context.Context, text []byte) ([]Found, error) {
 	return out, nil
 }
 
-func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
+func (a *Archive) dockerImage(ctx context.Context, one dockerManifest) (ArchivedImage, error) {
 	if err := errors.Join(ctx.Err(), image.CheckManifest(len(one.Layers))); err != nil {
-		return Found{}, err
+		return ArchivedImage{}, err
 	}
 	config, err := a.read(memberName(one.Config))
 	if err != nil {
-		return Found{}, fmt.Errorf("its Config: %w", err)
+		return ArchivedImage{}, fmt.Errorf("its Config: %w", err)
 	}
 	var c oci.Image
 	if err := json.Unmarshal(config, &c); err != nil {
-		return Found{}, fmt.Errorf("%s: %w", one.Config, err)
+		return ArchivedImage{}, fmt.Errorf("%s: %w", one.Config, err)
 	}
 	if len(c.RootFS.DiffIDs) != len(one.Layers) {
-		return Found{}, fmt.Errorf("it lists %d layers, but its configuration %d", len(one.Layers), len(c.RootFS.DiffIDs))
+		return ArchivedImage{}, fmt.Errorf("it lists %d layers, but its configuration %d", len(one.Layers),
+			len(c.RootFS.DiffIDs))
 	}
-	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Config: a.made(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
+	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
+		Config: a.addDocument(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
 	for n, name := range one.Layers {
 		d, err := a.dockerLayer(ctx, memberName(name), c.RootFS.DiffIDs[n])
 		if err != nil {
-			return Found{}, fmt.Errorf("its Layers[%d]: %w", n, err)
+			return ArchivedImage{}, fmt.Errorf("its Layers[%d]: %w", n, err)
 		}
 		m.Layers = append(m.Layers, d)
 	}
 	manifest, err := json.Marshal(m)
 	if err != nil {
-		return Found{}, err
+		return ArchivedImage{}, err
 	}
-	f := Found{Desc: a.made(oci.MediaTypeImageManifest, manifest)}
+	f := ArchivedImage{Desc: a.addDocument(oci.MediaTypeImageManifest, manifest)}
 	for _, tag := range one.RepoTags {
 		if tag == "<none>:<none>" { // written by Docker and Podman if there is no name
 			continue
 		}
 		name, err := image.ParseName(tag)
 		if err != nil {
-			return Found{}, err
+			return ArchivedImage{}, err
 		}
 		f.Names = append(f.Names, name)
 	}
@@ -91,8 +93,8 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 // memberName converts a name to the form used in the list of members.
 func memberName(name string) string { return path.Clean("/" + name)[1:] }
 
-// made adds a generated document to the archive as a blob.
-func (a *Archive) made(mediaType string, text []byte) oci.Descriptor {
+// addDocument adds a generated document to the archive as a blob.
+func (a *Archive) addDocument(mediaType string, text []byte) oci.Descriptor {
 	d := oci.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(text), Size: int64(len(text))}
 	a.docs[d.Digest.String()] = text
 	return d
@@ -201,5 +203,6 @@ func (a *Archive) digestOf(ctx context.Context, name string, f io.ReadSeeker) (d
 
 // mediaTypes are the media types of layers; the other formats have none.
 var mediaTypes = map[compression.Format]string{
-	compression.Plain: oci.MediaTypeImageLayer, compression.Gzip: oci.MediaTypeImageLayerGzip, compression.Zstd: oci.MediaTypeImageLayerZstd,
+	compression.Plain: oci.MediaTypeImageLayer, compression.Gzip: oci.MediaTypeImageLayerGzip,
+	compression.Zstd: oci.MediaTypeImageLayerZstd,
 }

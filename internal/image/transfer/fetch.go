@@ -79,9 +79,10 @@ const maxDocument = 4 << 20
 // Fetch copies what a descriptor refers to into the store. It returns the descriptor that a name
 // should refer to: the manifest of the platform, or the index if All or Index is set. The caller
 // must hold the store's lock shared.
-func Fetch(ctx context.Context, s *store.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
+func Fetch(ctx context.Context, s *store.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor,
+	error) {
 	f := &fetcher{store: s, from: from, options: o, progress: p, begun: map[string]bool{}}
-	return f.root(ctx, d, 0)
+	return f.fetchTree(ctx, d, 0)
 }
 
 type fetcher struct {
@@ -93,27 +94,27 @@ type fetcher struct {
 	walk     image.Walk
 }
 
-// root fetches a document, nested in depth indexes, and everything that it refers to.
-func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.Descriptor, error) {
+// fetchTree fetches a document, nested in depth indexes, and everything that it refers to.
+func (f *fetcher) fetchTree(ctx context.Context, d oci.Descriptor, depth int) (oci.Descriptor, error) {
 	if first, err := f.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return d, err
 	}
-	data, err := f.document(ctx, d)
+	data, err := f.fetchDocument(ctx, d)
 	if err != nil {
 		return d, err
 	}
-	if d, err = withKind(d, data); err != nil {
+	if d, err = completeMediaType(d, data); err != nil {
 		return d, err
 	}
 	if !image.IsIndex(d.MediaType) {
-		return d, f.image(ctx, d, data)
+		return d, f.fetchImage(ctx, d, data)
 	}
-	return f.index(ctx, d, data, depth)
+	return f.fetchIndex(ctx, d, data, depth)
 }
 
-// withKind checks whether a document is a manifest or an index, and returns its descriptor with the
+// completeMediaType checks whether a document is a manifest or an index, and returns its descriptor with the
 // media type filled in.
-func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
+func completeMediaType(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
 	var fields struct {
 		MediaType string            `json:"mediaType"`
 		Manifests []oci.Descriptor  `json:"manifests"`
@@ -124,7 +125,8 @@ func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
 		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if fields.Schema == 1 || fields.FSLayers != nil {
-		return d, fmt.Errorf("manifest %s has schema 1 (Docker before 2016), which is not supported\nhint: push the image again with a newer tool", d.Digest)
+		return d, fmt.Errorf("manifest %s has schema 1 (Docker before 2016), which is not supported\nhint: push the "+
+			"image again with a newer tool", d.Digest)
 	}
 	if err := checkKind(d, document); err != nil {
 		return d, err
@@ -141,7 +143,7 @@ func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
 	return d, nil
 }
 
-func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte, depth int) (oci.Descriptor, error) {
+func (f *fetcher) fetchIndex(ctx context.Context, d oci.Descriptor, data []byte, depth int) (oci.Descriptor, error) {
 	var index oci.Index
 	if err := json.Unmarshal(data, &index); err != nil {
 		return d, fmt.Errorf("index %s: %w", d.Digest, err)
@@ -150,27 +152,27 @@ func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte, dept
 		return d, fmt.Errorf("index %s: %w", d.Digest, err)
 	}
 	if !f.options.All {
-		m, err := f.choose(index.Manifests)
+		m, err := f.choosePlatform(index.Manifests)
 		if err != nil {
 			return d, fmt.Errorf("index %s: %w", d.Digest, err)
 		}
 		m.Annotations = nil
-		one, err := f.root(ctx, m, depth+1)
+		one, err := f.fetchTree(ctx, m, depth+1)
 		if f.options.Index {
 			return d, err
 		}
 		return one, err
 	}
 	for _, m := range index.Manifests {
-		if _, err := f.root(ctx, m, depth+1); err != nil {
+		if _, err := f.fetchTree(ctx, m, depth+1); err != nil {
 			return d, err
 		}
 	}
 	return d, nil
 }
 
-// choose selects the best match for the platform.
-func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
+// choosePlatform selects the best match for the platform.
+func (f *fetcher) choosePlatform(list []oci.Descriptor) (oci.Descriptor, error) {
 	want := platforms.DefaultSpec()
 	want.OS = "linux"
 	if f.options.Platform != "" {
@@ -197,13 +199,14 @@ func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 		}
 	}
 	if best < 0 {
-		return oci.Descriptor{}, fmt.Errorf("no image for %s (available: %s)\nhint: choose a platform with --platform", platforms.Format(want), strings.Join(have, ", "))
+		return oci.Descriptor{}, fmt.Errorf("no image for %s (available: %s)\nhint: choose a platform with --platform",
+			platforms.Format(want), strings.Join(have, ", "))
 	}
 	return list[best], nil
 }
 
-// image fetches a manifest's configuration and layers, several at a time.
-func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) error {
+// fetchImage fetches a manifest's configuration and layers, several at a time.
+func (f *fetcher) fetchImage(ctx context.Context, d oci.Descriptor, data []byte) error {
 	var m oci.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
@@ -228,7 +231,7 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if err := f.blob(ctx, b); err != nil {
+			if err := f.fetchBlob(ctx, b); err != nil {
 				stop() // cancels the others
 				errs <- err
 			}
@@ -264,11 +267,11 @@ func (f *fetcher) checkConfig(d oci.Descriptor) error {
 	return nil
 }
 
-func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {
+func (f *fetcher) fetchBlob(ctx context.Context, d oci.Descriptor) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	more, done := f.progress.Begin(short(d.Digest.String()), d.Size)
+	more, done := f.progress.Begin(abbreviate(d.Digest.String()), d.Size)
 	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
 		return f.open(ctx, d, offset)
 	}, more)
@@ -276,14 +279,14 @@ func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {
 	return err
 }
 
-// short abbreviates a digest for display.
-func short(digest string) string {
+// abbreviate abbreviates a digest for display.
+func abbreviate(digest string) string {
 	hex := strings.TrimPrefix(digest, "sha256:")
 	return hex[:min(len(hex), 12)]
 }
 
-// document fetches a manifest or an index, verifies it and stores it.
-func (f *fetcher) document(ctx context.Context, d oci.Descriptor) ([]byte, error) {
+// fetchDocument fetches a manifest or an index, verifies it and stores it.
+func (f *fetcher) fetchDocument(ctx context.Context, d oci.Descriptor) ([]byte, error) {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return nil, err
 	}

@@ -133,7 +133,8 @@ type scripted struct {
 
 // RoundTrip implements http.RoundTripper.
 func (s scripted) RoundTrip(r *http.Request) (*http.Response, error) {
-	a := &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r}
+	a := &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Request: r}
 	text := []byte(nil)
 	switch path := r.URL.Path; {
 	case path == "/v2/" && s.challenge != "":
@@ -141,7 +142,8 @@ func (s scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 		a.Header.Set("WWW-Authenticate", s.challenge)
 	case path == "/v2/":
 	case strings.HasPrefix(path, "/v2/"):
-		statuses := []int{http.StatusOK, http.StatusOK, http.StatusNotFound, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
+		statuses := []int{http.StatusOK, http.StatusOK, http.StatusNotFound, http.StatusUnauthorized,
+			http.StatusForbidden, http.StatusTooManyRequests}
 		a.StatusCode = statuses[int(s.status)%len(statuses)]
 		a.Header.Set("Content-Type", oci.MediaTypeImageManifest)
 		text = s.manifest
@@ -166,7 +168,8 @@ func FuzzRegistry(f *testing.F) {
 	bearer := `Bearer realm="https://auth.example/token",service="r",scope="repository:a/b:pull"`
 	f.Add("", "", byte(0), []byte(manifestText))
 	f.Add(bearer, `{"token":"x","expires_in":60,"issued_at":"2026-01-01T00:00:00Z"}`, byte(0x84), []byte(manifestText))
-	f.Add(bearer, `{"access_token":"x"}`, byte(2), []byte(`{"errors":[{"code":"MANIFEST_UNKNOWN","message":"m","detail":{"Tag":"latest"}}]}`))
+	f.Add(bearer, `{"access_token":"x"}`, byte(2),
+		[]byte(`{"errors":[{"code":"MANIFEST_UNKNOWN","message":"m","detail":{"Tag":"latest"}}]}`))
 	f.Add(`Basic realm="x"`, "", byte(3), []byte(`{"errors":[]}`))
 	f.Add(`Bearer realm="http://127.0.0.1/",service=`, "{}", byte(4), []byte("x"))
 	was := remote.DefaultTransport
@@ -198,15 +201,18 @@ func FuzzOpenArchive(f *testing.F) {
 		return tartest.Entry{Type: tar.TypeSymlink, Name: name, Link: to, Mode: 0o755}
 	}
 	config := digest.FromString(configText)
-	manifest := fmt.Sprintf(`{"schemaVersion":2,"config":{"digest":"%s","size":%d},"layers":[]}`, config, len(configText))
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"config":{"digest":"%s","size":%d},"layers":[]}`, config,
+		len(configText))
 	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"%s","digest":"%s","size":%d,"annotations":{"%s":"a:b"}}]}`,
 		oci.MediaTypeImageManifest, digest.FromString(manifest), len(manifest), oci.AnnotationRefName)
 	f.Add(tartest.Data(
 		file("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), file("index.json", index),
-		file("blobs/sha256/"+digest.FromString(manifest).Encoded(), manifest), file("blobs/sha256/"+config.Encoded(), configText)))
+		file("blobs/sha256/"+digest.FromString(manifest).Encoded(), manifest), file("blobs/sha256/"+config.Encoded(),
+			configText)))
 	f.Add(tartest.Data(
 		file("manifest.json", `[{"Config":"a","RepoTags":["a:b"],"Layers":["b","c","l/layer.tar"]}]`),
-		file("a", `{"rootfs":{"diff_ids":["sha256:a","sha256:b","sha256:c"]}}`), file("b", "\x1f\x8b"), link("c", "b"), link("l/layer.tar", "../b")))
+		file("a", `{"rootfs":{"diff_ids":["sha256:a","sha256:b","sha256:c"]}}`), file("b", "\x1f\x8b"), link("c",
+			"b"), link("l/layer.tar", "../b")))
 	f.Add(tartest.Data(link("index.json", "a"), link("a", "index.json")))
 	f.Add(tartest.Data(link("manifest.json", "../etc/passwd"), link("index.json", "/etc/passwd")))
 	dir := tartest.TempDir(f)

@@ -24,7 +24,8 @@ func checkKind(d oci.Descriptor, document []byte) error {
 	}
 	isIndex, isManifest := fields.Manifests != nil, fields.Config != nil || fields.Layers != nil
 	if isIndex && isManifest {
-		return fmt.Errorf("manifest %s: ambiguous media type: it has the fields of a manifest and of an index", d.Digest)
+		return fmt.Errorf("manifest %s: ambiguous media type: it has the fields of a manifest and of an index",
+			d.Digest)
 	}
 	if !isIndex && !isManifest {
 		return nil // the caller reports the missing fields

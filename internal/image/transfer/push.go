@@ -27,18 +27,19 @@ import (
 
 // Push writes an image, or all images of an index, to a registry under a name. Blobs that the
 // registry already has are not sent again.
-func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to image.Name, jobs int, p Progress) error {
+func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to image.Name, jobs int,
+	p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: the name has no tag", to)
 	}
-	if err := whole(s, i); err != nil {
+	if err := checkComplete(s, i); err != nil {
 		return fmt.Errorf("push %s: %w", to, err)
 	}
-	repository, options, err := r.writing(ctx, to, jobs)
+	repository, options, err := r.connectForPush(ctx, to, jobs)
 	if err != nil {
-		return fmt.Errorf("push %s: %w", to, explained(err))
+		return fmt.Errorf("push %s: %w", to, addHint(err))
 	}
-	content, err := pushable(layout.Path(s.Dir), i.Target)
+	content, err := openTaggable(layout.Path(s.Dir), i.Target)
 	if err != nil {
 		return err
 	}
@@ -47,31 +48,32 @@ func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		follow(updates, to.Familiar(), p)
+		forwardUpdates(updates, to.Familiar(), p)
 	}()
 	err = remote.Push(repository.Tag(to.Tag), content, options...) // closes updates
 	if err != nil {
-		err = fmt.Errorf("push %s: %w", to, explained(err))
+		err = fmt.Errorf("push %s: %w", to, addHint(err))
 	}
 	<-ended
 	return err
 }
 
-// writing logs in to a repository to write to it, and to read other repositories of its registry.
+// connectForPush logs in to a repository to write to it, and to read other repositories of its registry.
 // It returns the library's options.
-func (r Registries) writing(ctx context.Context, to image.Name, jobs int, mounted ...string) (name.Repository, []remote.Option, error) {
+func (r Registries) connectForPush(ctx context.Context, to image.Name, jobs int, mounted ...string) (name.Repository,
+	[]remote.Option, error) {
 	repository, trip, err := r.connect(ctx, to.Registry, to.Repository, transport.PushScope, mounted...)
 	return repository, []remote.Option{
 		remote.WithContext(ctx), remote.WithTransport(trip), remote.WithJobs(max(jobs, 1)),
 		// The library does not cancel its own wait with the context, so the predicate waits.
 		remote.WithRetryBackoff(remote.Backoff{Steps: retry.Default.Tries}),
-		remote.WithRetryPredicate(func(err error) bool { return beginsUploadAgain(ctx, repository.RegistryStr(), err) }),
+		remote.WithRetryPredicate(func(err error) bool { return restartsUpload(ctx, repository.RegistryStr(), err) }),
 	}, err
 }
 
-// beginsUploadAgain waits and returns true after an error that allows the upload of a blob or
+// restartsUpload waits and returns true after an error that allows the upload of a blob or
 // manifest to be restarted. The transport only retries single requests.
-func beginsUploadAgain(ctx context.Context, server string, err error) bool {
+func restartsUpload(ctx context.Context, server string, err error) bool {
 	var answered *transport.Error
 	var sent *url.Error
 	cause := ""
@@ -80,7 +82,8 @@ func beginsUploadAgain(ctx context.Context, server string, err error) bool {
 		lost := slices.ContainsFunc(answered.Errors, func(d transport.Diagnostic) bool {
 			return d.Code == transport.BlobUploadUnknownErrorCode || d.Code == transport.BlobUploadInvalidErrorCode
 		})
-		if lost || retry.TemporaryStatus(answered.StatusCode) && answered.Request != nil && !isRepeatable(answered.Request) {
+		if lost || retry.TemporaryStatus(answered.StatusCode) && answered.Request != nil &&
+			!isRepeatable(answered.Request) {
 			cause = fmt.Sprintf("upload: %d %s", answered.StatusCode, http.StatusText(answered.StatusCode))
 		}
 	case errors.As(err, &sent) && sent.Op != "Get" && sent.Op != "Head" && retry.IsCut(err):
@@ -89,9 +92,9 @@ func beginsUploadAgain(ctx context.Context, server string, err error) bool {
 	return cause != "" && retry.Default.Pause(ctx, server, cause)
 }
 
-// whole refuses an index if only some of its platforms' images were fetched, because a registry
+// checkComplete refuses an index if only some of its platforms' images were fetched, because a registry
 // rejects an index whose manifests it does not have.
-func whole(s *store.Store, i *store.Image) error {
+func checkComplete(s *store.Store, i *store.Image) error {
 	if !image.IsIndex(i.Target.MediaType) {
 		return nil
 	}
@@ -111,13 +114,14 @@ func whole(s *store.Store, i *store.Image) error {
 		if m.Platform != nil {
 			what = platforms.Format(*m.Platform)
 		}
-		return fmt.Errorf("the image for %s in its index was not pulled\nhint: minirun pull --all-platforms %s", what, i.Name)
+		return fmt.Errorf("the image for %s in its index was not pulled\nhint: minirun pull --all-platforms %s", what,
+			i.Name)
 	}
 	return nil
 }
 
-// pushable converts an image or index in the store to the library's type.
-func pushable(dir layout.Path, d oci.Descriptor) (remote.Taggable, error) {
+// openTaggable converts an image or index in the store to the library's type.
+func openTaggable(dir layout.Path, d oci.Descriptor) (remote.Taggable, error) {
 	hash, err := v1.NewHash(d.Digest.String())
 	if err != nil {
 		return nil, err
@@ -143,7 +147,7 @@ type Artifact struct {
 
 // PushArtifact writes an artifact to a registry.
 func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name, jobs int) error {
-	repository, options, err := r.writing(ctx, to, jobs)
+	repository, options, err := r.connectForPush(ctx, to, jobs)
 	if err == nil {
 		var i v1.Image
 		if i, err = partial.CompressedToImage(artifact{ctx, a}); err == nil {
@@ -151,7 +155,7 @@ func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name,
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("push %s: %w", to, explained(err))
+		return fmt.Errorf("push %s: %w", to, addHint(err))
 	}
 	return nil
 }
@@ -189,8 +193,8 @@ func (l artifactLayer) MediaType() (types.MediaType, error) {
 }
 func (l artifactLayer) Compressed() (io.ReadCloser, error) { return l.of.Open(l.of.ctx, l.desc) }
 
-// follow converts the library's updates to progress.
-func follow(updates <-chan v1.Update, what string, p Progress) {
+// forwardUpdates converts the library's updates to progress.
+func forwardUpdates(updates <-chan v1.Update, what string, p Progress) {
 	var more func(int64)
 	var done func(error)
 	var at int64

@@ -20,9 +20,12 @@ import (
 // uses the registry's referrers API or, if the registry has none, the index tagged with the
 // subject's digest (distribution specification, "Listing Referrers"). The caller has to verify that
 // the manifests refer to the subject.
-func (r *Registry) Referrers(ctx context.Context, subject digest.Digest, artifactType string) ([]oci.Descriptor, error) {
-	base := fmt.Sprintf("%s://%s/v2/%s/", r.repository.Scheme(), r.repository.RegistryStr(), r.repository.RepositoryStr())
-	index, found, err := r.index(ctx, base+"referrers/"+subject.String()+"?"+url.Values{"artifactType": {artifactType}}.Encode())
+func (r *Registry) Referrers(ctx context.Context, subject digest.Digest, artifactType string) ([]oci.Descriptor,
+	error) {
+	base := fmt.Sprintf("%s://%s/v2/%s/", r.repository.Scheme(), r.repository.RegistryStr(),
+		r.repository.RepositoryStr())
+	index, found, err := r.index(ctx,
+		base+"referrers/"+subject.String()+"?"+url.Values{"artifactType": {artifactType}}.Encode())
 	if err == nil && !found {
 		index, _, err = r.index(ctx, base+"manifests/"+strings.Replace(subject.String(), ":", "-", 1))
 	}
@@ -54,7 +57,7 @@ func (r *Registry) index(ctx context.Context, from string) (index oci.Index, fou
 		return index, false, nil
 	}
 	if err := transport.CheckError(answer, http.StatusOK); err != nil {
-		return index, false, explained(err)
+		return index, false, addHint(err)
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxDocument+1))
 	if err != nil {

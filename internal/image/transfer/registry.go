@@ -31,8 +31,9 @@ import (
 
 // Registries is the configuration for access to registries.
 type Registries struct {
-	Mirrors  map[string][]string `json:"mirrors"`  // registry → hosts or URLs that are tried first
-	Insecure []string            `json:"insecure"` // registries that may be accessed without TLS; those on loopback always may
+	Mirrors map[string][]string `json:"mirrors"` // registry → hosts or URLs that are tried first
+	// registries that may be accessed without TLS; those on loopback always may
+	Insecure []string `json:"insecure"`
 }
 
 // RegistriesFile is the file that [ReadRegistries] looks for, first in the user's configuration,
@@ -96,7 +97,8 @@ func (r Registries) endpoint(host, repository string) (name.Repository, http.Rou
 
 // connect logs in to a repository with one of the library's scopes, and with read access to the
 // others, given as full names, if they are in the same registry.
-func (r Registries) connect(ctx context.Context, host, repository, scope string, others ...string) (name.Repository, http.RoundTripper, error) {
+func (r Registries) connect(ctx context.Context, host, repository, scope string, others ...string) (name.Repository,
+	http.RoundTripper, error) {
 	n, safe, err := r.endpoint(host, repository)
 	if err != nil {
 		return n, nil, err
@@ -108,7 +110,8 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string,
 	scopes := []string{n.Scope(scope)}
 	for _, o := range others {
 		other, err := name.NewRepository(o)
-		if err == nil && other.RegistryStr() == n.RegistryStr() && other.RepositoryStr() != n.RepositoryStr() && !slices.Contains(scopes, other.Scope(transport.PullScope)) {
+		if err == nil && other.RegistryStr() == n.RegistryStr() && other.RepositoryStr() != n.RepositoryStr() &&
+			!slices.Contains(scopes, other.Scope(transport.PullScope)) {
 			scopes = append(scopes, other.Scope(transport.PullScope))
 		}
 	}
@@ -120,19 +123,19 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string,
 // warn for each mirror that fails.
 func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*Registry, oci.Descriptor, error) {
 	for _, host := range append(append([]string(nil), r.Mirrors[n.Registry]...), n.Registry) {
-		source, d, err := r.ask(ctx, host, n)
+		source, d, err := r.findOnHost(ctx, host, n)
 		if err == nil {
 			return source, d, nil
 		}
 		if host == n.Registry {
-			return nil, d, fmt.Errorf("%s: %w", n, explained(err))
+			return nil, d, fmt.Errorf("%s: %w", n, addHint(err))
 		}
 		warn(fmt.Errorf("mirror %s: %w", host, err))
 	}
 	return nil, oci.Descriptor{}, errors.New("unreachable")
 }
 
-func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
+func (r Registries) findOnHost(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
 	if host != n.Registry {
 		ctx = retry.WithTries(ctx, 2) // the next one may have it
 	}
@@ -163,7 +166,8 @@ func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (o
 		}
 		found = &got.Descriptor
 		if mediaType = manifestType(string(got.MediaType), got.Manifest); mediaType == "" {
-			return oci.Descriptor{}, fmt.Errorf("the response is not a manifest (its Content-Type is %q)", got.MediaType)
+			return oci.Descriptor{}, fmt.Errorf("the response is not a manifest (its Content-Type is %q)",
+				got.MediaType)
 		}
 	}
 	return oci.Descriptor{MediaType: mediaType, Digest: digest.Digest(found.Digest.String()), Size: found.Size}, nil
@@ -193,26 +197,30 @@ func credentials(ctx context.Context, repository name.Repository) (authn.Authent
 	return auth, nil
 }
 
-// explained adds a hint to a registry's error.
-func explained(err error) error {
+// addHint adds a hint to a registry's error.
+func addHint(err error) error {
 	var t *transport.Error
 	if errors.As(err, &t) {
 		switch t.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return fmt.Errorf("%w: the repository does not exist, or these credentials cannot access it\nhint: log in with docker login, or podman login --authfile ~/.docker/config.json", err)
+			return fmt.Errorf("%w: the repository does not exist, or these credentials cannot access it\nhint: log "+
+				"in with docker login, or podman login --authfile ~/.docker/config.json", err)
 		case http.StatusNotFound:
 			return fmt.Errorf("%w: no such tag or repository", err)
 		case http.StatusTooManyRequests:
-			return fmt.Errorf("%w: too many requests\nhint: log in, or configure a mirror in /etc/%s", err, RegistriesFile)
+			return fmt.Errorf("%w: too many requests\nhint: log in, or configure a mirror in /etc/%s", err,
+				RegistriesFile)
 		}
 	}
 	var untrusted *tls.CertificateVerificationError
 	if errors.As(err, &untrusted) {
-		return fmt.Errorf("%w\nhint: if your own certificate authority signed the registry's certificate, add it to the host's certificates", err)
+		return fmt.Errorf("%w\nhint: if your own certificate authority signed the registry's certificate, add it to "+
+			"the host's certificates", err)
 	}
 	var plain *outbound.PlainError
 	if errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch) {
-		return fmt.Errorf("%w: without TLS, others can read the requests and their credentials\nhint: if the registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
+		return fmt.Errorf("%w: without TLS, others can read the requests and their credentials\nhint: if the "+
+			"registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
 	}
 	return err
 }
@@ -223,9 +231,10 @@ func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io
 	if isManifest(d.MediaType) {
 		offset = 0
 	}
-	return retry.NewReader(ctx, retry.Default, r.repository.RegistryStr(), offset, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
-		return r.get(ctx, d, offset)
-	})
+	return retry.NewReader(ctx, retry.Default, r.repository.RegistryStr(), offset,
+		func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
+			return r.get(ctx, d, offset)
+		})
 }
 
 // get requests a blob or manifest from an offset on. If the registry refuses that, or sends a
@@ -235,7 +244,8 @@ func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	if isManifest(d.MediaType) {
 		kind = "manifests"
 	}
-	url := fmt.Sprintf("%s://%s/v2/%s/%s/%s", r.repository.Scheme(), r.repository.RegistryStr(), r.repository.RepositoryStr(), kind, d.Digest)
+	url := fmt.Sprintf("%s://%s/v2/%s/%s/%s", r.repository.Scheme(), r.repository.RegistryStr(),
+		r.repository.RepositoryStr(), kind, d.Digest)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, 0, err
@@ -252,20 +262,21 @@ func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	}
 	switch {
 	case answer.StatusCode == http.StatusOK:
-		return withEnd(answer, d.Size), 0, nil
+		return limitBody(answer, d.Size), 0, nil
 	case offset > 0 && answer.StatusCode == http.StatusPartialContent && rangeStart(answer.Header, offset) == offset:
-		return withEnd(answer, d.Size-offset), offset, nil
-	case offset > 0 && (answer.StatusCode == http.StatusPartialContent || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+		return limitBody(answer, d.Size-offset), offset, nil
+	case offset > 0 && (answer.StatusCode == http.StatusPartialContent ||
+		answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		_ = answer.Body.Close()
 		return r.get(ctx, d, 0)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	return nil, 0, explained(transport.CheckError(answer, http.StatusOK))
+	return nil, 0, addHint(transport.CheckError(answer, http.StatusOK))
 }
 
-// withEnd returns the body of an answer of known size. If only the end of the connection ends the
+// limitBody returns the body of an answer of known size. If only the end of the connection ends the
 // body, as with HTTP/1.0, a premature end is an error.
-func withEnd(answer *http.Response, size int64) io.ReadCloser {
+func limitBody(answer *http.Response, size int64) io.ReadCloser {
 	if answer.ContentLength >= 0 || answer.ProtoMajor != 1 || len(answer.TransferEncoding) > 0 {
 		return answer.Body
 	}
@@ -299,8 +310,10 @@ func rangeStart(h http.Header, asked int64) int64 {
 func isManifest(mediaType string) bool {
 	switch mediaType {
 	case oci.MediaTypeImageManifest, oci.MediaTypeImageIndex,
-		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
-		"application/vnd.docker.distribution.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws":
+		"application/vnd.docker.distribution.manifest.v2+json",
+		"application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.docker.distribution.manifest.v1+json",
+		"application/vnd.docker.distribution.manifest.v1+prettyjws":
 		return true
 	}
 	return false

@@ -23,8 +23,8 @@ import (
 	"github.com/minirun/minirun/internal/image/store"
 )
 
-// A Saved is an image to be written, and its name in the archive.
-type Saved struct {
+// A NamedImage is an image to be written, and its name in the archive.
+type NamedImage struct {
 	Name  string // full name; "" for none
 	Image *store.Image
 }
@@ -37,7 +37,7 @@ type sink interface {
 // Save writes images as an OCI image layout with Docker's manifest.json next to index.json. Both
 // refer to the same blobs, so `docker load`, podman and OCI tools can read it. If dir is set, the
 // layout is a directory, otherwise an archive written to out.
-func Save(ctx context.Context, s *store.Store, images []Saved, dir string, out io.Writer, p Progress) error {
+func Save(ctx context.Context, s *store.Store, images []NamedImage, dir string, out io.Writer, p Progress) error {
 	if dir != "" {
 		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
 			return fmt.Errorf("save: %s already contains an image layout\nhint: choose a new directory", dir)
@@ -60,9 +60,10 @@ func Save(ctx context.Context, s *store.Store, images []Saved, dir string, out i
 	return t.Close()
 }
 
-func save(ctx context.Context, s *store.Store, images []Saved, to sink, p Progress) error {
-	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
-	list := []saved{}
+func save(ctx context.Context, s *store.Store, images []NamedImage, to sink, p Progress) error {
+	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex,
+		Manifests: []oci.Descriptor{}}
+	list := []dockerManifest{}
 	w := &writer{store: s, to: to, progress: p, written: map[string]bool{}}
 	for _, one := range images {
 		d := one.Image.Target
@@ -75,7 +76,7 @@ func save(ctx context.Context, s *store.Store, images []Saved, to sink, p Progre
 			d.Annotations["io.containerd.image.name"], d.Annotations[oci.AnnotationRefName] = n.String(), n.String()
 		}
 		index.Manifests = append(index.Manifests, d)
-		if err := w.tree(ctx, one.Image.Target, 0); err != nil {
+		if err := w.writeTree(ctx, one.Image.Target, 0); err != nil {
 			return err
 		}
 		list = append(list, dockerEntry(one))
@@ -83,7 +84,8 @@ func save(ctx context.Context, s *store.Store, images []Saved, to sink, p Progre
 	for _, doc := range []struct {
 		name string
 		what any
-	}{{"manifest.json", list}, {"index.json", index}, {oci.ImageLayoutFile, oci.ImageLayout{Version: oci.ImageLayoutVersion}}} {
+	}{{"manifest.json", list}, {"index.json", index}, {oci.ImageLayoutFile,
+		oci.ImageLayout{Version: oci.ImageLayoutVersion}}} {
 		text, err := json.Marshal(doc.what)
 		if err == nil {
 			err = w.to.put(doc.name, int64(len(text)), bytes.NewReader(text))
@@ -95,8 +97,8 @@ func save(ctx context.Context, s *store.Store, images []Saved, to sink, p Progre
 	return nil
 }
 
-func dockerEntry(one Saved) saved {
-	out := saved{Config: blobPath(one.Image.Manifest.Config), RepoTags: []string{}, Layers: []string{}}
+func dockerEntry(one NamedImage) dockerManifest {
+	out := dockerManifest{Config: blobPath(one.Image.Manifest.Config), RepoTags: []string{}, Layers: []string{}}
 	if n, err := image.ParseName(one.Name); err == nil && n.Tag != "" {
 		n.Digest = ""
 		out.RepoTags = append(out.RepoTags, n.Familiar())
@@ -117,8 +119,8 @@ type writer struct {
 	walk     image.Walk
 }
 
-// tree writes a manifest or an index and everything in the store that it refers to.
-func (w *writer) tree(ctx context.Context, d oci.Descriptor, depth int) error {
+// writeTree writes a manifest or an index and everything in the store that it refers to.
+func (w *writer) writeTree(ctx context.Context, d oci.Descriptor, depth int) error {
 	if first, err := w.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
 	}
@@ -126,7 +128,7 @@ func (w *writer) tree(ctx context.Context, d oci.Descriptor, depth int) error {
 	if err != nil {
 		return err
 	}
-	if err := w.blob(ctx, d); err != nil {
+	if err := w.writeBlob(ctx, d); err != nil {
 		return err
 	}
 	var refers struct {
@@ -139,7 +141,7 @@ func (w *writer) tree(ctx context.Context, d oci.Descriptor, depth int) error {
 	}
 	for _, m := range refers.Manifests {
 		if w.store.Has(m.Digest) {
-			if err := w.tree(ctx, m, depth+1); err != nil {
+			if err := w.writeTree(ctx, m, depth+1); err != nil {
 				return err
 			}
 		}
@@ -148,14 +150,14 @@ func (w *writer) tree(ctx context.Context, d oci.Descriptor, depth int) error {
 		refers.Layers = append(refers.Layers, *refers.Config)
 	}
 	for _, l := range refers.Layers {
-		if err := w.blob(ctx, l); err != nil {
+		if err := w.writeBlob(ctx, l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *writer) blob(ctx context.Context, d oci.Descriptor) error {
+func (w *writer) writeBlob(ctx context.Context, d oci.Descriptor) error {
 	if w.written[d.Digest.String()] {
 		return nil
 	}
@@ -165,8 +167,8 @@ func (w *writer) blob(ctx context.Context, d oci.Descriptor) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	more, done := w.progress.Begin(short(d.Digest.String()), d.Size)
-	err = w.to.put(blobPath(d), d.Size, ctxio.NewReader(ctx, io.TeeReader(f, store.Told(more))))
+	more, done := w.progress.Begin(abbreviate(d.Digest.String()), d.Size)
+	err = w.to.put(blobPath(d), d.Size, ctxio.NewReader(ctx, io.TeeReader(f, store.ProgressWriter(more))))
 	done(err)
 	return err
 }
@@ -178,7 +180,8 @@ var epoch = time.Unix(0, 0)
 
 func (t tarSink) directories(names ...string) error {
 	for _, n := range names {
-		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: n + "/", Mode: 0o755, ModTime: epoch}); err != nil {
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: n + "/", Mode: 0o755,
+			ModTime: epoch}); err != nil {
 			return err
 		}
 	}
@@ -186,7 +189,8 @@ func (t tarSink) directories(names ...string) error {
 }
 
 func (t tarSink) put(name string, size int64, content io.Reader) error {
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: epoch}); err != nil {
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644,
+		ModTime: epoch}); err != nil {
 		return err
 	}
 	_, err := io.Copy(t, content)

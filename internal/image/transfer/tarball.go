@@ -30,7 +30,8 @@ import (
 // Import creates an image with one layer from a root file system in a tar archive, which may be
 // compressed. The archive becomes the layer unchanged; changes are Dockerfile instructions that do
 // not need a build.
-func Import(ctx context.Context, s *store.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
+func Import(ctx context.Context, s *store.Store, archive io.Reader, from string, changes []string) (oci.Descriptor,
+	error) {
 	blob, diffID, err := storeLayer(ctx, s, ctxio.NewReader(ctx, archive))
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -50,7 +51,8 @@ func Import(ctx context.Context, s *store.Store, archive io.Reader, from string,
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
-	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Layers: []oci.Descriptor{blob}}
+	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
+		Layers: []oci.Descriptor{blob}}
 	if m.Config, err = s.PutDocument(oci.MediaTypeImageConfig, text); err != nil {
 		return oci.Descriptor{}, err
 	}
@@ -61,7 +63,8 @@ func Import(ctx context.Context, s *store.Store, archive io.Reader, from string,
 }
 
 // storeLayer stores an archive as a blob.
-func storeLayer(ctx context.Context, s *store.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
+func storeLayer(ctx context.Context, s *store.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest,
+	err error) {
 	f, err := os.CreateTemp(filepath.Join(s.Dir, "tmp"), "import-")
 	if err != nil {
 		return d, "", err

@@ -150,7 +150,8 @@ func (m *Manager) checkVersion() error {
 		digits = digits[:i]
 	}
 	if n, err := strconv.Atoi(digits); err != nil || n < minVersion {
-		return fmt.Errorf("--systemd-cgroup: %s is version %s, but minirun needs version %d or newer", m.name, text, minVersion)
+		return fmt.Errorf("--systemd-cgroup: %s is version %s, but minirun needs version %d or newer",
+			m.name, text, minVersion)
 	}
 	return nil
 }
@@ -169,12 +170,14 @@ func (m *Manager) ControlGroup() (string, error) {
 // Start creates the unit, with the process named in its properties inside.
 func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Property) error {
 	err := m.start(ctx, u, properties)
-	for until := time.Now().Add(forgetTimeout); isError(err, "UnitExists") && m.isEnding(ctx, u) && time.Now().Before(until); {
+	until := time.Now().Add(forgetTimeout)
+	for isError(err, "UnitExists") && m.isEnding(ctx, u) && time.Now().Before(until) {
 		time.Sleep(2 * time.Millisecond)
 		err = m.start(ctx, u, properties)
 	}
 	if isError(err, "UnitExists") {
-		return fmt.Errorf("%s already has a unit %s: choose another name, or stop it with systemctl stop: %w", m.name, u.Name, err)
+		return fmt.Errorf("%s already has a unit %s: %w\nhint: choose another name, or stop it with systemctl stop",
+			m.name, u.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("ask %s to start %s in %s: %w", m.name, u.Name, u.Slice, explainTimeout(ctx, err))

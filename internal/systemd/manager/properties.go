@@ -42,7 +42,8 @@ func Properties(r *systemd.Request) ([]Property, error) {
 		// A scope whose process was killed by the OOM killer would stay in the failed
 		// state and occupy its name.
 		newProperty("CollectMode", "inactive-or-failed"),
-		newProperty("MemoryAccounting", true), newProperty("CPUAccounting", true), newProperty("IOAccounting", true), newProperty("TasksAccounting", true),
+		newProperty("MemoryAccounting", true), newProperty("CPUAccounting", true),
+		newProperty("IOAccounting", true), newProperty("TasksAccounting", true),
 	}
 	limits := Limits(r.Values)
 	if !slices.ContainsFunc(limits, func(l Property) bool { return l.Name == "TasksMax" }) {
@@ -154,23 +155,28 @@ func annotationProperties(annotations map[string]string) (out []Property, err er
 			continue
 		}
 		if name == "Slice" || name == "PIDs" || !isPlainName(name) {
-			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property that minirun does not set itself", Got: strconv.Quote(name)}
+			return nil, annotationError(key, "must be a property that minirun does not set itself", name, nil)
 		}
 		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
 		if err != nil {
-			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a value in GVariant's text format, such as uint64 5 or 'text'", Got: strconv.Quote(annotations[key]), Err: err}
+			const want = "must be a value in GVariant's text format, such as uint64 5 or 'text'"
+			return nil, annotationError(key, want, annotations[key], err)
 		}
 		// Times are written in seconds and passed in microseconds.
 		if seconds, ok := strings.CutSuffix(name, "Sec"); ok && !strings.HasSuffix(name, "USec") {
 			micro, ok := toMicroseconds(value.Value())
 			if !ok {
-				return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a number of seconds", Got: strconv.Quote(annotations[key])}
+				return nil, annotationError(key, "must be a number of seconds", annotations[key], nil)
 			}
 			name, value = seconds+"USec", dbus.MakeVariant(micro)
 		}
 		out = append(out, Property{Name: name, Value: value})
 	}
 	return out, nil
+}
+
+func annotationError(key, want, got string, err error) error {
+	return &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: want, Got: strconv.Quote(got), Err: err}
 }
 
 func isPlainName(name string) bool {

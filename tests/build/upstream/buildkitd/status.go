@@ -22,7 +22,7 @@ type build struct {
 	stream  []*controlapi.StatusResponse
 	done    bool
 
-	begun  chan struct{}   // closed when request is set
+	begun    chan struct{}  // closed when request is set
 	frontend *frontendState // set by the gateway
 }
 

@@ -69,7 +69,7 @@ var rlimitNames = [...]string{
 }
 
 // Rlimit returns the number of a resource limit such as RLIMIT_NOFILE (getrlimit(2)).
-func Rlimit(name string) (resource int, ok bool) { return index(rlimitNames[:], name) }
+func Rlimit(name string) (resource int, ok bool) { return findName(rlimitNames[:], name) }
 
 // capabilityNames is indexed by the number of the capability (capabilities(7)).
 var capabilityNames = [...]string{
@@ -118,7 +118,7 @@ var capabilityNames = [...]string{
 
 // Capability returns the number of a capability such as CAP_CHOWN (capabilities(7)).
 // Whether the running kernel has it is a separate question: see cap_last_cap there.
-func Capability(name string) (n int, ok bool) { return index(capabilityNames[:], name) }
+func Capability(name string) (n int, ok bool) { return findName(capabilityNames[:], name) }
 
 // CapabilityName is the inverse of Capability. A number above the last known
 // capability, which a newer kernel may have, becomes CAP_<n>.
@@ -273,8 +273,8 @@ func MemoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
 	return 0, false
 }
 
-// index looks up a name in a table indexed by number.
-func index(table []string, name string) (int, bool) {
+// findName looks up a name in a table indexed by number.
+func findName(table []string, name string) (int, bool) {
 	for i, s := range table {
 		if s == name && s != "" {
 			return i, true

@@ -96,7 +96,7 @@ func (a *applier) descend(dir string) (int, error) {
 		at := strings.Join(parts[:i+1], "/")
 		fd, err := openDir(p.last(), parts[i])
 		if hidden := a.rules.marks && errors.Is(err, errWhiteout); hidden || errors.Is(err, unix.ENOENT) {
-			if err := a.implied(p.last(), at, hidden); err != nil {
+			if err := a.createImplied(p.last(), at, hidden); err != nil {
 				return -1, err
 			}
 			fd, err = openDir(p.last(), parts[i])
@@ -138,15 +138,15 @@ func openBelow(dir int, name string, flags int) (int, error) {
 	return regularfile.OpenPathIn(dir, name, flags|unix.O_NOFOLLOW, inLayer)
 }
 
-// implied creates a directory that the archive does not list. In a layer it only exists to hold
+// createImplied creates a directory that the archive does not list. In a layer it only exists to hold
 // another file, so it takes the owner, mode, times and attributes of the same directory in the
 // lower layers, which it would otherwise hide.
-func (a *applier) implied(dir int, at string, hidden bool) error {
+func (a *applier) createImplied(dir int, at string, hidden bool) error {
 	base := path.Base(at)
 	var from string
 	var st *unix.Stat_t
 	if !hidden {
-		if from, st = a.visible(at); st != nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		if from, st = a.visibleLowerFile(at); st != nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
 			return errLink
 		}
 	} else if err := unix.Unlinkat(dir, base, 0); err != nil {
@@ -190,16 +190,18 @@ func (a *applier) describeImplied(dir int, base string, d *madeDir) error {
 	return unix.Fchmodat(dir, base, st.Mode&0o7777|0o755, 0)
 }
 
-// below returns what the lower layers have at a path, or nil.
-func (a *applier) below(at string) (string, *unix.Stat_t) { return image.Stack(a.o.Parents).At(at) }
+// lowerFile returns what the lower layers have at a path, or nil.
+func (a *applier) lowerFile(at string) (string, *unix.Stat_t) {
+	return image.Stack(a.o.Parents).Lookup(at)
+}
 
-// visible returns what is visible of the lower layers at a path. The caller has checked that this
+// visibleLowerFile returns what is visible of the lower layers at a path. The caller has checked that this
 // layer has neither another file there nor a whiteout above it.
-func (a *applier) visible(at string) (string, *unix.Stat_t) {
+func (a *applier) visibleLowerFile(at string) (string, *unix.Stat_t) {
 	if len(a.o.Parents) == 0 || a.isHidden(at) {
 		return "", nil
 	}
-	return a.below(at)
+	return a.lowerFile(at)
 }
 
 // isHidden reports whether a directory above a path is opaque.

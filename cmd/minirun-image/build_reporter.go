@@ -18,9 +18,9 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A talk prints what a build reports in addition to its progress: the linter's findings, the lines
+// A buildReporter prints what a build reports in addition to its progress: the linter's findings, the lines
 // of the Dockerfile that failed, and how to debug the failure.
-type talk struct {
+type buildReporter struct {
 	cli     *cli.Context
 	display progress.Display
 	runner  *executor.Executor
@@ -53,7 +53,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
-func (t *talk) checked(r *lint.Result) {
+func (t *buildReporter) addFindings(r *lint.Result) {
 	t.found = r
 	for _, w := range vertexWarnings(r) {
 		t.display.Warn(w)
@@ -79,7 +79,8 @@ func vertexWarnings(r *lint.Result) []progress.VertexWarning {
 			}
 		}
 		for _, l := range w.Ranges {
-			v.Range = append(v.Range, progress.SourceRange{Start: progress.SourceLine{Line: l.First}, End: progress.SourceLine{Line: l.Last}})
+			v.Range = append(v.Range, progress.SourceRange{Start: progress.SourceLine{Line: l.First},
+				End: progress.SourceLine{Line: l.Last}})
 		}
 		out = append(out, v)
 	}
@@ -94,8 +95,8 @@ func atLine(w *lint.Warning) string {
 	return ""
 }
 
-// failed starts a shell at the RUN that failed, if the user asked for one.
-func (t *talk) failed(n *graph.Node, s *executor.Step, err error) {
+// handleFailure starts a shell at the RUN that failed, if the user asked for one.
+func (t *buildReporter) handleFailure(n *graph.Node, s *executor.Step, err error) {
 	if !t.cli.Bool("debug") {
 		t.ran = true
 		return
@@ -103,15 +104,17 @@ func (t *talk) failed(n *graph.Node, s *executor.Step, err error) {
 	t.shell.Do(func() {
 		t.display.Pause()
 		defer t.display.Resume()
-		termtext.Fprintf(os.Stderr, "\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends when you leave it.\n", n.Text, err)
+		termtext.Fprintf(os.Stderr,
+			"\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends "+
+				"when you leave it.\n", n.Text, err)
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
 			warn(fmt.Errorf("--debug: %w", err))
 		}
 	})
 }
 
-// warnings prints the findings, one a line. --check explains them.
-func (t *talk) warnings() {
+// printFindings prints the findings, one a line. --check explains them.
+func (t *buildReporter) printFindings() {
 	if t.found == nil || len(t.found.Warnings) == 0 || !t.chatty {
 		return
 	}
@@ -119,16 +122,20 @@ func (t *talk) warnings() {
 	if len(t.found.Warnings) == 1 {
 		many = ""
 	}
-	fmt.Fprintf(os.Stderr, "\n %d warning%s found (run minirun build --check for details):\n", len(t.found.Warnings), many)
+	fmt.Fprintf(os.Stderr, "\n %d warning%s found (run minirun build --check for details):\n", len(t.found.Warnings),
+		many)
 	for i := range t.found.Warnings {
 		w := &t.found.Warnings[i]
 		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, atLine(w))
+		if w.IsMinirunRule && w.Hint != "" { // those of BuildKit's rules are in --check
+			termtext.Fprintf(os.Stderr, "   hint: %s\n", w.Hint)
+		}
 	}
 }
 
-// end prints the Dockerfile lines that the error of a build refers to, and returns the error
+// printError prints the Dockerfile lines that the error of a build refers to, and returns the error
 // without them.
-func (t *talk) end(err error) error {
+func (t *buildReporter) printError(err error) error {
 	if t.cli.Context.Err() != nil {
 		return err
 	}
@@ -138,15 +145,15 @@ func (t *talk) end(err error) error {
 	}
 	fmt.Fprint(os.Stderr, lines)
 	if t.ran && t.chatty {
-		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.again())
+		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.debugCommand())
 	}
 	return cause
 }
 
-// again returns the command line with --debug. If standard input is not a terminal, it returns a
+// debugCommand returns the command line with --debug. If standard input is not a terminal, it returns a
 // generic form, because the shell needs a terminal, and logs should not contain the values of
 // arguments.
-func (t *talk) again() string {
+func (t *buildReporter) debugCommand() string {
 	if !isTerminal(os.Stdin) {
 		return "minirun build --debug … on a terminal"
 	}

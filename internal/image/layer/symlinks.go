@@ -24,7 +24,7 @@ func (a *applier) resolveWithout(dir, replaced string) (string, error) {
 		if name[1:] == replaced {
 			return linkwalk.Missing, "", nil
 		}
-		return a.look(name[1:])
+		return a.lookUp(name[1:])
 	})
 	if err != nil {
 		return "", fmt.Errorf("its directory %s: %w: %w", dir, ErrRefused, err)
@@ -35,12 +35,12 @@ func (a *applier) resolveWithout(dir, replaced string) (string, error) {
 	return place.Path[1:], nil
 }
 
-// look returns what is at a path that does not lead through a link.
-func (a *applier) look(at string) (linkwalk.Kind, string, error) {
+// lookUp returns what is at a path that does not lead through a link.
+func (a *applier) lookUp(at string) (linkwalk.Kind, string, error) {
 	fd, err := openBelow(a.root, at, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return a.lookBelow(at)
+		return a.lookUpLower(at)
 	case errors.Is(err, unix.ENOTDIR): // below a whiteout or a file
 		return linkwalk.Missing, "", nil
 	case err != nil:
@@ -57,9 +57,9 @@ func (a *applier) look(at string) (linkwalk.Kind, string, error) {
 	return kindOf(&st, func(text []byte) (int, error) { return unix.Readlinkat(fd, "", text) })
 }
 
-// lookBelow looks at the lower layers. No directory of this layer above the path is a whiteout.
-func (a *applier) lookBelow(at string) (linkwalk.Kind, string, error) {
-	file, st := a.visible(at)
+// lookUpLower looks at the lower layers. No directory of this layer above the path is a whiteout.
+func (a *applier) lookUpLower(at string) (linkwalk.Kind, string, error) {
+	file, st := a.visibleLowerFile(at)
 	if st == nil {
 		return linkwalk.Missing, "", nil
 	}

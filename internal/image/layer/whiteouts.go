@@ -26,13 +26,13 @@ func (a *applier) hide(e entry) error {
 		return err
 	}
 	if e.kind == opaque && dir == "." {
-		return a.hideContent(below(a.root, "."), ".")
+		return a.hideContent(procPath(a.root, "."), ".")
 	}
 	hidden := dir
 	if e.kind == whiteout {
 		hidden = path.Join(dir, e.base)
 	}
-	_, st := a.visible(hidden)
+	_, st := a.visibleLowerFile(hidden)
 	if st == nil || e.kind == opaque && st.Mode&unix.S_IFMT != unix.S_IFDIR || a.isHiddenByFile(dir) {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (a *applier) hide(e entry) error {
 		return err
 	}
 	if e.kind == opaque {
-		return a.hideContent(below(fd, "."), dir)
+		return a.hideContent(procPath(fd, "."), dir)
 	}
 	return a.hideOne(fd, hidden)
 }
@@ -69,7 +69,7 @@ func (a *applier) hideOne(dir int, at string) error {
 		return nil // a file already hides what is below it
 	default:
 		if isDir {
-			if own, err := a.dropMarks(below(dir, base), at); own || err != nil {
+			if own, err := a.dropMarks(procPath(dir, base), at); own || err != nil {
 				return errors.Join(err, a.setOpaque(dir, at))
 			}
 		}
@@ -141,7 +141,7 @@ func (a *applier) dropMarks(dir, at string) (own bool, err error) {
 // hideBelow marks a directory that this archive created in place of another file as opaque if the
 // lower layers have a directory there that would otherwise show through.
 func (a *applier) hideBelow(parent int, at string) error {
-	if _, st := a.below(at); st == nil {
+	if _, st := a.lowerFile(at); st == nil {
 		return nil
 	}
 	return a.setOpaque(parent, at)
@@ -150,7 +150,7 @@ func (a *applier) hideBelow(parent int, at string) error {
 // setOpaque marks a directory opaque: nothing of the lower layers is visible in it.
 func (a *applier) setOpaque(parent int, at string) error {
 	a.opaque[at] = true
-	return setOpaqueXattr(below(parent, path.Base(at)), a.o.UserXattrs)
+	return setOpaqueXattr(procPath(parent, path.Base(at)), a.o.UserXattrs)
 }
 
 func setOpaqueXattr(dir string, user bool) error {
@@ -185,7 +185,7 @@ func (a *applier) describeRoot(e entry) error {
 	if err := a.clearXattrs(a.root, e.base); err != nil {
 		return err
 	}
-	return describe(a.root, e)
+	return setMetadata(a.root, e)
 }
 
 // finish does the work that has to wait until the last entry.
@@ -249,7 +249,7 @@ func (a *applier) hideAll() error {
 			return err
 		}
 		for _, f := range list {
-			if _, st := a.below(f.Name()); st == nil {
+			if _, st := a.lowerFile(f.Name()); st == nil {
 				continue
 			}
 			if err := a.hideOne(a.root, f.Name()); err != nil {

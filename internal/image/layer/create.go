@@ -49,7 +49,7 @@ func (a *applier) remove(dir int, at string) error {
 	if errors.Is(err, unix.EISDIR) {
 		a.forgetDirectories(at)
 		// os.RemoveAll does not follow links either; below a descriptor it cannot leave the root.
-		err = os.RemoveAll(below(dir, path.Base(at)))
+		err = os.RemoveAll(procPath(dir, path.Base(at)))
 	}
 	if err != nil {
 		return fmt.Errorf("remove the existing file: %w", err)
@@ -65,8 +65,8 @@ func (a *applier) forgetDirectories(at string) {
 	maps.DeleteFunc(a.copied, func(name string, _ bool) bool { return isBelow(name) })
 }
 
-// below returns a path for a file in an open directory, for calls that do not take a descriptor.
-func below(dir int, base string) string {
+// procPath returns a path for a file in an open directory, for calls that do not take a descriptor.
+func procPath(dir int, base string) string {
 	return "/proc/self/fd/" + strconv.Itoa(dir) + "/" + base
 }
 
@@ -82,7 +82,7 @@ func (a *applier) file(dir int, e entry, content io.Reader) error {
 	}
 	err = a.fill(fd, e, content)
 	if err == nil {
-		err = describeFile(fd, e)
+		err = setFileMetadata(fd, e)
 	}
 	return errors.Join(err, unix.Close(fd))
 }
@@ -140,9 +140,9 @@ func writeAt(fd int, data []byte, at int64) (leftOut bool, err error) {
 	return leftOut, write(len(data))
 }
 
-// describeFile sets a file's owner, attributes, mode and times, in this order: changing the owner
+// setFileMetadata sets a file's owner, attributes, mode and times, in this order: changing the owner
 // clears capabilities and set-ID bits.
-func describeFile(fd int, e entry) error {
+func setFileMetadata(fd int, e entry) error {
 	if err := unix.Fchown(fd, e.uid, e.gid); err != nil {
 		return namespaces.OwnerError(e.uid, e.gid, err)
 	}
@@ -160,14 +160,14 @@ func describeFile(fd int, e entry) error {
 	return nil
 }
 
-// describe does the same for files that cannot be opened: links, devices, directories. Directories
+// setMetadata does the same for files that cannot be opened: links, devices, directories. Directories
 // get their times at the end.
-func describe(dir int, e entry) error {
+func setMetadata(dir int, e entry) error {
 	if err := unix.Fchownat(dir, e.base, e.uid, e.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return namespaces.OwnerError(e.uid, e.gid, err)
 	}
 	for name, value := range e.xattrs {
-		if err := unix.Lsetxattr(below(dir, e.base), name, []byte(value), 0); err != nil {
+		if err := unix.Lsetxattr(procPath(dir, e.base), name, []byte(value), 0); err != nil {
 			return fmt.Errorf("set the extended attribute %s: %w", name, err)
 		}
 	}
@@ -227,7 +227,7 @@ func (a *applier) directory(dir int, e entry) error {
 		return &os.PathError{Op: "mkdir", Path: e.path, Err: err}
 	}
 	a.made[e.path] = made
-	return describe(dir, e)
+	return setMetadata(dir, e)
 }
 
 // clearXattrs removes the extended attributes that a directory has from an earlier entry or from
@@ -236,9 +236,9 @@ func (a *applier) clearXattrs(dir int, base string) error {
 	if !a.rules.marks {
 		return nil
 	}
-	there, err := xattrsOf(below(dir, base))
+	there, err := xattrsOf(procPath(dir, base))
 	for name := range there {
-		err = errors.Join(err, unix.Lremovexattr(below(dir, base), name))
+		err = errors.Join(err, unix.Lremovexattr(procPath(dir, base), name))
 	}
 	return err
 }
