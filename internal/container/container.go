@@ -49,7 +49,7 @@ type Options struct {
 	Warn func(any)
 }
 
-// A purpose says what a command does with the container that it creates.
+// A purpose is what a command does with the container that it creates.
 type purpose struct {
 	starts    bool           // it also starts the program: see answerEarly
 	attends   bool           // it stays until the container exits

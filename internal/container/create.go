@@ -185,7 +185,7 @@ func (c *Container) gatherInputs() (compile.Inputs, error) {
 	return in, err
 }
 
-// Query says which facts about the host the container's plan depends on.
+// factsQuery returns the query for the facts that the container's plan depends on.
 func (c *Container) factsQuery() *hostfacts.Query {
 	o := &c.options
 	return &hostfacts.Query{

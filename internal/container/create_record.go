@@ -33,7 +33,7 @@ func (c *Container) createRecord(in compile.Inputs) error {
 	}
 	if err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("container with ID %q exists already: choose another, or delete it: minirun delete %s",
+			return fmt.Errorf("a container with ID %q already exists\nhint: choose another ID, or delete it: minirun delete %s",
 				o.ID, o.ID)
 		}
 		return fmt.Errorf("state directory: %w", err)

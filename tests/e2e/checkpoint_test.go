@@ -108,7 +108,7 @@ func TestCheckpointRestore(t *testing.T) {
 	if text, _ := os.ReadFile(filepath.Join(b.Host, "pid2")); string(text) != strconv.Itoa(state.Pid) {
 		t.Errorf("--pid-file has %q, the state %d", text, state.Pid)
 	}
-	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", images, b.ID).Fails(t, "exists already")
+	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", images, b.ID).Fails(t, "already exists")
 
 	t.Run("again", func(t *testing.T) {
 		b.Minirun("pause", b.ID).Exit(t, 0)

@@ -72,7 +72,7 @@ func TestLifeCycle(t *testing.T) {
 	if _, err := os.Stat(log); err == nil {
 		t.Error("the program has run before start")
 	}
-	b.Minirun("create", "--bundle", b.Dir, b.ID).Fails(t, "exists already")
+	b.Minirun("create", "--bundle", b.Dir, b.ID).Fails(t, "already exists")
 	b.Minirun("start", b.ID).Exit(t, 0)
 	await(t, log)
 	awaitStatus(t, b, specs.StateRunning)

@@ -106,7 +106,7 @@ func TestStandardStreams(t *testing.T) {
 func TestTwoWithOneID(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo up; sleep 1000"))
 	_, stop := b.Background(t)
-	b.Run().Fails(t, "exists already")
+	b.Run().Fails(t, "already exists")
 	stop()
 	b.Spec.Process.Args = []string{"true"}
 	b.Run().Exit(t, 0)
@@ -191,7 +191,7 @@ func TestKeepLeavesTheContainer(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(b.State(), "state.json")); err != nil {
 		t.Error("the state is gone in spite of --keep:", err)
 	}
-	b.Run().Fails(t, "exists already")
+	b.Run().Fails(t, "already exists")
 	b.Minirun("delete", b.ID).Exit(t, 0)
 }
 

@@ -90,8 +90,8 @@ func (c *Process) checkEarlyExit() error {
 	}
 	err = c.ExplainDeath(io.EOF)
 	if c.Spec == nil || c.Spec.Linux.Seccomp != nil {
-		err = fmt.Errorf("%w: does linux.seccomp allow dup3, read, write, close, close_range and execve? the last "+
-			"steps need them", err)
+		err = fmt.Errorf("%w\nhint: linux.seccomp must allow dup3, read, write, close, close_range and execve, "+
+			"which the last steps need", err)
 	}
 	return err
 }
@@ -139,7 +139,7 @@ func (c *Process) PidFD() *os.File { return c.Proc.PidFD }
 // above the container's is frozen.
 func (c *Process) ReapKilled() (unix.WaitStatus, error) {
 	if !wait.ForExit(int(c.Proc.PidFD.Fd()), wait.KillLimit) {
-		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.Description,
+		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL\nhint: check whether a cgroup above its own is frozen", c.Description,
 			c.Proc.Pid)
 	}
 	status, err := c.Proc.Wait()

@@ -84,7 +84,7 @@ func (c *Process) ExplainDeath(err error) error {
 		hint := ""
 		if status.Signal() == unix.SIGKILL {
 			c.Killed = true
-			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
+			hint = "\nhint: it may have run out of memory: see linux.resources.memory.limit, and dmesg(1)"
 		}
 		return fmt.Errorf("%s was killed by signal %d (%s) while it was being set up%s", c.Description, status.Signal(),
 			unix.SignalName(status.Signal()), hint)

@@ -22,8 +22,8 @@ import (
 // show every change of behaviour in a review. default.plan is the whole text; another file begins with
 // "base: OTHER.plan" and has the difference from that plan, in the notation of package golden.
 //
-//	go test ./internal/container -run TestGolden/paths -v -print   prints the whole plan
-//	go test ./internal/container -run TestGolden -update           writes the files again
+//	go test ./internal/container/compile -run TestGolden/paths -v -print   prints the whole plan
+//	go test ./internal/container/compile -run TestGolden -update           writes the files again
 //
 // To choose another base, edit the first line and use -update. The host is not used: all other inputs
 // of a plan are fixed below. The texts are therefore the same on every machine and architecture.

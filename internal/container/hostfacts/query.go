@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// A Query says for which container, and for which command, facts are looked up.
+// A Query is the container, and the command, for which facts are looked up.
 type Query struct {
 	Spec *specs.Spec
 

@@ -35,7 +35,7 @@ func (r *Record) End(force bool) error {
 	switch status {
 	case specs.StateRunning, StatePaused:
 		if !force {
-			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force",
+			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s\nhint: stop it first, or use --force",
 				r.ID, status)
 		}
 	}

@@ -27,7 +27,7 @@ func CheckPidfd() error {
 
 func pidfdRefused(call string, err error) error {
 	if err == nil {
-		err = errors.New("a call that cannot succeed did")
+		err = errors.New("it returned no error for a descriptor that is not open")
 	}
 	return fmt.Errorf("%s: %w\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow "+
 		"pidfd_open, pidfd_send_signal and pidfd_getfd", call, err)

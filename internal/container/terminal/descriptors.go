@@ -39,7 +39,7 @@ func IsTerminal(fd int) bool { return stdio.Descriptor(fd).IsTerminal() }
 // unless the container has a terminal. attended: minirun stays until it exits.
 func GetsNull(fd int, attended bool) bool { return isNull(fd) || !attended && IsTerminal(fd) }
 
-// A Request says what a new process gets as its descriptors.
+// A Request describes the descriptors of a new process.
 type Request struct {
 	Terminal     bool  // its own: the plan uses it for descriptors 0 to 2
 	Preserve     int   // descriptors from 3 on
