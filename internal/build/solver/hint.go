@@ -148,7 +148,8 @@ func correctCopy(n *graph.Node, op *graph.Copy, files image.Stack, workdir strin
 			continue
 		}
 		any = true
-		if !l.dir || !strings.HasSuffix(op.Dest, "/") || path.Base(strings.TrimSuffix(op.Dest, "/")) == path.Base(l.requested) {
+		into := strings.HasSuffix(op.Dest, "/")
+		if !l.dir || !into || path.Base(strings.TrimSuffix(op.Dest, "/")) == path.Base(l.requested) {
 			together = append(together, l.actual)
 			continue
 		}
