@@ -139,8 +139,8 @@ func (c *Process) PidFD() *os.File { return c.Proc.PidFD }
 // above the container's is frozen.
 func (c *Process) ReapKilled() (unix.WaitStatus, error) {
 	if !wait.ForExit(int(c.Proc.PidFD.Fd()), wait.KillLimit) {
-		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL\nhint: check whether a parent cgroup is frozen", c.Description,
-			c.Proc.Pid)
+		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL\nhint: check whether a parent cgroup is frozen",
+			c.Description, c.Proc.Pid)
 	}
 	status, err := c.Proc.Wait()
 	if err != nil {
