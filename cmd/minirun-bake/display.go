@@ -18,7 +18,7 @@ import (
 
 // A progressDisplay shows the steps of several builds as one list, as docker buildx bake does: their
 // names begin with the target's. Each build writes BuildKit's SolveStatus, one object per line
-// (--progress rawjson); its other output is shown when all builds have ended.
+// (--progress rawjson); its other output is shown after all builds.
 type progressDisplay struct {
 	statuses chan *client.SolveStatus // nil: they are not shown
 	forText  bool                     // shown as text, not as JSON

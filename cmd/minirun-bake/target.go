@@ -14,7 +14,7 @@ import (
 )
 
 // newFlagList returns the flags that select the Dockerfile of a target; a call needs them
-// too. Contexts that are other targets are added when their images are known.
+// too. Contexts that name another target are added when their images are known.
 func newFlagList(t *bake.Target, in build.Inputs) *flagList {
 	a := &flagList{}
 	switch {

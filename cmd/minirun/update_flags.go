@@ -105,7 +105,7 @@ func (p *flagParser) size(name string) *int64 {
 }
 
 // parseSize parses a number of bytes followed by a binary unit, as in runc and Docker:
-// 1024, 1024b, 1k, 1.5 MiB, 2GB. -1 is no limit.
+// 1024, 1024b, 1k, 1.5 MiB, 2GB. -1 means unlimited.
 func parseSize(s string) (int64, bool) {
 	if s == "-1" {
 		return -1, true

@@ -10,7 +10,7 @@ import (
 var reasons = [...]struct{ fact, why string }{
 	{"mount /proc/*", "minirun masks files with the host's /dev/null, because an image may have replaced the " +
 		"container's (CVE-2025-31133)"},
-	{"mount /sys/fs/cgroup*", "a read-only cgroup mount: minirun makes the tmpfs of cgroup v1 read-only too, " +
+	{"mount /sys/fs/cgroup*", "a read-only cgroup mount: the tmpfs of cgroup v1 is also read-only in minirun, " +
 		"and crun uses other options for each hierarchy"},
 	{"/dev/core", "some runtimes create it, a link to /proc/kcore, which is masked"},
 	{"cgroup *", "without linux.cgroupsPath each runtime chooses its own default, and some do not use the v2 tree " +

@@ -87,8 +87,8 @@ func (c *compiler) setGroups() {
 	denied := plan.Then{}
 	if others := slices.DeleteFunc(slices.Clone(groups),
 		func(g uint32) bool { return g == c.p.User.GID }); len(others) == 0 && c.in.UserNS {
-		// A user namespace created without privilege has setgroups denied. Then there
-		// are no groups to drop, and no other gid to change to.
+		// A user namespace created without privilege has setgroups denied. Then the process
+		// has no groups to drop, and no other gid to change to.
 		denied = plan.Fine(unix.EPERM)
 	}
 	c.b.Add(plan.Op{Name: "set the additional groups", Then: denied},

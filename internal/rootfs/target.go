@@ -120,7 +120,7 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Lookup
 	case err != nil:
 		return wrong("must lead to a place in the root file system", err)
 	case text != "" && q.link == linkRefused:
-		return wrong("must not be a symbolic link: "+m.Type+" is only mounted on a directory of its own name", nil)
+		return wrong("must not be a symbolic link: "+m.Type+" is only mounted on a directory with this name", nil)
 	case p.Path == "/":
 		return wrong("must not lead to the root: that is root.path", nil)
 	case !mayMount(m, p.Path):

@@ -208,7 +208,7 @@ func groups(args []specs.LinuxSeccompArg) [][]specs.LinuxSeccompArg {
 	return [][]specs.LinuxSeccompArg{args}
 }
 
-// appendClause skips a clause if the conditions of an earlier one are a subset of its own.
+// appendClause skips a clause if the conditions of an earlier one are a subset.
 func appendClause(list []clause, args []specs.LinuxSeccompArg, ret uint32) []clause {
 	alternatives, err := parseArgs(args)
 	if err != nil || len(alternatives) != 1 {

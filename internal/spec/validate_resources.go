@@ -82,7 +82,7 @@ func warnUnlimited(p *problems, path string, n int64) {
 	p.Warn(path, itoa(n)+" is taken as -1, which means no limit")
 }
 
-// validateMemory checks limits in bytes: -1 is no limit, 0 sets nothing.
+// validateMemory checks limits in bytes: -1 means unlimited, 0 sets nothing.
 func validateMemory(p *problems, prefix string, m *specs.LinuxMemory) {
 	for _, f := range []struct {
 		name  string

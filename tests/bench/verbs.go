@@ -28,7 +28,7 @@ func withVerbs(runners []*runner) []*runner {
 }
 
 // adopt makes this process the parent of containers whose creator has exited, and reap reaps those
-// that have ended, as an engine's shim does.
+// that exited, as an engine's shim does.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 func reap() {

@@ -164,9 +164,9 @@ func (b *bundle) symlink(name, target string) {
 	b.check(os.Symlink(target, filepath.Join(b.root, name)))
 }
 
-// beside creates a directory (or a file, if content is not nil) in the bundle next to the root file
+// addSource creates a directory (or a file, if content is not nil) in the bundle next to the root file
 // system: a source for bind mounts.
-func (b *bundle) beside(name string, content *string) string {
+func (b *bundle) addSource(name string, content *string) string {
 	path := filepath.Join(b.dir, name)
 	if content == nil {
 		b.check(os.MkdirAll(path, 0o755))

@@ -26,7 +26,7 @@ var flagOptions = []string{
 
 // flaggedSource creates a directory with these flags, with another mount below it for rbind.
 func flaggedSource(b *bundle, flags uintptr, below bool) string {
-	dir := b.beside("flagged", nil)
+	dir := b.addSource("flagged", nil)
 	b.hostMount("tmpfs", dir, "tmpfs", 0, "size=64k,mode=755")
 	if below {
 		b.hostMount("tmpfs", dir+"/below", "tmpfs", 0, "size=64k,mode=755")

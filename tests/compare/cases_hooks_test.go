@@ -26,7 +26,7 @@ func hookCase(name string, set func(*bundle, *specs.Hooks)) testCase {
 	return testCase{name: name, set: func(b *bundle) {
 		b.spec.Hooks = &specs.Hooks{}
 		empty := ""
-		b.mount("/records", "bind", b.beside("hooks", &empty), "bind", "rw")
+		b.mount("/records", "bind", b.addSource("hooks", &empty), "bind", "rw")
 		set(b, b.spec.Hooks)
 	}}
 }

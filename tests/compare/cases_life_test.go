@@ -19,14 +19,14 @@ var lifeCases = []testCase{
 		{"exec", "--process", "BUNDLE/process.json", "ID"},
 	}}, set: func(b *bundle) {
 		content := `{"args":["sh","-c","echo $X; id -u"],"cwd":"/","env":["PATH=/bin","X=y"],"user":{"uid":9,"gid":9}}`
-		b.beside("process.json", &content)
+		b.addSource("process.json", &content)
 	}},
 	{name: "life-statistics", set: limits(someLimits), run: runOptions{verbs: [][]string{{"events", "--stats", "ID"}, {"ps", "--format", "table", "ID", "-o", "pid,args"}}}},
 	{name: "life-update", set: limits(someLimits), run: runOptions{verbs: updates}},
 	{name: "life-update-from-a-file", set: func(b *bundle) {
 		someLimits(b.spec.Linux.Resources)
 		content := `{"memory":{"limit":33554432,"reservation":1048576},"cpu":{"shares":300,"quota":30000,"period":60000,"cpus":"0"},"pids":{"limit":30}}`
-		b.beside("resources.json", &content)
+		b.addSource("resources.json", &content)
 	}, run: runOptions{verbs: [][]string{{"update", "--resources", "BUNDLE/resources.json", "ID"}}}},
 	{name: "life-kill-is-not-for-nothing", run: runOptions{verbs: [][]string{{"kill", "ID", "0"}, {"kill", "ID", "NOSUCH"}, {"kill", "ID", "URG"}, {"delete", "ID"}, {"start", "ID"}, {"state", "nobody"}}}},
 	{name: "life-unified", needs: needV2, set: limits(func(r *specs.LinuxResources) {
@@ -150,7 +150,7 @@ var userCases = []testCase{
 	}},
 	{name: "unprivileged-bind", set: func(b *bundle) {
 		b.mkdir("mnt", 0o755)
-		b.mount("/mnt", "bind", b.beside("source", nil), "rbind", "ro", "nosuid")
+		b.mount("/mnt", "bind", b.addSource("source", nil), "rbind", "ro", "nosuid")
 	}, ask: ask{ReadOnly: []string{"/mnt"}}},
 	{name: "unprivileged-masks", set: func(b *bundle) {
 		b.mkdir("secret", 0o755)

@@ -16,9 +16,9 @@ func bound(options ...string) func(*bundle) {
 
 // treeToBind creates a directory next to the root, with a file system mounted below it.
 func treeToBind(b *bundle) string {
-	dir := b.beside("source", nil)
+	dir := b.addSource("source", nil)
 	content := "content\n"
-	b.beside("source/file", &content)
+	b.addSource("source/file", &content)
 	b.hostMount("tmpfs", filepath.Join(dir, "sub"), "tmpfs", 0, "size=64k")
 	return dir
 }
@@ -59,7 +59,7 @@ var mountCases = []testCase{
 		name: "bind-file-on-file",
 		set: func(b *bundle) {
 			content := "from the host\n"
-			b.mount("/etc/hosts", "bind", b.beside("hosts", &content), "bind", "ro")
+			b.mount("/etc/hosts", "bind", b.addSource("hosts", &content), "bind", "ro")
 		},
 		ask: ask{Read: []string{"/etc/hosts"}, ReadOnly: []string{"/etc/hosts"}}, want: map[string]string{"in.read./etc/hosts": "*from the host*"},
 	},
@@ -67,8 +67,8 @@ var mountCases = []testCase{
 		name: "bind-targets-created", // the runtime creates the target, also in a read-only root
 		set: func(b *bundle) {
 			content := "x\n"
-			b.mount("/made/deep/file", "bind", b.beside("one-file", &content), "bind")
-			b.mount("/made/deep/dir", "bind", b.beside("one-dir", nil), "bind")
+			b.mount("/made/deep/file", "bind", b.addSource("one-file", &content), "bind")
+			b.mount("/made/deep/dir", "bind", b.addSource("one-dir", nil), "bind")
 		},
 		ask: ask{Stat: []string{"/made", "/made/deep", "/made/deep/file", "/made/deep/dir"}, Read: []string{"/made/deep/file"}},
 	},
@@ -76,7 +76,7 @@ var mountCases = []testCase{
 		name: "bind-nested-targets",
 		set: func(b *bundle) {
 			b.mount("/mnt", "tmpfs", "tmpfs", "mode=711", "size=1m")
-			b.mount("/mnt/inner", "bind", b.beside("one-dir", nil), "bind", "ro")
+			b.mount("/mnt/inner", "bind", b.addSource("one-dir", nil), "bind", "ro")
 			b.mount("/mnt/inner2/x", "tmpfs", "tmpfs", "nosuid")
 		},
 		ask: ask{Stat: []string{"/mnt", "/mnt/inner", "/mnt/inner2", "/mnt/inner2/x"}, ReadOnly: []string{"/mnt", "/mnt/inner", "/mnt/inner2/x"}},
@@ -153,17 +153,17 @@ var mountCases = []testCase{
 		b.spec.Mounts[0].Options = []string{"nosuid", "noexec", "nodev", "hidepid=2"}
 	}},
 	{name: "proc-bind", plain: true, set: func(b *bundle) { // a bind mount on /proc must be rejected
-		b.mount("/proc", "bind", b.beside("source", nil), "bind")
+		b.mount("/proc", "bind", b.addSource("source", nil), "bind")
 		b.spec.Process.Args = []string{"true"}
 	}},
 	{name: "proc-file-bind", plain: true, set: func(b *bundle) { // below /proc too, except for a few files
 		content := "1\n"
-		b.mount("/proc/version", "bind", b.beside("version", &content), "bind")
+		b.mount("/proc/version", "bind", b.addSource("version", &content), "bind")
 		b.spec.Process.Args = []string{"true"}
 	}},
 	{name: "proc-uptime-bind", set: func(b *bundle) { // /proc/uptime is one of the exceptions (lxcfs)
 		content := "1 1\n"
-		b.mount("/proc/uptime", "bind", b.beside("uptime", &content), "bind")
+		b.mount("/proc/uptime", "bind", b.addSource("uptime", &content), "bind")
 	}, ask: ask{Read: []string{"/proc/uptime"}}},
 	{name: "cgroup-writable", set: func(b *bundle) {
 		b.dropMount("/sys/fs/cgroup")
@@ -196,9 +196,9 @@ var mountCases = []testCase{
 		name: "idmapped-bind-in-user-namespace", needs: idmappedTmpfs,
 		set: func(b *bundle) {
 			b.userns()
-			source := b.beside("source", nil)
+			source := b.addSource("source", nil)
 			content := "x\n"
-			b.beside("source/file", &content)
+			b.addSource("source/file", &content)
 			maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 			b.spec.Mounts = append(b.spec.Mounts, specs.Mount{Destination: "/mnt", Type: "bind", Source: source, Options: []string{"bind", "idmap"}, UIDMappings: maps, GIDMappings: maps})
 		},

@@ -12,7 +12,7 @@ func propagation(kind string) testCase {
 		name: "root-propagation-" + kind,
 		set: func(b *bundle) {
 			b.spec.Linux.RootfsPropagation = kind
-			b.mount("/mnt", "bind", b.beside("source", nil), "rbind", "rw")
+			b.mount("/mnt", "bind", b.addSource("source", nil), "rbind", "rw")
 			if kind != "unbindable" { // runc cannot bind-mount anything below an unbindable mount: see tests/e2e
 				b.spec.Linux.ReadonlyPaths = append(b.spec.Linux.ReadonlyPaths, "/etc")
 				b.spec.Linux.MaskedPaths = append(b.spec.Linux.MaskedPaths, "/tmp")
@@ -68,7 +68,7 @@ var rootfsCases = []testCase{
 	{
 		name: "root-on-overlay",
 		set: func(b *bundle) {
-			upper, work := b.beside("upper", nil), b.beside("work", nil)
+			upper, work := b.addSource("upper", nil), b.addSource("work", nil)
 			b.hostMount("overlay", filepath.Join(b.dir, "merged"), "overlay", 0, "lowerdir="+b.root+",upperdir="+upper+",workdir="+work)
 			b.spec.Root.Path = "merged"
 			b.spec.Root.Readonly = false

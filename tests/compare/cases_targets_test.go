@@ -16,11 +16,11 @@ func targetCase(name string, set func(*bundle), look ...string) testCase {
 // bindFile bind-mounts a file from outside the root on a target.
 func bindFile(b *bundle, target string, options ...string) {
 	content := "from the host\n"
-	b.mount(target, "bind", b.beside("one-file", &content), append([]string{"bind"}, options...)...)
+	b.mount(target, "bind", b.addSource("one-file", &content), append([]string{"bind"}, options...)...)
 }
 
 // bindDir does the same with a directory.
-func bindDir(b *bundle, target string) { b.mount(target, "bind", b.beside("one-dir", nil), "bind") }
+func bindDir(b *bundle, target string) { b.mount(target, "bind", b.addSource("one-dir", nil), "bind") }
 
 // refusedTarget is a mount that every runtime rejects.
 func refusedTarget(name string, set func(*bundle)) testCase {
@@ -70,7 +70,7 @@ var targetCases = []testCase{
 		bindFile(b, "/one")
 	}, "/one", "/missing", "/four", "/four/five", "/four/five/file"),
 	targetCase("dangling-in-mounts", func(b *bundle) { // one in a volume, and one that leads into a tmpfs
-		dir := b.beside("volume", nil)
+		dir := b.addSource("volume", nil)
 		b.check(os.Symlink("../../made/by-volume", filepath.Join(dir, "link")))
 		b.check(os.Symlink("own/dir", filepath.Join(dir, "inside")))
 		b.mount("/volume", "bind", dir, "bind")

@@ -218,12 +218,12 @@ func usernsShape() *specs.Spec {
 func furnish(b *bundle) {
 	empty, text := "", "text\n"
 	for _, name := range []string{"resolv.conf", "hostname", "hosts", "one-file"} {
-		b.beside(name, &text)
+		b.addSource(name, &text)
 	}
-	b.beside("hooks", &empty)
-	b.beside("source", nil)
-	b.beside("source/file", &text)
-	b.beside("process.json", pointer(`{"args":["sh","-c","id"],"cwd":"/","env":["PATH=/bin"],"user":{"uid":9,"gid":9}}`))
+	b.addSource("hooks", &empty)
+	b.addSource("source", nil)
+	b.addSource("source/file", &text)
+	b.addSource("process.json", pointer(`{"args":["sh","-c","id"],"cwd":"/","env":["PATH=/bin"],"user":{"uid":9,"gid":9}}`))
 	b.file("data", "data\n", 0o640)
 	b.file("dir/file", "file\n", 0o644)
 	b.file("script", "#!/bin/sh\nexec /probe\n", 0o755)

@@ -315,7 +315,7 @@ func judge(programs []string, runtimes []runtime, results map[string]map[string]
 			continue
 		}
 		if known(p) == "" {
-			wrong = append(wrong, p+": minirun fails, and nobody knows why")
+			wrong = append(wrong, p+": minirun fails, and no reason is declared")
 		}
 		for _, r := range runtimes {
 			if results[p][r.name] {

@@ -92,7 +92,7 @@ func (h *host) eachBoundary(v *verb, init bool, amount int) {
 		v.name, total, killed, h.leaks, h.slow.Round(time.Millisecond/10), time.Since(begin).Round(time.Second/10))
 }
 
-// TestKillAtBoundaries kills minirun at the boundaries of its own calls: each verb with a default
+// TestKillAtBoundaries kills minirun at the boundaries of its calls: each verb with a default
 // container, and the verbs that do most with each kind of container.
 func TestKillAtBoundaries(t *testing.T) {
 	for i := range verbs {

@@ -42,7 +42,7 @@ func finishWithin(cmd *exec.Cmd, limit time.Duration) error {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for wait := 5 * time.Millisecond; ; { // most commands have ended by then
+		for wait := 5 * time.Millisecond; ; { // most commands exit before
 			select {
 			case <-done:
 				return

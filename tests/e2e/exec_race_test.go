@@ -115,7 +115,7 @@ func TestDeleteFindsWhatKilledExecLeaves(t *testing.T) {
 	}
 }
 
-// reapExcept reaps all children of this process that have ended, except one.
+// reapExcept reaps all children of this process that exited, except one.
 func reapExcept(spared int) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {

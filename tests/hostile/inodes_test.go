@@ -99,7 +99,7 @@ func identity(s *specs.Spec) {
 // namesOfDevices lists the files that the probe tries to change in addition to the mount roots.
 var namesOfDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts/ptmx"}
 
-// TestHostInodes: a mount makes an inode of the host visible, and the container's root, which may
+// TestHostInodes: a mount shows an inode of the host, and the container's root, which may
 // chmod, chown and so on with the default capabilities, changes it: a mask made from /dev/null leaves
 // the machine with a /dev/null of mode 0.
 func TestHostInodes(t *testing.T) {

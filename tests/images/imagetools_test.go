@@ -362,11 +362,7 @@ func TestImagetoolsCopies(t *testing.T) {
 	testbundle.Parallel(t)
 	behind := testbundle.Registry(t)
 	newImages(t, behind)
-	target, err := url.Parse("http://" + behind)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: behind})
 	var scopes []string
 	var f *front
 	f = newFront(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

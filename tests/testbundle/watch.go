@@ -43,7 +43,7 @@ func (b *Bundle) LeaksSince(before map[string]bool) []string {
 // it still has after a while.
 func leaksSince(before map[string]bool, snapshot func() map[string]bool) []string {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		Reap() // processes of a killed minirun that have ended are our children
+		Reap() // processes of a killed minirun that exited are our children
 		var more []string
 		now := snapshot()
 		for thing := range now {
@@ -144,7 +144,7 @@ func processes(all map[string]bool) {
 	}
 }
 
-// Reap reaps the processes of containers that have ended after the minirun that created them: this
+// Reap reaps the processes of containers that exited after the minirun that created them: this
 // process is a subreaper, so they are its children. No command of the test itself may be running.
 func Reap() {
 	for {

@@ -19,7 +19,7 @@
 // Nothing is mounted in the host's mount namespace. Each step has a thread with a private
 // mount namespace, in which a tmpfs holds the bundle, including all secrets, and the file
 // systems to bind-mount. The minirun process that runs the container is a child of that
-// thread, so it sees them too. When both have ended, the kernel unmounts everything.
+// thread, so it sees them too. When both have exited, the kernel unmounts everything.
 //
 // No path that a container could have changed is looked up by name afterwards: the mountpoints
 // that a step needs are not created in its layer and removed again. They are in a separate

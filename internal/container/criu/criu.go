@@ -1,6 +1,6 @@
 // Package criu runs criu(8) for checkpoint and restore, and describes to it which parts of
-// a container belong to the host. Those are not in the images; restore provides the ones
-// of its own bundle. mounts.go handles those that are mounts, terminal.go the terminal.
+// a container belong to the host. Those are not in the images; restore takes them from
+// its own bundle. mounts.go handles those that are mounts, terminal.go the terminal.
 package criu
 
 import (

@@ -47,7 +47,7 @@ func (f *fetcher) open(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	if !foreignTypes[d.MediaType] || len(d.URLs) == 0 {
 		return nil, 0, err
 	}
-	// The archive belongs to the user, who may name any server that this host can reach.
+	// The archive belongs to the user. It may name any server that this host can reach.
 	o := outbound.Origin{Host: "127.0.0.1"}
 	if server, ok := f.from.(originator); ok {
 		o = server.origin()

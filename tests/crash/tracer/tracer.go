@@ -156,7 +156,7 @@ func (s *session) follow() error {
 	return nil
 }
 
-// letGo resumes processes that were told to stop, but whose tracing ended before they could:
+// letGo resumes processes that received a stop signal, but whose tracing ended before they could:
 // processes that had just been forked when their parent died.
 func (s *session) letGo() {
 	for tid := range s.threads {
@@ -165,7 +165,7 @@ func (s *session) letGo() {
 }
 
 // gone handles the end of a thread. The end of the first thread is reported after all others of its
-// process have ended.
+// process have exited.
 func (s *session) gone(pid int, status unix.WaitStatus) error {
 	delete(s.threads, pid)
 	if pid != s.leader {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -123,5 +124,16 @@ func writeMessages(source, target string) error {
 	return os.WriteFile(target, []byte(strings.Join(lines, "\n")), 0o600)
 }
 
+// word matches a word of a sentence, and neither a path nor a flag.
+var word = regexp.MustCompile(`^[("]?[A-Za-z]+('s)?[.,;:?!)"]*$`)
+
 // isProse reports whether a string is a text of at least three words.
-func isProse(text string) bool { return len(strings.Fields(text)) >= 3 }
+func isProse(text string) bool {
+	words := 0
+	for _, field := range strings.Fields(text) {
+		if word.MatchString(field) {
+			words++
+		}
+	}
+	return words >= 3
+}
