@@ -91,7 +91,7 @@ func TestAddUnpacksBelowDestination(t *testing.T) {
 		"a hard link up":         {[]tar.Header{hard("h", up+o.dir+"/secret")}, "leads out", ""},
 		"a hard link by a link":  {[]tar.Header{link("l", o.dir), hard("h", "l/secret")}, "no such file", ""},
 		"a hard link to a link":  {[]tar.Header{link("l", o.dir+"/secret"), hard("h", "l"), file("h")}, "", "x/h"},
-		"overlay's mark":         {[]tar.Header{{Name: "etc", Typeflag: tar.TypeChar}}, "mark of a deleted file", ""},
+		"overlay's mark":         {[]tar.Header{{Name: "etc", Typeflag: tar.TypeChar}}, "reserved for overlayfs whiteouts", ""},
 		"overlay's attributes":   {[]tar.Header{{Name: "d/", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.trusted.overlay.redirect": "/etc"}}, file("d/f")}, "", "x/d/f"},
 		"a size that is a lie":   {[]tar.Header{{Name: "cut", Typeflag: tar.TypeReg, Size: 1 << 30}}, "unexpected EOF", ""},
 		"a type that is none":    {[]tar.Header{{Name: "f", Typeflag: 'Z'}}, "unknown type", ""},
@@ -139,7 +139,7 @@ func TestCopiedWhiteoutsAreRejected(t *testing.T) {
 	s := newStore(t)
 	for _, d := range []string{"COPY .wh.passwd /etc/", "RUN touch /etc/.wh.passwd", "RUN touch /etc/.wh..wh..opq"} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\n" + d + "\n", ".wh.passwd": ""}, "")
-		if b := s.try(dir); b.Status == 0 || !strings.Contains(b.Stderr, "mark of a deleted file") {
+		if b := s.try(dir); b.Status == 0 || !strings.Contains(b.Stderr, "reserved for whiteouts") {
 			t.Errorf("%s: status %d: %s", d, b.Status, b.Stderr)
 		}
 	}

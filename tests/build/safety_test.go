@@ -195,8 +195,8 @@ func TestContextLinksCannotEscape(t *testing.T) {
 		"a FIFO":                    {"FROM base\nCOPY f /f\nRUN [ -p /f ]\n", "mkfifo f", "ok"},
 		"a FIFO, mounted":           {"FROM base\nRUN --mount=target=/m [ -p /m/f ]\n", "mkfifo f", "ok"},
 		"a FIFO as an archive":      {"FROM base\nADD f /f\nRUN [ -p /f ]\n", "mkfifo f", "ok"},
-		"a device":                  {"FROM base\nCOPY f /f\n", "mknod f b 7 0", "is a device"},
-		"a device among others":     {"FROM base\nCOPY . /f\n", "mkdir d; mknod d/f c 1 5", "is a device"},
+		"a device":                  {"FROM base\nCOPY f /f\n", "mknod f b 7 0", "device files of a context are not copied"},
+		"a device among others":     {"FROM base\nCOPY . /f\n", "mkdir d; mknod d/f c 1 5", "device files of a context are not copied"},
 		"a socket":                  {"FROM base\nCOPY . /f\nRUN [ -f /f/s ] && [ ! -s /f/s ]\n", `python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("s")'`, "ok"},
 	} {
 		t.Run(name, func(t *testing.T) {

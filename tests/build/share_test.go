@@ -262,7 +262,7 @@ func TestBuildsShareOneCacheDirectory(t *testing.T) {
 	want(t, "made", other.rebuild(first, "--cache-from", "type=local,tag=kept,src="+cache).made)
 	// Blobs that no tag refers to any more are removed, and so are the leftovers of a writer that was
 	// killed.
-	if err := os.WriteFile(filepath.Join(cache, ".aside-7"), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(cache, ".temporary-7"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.rebuild(second, "--cache-to", "type=local,tag=kept,dest="+cache)
@@ -270,8 +270,8 @@ func TestBuildsShareOneCacheDirectory(t *testing.T) {
 	if err != nil || len(list) != 4 { // two layers, a document, a manifest
 		t.Errorf("%d blobs are left: %v, %v", len(list), list, err)
 	}
-	if _, err := os.Stat(filepath.Join(cache, ".aside-7")); err == nil {
-		t.Error(".aside-7 is left")
+	if _, err := os.Stat(filepath.Join(cache, ".temporary-7")); err == nil {
+		t.Error(".temporary-7 is left")
 	}
 	// Two builds at the same time.
 	done := make(chan testbundle.Result)

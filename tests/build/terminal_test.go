@@ -55,7 +55,7 @@ func TestDebugShellHasTheFailedStepsState(t *testing.T) {
 	s := newStore(t)
 	before := p.Termios()
 	cmd := s.onTerminal(p, "FROM base AS one\nENV GREETING=hello\nARG NAME=world\nWORKDIR /srv\nUSER app\nFROM one\nRUN echo made > /tmp/file; exit 3\n", "--debug")
-	p.Expect("A shell where it failed")
+	p.Expect("Starting a shell with the files")
 	p.Type("echo $(cat /tmp/file) $GREETING $(pwd) $(id -u) $((6*7)) $(tty)\n")
 	p.Expect("made hello /srv 1000 42 /dev/pts/0")
 	p.Type("exit 5\n")

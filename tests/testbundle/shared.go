@@ -1,6 +1,7 @@
 package testbundle
 
 import (
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -19,7 +20,10 @@ type sharedFile struct {
 func Shared(t testing.TB, name string, create func(path string)) string {
 	t.Helper()
 	Need(t)
-	path := filepath.Join(scratch, "shared-"+name)
+	path := filepath.Join(scratch, "shared", name) // an imported image names the file
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	value, _ := shared.LoadOrStore(name, &sharedFile{})
 	file := value.(*sharedFile)
 	file.mu.Lock()
