@@ -131,7 +131,7 @@ func inner(m *testing.M, dir string) int {
 	box.mounts = mountTable("self")
 	code := m.Run()
 	if left := leftovers(); len(left) > 0 {
-		fmt.Printf("FAIL: left behind after the last case:\n\t%s\n", strings.Join(left, "\n\t"))
+		fmt.Printf("FAIL: left over after the last case:\n\t%s\n", strings.Join(left, "\n\t"))
 		code = 1
 	}
 	stopRuntimes()

@@ -58,7 +58,7 @@ func TestRandomCommands(t *testing.T) {
 			t.Errorf("commands %d to %d: %s", begin, begin+round, failed)
 		}
 		if left := h.LeaksSince(before); len(left) > 0 {
-			t.Errorf("commands %d to %d: left behind:\n\t%s", begin, begin+round, strings.Join(left, "\n\t"))
+			t.Errorf("commands %d to %d: left over:\n\t%s", begin, begin+round, strings.Join(left, "\n\t"))
 			before = h.Snapshot()
 		}
 	}

@@ -165,7 +165,7 @@ func (h *host) clean(what string) {
 		}
 		if time.Now().After(end) {
 			h.leaks++
-			h.t.Errorf("%s: left behind:\n\t%s", what, strings.Join(left, "\n\t"))
+			h.t.Errorf("%s: left over:\n\t%s", what, strings.Join(left, "\n\t"))
 			if h.leaks >= 10 {
 				h.t.Fatal("too many failures")
 			}

@@ -106,12 +106,12 @@ func TestRequestedDevicesInUserNamespace(t *testing.T) {
 		t.Errorf("inside:\n%s\nwant:\n%s\n%s", r.Stdout, want, r.Stderr)
 	}
 	for _, leak := range b.LeaksSince(before) {
-		t.Errorf("left behind: %s", leak)
+		t.Errorf("left over: %s", leak)
 	}
 	b.Spec.Linux.Devices = append(b.Spec.Linux.Devices, specs.LinuxDevice{Path: "/dev/five", Type: "c", Major: 1 << 20, Minor: 3})
 	b.Run()
 	for _, leak := range b.LeaksSince(before) {
-		t.Errorf("left behind: %s", leak)
+		t.Errorf("left over: %s", leak)
 	}
 }
 

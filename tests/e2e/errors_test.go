@@ -154,7 +154,7 @@ func TestMalformedConfigIsRejected(t *testing.T) {
 		}
 	}
 	for _, leak := range b.LeaksSince(before) {
-		t.Errorf("left behind: %s", leak)
+		t.Errorf("left over: %s", leak)
 	}
 	t.Logf("%d malformed documents", len(cases))
 }

@@ -62,7 +62,7 @@ func TestUnpackedIsPrivate(t *testing.T) {
 		}
 	}
 	if left, err := filepath.Glob(filepath.Join(at, ".*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %q, %v", left, err)
+		t.Errorf("left over: %q, %v", left, err)
 	}
 	// In a directory that other users cannot reach anyway, the root keeps its mode, and the
 	// container's users can enter it.

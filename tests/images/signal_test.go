@@ -75,7 +75,7 @@ func TestSIGTERMEndsImageCommands(t *testing.T) {
 			}
 			for _, f := range left {
 				if !strings.HasPrefix(f.Name(), "blob-") { // the next pull resumes from it
-					t.Errorf("left behind: tmp/%s", f.Name())
+					t.Errorf("left over: tmp/%s", f.Name())
 				}
 			}
 			if !p.held {

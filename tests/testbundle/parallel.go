@@ -46,7 +46,7 @@ func (g *parallelGroup) leave(t *testing.T) {
 		return
 	}
 	for _, leak := range leaksSince(g.before, func() map[string]bool { return snapshot("") }) {
-		t.Errorf("left behind by one of the tests that ran in parallel: %s", leak)
+		t.Errorf("left over by one of the tests that ran in parallel: %s", leak)
 	}
 }
 
@@ -76,7 +76,7 @@ func (b *Bundle) watchOwn() {
 			}
 		}
 		for _, leak := range left {
-			b.t.Errorf("left behind: %s", leak)
+			b.t.Errorf("left over: %s", leak)
 		}
 	})
 }

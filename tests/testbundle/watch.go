@@ -29,7 +29,7 @@ func (b *Bundle) Watch() {
 	before := b.Snapshot()
 	b.t.Cleanup(func() {
 		for _, leak := range b.LeaksSince(before) {
-			b.t.Errorf("left behind: %s", leak)
+			b.t.Errorf("left over: %s", leak)
 		}
 	})
 }

@@ -95,7 +95,7 @@ func TestParallelSeesLeaks(t *testing.T) {
 			cmd := exec.Command("/proc/self/exe", "-test.run", "^TestParallelSeesLeaks$")
 			cmd.Env = append(os.Environ(), "MINIRUN_TEST_LEAK="+leak)
 			out, err := cmd.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), ": "+leak) || !strings.Contains(string(out), "left behind") {
+			if err == nil || !strings.Contains(string(out), ": "+leak) || !strings.Contains(string(out), "left over") {
 				t.Errorf("%s: %v: %s", leak, err, out)
 			}
 		}

@@ -99,7 +99,7 @@ func newBox(t testing.TB) *box {
 // clean checks that nothing is left in the store.
 func (x *box) clean() {
 	for _, path := range x.left() {
-		x.t.Errorf("left behind: %s", path)
+		x.t.Errorf("left over: %s", path)
 	}
 }
 

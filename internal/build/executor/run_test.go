@@ -38,7 +38,7 @@ func TestRunWritesLayer(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if entries, err := os.ReadDir(s.Dir); err != nil || len(entries) != 1 {
-		t.Errorf("beside fs: %v, %v", entries, err)
+		t.Errorf("next to fs: %v, %v", entries, err)
 	}
 	s, _ = x.step("sh -c 'kill -9 $$'; exit $?")
 	if err := x.Run(context.Background(), s); !errors.As(err, &exit) || exit.Status != 137 {

@@ -69,7 +69,7 @@ func TestNothingOfTheHostIsLeftAtTheClone(t *testing.T) {
 		}
 		for i := arrived + 1; i < len(p.Steps); i++ {
 			if s := &p.Steps[i]; s.Call != plan.Clone && !inHook(s) && !slices.Contains(afterClone, s.Call) {
-				t.Errorf("step %d (%s) comes after the clone", i, s.Name)
+				t.Errorf("step %d (%s) is after the clone", i, s.Name)
 			}
 		}
 	})

@@ -28,7 +28,7 @@ func TestExecTrustsNothingInside(t *testing.T) {
 				case plan.Setns:
 					joined = true
 					if !hidden {
-						t.Errorf("step %d (%s) comes before the process is hidden", i, s.Name)
+						t.Errorf("step %d (%s) is before the process is hidden", i, s.Name)
 					}
 				case plan.Openat:
 					if joined {

@@ -80,7 +80,7 @@ func TestExecveIsLast(t *testing.T) {
 		for i := first; i <= last; i++ {
 			for _, on := range p.Steps[i].On {
 				if on.To != i+1 && !(i == last && reported && on.To == last+1) || on.To == n-1 {
-					t.Errorf("step %d (%s): after %s it goes to step %d", i, p.Steps[i].Name, unix.ErrnoName(on.Errno),
+					t.Errorf("step %d (%s): after %s the next step is %d", i, p.Steps[i].Name, unix.ErrnoName(on.Errno),
 						on.To)
 				}
 			}
@@ -112,7 +112,7 @@ func TestHooksOfTheImageAreFiltered(t *testing.T) {
 					if s := &p.Steps[i]; s.Call == plan.Execve && strings.HasPrefix(s.Source, "hooks.startContainer") {
 						hooks++
 						if !before[i]["filtered"] {
-							t.Errorf("noNewPrivileges %v, cloned last %v, filter last %v: step %d (%s) comes before "+
+							t.Errorf("noNewPrivileges %v, cloned last %v, filter last %v: step %d (%s) is before "+
 								"the filter",
 								noNewPrivileges, clonedLast, filterLast, i, s.Name)
 						}
@@ -153,7 +153,7 @@ func TestSeccompFilterComesAfterConfinement(t *testing.T) {
 					}
 				}
 				if i > at && !inHook(s) && slices.Contains(confining, s.Call) {
-					t.Errorf("step %d (%s) comes after the filter, which may only claim to have done it", i, s.Name)
+					t.Errorf("step %d (%s) is after the filter, which may only claim to have done it", i, s.Name)
 				}
 			}
 			if last < at {
@@ -186,7 +186,7 @@ func TestStepsExplainThemselves(t *testing.T) {
 				t.Errorf("step %d: name %q, source %q", i, s.Name, s.Source)
 			}
 			if strings.Contains(p.CallText(s), "$None") || strings.HasPrefix(p.CallText(s), "(") {
-				t.Errorf("step %d (%s): the text %q is no call", i, s.Name, p.CallText(s))
+				t.Errorf("step %d (%s): the text %q is not a call", i, s.Name, p.CallText(s))
 			}
 		}
 	})
@@ -202,7 +202,7 @@ func TestUmaskComesBeforeTheFilter(t *testing.T) {
 				filtered = true
 			case plan.Umask:
 				if umask = s.Source; filtered && umask == "process.user.umask" {
-					t.Errorf("step %d (%s) comes after the filter", i, s.Name)
+					t.Errorf("step %d (%s) is after the filter", i, s.Name)
 				}
 			}
 		}
