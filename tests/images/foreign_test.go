@@ -173,7 +173,7 @@ func TestOtherPlatform(t *testing.T) {
 	if said := load(object{"os": "windows"}); !strings.Contains(said, "windows/"+runtime.GOARCH) {
 		t.Errorf("load of another system: %s", said)
 	}
-	s.Minirun("run", "--rm", "--name", name("windows"), "x:1", "true").Fails(t, "windows/"+runtime.GOARCH, "linux only")
+	s.Minirun("run", "--rm", "--name", name("windows"), "x:1", "true").Fails(t, "windows/"+runtime.GOARCH, "only images for linux")
 }
 
 // TestRunWithoutLayers: an image without layers runs a program that is mounted into it.
