@@ -90,7 +90,7 @@ var arrows = map[string]string{
 	"internal/container/notify":    "container/wait",
 	"internal/container/observer":  "plan",
 	"internal/container/openfiles": "bootstrap container/diagnose namespaces ownthread plan",
-	"internal/container/record":    "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec systemd",
+	"internal/container/record":    "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec spec/strictjson systemd",
 	"internal/container/terminal":  "bootstrap container/wait namespaces stdio",
 	"internal/container/wait":      "signals",
 	"internal/atomicfile":          "",
