@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts reports the whole of /proc/self/mountinfo; the harness parses and normalises it (mountinfo_test.go there).
+// mounts reports the whole of /proc/self/mountinfo; the harness parses and normalises it (fields_test.go there).
 func (r report) mounts() {
 	text, err := readFile("/proc/self/mountinfo")
 	if err != nil {

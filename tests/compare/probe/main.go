@@ -37,7 +37,7 @@ type Config struct {
 	Stat     []string `json:"stat"`     // further paths to stat
 	Read     []string `json:"read"`     // files whose contents are reported
 	Sysctls  []string `json:"sysctls"`  // dotted names below /proc/sys
-	Calls    []string `json:"calls"`    // system calls to try, see calls.go
+	Calls    []string `json:"calls"`    // system calls to try, see privileges.go
 	NoHold   bool     `json:"nohold"`   // do not wait on standard input
 	Exit     int      `json:"exit"`     // exit status
 	WaitSize bool     `json:"waitsize"` // wait a second for the terminal's size: a runtime may set it after the start
