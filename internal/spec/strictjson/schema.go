@@ -100,7 +100,8 @@ func newSchema(t reflect.Type) *schema {
 	return s
 }
 
-// addFields adds the fields of t and of its embedded structs; outer leads to t.
+// addFields adds the fields of t and of its embedded structs; outer leads to t. Unexported
+// fields are not part of the JSON, as in encoding/json.
 func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -110,6 +111,12 @@ func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 			continue
 		}
 		name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !f.IsExported() || name == "-" {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
 		s.fields = append(s.fields, field{name, f.Type, index, needOf(owner, name),
 			strings.Contains(rest, "omitempty")})
 	}
