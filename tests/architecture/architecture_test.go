@@ -32,8 +32,8 @@ var arrows = map[string]string{
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
-	"internal/build/diskusage":   "formatter image/store termtext",
-	"internal/build/history":     "build/progress build/records build/source formatter termtext",
+	"internal/build/diskusage":   "formatter image/store keyvalue termtext",
+	"internal/build/history":     "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
 	"internal/build/options":     "build/devices build/graph build/source",
 	"internal/cni":               "",

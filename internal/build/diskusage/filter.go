@@ -2,7 +2,6 @@ package diskusage
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // A Filter reports whether an entry is selected.
@@ -17,17 +17,7 @@ type Filter func(*store.CacheEntry) bool
 
 // ParseFilter parses the values of --filter. An entry is selected if all of them match.
 func ParseFilter(texts []string, now time.Time) (Filter, error) {
-	var all []Filter
-	for _, text := range texts {
-		c, err := parseCondition(text, now)
-		if err != nil {
-			return nil, fmt.Errorf("--filter %s: %w", text, err)
-		}
-		all = append(all, c)
-	}
-	return func(e *store.CacheEntry) bool {
-		return !slices.ContainsFunc(all, func(c Filter) bool { return !c(e) })
-	}, nil
+	return keyvalue.ParseFilters(texts, func(text string) (Filter, error) { return parseCondition(text, now) })
 }
 
 // splitCondition splits KEY, KEY=VALUE, KEY!=VALUE or KEY~=VALUE.

@@ -3,11 +3,11 @@ package history
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/minirun/minirun/internal/build/records"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // A Filter reports whether a build is selected.
@@ -15,17 +15,7 @@ type Filter func(*records.Record) bool
 
 // ParseFilter parses the values of --filter. A build is selected if all of them match.
 func ParseFilter(texts []string, now time.Time) (Filter, error) {
-	var all []Filter
-	for _, text := range texts {
-		c, err := parseCondition(text, now)
-		if err != nil {
-			return nil, fmt.Errorf("--filter %s: %w", text, err)
-		}
-		all = append(all, c)
-	}
-	return func(r *records.Record) bool {
-		return !slices.ContainsFunc(all, func(c Filter) bool { return !c(r) })
-	}, nil
+	return keyvalue.ParseFilters(texts, func(text string) (Filter, error) { return parseCondition(text, now) })
 }
 
 // parseCondition parses KEY=VALUE, KEY!=VALUE, KEY<VALUE or KEY>VALUE.
