@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 func digestOf(t *testing.T, tree *Tree, sources ...string) digest.Digest {
@@ -58,7 +60,7 @@ func TestDigestCovers(t *testing.T) {
 			func(dir string) error { return errors.Join(os.Remove(dir+"/a"), unix.Mkfifo(dir+"/a", 0o644)) }, true},
 	} {
 		dir := t.TempDir()
-		createFiles(t, dir, "a=1", "same=1", "d/b=2", "l->a")
+		tartest.CreateFiles(t, dir, "a=1", "same=1", "d/b=2", "l->a")
 		tree := treeOf(t, dir)
 		before := digestOf(t, tree, ".")
 		if err := c.change(dir); err != nil {
@@ -92,7 +94,7 @@ func TestDigestOfForeignFiles(t *testing.T) {
 		t.Skip("changing an owner needs root")
 	}
 	dir := t.TempDir()
-	createFiles(t, dir, "a=1")
+	tartest.CreateFiles(t, dir, "a=1")
 	for foreign, differs := range map[bool]bool{true: false, false: true} {
 		tree := treeOf(t, dir)
 		tree.Foreign = foreign
@@ -114,7 +116,7 @@ func TestDigestOfForeignFiles(t *testing.T) {
 func TestMemo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "memo")
 	dir := t.TempDir()
-	createFiles(t, dir, "a=1", "b=2")
+	tartest.CreateFiles(t, dir, "a=1", "b=2")
 	settled := func() { time.Sleep(2 * granularity) } // files that changed more recently are not recorded
 	settled()
 	digestWith := func(known map[string]bool) digest.Digest {
@@ -144,7 +146,7 @@ func TestMemo(t *testing.T) {
 	if digestWith(map[string]bool{"a": true, "b": true}) != first {
 		t.Error("the memo changes the digest")
 	}
-	createFiles(t, dir, "a=3")
+	tartest.CreateFiles(t, dir, "a=3")
 	settled()
 	if digestWith(map[string]bool{"a": false, "b": true}) == first {
 		t.Error("a changed file has the digest of the old one")

@@ -15,28 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/contenthash"
+	"github.com/minirun/minirun/internal/tartest"
 )
 
-// create creates files in a new directory: NAME=CONTENT, NAME/ for a directory, NAME->TARGET for a
-// symbolic link. Their owner is the user, so that the tests need no privileges.
+// create creates files in a new directory, see tartest.CreateFiles.
 func create(t *testing.T, files ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, f := range files {
-		var err error
-		if name, target, ok := strings.Cut(f, "->"); ok {
-			err = os.Symlink(target, filepath.Join(dir, name))
-		} else if name, content, ok := strings.Cut(f, "="); ok {
-			if err = os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err == nil {
-				err = os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)
-			}
-		} else {
-			err = os.MkdirAll(filepath.Join(dir, f), 0o755)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	tartest.CreateFiles(t, dir, files...)
 	return dir
 }
 
