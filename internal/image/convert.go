@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/overlay"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -219,6 +220,7 @@ func SetLayers(s *specs.Spec, layers []string, upper string) {
 	if s.Annotations == nil {
 		s.Annotations = map[string]string{}
 	}
+	layers = overlay.Distinct(layers)
 	quoted := make([]string, len(layers))
 	for i, l := range layers {
 		quoted[i] = strconv.Quote(l)

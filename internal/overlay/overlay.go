@@ -4,6 +4,7 @@ package overlay
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,23 @@ func Split[Layer any](layers []Layer) (lowest, rest []Layer) {
 		return layers[:n], layers[n:]
 	}
 	return nil, layers
+}
+
+// Distinct returns layers, lowest first, with each one once, in its uppermost place, where it hides
+// everything that it contributes further down. overlayfs refuses a layer that is named twice, which
+// happens with an image: COPY --link creates layers that do not depend on those below them, so that
+// the same instruction has the same layer each time.
+func Distinct(layers []string) []string {
+	seen := make(map[string]bool, len(layers))
+	out := make([]string, 0, len(layers))
+	for _, l := range slices.Backward(layers) {
+		if !seen[l] {
+			seen[l] = true
+			out = append(out, l)
+		}
+	}
+	slices.Reverse(out)
+	return out
 }
 
 var layerEscape, pathEscape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`), strings.NewReplacer(`\`, `\\`, ",",

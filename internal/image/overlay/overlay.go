@@ -39,6 +39,7 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 0 {
 		return nil, errors.New("the list of layers is empty")
 	}
+	layers = overlay.Distinct(layers)
 	o := Overlay{Layers: layers, UserXattrs: userXattrs}
 	if len(layers) > 1 { // overlay needs two layers
 		if f, err := o.createMount(); !errors.Is(err, errors.ErrUnsupported) {

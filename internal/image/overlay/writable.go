@@ -26,7 +26,7 @@ type Overlay struct {
 // directory work must be empty and on the same file system, and is of no use afterwards. Without
 // layers, the result is upper alone.
 func OpenWritable(layers []string, upper, work string, userXattrs bool) (*os.File, error) {
-	o := Overlay{Layers: layers, Upper: upper, Work: work, UserXattrs: userXattrs}
+	o := Overlay{Layers: overlay.Distinct(layers), Upper: upper, Work: work, UserXattrs: userXattrs}
 	if len(layers) > 0 {
 		f, err := o.createMount()
 		if !errors.Is(err, errors.ErrUnsupported) {
@@ -48,6 +48,7 @@ func mountOnThread(o Overlay) (f *os.File, err error) {
 
 // Attach mounts an overlay on a directory, in the calling thread's mount namespace.
 func (o Overlay) Attach(target string) error {
+	o.Layers = overlay.Distinct(o.Layers)
 	f, err := o.createMount()
 	if errors.Is(err, errors.ErrUnsupported) {
 		return wrapError(o.mount(target), o)
