@@ -13,7 +13,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # urfave_cli_no_docs leaves a Markdown library out of the binary.
 TAGS    := urfave_cli_no_docs
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS := -s -w -X github.com/minirun/minirun/internal/version.version=$(VERSION) -X github.com/minirun/minirun/internal/version.commit=$(COMMIT)
 
 export CGO_ENABLED := 0
 
@@ -22,12 +22,14 @@ export CGO_ENABLED := 0
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-build: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image $(BIN)/minirun-bake ## build bin/minirun and its helpers bin/minirun-*, static binaries
+PROGRAMS := minirun minirun-systemd minirun-image minirun-engine
+
+build: $(PROGRAMS:%=$(BIN)/%) $(BIN)/minirun-bake ## build bin/minirun and its helpers bin/minirun-*, static binaries
 
 # Always run go build: it knows best what has changed. LDFLAGS contain the commit: buildvcs fails
 # if the clone belongs to another user.
-.PHONY: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image
-$(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image:
+.PHONY: $(PROGRAMS:%=$(BIN)/%)
+$(PROGRAMS:%=$(BIN)/%):
 	$(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
 
 # A separate module, because it has five times as many dependencies as the rest.
@@ -112,15 +114,12 @@ conformance: build ## BuildKit's Dockerfile tests against minirun, as root: five
 	cd tests/build/upstream && GOFLAGS= GOWORK=off $(GO) run ./conformance $(abspath $(BIN))/minirun ../../../docs/build-conformance.md
 
 install: build ## install binaries, man pages and bash completion below PREFIX
-	install -D -m 755 $(BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun
-	install -D -m 755 $(BIN)/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-systemd
-	install -D -m 755 $(BIN)/minirun-image $(DESTDIR)$(PREFIX)/bin/minirun-image
-	install -D -m 755 $(BIN)/minirun-bake $(DESTDIR)$(PREFIX)/bin/minirun-bake
+	for program in $(PROGRAMS) minirun-bake; do install -D -m 755 $(BIN)/$$program $(DESTDIR)$(PREFIX)/bin/$$program; done
 	for page in docs/man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 	install -D -m 644 contrib/completion/minirun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 
 uninstall: ## remove the installed files
-	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/bin/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-image $(DESTDIR)$(PREFIX)/bin/minirun-bake $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS) minirun-bake) $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 	for page in docs/man/*.8; do rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 
 clean: ## remove the files that the build and the tests created here

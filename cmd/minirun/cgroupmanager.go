@@ -4,11 +4,13 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/messages"
 )
 
 // prepareCommand prepares every command.
 func prepareCommand(ctx *cli.Context) error {
-	if err := openLog(ctx); err != nil {
+	if err := messages.Open(ctx); err != nil {
 		return err
 	}
 	return checkCgroupManager(ctx)

@@ -3,8 +3,10 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/criu"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 func checkpointCommand() *cli.Command {
@@ -13,15 +15,20 @@ func checkpointCommand() *cli.Command {
 		Usage:       "write a container's processes to image files, with criu(8)",
 		ArgsUsage:   "ID",
 		Description: "The container ends and is deleted, unless it is left running.",
-		Flags: append(criuFlags(),
-			toggleFlag(cli.BoolFlag{Name: "tcp-skip-in-flight",
+		Flags: append(
+			criuFlags(),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "tcp-skip-in-flight",
 				Usage: "leave out TCP connections that are not established yet"}),
-			textFlag(cli.StringFlag{Name: "parent-path", Usage: "`DIR` of earlier images, relative to the new ones"}),
-			toggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "leave the container running afterwards"}),
-			numberFlag(cli.IntFlag{Name: "status-fd", Value: -1,
+			cmdline.TextFlag(
+				cli.StringFlag{Name: "parent-path", Usage: "`DIR` of earlier images, relative to the new ones"},
+			),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "leave the container running afterwards"}),
+			cmdline.NumberFlag(cli.IntFlag{Name: "status-fd", Value: -1,
 				Usage: "criu writes a zero byte to descriptor `N` when lazy pages are ready"}),
-			textFlag(cli.StringFlag{Name: "page-server", Usage: "send the memory to `ADDRESS:PORT`"}),
-			toggleFlag(cli.BoolFlag{Name: "pre-dump", Usage: "write the memory only, and leave the container running"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "page-server", Usage: "send the memory to `ADDRESS:PORT`"}),
+			cmdline.ToggleFlag(
+				cli.BoolFlag{Name: "pre-dump", Usage: "write the memory only, and leave the container running"},
+			),
 		),
 		Action: checkpoint,
 	}
@@ -30,17 +37,23 @@ func checkpointCommand() *cli.Command {
 // criuFlags returns the flags of checkpoint and restore.
 func criuFlags() []cli.Flag {
 	return []cli.Flag{
-		textFlag(cli.StringFlag{Name: "image-path", Usage: "`DIR` for the image files (default: ./checkpoint)"}),
-		textFlag(cli.StringFlag{Name: "work-path", Usage: "`DIR` for criu's log (default: the image path)"}),
-		toggleFlag(cli.BoolFlag{Name: "tcp-established", Usage: "allow open TCP connections"}),
-		toggleFlag(cli.BoolFlag{Name: "ext-unix-sk", Usage: "allow external Unix sockets"}),
-		toggleFlag(cli.BoolFlag{Name: "shell-job", Usage: "allow an external terminal"}),
-		toggleFlag(cli.BoolFlag{Name: "lazy-pages", Usage: "restore memory on demand"}),
-		toggleFlag(cli.BoolFlag{Name: "file-locks", Usage: "allow file locks"}),
-		toggleFlag(cli.BoolFlag{Name: "link-remap", Usage: "allow open files that have been removed"}),
-		textFlag(cli.StringFlag{Name: "manage-cgroups-mode", Usage: "soft, full, strict or ignore (default: soft)"}),
-		listFlag(cli.StringSliceFlag{Name: "empty-ns", Usage: "do not save the properties of a namespace: `network`"}),
-		toggleFlag(cli.BoolFlag{Name: "auto-dedup", Usage: "keep each page in one image only"}),
+		cmdline.TextFlag(
+			cli.StringFlag{Name: "image-path", Usage: "`DIR` for the image files (default: ./checkpoint)"},
+		),
+		cmdline.TextFlag(cli.StringFlag{Name: "work-path", Usage: "`DIR` for criu's log (default: the image path)"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "tcp-established", Usage: "allow open TCP connections"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "ext-unix-sk", Usage: "allow external Unix sockets"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "shell-job", Usage: "allow an external terminal"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "lazy-pages", Usage: "restore memory on demand"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "file-locks", Usage: "allow file locks"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "link-remap", Usage: "allow open files that have been removed"}),
+		cmdline.TextFlag(
+			cli.StringFlag{Name: "manage-cgroups-mode", Usage: "soft, full, strict or ignore (default: soft)"},
+		),
+		cmdline.ListFlag(
+			cli.StringSliceFlag{Name: "empty-ns", Usage: "do not save the properties of a namespace: `network`"},
+		),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "auto-dedup", Usage: "keep each page in one image only"}),
 	}
 }
 
@@ -54,10 +67,10 @@ func checkpoint(ctx *cli.Context) error {
 		AutoDedup: ctx.Bool("auto-dedup"), LinkRemap: ctx.Bool("link-remap"), LazyPages: ctx.Bool("lazy-pages"),
 		StatusFD: ctx.Int("status-fd"), Inherited: inherited, PageServer: ctx.String("page-server"),
 		ManageCgroups: ctx.String("manage-cgroups-mode"),
-		EmptyNS:       listValues(ctx, "empty-ns"),
+		EmptyNS:       cmdline.ListValues(ctx, "empty-ns"),
 	})
 	for _, w := range warnings {
-		warn(w)
+		messages.Warn(w)
 	}
 	return err
 }

@@ -15,8 +15,10 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/compare"
 	"github.com/minirun/minirun/internal/container/wait"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -30,9 +32,9 @@ func compareCommand() *cli.Command {
 			"deleted: the program does not run, but hooks do. The exit status is 1 if there is\n" +
 			"an unexplained difference.",
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "with", Value: "runc", Usage: "the other `RUNTIME`: runc, crun, or a path"}),
-			numberFlag(cli.IntFlag{Name: "rounds", Value: 10, Usage: "measure create and delete `N` times, in turn"}),
-			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "with", Value: "runc", Usage: "the other `RUNTIME`: runc, crun, or a path"}),
+			cmdline.NumberFlag(cli.IntFlag{Name: "rounds", Value: 10, Usage: "measure create and delete `N` times, in turn"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 		},
 		Action: compareBundle,
 	}
@@ -74,13 +76,13 @@ func compareBundle(ctx *cli.Context) error {
 		return errors.Join(context.Cause(alive), err)
 	}
 	if format == "json" {
-		err = writeIndentedJSON(ctx.App.Writer, result)
+		err = cmdline.WriteJSON(ctx.App.Writer, result)
 	} else {
 		err = showResult(ctx.App.Writer, result)
 	}
 	for _, d := range result.Differences {
 		if err == nil && d.Why == "" {
-			return exitStatus(1)
+			return messages.ExitStatus(1)
 		}
 	}
 	return err

@@ -3,7 +3,9 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 func deleteCommand() *cli.Command {
@@ -11,12 +13,12 @@ func deleteCommand() *cli.Command {
 		Name:      "delete",
 		Usage:     "delete a stopped container",
 		ArgsUsage: "ID",
-		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
+		Flags: []cli.Flag{cmdline.ToggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
 			Usage: "kill it first, and delete everything that is left of it"})},
 		Action: func(ctx *cli.Context) error {
 			warnings, err := container.Delete(ctx.String("root"), ctx.Args().First(), ctx.Bool("force"))
 			for _, w := range warnings {
-				logLine("warning", w.Error())
+				messages.Log("warning", w.Error())
 			}
 			return err
 		},

@@ -8,7 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/doctor"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -17,7 +19,7 @@ func doctorCommand() *cli.Command {
 		Name:        "doctor",
 		Usage:       "check whether this machine can run containers, and how to fix what is missing",
 		Description: "The exit status is 1 if no container can run here, 0 otherwise.",
-		Flags: []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table",
+		Flags: []cli.Flag{cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table",
 			Usage: "table or json"})},
 		Action: func(ctx *cli.Context) error {
 			all := doctor.Examine(ctx.String("root"))
@@ -25,7 +27,7 @@ func doctorCommand() *cli.Command {
 				return err
 			}
 			if doctor.Worst(all) == doctor.Fail {
-				return exitStatus(1)
+				return messages.ExitStatus(1)
 			}
 			return nil
 		},

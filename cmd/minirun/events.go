@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
 )
 
@@ -17,8 +18,8 @@ func eventsCommand() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "Each line is a JSON object, until the container exits.",
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "interval", Value: "5s", Usage: "`TIME` between two samples"}),
-			toggleFlag(cli.BoolFlag{Name: "stats", Usage: "print one sample and exit"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "5s", Usage: "`TIME` between two samples"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "stats", Usage: "print one sample and exit"}),
 		},
 		Action: events,
 	}

@@ -7,9 +7,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/exec"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -21,32 +23,32 @@ func execCommand() *cli.Command {
 
 		UseShortOptionHandling: true,
 		Flags: []cli.Flag{
-			toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
-			textFlag(cli.StringFlag{Name: "console-socket",
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "console-socket",
 				Usage: "Unix `SOCKET` that receives the master of the terminal"}),
-			textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the process"}),
-			toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
+			cmdline.TextFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the process"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
 				Usage: "ignored: standard input is its own", Hidden: true}),
-			textFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"},
+			cmdline.TextFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"},
 				Usage: "working `DIR` in the container"}),
-			listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"},
+			cmdline.ListFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"},
 				Usage: "set `NAME=VALUE` in its environment"}),
-			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"},
+			cmdline.TextFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"},
 				Usage: "run as `UID[:GID]`; in a container created from an image also names"}),
-			listFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"},
+			cmdline.ListFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"},
 				Usage: "add the group `GID`"}),
-			textFlag(cli.StringFlag{Name: "process", Aliases: []string{"p"},
+			cmdline.TextFlag(cli.StringFlag{Name: "process", Aliases: []string{"p"},
 				Usage: "`FILE` with the process, as in config.json"}),
-			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for it"}),
-			textFlag(cli.StringFlag{Name: "pid-file", Usage: "write its process ID to `FILE`"}),
-			textFlag(cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL`"}),
-			textFlag(cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE`"}),
-			toggleFlag(cli.BoolFlag{Name: "no-new-privs", Usage: "execve gives it no privileges"}),
-			listFlag(cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP_NAME`"}),
-			numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
-			listFlag(cli.StringSliceFlag{Name: "cgroup",
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for it"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "pid-file", Usage: "write its process ID to `FILE`"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL`"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE`"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "no-new-privs", Usage: "execve gives it no privileges"}),
+			cmdline.ListFlag(cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP_NAME`"}),
+			cmdline.NumberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
+			cmdline.ListFlag(cli.StringSliceFlag{Name: "cgroup",
 				Usage: "join a cgroup below the container's, `[CONTROLLER:]PATH`"}),
-			toggleFlag(cli.BoolFlag{Name: "ignore-paused",
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "ignore-paused",
 				Usage: "also in a paused container: the process starts when it is resumed"}),
 		},
 		Action: execute,
@@ -60,27 +62,27 @@ func execute(ctx *cli.Context) error {
 	args := ctx.Args()
 	o := exec.Options{
 		Root: ctx.String("root"), ID: args.First(), Args: args.Tail(), ProcessFile: ctx.String("process"),
-		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: listValues(ctx, "env"), User: ctx.String("user"),
-		Gids: listValues(ctx, "additional-gids"),
-		Caps: listValues(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
-		Cgroups: listValues(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
+		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: cmdline.ListValues(ctx, "env"), User: ctx.String("user"),
+		Gids: cmdline.ListValues(ctx, "additional-gids"),
+		Caps: cmdline.ListValues(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
+		Cgroups: cmdline.ListValues(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
 		PidFDSocket: ctx.String("pidfd-socket"),
-		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, Warn: warn,
+		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, Warn: messages.Warn,
 	}
 	if ctx.IsSet("no-new-privs") {
 		given := ctx.Bool("no-new-privs")
 		o.NoNewPrivileges = &given
 	}
 	if err := userByName(ctx, &o); err != nil {
-		return &failure{err, execFailed}
+		return messages.NewFailure(err, execFailed)
 	}
 	status, err := exec.Run(o)
 	if err != nil {
-		return &failure{err, execFailed}
+		return messages.NewFailure(err, execFailed)
 	}
 	if status != 0 {
-		return exitStatus(status)
+		return messages.ExitStatus(status)
 	}
 	return nil
 }

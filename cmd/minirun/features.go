@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container/features"
+	"github.com/minirun/minirun/internal/version"
 )
 
 func featuresCommand() *cli.Command {
@@ -16,7 +17,7 @@ func featuresCommand() *cli.Command {
 		Action: func(ctx *cli.Context) error {
 			out := json.NewEncoder(ctx.App.Writer)
 			out.SetIndent("", "    ")
-			return out.Encode(features.Features(version, revision()))
+			return out.Encode(features.Features(version.Number(), version.Revision()))
 		},
 	}
 }

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/helper"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -36,14 +33,25 @@ var imageVerbs = []struct{ name, usage string }{
 }
 
 func imageCommand(name, usage string) func() *cli.Command {
-	return func() *cli.Command {
-		become := func(ctx *cli.Context) error {
-			if name == "build" && ctx.Args().First() == "bake" { // a directory of this name is ./bake
-				at, _ := cmdline.Find(os.Args, ctx.App)
-				return becomeBake(os.Args[1:at-1], os.Args[at+1:])
-			}
-			return becomeImage(os.Args[1:])
+	return helperCommand(name, usage, func(ctx *cli.Context) error {
+		if name == "build" && ctx.Args().First() == "bake" { // a directory of this name is ./bake
+			at, _ := cmdline.Find(os.Args, ctx.App)
+			return becomeBake(os.Args[1:at-1], os.Args[at+1:])
 		}
+		return becomeImage(os.Args[1:])
+	})
+}
+
+// engineVerbs are implemented by minirun-engine.
+var engineVerbs = []struct{ name, usage string }{
+	{"logs", "show the output of a detached container created from an image"},
+	{"stop", "ask containers created from images to exit, and kill them if they do not"},
+	{"rm", "remove containers created from images, with their files"},
+}
+
+// helperCommand returns a command that a helper implements. The helper parses its flags.
+func helperCommand(name, usage string, become cli.ActionFunc) func() *cli.Command {
+	return func() *cli.Command {
 		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become,
 			BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
 	}
@@ -63,52 +71,27 @@ func imageStore(ctx *cli.Context) *image.Store {
 }
 
 // imageProgram returns the path of minirun-image.
-func imageProgram() (string, error) { return helperProgram("images need", "minirun-image") }
+func imageProgram() (string, error) { return helper.Find("images need", helper.Image) }
 
-// helperProgram returns the path of a helper: in the directory of this program, or else in
-// the usual place for a package's helpers.
-func helperProgram(need, name string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	tried := []string{filepath.Join(filepath.Dir(self), name), "/usr/libexec/minirun/" + name}
-	for _, path := range tried {
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-	}
-	return "", fmt.Errorf("%s %s, which is neither %s nor %s: make build builds it, make install installs it", need,
-		name, tried[0], tried[1])
-}
-
-// becomeImage executes minirun-image with these arguments.
-func becomeImage(args []string) error {
-	path, err := imageProgram()
+// become executes a helper with these arguments.
+func become(need, name string, args []string) error {
+	path, err := helper.Find(need, name)
 	if err != nil {
 		return err
 	}
-	return executeHelper(path, args)
+	return helper.Execute(path, args)
+}
+
+// becomeImage executes minirun-image with these arguments.
+func becomeImage(args []string) error { return become("images need", helper.Image, args) }
+
+// becomeEngine executes minirun-engine with the arguments of this program.
+func becomeEngine(*cli.Context) error {
+	return become("containers created from images need", helper.Engine, os.Args[1:])
 }
 
 // becomeBake executes minirun-bake, which starts minirun build with the same flags of
 // minirun for each target of its files.
 func becomeBake(global, args []string) error {
-	path, err := helperProgram("build bake needs", "minirun-bake")
-	if err != nil {
-		return err
-	}
-	return executeHelper(path, slices.Concat(global, []string{"--"}, args))
-}
-
-func executeHelper(path string, args []string) error {
-	for _, fd := range cmdline.Descriptors(args) { // sortDescriptors has set close-on-exec
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil && !errors.Is(err, unix.EBADF) {
-			return fmt.Errorf("pass on descriptor %d: %w", fd, err)
-		}
-	}
-	err := unix.Exec(path, append([]string{"minirun"}, args...), os.Environ())
-	return &os.PathError{Op: "exec", Path: path, Err: err}
+	return become("build bake needs", helper.Bake, slices.Concat(global, []string{"--"}, args))
 }

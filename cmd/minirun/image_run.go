@@ -16,53 +16,56 @@ import (
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
 	return []cli.Flag{
-		toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
 			Usage: "image: standard input is the container's"}),
-		toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
-		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it exits"}),
-		textFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
-		textFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
-		textFlag(cli.StringFlag{Name: "entrypoint",
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it exits"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "entrypoint",
 			Usage: "image: `PROGRAM` instead of the image's ENTRYPOINT and CMD"}),
-		listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"},
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"},
 			Usage: "image: set `NAME[=VALUE]` in its environment"}),
-		listFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"},
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"},
 			Usage: "image: add `NAME=VALUE` to its annotations"}),
-		textFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"},
+		cmdline.TextFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"},
 			Usage: "image: working `DIR` in the container"}),
-		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"},
+		cmdline.TextFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"},
 			Usage: "image: run as `USER[:GROUP]`, names from the image"}),
-		listFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"},
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"},
 			Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
-		listFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		textFlag(cli.StringFlag{Name: "network",
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "network",
 			Usage: "image: `none` (its own, without a connection), host, or bridge"}),
-		listFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"},
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"},
 			Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
-		textFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"},
+		cmdline.TextFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"},
 			Usage: "image: limit of `BYTES`, with b, k, m or g"}),
-		textFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
-		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most this many CPUs, such as `1.5`"}),
-		numberFlag(cli.IntFlag{Name: "pids-limit", Usage: "image: at most `N` processes"}),
-		toggleFlag(cli.BoolFlag{Name: "read-only", Usage: "image: the root file system cannot be written to"}),
-		listFlag(cli.StringSliceFlag{Name: "cap-add", Usage: "image: add the capability `NAME`, or ALL"}),
-		listFlag(cli.StringSliceFlag{Name: "cap-drop", Usage: "image: drop the capability `NAME`, or ALL"}),
-		listFlag(cli.StringSliceFlag{Name: "security-opt",
+		cmdline.TextFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most this many CPUs, such as `1.5`"}),
+		cmdline.NumberFlag(cli.IntFlag{Name: "pids-limit", Usage: "image: at most `N` processes"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "read-only", Usage: "image: the root file system cannot be written to"}),
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "cap-add", Usage: "image: add the capability `NAME`, or ALL"}),
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "cap-drop", Usage: "image: drop the capability `NAME`, or ALL"}),
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "security-opt",
 			Usage: "image: `no-new-privileges`, or seccomp=unconfined|FILE"}),
-		textFlag(cli.StringFlag{Name: "stop-signal", Usage: "image: `SIGNAL` that stop sends"}),
-		textFlag(cli.StringFlag{Name: "pull", Value: "missing",
+		cmdline.TextFlag(cli.StringFlag{Name: "stop-signal", Usage: "image: `SIGNAL` that stop sends"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "pull", Value: "missing",
 			Usage: "image: when to pull: `missing`, always or never"}),
-		toggleFlag(cli.BoolFlag{Name: "no-healthcheck", Usage: "image: no HEALTHCHECK"}),
-		textFlag(cli.StringFlag{Name: "health-cmd", Usage: "image: check its health with `COMMAND`"}),
-		timeFlag(cli.DurationFlag{Name: "health-interval", Usage: "image: time between two checks"}),
-		timeFlag(cli.DurationFlag{Name: "health-timeout", Usage: "image: time for one check"}),
-		timeFlag(cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"}),
-		numberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "no-healthcheck", Usage: "image: no HEALTHCHECK"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "health-cmd", Usage: "image: check its health with `COMMAND`"}),
+		cmdline.DurationFlag(cli.DurationFlag{Name: "health-interval", Usage: "image: time between two checks"}),
+		cmdline.DurationFlag(cli.DurationFlag{Name: "health-timeout", Usage: "image: time for one check"}),
+		cmdline.DurationFlag(
+			cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"},
+		),
+		cmdline.NumberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
 	}
 }
 
@@ -76,16 +79,16 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 		program = "/proc/self/exe"
 	}
 	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper,
-		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn}
+		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn}
 }
 
 func runImage(ctx *cli.Context) error {
 	s, err := imageSettings(ctx)
 	if err != nil {
-		return &failure{err, engine.CannotRun}
+		return messages.NewFailure(err, engine.CannotRun)
 	}
 	if err := checkFlagsForImage(ctx); err != nil {
-		return &failure{err, engine.CannotRun}
+		return messages.NewFailure(err, engine.CannotRun)
 	}
 	e := newEngine(ctx)
 	if s.Detach {
@@ -95,14 +98,14 @@ func runImage(ctx *cli.Context) error {
 	o.NotifySocket, o.PreserveFDs = os.Getenv(notifySocket), ctx.Int("preserve-fds")
 	done, err := addObserver(ctx, &o) // before the container is created: it may fail
 	if err != nil {
-		return &failure{err, engine.CannotRun}
+		return messages.NewFailure(err, engine.CannotRun)
 	}
 	status, err := makeAndRun(ctx, e, s, o)
 	if err = errors.Join(err, done()); err != nil {
-		return &failure{err, max(status, 1)}
+		return messages.NewFailure(err, max(status, 1))
 	}
 	if status != 0 {
-		return exitStatus(status)
+		return messages.ExitStatus(status)
 	}
 	return nil
 }
@@ -125,21 +128,21 @@ func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o contai
 func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 	flags, err := monitorFlags(ctx)
 	if err != nil {
-		return &failure{err, engine.CannotRun}
+		return messages.NewFailure(err, engine.CannotRun)
 	}
 	if os.Getenv(notifySocket) != "" {
-		warn(notifySocket +
+		messages.Warn(notifySocket +
 			" has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
 			"hint: omit --detach, then the service manager waits for the program")
 	}
 	r, err := e.Create(ctx.Args().First(), s)
 	if err != nil {
-		return &failure{err, engine.CannotRun}
+		return messages.NewFailure(err, engine.CannotRun)
 	}
 	err = e.Detach(r, flags)
 	var not *engine.NotStarted
 	if errors.As(err, &not) {
-		return &failure{err, not.Status()}
+		return messages.NewFailure(err, not.Status())
 	}
 	if err == nil {
 		fmt.Fprintln(ctx.App.Writer, r.Container)
@@ -231,18 +234,24 @@ func detachInput() error {
 func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 	s := &engine.Settings{
 		Wishes: image.Wishes{
-			Args: ctx.Args().Tail(), Env: environment(listValues(ctx, "env")), Cwd: ctx.String("workdir"),
+			Args: ctx.Args().Tail(), Env: environment(cmdline.ListValues(ctx, "env")), Cwd: ctx.String("workdir"),
 			User:       ctx.String("user"),
 			StopSignal: ctx.String("stop-signal"), Terminal: ctx.Bool("tty"),
 		},
 		Name: ctx.String("name"), Hostname: ctx.String("hostname"),
 		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach"), Remove: ctx.Bool("rm"),
-		Pull:    ctx.String("pull"),
-		Volumes: listValues(ctx, "volume"), Tmpfs: listValues(ctx, "tmpfs"), Network: ctx.String("network"),
-		Publish: listValues(ctx, "publish"),
+		Pull: ctx.String("pull"),
+		Volumes: cmdline.ListValues(
+			ctx,
+			"volume",
+		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Network: ctx.String("network"),
+		Publish: cmdline.ListValues(ctx, "publish"),
 		Memory:  ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
 		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
-		CapAdd: listValues(ctx, "cap-add"), CapDrop: listValues(ctx, "cap-drop"), Security: listValues(ctx, "security-opt"),
+		CapAdd: cmdline.ListValues(
+			ctx,
+			"cap-add",
+		), CapDrop: cmdline.ListValues(ctx, "cap-drop"), Security: cmdline.ListValues(ctx, "security-opt"),
 		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: ctx.String("health-cmd"),
 		HealthInterval: ctx.Duration("health-interval"),
 		HealthTimeout:  ctx.Duration("health-timeout"), HealthStart: ctx.Duration("health-start-period"),
@@ -261,7 +270,7 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		}
 	}
 	s.Labels = map[string]string{}
-	for _, l := range listValues(ctx, "label") {
+	for _, l := range cmdline.ListValues(ctx, "label") {
 		name, value, _ := strings.Cut(l, "=")
 		s.Labels[name] = value
 	}
@@ -298,7 +307,7 @@ func monitorCommand() *cli.Command {
 			err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
 			if err != nil {
 				fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless an answer was sent
-				return exitStatus(1)
+				return messages.ExitStatus(1)
 			}
 			return nil
 		}}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/inspect"
@@ -20,9 +21,9 @@ func inspectCommand() *cli.Command {
 		Usage:     "show a container from both sides: the host's and its own",
 		ArgsUsage: "ID",
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
-			toggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
-			textFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
 		},
 		Action: inspectContainer,
 	}
@@ -78,7 +79,7 @@ func viewContainer(ctx *cli.Context, id string) (*view, error) {
 
 func showView(w io.Writer, v *view, format string) error {
 	if format == "json" {
-		return writeIndentedJSON(w, v)
+		return cmdline.WriteJSON(w, v)
 	}
 	if v.Image == nil {
 		return v.Text(w)
@@ -89,7 +90,7 @@ func showView(w io.Writer, v *view, format string) error {
 			h.Status)
 		for _, p := range h.Log {
 			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status,
-				clipText(p.Output, 60))
+				termtext.Clip(p.Output, 60))
 		}
 	}
 	termtext.Fprintln(w)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
 )
 
@@ -11,7 +12,7 @@ func killCommand() *cli.Command {
 		Name:      "kill",
 		Usage:     "send a signal to a container, SIGTERM if none is named",
 		ArgsUsage: "ID [SIGNAL]",
-		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+		Flags: []cli.Flag{cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
 			Usage: "to all processes of the container"})},
 		Action: func(ctx *cli.Context) error {
 			args := ctx.Args()

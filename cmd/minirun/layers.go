@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +9,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -22,11 +23,11 @@ func layersCommand() *cli.Command {
 		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
 			"them the container sees.",
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
-			toggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
-			textFlag(cli.StringFlag{Name: "range",
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "range",
 				Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
-			textFlag(cli.StringFlag{Name: "why",
+			cmdline.TextFlag(cli.StringFlag{Name: "why",
 				Usage: "image: which layers have `PATH`, and which of them is visible"}),
 		},
 		Action: layers,
@@ -69,7 +70,7 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 		return err
 	}
 	if format == "json" {
-		return writeIndentedJSON(w, map[string]any{"layers": all, "written": changes})
+		return cmdline.WriteJSON(w, map[string]any{"layers": all, "written": changes})
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
@@ -97,7 +98,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		seen = seen || v.Seen
 	}
 	if format == "json" {
-		err = writeIndentedJSON(w, found)
+		err = cmdline.WriteJSON(w, found)
 	} else {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		termtext.Fprintf(table, "LAYER\tHAS\t\tPATH\n")
@@ -113,13 +114,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		err = table.Flush()
 	}
 	if err == nil && !seen {
-		err = exitStatus(1)
+		err = messages.ExitStatus(1)
 	}
 	return err
-}
-
-func writeIndentedJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -10,7 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -20,7 +22,7 @@ func listCommand() *cli.Command {
 		Usage: "list the containers of --root",
 		Flags: []cli.Flag{
 			formatFlag(),
-			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print IDs only"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print IDs only"}),
 		},
 		Action: listContainers,
 	}
@@ -28,7 +30,7 @@ func listCommand() *cli.Command {
 
 // formatFlag returns the --format flag of list and ps.
 func formatFlag() cli.Flag {
-	return textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})
+	return cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})
 }
 
 // errFormat has runc's wording.
@@ -39,7 +41,7 @@ func listContainers(ctx *cli.Context) error {
 	if format != "table" && format != "json" {
 		return errFormat
 	}
-	all, err := control.List(ctx.String("root"), warn)
+	all, err := control.List(ctx.String("root"), messages.Warn)
 	if errors.Is(err, os.ErrNotExist) && !ctx.IsSet("root") {
 		err = nil // no container has been created yet; but a missing --root is a mistake
 	}

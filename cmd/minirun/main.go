@@ -12,24 +12,17 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/messages"
 	_ "github.com/minirun/minirun/internal/startup"
-)
-
-// version is set by the Makefile; commit comes from the build's VCS stamp or
-// the Makefile.
-var (
-	version = "0.1.0-dev"
-	commit  = ""
+	"github.com/minirun/minirun/internal/version"
 )
 
 func main() {
@@ -40,7 +33,7 @@ func main() {
 		return
 	}
 	if err := a.Run(args); err != nil {
-		fail(err)
+		messages.Fail(err)
 	}
 }
 
@@ -63,11 +56,13 @@ var verbs = []verb{
 	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, 1},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
 	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
-	{"logs", logsCommand, 1, 1}, {"stop", stopCommand, 1, anyNumber}, {"rm", rmCommand, 1, anyNumber},
 	{"monitor", monitorCommand, 1, 1},
 }
 
 func init() {
+	for _, v := range engineVerbs {
+		verbs = append(verbs, verb{v.name, helperCommand(v.name, v.usage, becomeEngine), 0, anyNumber})
+	}
 	for _, v := range imageVerbs {
 		verbs = append(verbs, verb{v.name, imageCommand(v.name, v.usage), 0, anyNumber})
 	}
@@ -121,33 +116,33 @@ func app(args []string) *cli.App {
 			c.Flags = c.VisibleFlags()       // cli offers all that exist
 		}
 	}
-	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help",
+	cli.HelpFlag = cmdline.ToggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help",
 		DisableDefaultText: true})
-	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version",
+	cli.VersionFlag = cmdline.ToggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version",
 		DisableDefaultText: true})
-	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
+	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + version.Text()) }
 	a := &cli.App{
 		Name:                 "minirun",
 		Usage:                "run OCI containers, and show how",
-		Version:              version,
+		Version:              version.Number(),
 		EnableBashCompletion: completing,
 		HideHelpCommand:      true,
 		Compiled:             time.Unix(1, 0), // it is never shown, and without one cli looks at the file
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(),
+			cmdline.TextFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(),
 				Usage: "directory for the state of containers"}),
-			textFlag(cli.StringFlag{Name: "store",
+			cmdline.TextFlag(cli.StringFlag{Name: "store",
 				Usage: "directory for images, and containers created from them (default: /var/lib/minirun; of users " +
 					"~/.local/share/minirun)"}),
-			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
-			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
-			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
-			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
-			textFlag(cli.StringFlag{Name: "cgroup-manager",
+			cmdline.TextFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "cgroup-manager",
 				Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
-			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically",
+			cmdline.TextFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically",
 				Hidden: true}),
-			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
+			cmdline.TextFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
 		Before:         prepareCommand,
 		Commands:       commands,
@@ -175,46 +170,9 @@ func help(ctx *cli.Context) error {
 		return cli.ShowAppHelp(ctx)
 	case c == nil:
 		return fmt.Errorf("unknown command %q\nhint: minirun --help lists the commands", name)
-	case c.SkipFlagParsing:
-		return becomeImage([]string{name, "--help"})
+	case c.SkipFlagParsing: // its helper knows its flags
+		os.Args = []string{os.Args[0], name, "--help"}
+		return c.Action(ctx)
 	}
 	return cli.ShowCommandHelp(ctx, name)
 }
-
-// versionText has the format of runc, which Docker, Podman and CRI-O parse: the
-// version after the last word "version" of a line, then lines with a name. The last
-// line is crun's, in which people and tests look up the features of a build.
-func versionText() string {
-	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU",
-		version, revision(), specs.Version, goVersion())
-}
-
-// revision returns the commit of this build.
-func revision() string {
-	rev := commit
-	if info, ok := debug.ReadBuildInfo(); ok && rev == "" {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				rev = s.Value
-			}
-		}
-	}
-	if rev == "" {
-		rev = "unknown"
-	}
-	return rev
-}
-
-// A failure is an error with its own exit status.
-type failure struct {
-	error
-	status int
-}
-
-func (e *failure) Unwrap() error { return e.error }
-
-// exitStatus is an error that only carries minirun's exit status, taken from a
-// container.
-type exitStatus int
-
-func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

@@ -22,7 +22,7 @@ func TestManPages(t *testing.T) {
 		if !strings.Contains(page, "\n.It Cm "+c.Name+"\n") {
 			t.Errorf("docs/man/minirun.8 does not list the command %s", c.Name)
 		}
-		if !c.SkipFlagParsing { // those of minirun-image, which checks them
+		if !c.SkipFlagParsing { // those of helpers, which check them
 			checkPage(t, "minirun-"+c.Name, c.VisibleFlags())
 		}
 	}

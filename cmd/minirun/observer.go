@@ -8,6 +8,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
 )
@@ -39,13 +40,13 @@ func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
 	}
 	name := ctx.String("explain-to")
 	if name == "" {
-		o.Watch = trace.NewExplainer(&patientWriter{to: stdio.Err, limit: noLimit}, level == "full")
+		o.Watch = trace.NewExplainer(messages.NewPatientWriter(stdio.Err), level == "full")
 		return func() error { return nil }, nil
 	}
 	f, err := atomicfile.Append(name, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--explain-to: %w", err)
 	}
-	o.Watch = trace.NewExplainer(&patientWriter{to: stdio.Descriptor(f.Fd()), limit: noLimit}, level == "full")
+	o.Watch = trace.NewExplainer(messages.NewPatientWriter(stdio.Descriptor(f.Fd())), level == "full")
 	return f.Close, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/trace"
 )
 
@@ -20,9 +21,9 @@ func planCommand() *cli.Command {
 			"steps that are only in the first or only in the second bundle's plan;\n" +
 			"the exit status is 1 if there is a difference.",
 		Flags: append(createFlags(),
-			textFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
-			textFlag(cli.StringFlag{Name: "cgroups", Usage: "imagine a host with cgroups of `VERSION` v1 or v2"}),
-			toggleFlag(cli.BoolFlag{Name: "diff", Usage: "compare the plans of two bundles"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "cgroups", Usage: "imagine a host with cgroups of `VERSION` v1 or v2"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "diff", Usage: "compare the plans of two bundles"}),
 		),
 		Action: showPlan,
 	}
@@ -73,7 +74,7 @@ func diffPlans(ctx *cli.Context, machine *host.Host) error {
 	var plans [2]*container.RunPlan
 	for i, bundle := range ctx.Args().Slice() {
 		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle,
-			Warn: warn}, machine)
+			Warn: messages.Warn}, machine)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bundle, err)
 		}
@@ -81,7 +82,7 @@ func diffPlans(ctx *cli.Context, machine *host.Host) error {
 	}
 	different, err := trace.DiffPlans(ctx.App.Writer, plans[0], plans[1])
 	if err == nil && different {
-		err = exitStatus(1)
+		err = messages.ExitStatus(1)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
 )
 
@@ -18,13 +19,13 @@ func psCommand() *cli.Command {
 			"JSON is the list of process IDs. Without one: the containers created from images, as in docker ps.",
 		Flags: []cli.Flag{
 			formatFlag(),
-			toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
 				Usage: "without an ID: also stopped containers"}),
-			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "without an ID: show only IDs"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "without an ID: show only IDs"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() == 0 {
-				return listImageContainers(ctx)
+				return becomeEngine(ctx)
 			}
 			root, id := ctx.String("root"), ctx.Args().First()
 			pids, err := control.Processes(root, id)

@@ -5,8 +5,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/criu"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 func restoreCommand() *cli.Command {
@@ -16,19 +18,19 @@ func restoreCommand() *cli.Command {
 		ArgsUsage:   "ID",
 		Description: "Mounts, limits and hooks are those of the bundle, processes those of the images.",
 		Flags: append(criuFlags(),
-			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"},
+			cmdline.TextFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"},
 				Usage: "`DIR` with config.json (default: the working directory)"}),
-			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
-			textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
-			textFlag(cli.StringFlag{Name: "lsm-profile",
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "lsm-profile",
 				Usage: "use `TYPE:NAME` instead of the LSM profile in the images"}),
-			textFlag(cli.StringFlag{Name: "lsm-mount-context",
+			cmdline.TextFlag(cli.StringFlag{Name: "lsm-mount-context",
 				Usage: "use `CONTEXT` instead of that of the mounts in the images"}),
-			textFlag(cli.StringFlag{Name: "console-socket",
+			cmdline.TextFlag(cli.StringFlag{Name: "console-socket",
 				Usage: "Unix `SOCKET` that receives the master of the terminal"}),
-			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
 				Hidden: true}),
-			toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "ignored: criu makes the root", Hidden: true}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "ignored: criu makes the root", Hidden: true}),
 		),
 		Action: restore,
 	}
@@ -42,7 +44,7 @@ func restore(ctx *cli.Context) error {
 	o := container.Options{
 		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"),
 		NotifySocket: os.Getenv(notifySocket), ConsoleSocket: ctx.String("console-socket"),
-		SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn,
+		SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn,
 	}
 	status, err := container.Restore(o, container.RestoreOptions{
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},
@@ -52,7 +54,7 @@ func restore(ctx *cli.Context) error {
 			ShellJob:  ctx.Bool("shell-job"),
 			FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"),
 			LinkRemap:     ctx.Bool("link-remap"),
-			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: listValues(ctx, "empty-ns"),
+			ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: cmdline.ListValues(ctx, "empty-ns"),
 			LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
 		},
 	})
@@ -60,7 +62,7 @@ func restore(ctx *cli.Context) error {
 		return err
 	}
 	if status != 0 {
-		return exitStatus(status)
+		return messages.ExitStatus(status)
 	}
 	return nil
 }

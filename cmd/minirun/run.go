@@ -13,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 func runCommand() *cli.Command {
@@ -25,18 +26,23 @@ func runCommand() *cli.Command {
 			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
 		UseShortOptionHandling: true,
-		Flags: append(append(createFlags(), imageFlags()...),
-			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
-			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it exits"}),
-			toggleFlag(cli.BoolFlag{Name: "explain",
+		Flags: append(
+			append(createFlags(), imageFlags()...),
+			cmdline.ToggleFlag(
+				cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
+			),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it exits"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "explain",
 				Usage: "narrate on standard error what is done, why, and what the kernel says"}),
-			textFlag(cli.StringFlag{Name: "explain-level", Value: "short",
+			cmdline.TextFlag(cli.StringFlag{Name: "explain-level", Value: "short",
 				Usage: "`LEVEL` of --explain: short or full"}),
-			textFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
-			textFlag(cli.StringFlag{Name: "trace",
+			cmdline.TextFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "trace",
 				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
-			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
-				Hidden: true}),
+			cmdline.ToggleFlag(
+				cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for",
+					Hidden: true},
+			),
 		),
 		Action: run,
 	}
@@ -45,18 +51,20 @@ func runCommand() *cli.Command {
 // createFlags are the flags of run and create.
 func createFlags() []cli.Flag {
 	return []cli.Flag{
-		textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
-		textFlag(cli.StringFlag{Name: "console-socket",
+		cmdline.TextFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "console-socket",
 			Usage: "Unix `SOCKET` that receives the master of the terminal"}),
-		textFlag(cli.StringFlag{Name: "pidfd-socket",
+		cmdline.TextFlag(cli.StringFlag{Name: "pidfd-socket",
 			Usage: "Unix `SOCKET` that receives a pidfd of the container's first process"}),
-		textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
-		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
-		toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"}),
-		toggleFlag(cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"}),
-		listFlag(cli.StringSliceFlag{Name: "layer",
+		cmdline.TextFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
+		cmdline.NumberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
+		cmdline.ToggleFlag(
+			cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"},
+		),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"}),
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "layer",
 			Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
-		toggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "discard writes to the root file system"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "discard writes to the root file system"}),
 	}
 }
 
@@ -83,7 +91,7 @@ func run(ctx *cli.Context) error {
 		return err
 	}
 	if status != 0 {
-		return exitStatus(status)
+		return messages.ExitStatus(status)
 	}
 	return nil
 }
@@ -104,9 +112,12 @@ func bundleOptions(ctx *cli.Context) (container.Options, error) {
 		PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"),
 		NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers:    listValues(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
+		Layers: cmdline.ListValues(
+			ctx,
+			"layer",
+		), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
 		NoCgroup: noCgroup(ctx),
-		Warn:     warn,
+		Warn:     messages.Warn,
 	}, nil
 }
 

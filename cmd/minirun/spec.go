@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -17,8 +18,8 @@ func specCommand() *cli.Command {
 		Name:  "spec",
 		Usage: "write a default config.json",
 		Flags: []cli.Flag{
-			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"}),
-			toggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"}),
 		},
 		Action: writeSpec,
 	}

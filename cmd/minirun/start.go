@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 func startCommand() *cli.Command {
@@ -14,7 +15,7 @@ func startCommand() *cli.Command {
 		Usage:     "start the program of a created container",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			return container.Start(ctx.String("root"), ctx.Args().First(), os.Getenv(notifySocket), warn)
+			return container.Start(ctx.String("root"), ctx.Args().First(), os.Getenv(notifySocket), messages.Warn)
 		},
 	}
 }

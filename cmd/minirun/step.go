@@ -7,7 +7,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
 )
@@ -22,9 +24,9 @@ func stepCommand() *cli.Command {
 			"lines on standard input; type ? for help. The input after the last command\n" +
 			"goes to the container.",
 		Flags: append(createFlags(),
-			textFlag(cli.StringFlag{Name: "at",
+			cmdline.TextFlag(cli.StringFlag{Name: "at",
 				Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
-			textFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
 		),
 		Action: step,
 	}
@@ -42,7 +44,7 @@ func step(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = generateID()
 	}
-	o.Watch = trace.NewDebugger(&patientWriter{to: stdio.Err, limit: noLimit}, os.Stdin,
+	o.Watch = trace.NewDebugger(messages.NewPatientWriter(stdio.Err), os.Stdin,
 		trace.Place{Text: at + until, After: until != ""})
 	status, err := container.Run(o, container.RunOptions{})
 	if errors.Is(err, trace.ErrAborted) {
@@ -53,7 +55,7 @@ func step(ctx *cli.Context) error {
 		return err
 	}
 	if status != 0 {
-		return exitStatus(status)
+		return messages.ExitStatus(status)
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -18,7 +20,7 @@ func updateCommand() *cli.Command {
 			"of linux.resources in config.json specifies the changes, and the other flags are ignored,\n" +
 			"except those of resctrl.",
 		Flags: append([]cli.Flag{
-			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"},
+			cmdline.TextFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"},
 				Usage: "read them from `FILE`, - for standard input"}),
 		}, updateFlags()...),
 		Action: update,
@@ -46,10 +48,10 @@ func updateFlags() (flags []cli.Flag) {
 		{"l3-cache-schema", "share of the L3 cache: a `LINE` of resctrl such as L3:0=7f0;1=1f"},
 		{"mem-bw-schema", "share of the memory bandwidth: a `LINE` of resctrl such as MB:0=20;1=70"},
 	} {
-		flags = append(flags, textFlag(cli.StringFlag{Name: f.name, Usage: f.usage}))
+		flags = append(flags, cmdline.TextFlag(cli.StringFlag{Name: f.name, Usage: f.usage}))
 	}
 	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
-		flags = append(flags, textFlag(cli.StringFlag{Name: name, Usage: "ignored: it counts towards memory",
+		flags = append(flags, cmdline.TextFlag(cli.StringFlag{Name: name, Usage: "ignored: it counts towards memory",
 			Hidden: true}))
 	}
 	return flags
@@ -62,14 +64,14 @@ func update(ctx *cli.Context) error {
 	}
 	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
 		if ctx.String(name) != "" {
-			warn(fmt.Sprintf("--%s has no effect: kernel memory counts towards --memory", name))
+			messages.Warn(fmt.Sprintf("--%s has no effect: kernel memory counts towards --memory", name))
 		}
 	}
 	root, id := ctx.String("root"), ctx.Args().First()
 	if file := ctx.String("resources"); file != "" {
 		r, warnings, err := spec.LoadResources(file)
 		for _, w := range warnings {
-			warn(w)
+			messages.Warn(w)
 		}
 		if err != nil {
 			return err

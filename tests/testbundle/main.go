@@ -55,9 +55,9 @@ func Main(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// MainWithImages is Main with minirun-image, which takes longer to build.
+// MainWithImages is Main with minirun-image, which takes longer to build, and minirun-engine.
 func MainWithImages(m *testing.M) {
-	helpers = append(helpers, "minirun-image")
+	helpers = append(helpers, "minirun-image", "minirun-engine")
 	os.Exit(run(m))
 }
 

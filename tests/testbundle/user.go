@@ -50,7 +50,7 @@ func newUnprivileged(t testing.TB, name string, uid int, groups string) *Unprivi
 	if err := os.Chown(u.Home, uid, uid); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"minirun", "minirun-image"} {
+	for _, p := range []string{"minirun", "minirun-image", "minirun-engine"} {
 		CopyFile(t, filepath.Join(filepath.Dir(Binary), p), filepath.Join(u.Home, p), 0o755)
 	}
 	return u

@@ -11,14 +11,32 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// listImageContainers implements `ps` without an ID.
-func listImageContainers(ctx *cli.Context) error {
-	list, err := newEngine(ctx).List(ctx.Bool("all"))
+// psCommand implements `ps` without an ID.
+func psCommand() *cli.Command {
+	return &cli.Command{
+		Name: "ps", Usage: "list the containers created from images",
+		Flags: []cli.Flag{
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table",
+				Usage: "table or json"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also show stopped containers"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only IDs"}),
+		},
+		Action: listContainers,
+	}
+}
+
+func listContainers(ctx *cli.Context) error {
+	e, err := newEngine(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := e.List(ctx.Bool("all"))
 	if err != nil {
 		return err
 	}
@@ -29,9 +47,9 @@ func listImageContainers(ctx *cli.Context) error {
 		}
 		return nil
 	case ctx.String("format") == "json":
-		return writeIndentedJSON(ctx.App.Writer, list)
+		return cmdline.WriteJSON(ctx.App.Writer, list)
 	case ctx.String("format") != "table":
-		return errFormat
+		return errors.New("invalid format option: must be table or json")
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
 	termtext.Fprintf(table, "NAME\tIMAGE\tCOMMAND\tSTATUS\tPID\tPORTS\n")
@@ -41,32 +59,27 @@ func listImageContainers(ctx *cli.Context) error {
 			pid = fmt.Sprint(l.Pid)
 		}
 		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name),
-			clipText(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+			termtext.Clip(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
 	}
 	return table.Flush()
-}
-
-// clipText shortens a text to one line of limited length.
-func clipText(text string, most int) string {
-	r := []rune(strings.Join(strings.Fields(text), " "))
-	if len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return string(r)
 }
 
 func logsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "show the output of a detached container created from an image", ArgsUsage: "ID",
 		Flags: []cli.Flag{
-			toggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until it exits"}),
-			toggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
-			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1,
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until it exits"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
+			cmdline.NumberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1,
 				Usage: "show only the last `N` lines"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			o := engine.LogOptions{Follow: ctx.Bool("follow"), Times: ctx.Bool("timestamps"), Tail: ctx.Int("tail")}
-			return newEngine(ctx).Logs(ctx.Args().First(), o, ctx.App.Writer, os.Stderr)
+			e, err := newEngine(ctx)
+			if err != nil {
+				return err
+			}
+			return e.Logs(ctx.Args().First(), o, ctx.App.Writer, os.Stderr)
 		},
 	}
 }
@@ -75,10 +88,14 @@ func stopCommand() *cli.Command {
 	return &cli.Command{
 		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not",
 		ArgsUsage: "ID…",
-		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10,
+		Flags: []cli.Flag{cmdline.NumberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10,
 			Usage: "kill after `SECONDS`"})},
 		Action: func(ctx *cli.Context) error {
-			e, seconds := newEngine(ctx), ctx.Int("time")
+			e, err := newEngine(ctx)
+			if err != nil {
+				return err
+			}
+			seconds := ctx.Int("time")
 			if seconds < 0 || seconds > math.MaxInt32 {
 				return fmt.Errorf("stop: --time %d: must be from 0 to %d", seconds, math.MaxInt32)
 			}
@@ -90,10 +107,13 @@ func stopCommand() *cli.Command {
 func rmCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rm", Usage: "remove containers created from images, with their files", ArgsUsage: "ID…",
-		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
+		Flags: []cli.Flag{cmdline.ToggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
 			Usage: "also running ones: they are killed"})},
 		Action: func(ctx *cli.Context) error {
-			e := newEngine(ctx)
+			e, err := newEngine(ctx)
+			if err != nil {
+				return err
+			}
 			return forEachContainer(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
 		},
 	}

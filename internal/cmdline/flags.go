@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"flag"
@@ -37,15 +37,20 @@ type list struct {
 	names []string
 }
 
-func textFlag(f cli.StringFlag) cli.Flag { return &text{&f, flagNames(f.Name, f.Aliases)} }
+// TextFlag returns a flag whose value is a text.
+func TextFlag(f cli.StringFlag) cli.Flag { return &text{&f, flagNames(f.Name, f.Aliases)} }
 
-func numberFlag(f cli.IntFlag) cli.Flag { return &number{&f, flagNames(f.Name, f.Aliases)} }
+// NumberFlag returns a flag whose value is a number.
+func NumberFlag(f cli.IntFlag) cli.Flag { return &number{&f, flagNames(f.Name, f.Aliases)} }
 
-func toggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, flagNames(f.Name, f.Aliases)} }
+// ToggleFlag returns a flag without a value.
+func ToggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, flagNames(f.Name, f.Aliases)} }
 
-func timeFlag(f cli.DurationFlag) cli.Flag { return &duration{&f, flagNames(f.Name, f.Aliases)} }
+// DurationFlag returns a flag whose value is a duration such as 1m30s.
+func DurationFlag(f cli.DurationFlag) cli.Flag { return &duration{&f, flagNames(f.Name, f.Aliases)} }
 
-func listFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, flagNames(f.Name, f.Aliases)} }
+// ListFlag returns a flag that may be given several times.
+func ListFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, flagNames(f.Name, f.Aliases)} }
 
 func flagNames(name string, aliases []string) []string { return append([]string{name}, aliases...) }
 
@@ -116,8 +121,8 @@ func (g *givenValue) Serialize() string { return sameList }
 
 func (g *givenValue) String() string { return strings.Join(*g, ",") }
 
-// listValues returns the values given for a list.
-func listValues(ctx *cli.Context, name string) []string {
+// ListValues returns the values given for a list.
+func ListValues(ctx *cli.Context, name string) []string {
 	if g, ok := ctx.Generic(name).(*givenValue); ok {
 		return *g
 	}

@@ -1,0 +1,121 @@
+// Command minirun-engine implements minirun's commands for containers created from images, as
+// docker has them: ps, logs, stop, rm and the others. `minirun ps` executes it, so users do not
+// call it directly. It is a separate program because engines call the runtime's commands, and what
+// people need around them would make each start of a container slower.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/helper"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/messages"
+)
+
+func main() {
+	a := app()
+	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
+	if !ok {
+		return
+	}
+	if err := a.Run(args); err != nil {
+		messages.Fail(err)
+	}
+}
+
+// A verb is a command with the number of its arguments.
+type verb struct {
+	command     *cli.Command
+	least, most int
+}
+
+func verbs() []verb {
+	return []verb{
+		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
+		{rmCommand(), 1, cmdline.Unlimited},
+	}
+}
+
+func commands() (all []*cli.Command) {
+	for _, v := range verbs() {
+		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
+		v.command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+			return cmdline.UsageError(ctx.Command, err.Error())
+		}
+		v.command.HideHelpCommand = true // a container may be called help
+		all = append(all, v.command)
+	}
+	return all
+}
+
+func app() *cli.App {
+	cli.FlagStringer = cmdline.WrapFlags(cli.FlagStringer)
+	return &cli.App{
+		Name:                      "minirun",
+		Usage:                     "manage containers created from images",
+		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
+		HideHelpCommand:           true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		Compiled:                  time.Unix(1, 0),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "root", Hidden: true, Value: container.DefaultRoot()},
+			&cli.StringFlag{Name: "store", Hidden: true, Value: image.DefaultDir()},
+			&cli.StringFlag{Name: "log", Hidden: true},
+			&cli.StringFlag{Name: "log-format", Hidden: true, Value: "text"},
+			&cli.BoolFlag{Name: "debug", Hidden: true},
+			&cli.BoolFlag{Name: "systemd-cgroup", Hidden: true},
+			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
+			&cli.StringFlag{Name: "rootless", Hidden: true},
+			&cli.StringFlag{Name: "criu", Hidden: true},
+		},
+		Before:         prepareCommand,
+		Commands:       commands(),
+		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+	}
+}
+
+// prepareCommand prepares every command.
+func prepareCommand(ctx *cli.Context) error {
+	if err := messages.Open(ctx); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(ctx.String("store")) // paths in config.json are otherwise relative to the bundle
+	if err != nil {
+		return fmt.Errorf("--store: %w", err)
+	}
+	return ctx.Set("store", dir)
+}
+
+// splitFlags splits the words after a command's name into flags, which may appear anywhere, and
+// arguments.
+func splitFlags(command *cli.Command, words []string, _ bool) cmdline.Line {
+	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
+}
+
+// newEngine returns the engine of the global flags.
+func newEngine(ctx *cli.Context) (*engine.Engine, error) {
+	program, err := helper.Runtime()
+	if err != nil {
+		return nil, err
+	}
+	images, err := helper.Find("images need", helper.Image)
+	if err != nil {
+		images = ""
+	}
+	manager := ctx.String("cgroup-manager")
+	return &engine.Engine{
+		Store: &image.Store{Dir: ctx.String("store")}, Root: ctx.String("root"), Program: program, Helper: images,
+		Systemd: ctx.Bool("systemd-cgroup") || manager == "systemd", NoCgroup: manager == "disabled",
+		Warn: messages.Warn,
+	}, nil
+}
