@@ -135,3 +135,12 @@ func (s *schema) span() string {
 	}
 	return "from 0 to " + strconv.FormatUint(^uint64(0)>>(64-s.bits), 10)
 }
+
+// names returns the names of the fields.
+func (t *schema) names() []string {
+	names := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		names[i] = f.name
+	}
+	return names
+}
