@@ -25,6 +25,7 @@ type mistake struct {
 	terminal bool
 	user     bool   // without root
 	status   int    // default: 1
+	works    bool   // it is only a warning
 	needs    string // a script that fails where the mistake cannot be made
 }
 
@@ -108,7 +109,7 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 		r = m.result(line{line: c.command, terminal: c.terminal})
 	}
 	want := c.status
-	if want == 0 {
+	if want == 0 && !c.works {
 		want = 1
 	}
 	if r.Status != want {
@@ -120,8 +121,8 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 	} else if r.Stdout != "" {
 		m.t.Errorf("printed on standard output: %q", r.Stdout)
 	}
-	text = m.normalize(text, dir)
-	if n := strings.Count(text, "\n"); n > maxLines || n == 0 {
+	text = m.normalize(afterProgress(text), dir)
+	if n := strings.Count(afterExcerpt(text), "\n"); n > maxLines || n == 0 {
 		m.t.Errorf("the message has %d lines:\n%s", n, text)
 	}
 	for l := range strings.Lines(text) {
@@ -130,6 +131,21 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 		}
 	}
 	return fmt.Sprintf("\n### %s\n\n```\n$ %s\n%s```\n", c.title, c.command, text)
+}
+
+// afterProgress returns a build's message without the progress before it.
+func afterProgress(text string) string {
+	i := strings.Index("\n"+text, "\nminirun: ")
+	if excerpt := strings.Index("\n"+text, "\nDockerfile:"); excerpt >= 0 {
+		return text[excerpt:]
+	}
+	return text[max(i, 0):]
+}
+
+// afterExcerpt returns a build's message without the lines of the Dockerfile.
+func afterExcerpt(text string) string {
+	const rule = "--------------------\n"
+	return text[strings.LastIndex(text, rule)+1:]
 }
 
 var (

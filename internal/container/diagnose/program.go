@@ -56,7 +56,7 @@ func (p *Program) Explain(errno unix.Errno) Explanation {
 	case searched:
 		return Explanation{"executable file not found in $PATH", p.searchHint(candidates)}
 	case errno == unix.ENOENT:
-		return Explanation{"there is no such file in the container", ""}
+		return Explanation{"", "the path is one in the container, not on the host"}
 	}
 	return Explanation{}
 }

@@ -42,7 +42,7 @@ func TestExplainProgram(t *testing.T) {
 		errno unix.Errno
 		want  string
 	}{
-		{"/bin/missing", unix.ENOENT, "no such file"},
+		{"/bin/missing", unix.ENOENT, ""},
 		{"missing", unix.ENOENT, "executable file not found in $PATH"},
 		{"plain", unix.EACCES, "without execute permission"},
 		{"/bin", unix.EACCES, "is a directory"},
@@ -62,11 +62,11 @@ func TestExplainProgram(t *testing.T) {
 // TestNoExplanationWithHiddenMounts: a program that may be in a mount is not reported as missing.
 func TestNoExplanationWithHiddenMounts(t *testing.T) {
 	p := Program{Name: "/bin/x", Cwd: "/", Roots: []string{t.TempDir()}}
-	if got := p.Explain(unix.ENOENT).Cause; got == "" {
+	if got := p.Explain(unix.ENOENT).Hint; got == "" {
 		t.Error("without mounts the file is known to be missing")
 	}
 	p.HidesMounts = true
-	if got := p.Explain(unix.ENOENT).Cause; got != "" {
+	if got := p.Explain(unix.ENOENT).Hint; got != "" {
 		t.Errorf("a mount may have it, but: %q", got)
 	}
 }
