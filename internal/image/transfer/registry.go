@@ -222,7 +222,7 @@ func addHint(err error) error {
 		return fmt.Errorf("%w: without TLS, others can read the requests and their credentials\nhint: if the "+
 			"registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
 	}
-	return err
+	return explainUnreachable(err)
 }
 
 // Open implements [Source] with range requests. After a broken connection, the content continues
