@@ -7,7 +7,7 @@ var mistakes = []struct {
 }{
 	{"The command line", []mistake{
 		{title: "A command that does not exist", command: "minirun rnu busybox"},
-		{title: "A flag that does not exist", command: "minirun run --nmae web busybox", status: 125},
+		{title: "A flag that does not exist", command: "minirun run --nmae web busybox", status: 125}, //nolint:misspell // the mistake
 		{title: "A flag without its value", command: "minirun build . -t"},
 		{title: "A missing argument", command: "minirun exec"},
 		{title: "Too many arguments", command: "minirun start a b c --nope"},

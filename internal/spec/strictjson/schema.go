@@ -137,9 +137,9 @@ func (s *schema) span() string {
 }
 
 // names returns the names of the fields.
-func (t *schema) names() []string {
-	names := make([]string, len(t.fields))
-	for i, f := range t.fields {
+func (s *schema) names() []string {
+	names := make([]string, len(s.fields))
+	for i, f := range s.fields {
 		names[i] = f.name
 	}
 	return names
