@@ -2,22 +2,49 @@ package main
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// forEachContainer calls do for each named container, and prints the names of those for which it
-// succeeded.
+// forEachContainer calls do for all named containers at the same time, and prints the names of those
+// for which it succeeded, in the order of the arguments. A name that is given twice counts once.
 func forEachContainer(ctx *cli.Context, do func(id string) error) error {
-	var all error
-	for _, id := range ctx.Args().Slice() {
-		err := do(id)
-		if err == nil {
-			termtext.Fprintln(ctx.App.Writer, id)
-		}
-		all = errors.Join(all, err)
+	return forEach(ctx, ctx.Args().Slice(), func(id string) (string, error) { return id, do(id) })
+}
+
+// forEach calls do for all names at the same time, and prints the results in their order.
+func forEach(ctx *cli.Context, names []string, do func(id string) (string, error)) error {
+	type result struct {
+		text string
+		err  error
 	}
-	return all
+	results := make([]result, len(names))
+	seen := map[string]bool{}
+	var all sync.WaitGroup
+	limit := make(chan struct{}, 64) // descriptors are limited
+	for n, id := range names {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		all.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			results[n].text, results[n].err = do(id)
+		})
+	}
+	all.Wait()
+	var failed error
+	for _, r := range results {
+		switch {
+		case r.err != nil:
+			failed = errors.Join(failed, r.err)
+		case r.text != "":
+			termtext.Fprintln(ctx.App.Writer, r.text)
+		}
+	}
+	return failed
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/messages"
 )
 
 func rmCommand() *cli.Command {
@@ -16,7 +20,14 @@ func rmCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return forEachContainer(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
+			return forEach(ctx, ctx.Args().Slice(), func(id string) (string, error) {
+				err := e.Remove(id, ctx.Bool("force"))
+				if ctx.Bool("force") && errors.Is(err, engine.ErrNoContainer) { // as in docker: what matters is that it is gone
+					messages.Warn(err)
+					return "", nil
+				}
+				return id, err
+			})
 		},
 	}
 }

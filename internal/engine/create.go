@@ -51,12 +51,20 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	r, err := e.createBundle(dir, i, layers, s)
 	if err == nil {
 		r.Health = health
-		err = writeJSON(e.file(s.Name, recordFile), r)
+		err = e.record(r)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return r, nil
+}
+
+// record makes a bundle a container.
+func (e *Engine) record(r *Record) error {
+	if err := os.WriteFile(e.file(r.Container, attendedFile), nil, 0o600); err != nil {
+		return err
+	}
+	return writeJSON(e.file(r.Container, recordFile), r)
 }
 
 // createDirectory creates the directory of a container with a new name.
@@ -116,6 +124,7 @@ func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Reco
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
+		Restart:    s.Restart,
 		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Shell: i.Config.Config.Shell,
 	}
 	if r.StopSignal == "" {

@@ -26,6 +26,7 @@ type Settings struct {
 	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
+	Restart     RestartPolicy
 	Pull        string // missing, always or never
 
 	Volumes []string // [HOST:]CONTAINER[:OPTIONS]
