@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -17,6 +18,10 @@ func forEachContainer(ctx *cli.Context, do func(id string) error) error {
 
 // forEach calls do for all names at the same time, and prints the results in their order.
 func forEach(ctx *cli.Context, names []string, do func(id string) (string, error)) error {
+	e, err := newEngine(ctx)
+	if err != nil {
+		return err
+	}
 	type result struct {
 		text string
 		err  error
@@ -41,7 +46,7 @@ func forEach(ctx *cli.Context, names []string, do func(id string) (string, error
 	for _, r := range results {
 		switch {
 		case r.err != nil:
-			failed = errors.Join(failed, r.err)
+			failed = errors.Join(failed, missing.Explain(r.err, e))
 		case r.text != "":
 			termtext.Fprintln(ctx.App.Writer, r.text)
 		}

@@ -48,6 +48,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"stop", "ask containers created from images to exit, and kill them if they do not"},
 	{"rm", "remove containers created from images, with their files"},
 	{"restart", "stop containers created from images, and start them again"},
+	{"rename", "give a stopped container created from an image another name"},
 	{"wait", "wait until containers created from images end, and print their exit statuses"},
 }
 

@@ -132,7 +132,7 @@ func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o contai
 
 // runDetached leaves the container to a monitor.
 func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
-	flags, err := monitorFlags(ctx)
+	flags, err := absoluteFlags(ctx, "console-socket", "pidfd-socket")
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
@@ -166,9 +166,23 @@ func optionsForImage(ctx *cli.Context) container.Options {
 	}
 }
 
-// monitorFlags returns these flags for the monitor, which runs in another directory.
+// monitorFlags returns those of these flags that are also for later starts of the container. The
+// sockets are those of programs that wait for the first one.
 func monitorFlags(ctx *cli.Context) (flags []string, err error) {
-	for _, name := range [...]string{"pid-file", "console-socket", "pidfd-socket"} {
+	if flags, err = absoluteFlags(ctx, "pid-file"); err != nil {
+		return nil, err
+	}
+	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
+		if ctx.Bool(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	return flags, nil
+}
+
+// absoluteFlags returns flags with paths for the monitor, which runs in another directory.
+func absoluteFlags(ctx *cli.Context, names ...string) (flags []string, err error) {
+	for _, name := range names {
 		path := ctx.String(name)
 		if path == "" {
 			continue
@@ -177,11 +191,6 @@ func monitorFlags(ctx *cli.Context) (flags []string, err error) {
 			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
 		flags = append(flags, "--"+name+"="+path)
-	}
-	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
-		if ctx.Bool(name) {
-			flags = append(flags, "--"+name)
-		}
 	}
 	return flags, nil
 }
@@ -276,6 +285,10 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		}
 	}
 	if err := s.SetRestart(ctx.String("restart")); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.MonitorFlags, err = monitorFlags(ctx); err != nil {
 		return nil, err
 	}
 	s.Labels = map[string]string{}

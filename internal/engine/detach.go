@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -24,23 +25,19 @@ import (
 //	   ◀─ started ─┘    ◀── its output, to the log
 
 // Detach starts a monitor for a container and returns when the container's program
-// runs. The monitor gets flags of `run`, also when the container is started again.
+// runs. The monitor gets flags of `run`.
 func (e *Engine) Detach(r *Record, flags []string) error {
-	r.Flags = flags
-	if err := writeJSON(e.file(r.Container, recordFile), r); err != nil {
-		return errors.Join(err, e.removeFiles(r.Container))
-	}
 	a, err := e.attend(r.Container)
 	if err != nil {
 		return err
 	}
 	defer a.leave()
-	return a.handOver(r)
+	return a.handOver(r, flags)
 }
 
 // handOver starts a monitor, which becomes the attendant. If it exits without an answer, the caller
-// still is.
-func (a *attendant) handOver(r *Record) error {
+// still is. The flags are only for this start.
+func (a *attendant) handOver(r *Record, flags []string) error {
 	e := a.engine
 	ours, theirs, err := os.Pipe()
 	if err != nil {
@@ -52,19 +49,8 @@ func (a *attendant) handOver(r *Record) error {
 		return err
 	}
 	defer null.Close()
-	args := []string{"--root", e.Root, "--store", e.Store.Dir}
-	if e.Systemd {
-		args = append(args, "--systemd-cgroup")
-	}
-	if e.NoCgroup {
-		args = append(args, "--cgroup-manager=disabled")
-	}
-	args = append(append(append(args, "monitor"), r.Flags...), r.Container)
-	cmd := exec.Command(e.Program, args...)
-	cmd.Args[0] = "minirun"
+	cmd := e.monitorCommand(r, flags)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs, a.file}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	isNew := a.now.Started.IsZero()
 	err = cmd.Start()
 	theirs.Close()
@@ -82,6 +68,19 @@ func (a *attendant) handOver(r *Record) error {
 		err = errors.Join(err, a.cleanUp(r, true), e.removeFiles(r.Container))
 	}
 	return fmt.Errorf("container %s did not start: %w", r.Container, err)
+}
+
+// monitorCommand returns the command that runs a monitor.
+func (e *Engine) monitorCommand(r *Record, flags []string) *exec.Cmd {
+	args := []string{"--root", e.Root, "--store", e.Store.Dir}
+	if r.Manager != "" {
+		args = append(args, "--cgroup-manager", r.Manager)
+	}
+	cmd := exec.Command(e.Program, slices.Concat(args, []string{"monitor"}, r.Flags, flags, []string{r.Container})...)
+	cmd.Args[0] = "minirun"
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
 }
 
 // An answer is what a monitor reports to the process that started it, as one line of JSON.

@@ -9,8 +9,7 @@
 //	run.go       a container's whole life, attended by this process
 //	detach.go    the same, attended by another process in the background
 //	restart.go   --restart: when to start it again (pure), and the wait until then
-//	start.go     start and restart; stop.go: stop; remove.go: rm; wait.go: wait; rename.go: rename
-//	missing.go   names that no container has
+//	start.go     start, restart; stop.go: stop, kill; remove.go: rm; wait.go: wait; rename.go: rename
 //	log.go       the output of a detached container
 //	notes.go     what minirun itself has to say about one
 //	health.go    HEALTHCHECK: when to probe, and what the results mean (pure)
@@ -57,7 +56,8 @@ type Record struct {
 	Created    time.Time          `json:"created"`
 	Remove     bool               `json:"remove,omitempty"`   // --rm
 	Restart    RestartPolicy      `json:"restart,omitzero"`   // --restart
-	Flags      []string           `json:"flags,omitempty"`    // of the monitor, also when it is started again
+	Flags      []string           `json:"flags,omitempty"`    // of its monitor
+	Manager    string             `json:"manager,omitempty"`  // of its cgroup: systemd or disabled; "" is cgroupfs
 	Terminal   bool               `json:"terminal,omitempty"` // -t
 	StopSignal string             `json:"stopSignal,omitempty"`
 	Network    string             `json:"network"`
@@ -81,6 +81,13 @@ func (e *End) MemoryText() string { return (&container.MemoryEnd{Limit: e.Memory
 // ErrNoContainer is the cause if no container created from an image has this name.
 var ErrNoContainer = errors.New("no such container created from an image")
 
+// A NoContainerError reports the name that no container created from an image has.
+type NoContainerError struct{ Name string }
+
+func (e *NoContainerError) Error() string { return fmt.Sprintf("%v: %s", ErrNoContainer, e.Name) }
+
+func (e *NoContainerError) Unwrap() error { return ErrNoContainer }
+
 const (
 	recordFile = "container.json"
 	endFile    = "end.json"
@@ -100,7 +107,7 @@ func (e *Engine) Record(id string) (*Record, error) {
 	var r Record
 	err := readJSON(e.file(id, recordFile), &r)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", ErrNoContainer, id)
+		return nil, &NoContainerError{id}
 	}
 	return &r, err
 }

@@ -39,6 +39,16 @@ func (e *Engine) Remove(id string, force bool) error {
 	return e.removeFiles(id)
 }
 
+// CheckDelete refuses to delete a container in the runtime while a process attends it, which does so
+// itself when it ends.
+func (e *Engine) CheckDelete(id string) error {
+	if _, attended := e.attendance(id); attended {
+		return fmt.Errorf("container %s was created from an image, and minirun attends it\n"+
+			"hint: remove it with: minirun rm -f %[1]s", id)
+	}
+	return nil
+}
+
 // attendStopped attends a container that must not be running. An attendant that is about to leave is
 // waited for. Without an error the attendant is nil if the container is gone.
 func (e *Engine) attendStopped(id string) (*attendant, error) {

@@ -27,7 +27,10 @@ type Settings struct {
 	Detach      bool
 	Remove      bool
 	Restart     RestartPolicy
-	Pull        string // missing, always or never
+
+	MonitorFlags []string // flags of run that are also for later starts
+
+	Pull string // missing, always or never
 
 	Volumes []string // [HOST:]CONTAINER[:OPTIONS]
 	Tmpfs   []string // CONTAINER[:OPTIONS]

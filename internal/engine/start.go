@@ -50,7 +50,7 @@ func (a *attendant) start(r *Record) error {
 		return err
 	}
 	a.report(func(now *Attendance) { now.Restarts, now.Next = 0, nil })
-	return a.handOver(r)
+	return a.handOver(r, nil)
 }
 
 // Restart stops a container as Stop does, and starts it again.

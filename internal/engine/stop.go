@@ -60,6 +60,40 @@ func (e *Engine) Stop(id string, way StopWay) error {
 	return a.cleanUp(r, false)
 }
 
+// Kill sends a signal to a container, also to one that was not created from an image. After SIGKILL it
+// returns when the end is recorded. As in Docker, SIGKILL and the signal of stop also end restarts.
+func (e *Engine) Kill(id, signal string) error {
+	number, err := control.ParseSignal(signal)
+	if err != nil {
+		return err
+	}
+	r, err := e.Record(id)
+	if errors.Is(err, ErrNoContainer) {
+		killed := control.Kill(e.Root, id, number, false)
+		if errors.Is(killed, record.ErrNotExist) {
+			return err
+		}
+		return killed
+	}
+	if err != nil {
+		return err
+	}
+	if !e.isRunning(id) {
+		return fmt.Errorf("container %s is not running\nhint: minirun start %[1]s", id)
+	}
+	if number == unix.SIGKILL {
+		return e.Stop(id, StopWay{Signal: signal})
+	}
+	ending, err := r.stopSignal("")
+	if err == nil && number == ending {
+		err = writeJSON(e.file(id, stopFile), stopRequest{Stop: true})
+	}
+	if err != nil {
+		return err
+	}
+	return control.Kill(e.Root, id, number, false)
+}
+
 // The limits for the end of a container.
 const (
 	killPatience = 10 * time.Second

@@ -17,7 +17,7 @@ func (e *Engine) Wait(id string) (int, error) {
 	}
 	f, err := e.openAttended(id)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("%w: %s", ErrNoContainer, id)
+		return 0, &NoContainerError{id}
 	}
 	if err != nil {
 		return 0, err
