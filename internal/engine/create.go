@@ -84,11 +84,15 @@ func (e *Engine) createDirectory(name string) (string, error) {
 		return "", err
 	}
 	dir := e.Store.Container(name)
-	err := os.Mkdir(dir, 0o711)
-	if errors.Is(err, fs.ErrExist) {
-		err = errExists(name)
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(pollInterval) {
+		err := os.Mkdir(dir, 0o711)
+		if !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+		if _, err := e.Record(name); err == nil || time.Now().After(deadline) {
+			return "", errExists(name)
+		} // it is being removed
 	}
-	return dir, err
 }
 
 func checkName(name string) error {

@@ -97,18 +97,25 @@ func (e *Engine) delete(id string) (existed bool, err error) {
 	return true, err
 }
 
-// removeFiles removes a container's directory. If files in it belong to a user's
+// removeFiles removes a container's directory. Its name is free at once, and not only when the last
+// file is gone: those who wait for the end may use the name again. If files in it belong to a user's
 // subordinate IDs, root of that user namespace has to do it.
 func (e *Engine) removeFiles(id string) error {
-	dir := e.Store.Container(id)
 	// First the file that marks it as a container: a removal that is killed leaves
 	// only garbage.
 	if err := os.Remove(e.file(id, recordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := os.RemoveAll(dir)
+	garbage := fmt.Sprintf("@removed-%d-%s", os.Getpid(), id) // not a valid name
+	switch err := os.Rename(e.Store.Container(id), e.Store.Container(garbage)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil: // the name is too long
+		garbage = id
+	}
+	err := os.RemoveAll(e.Store.Container(garbage))
 	if err != nil && os.Geteuid() != 0 {
-		return e.help("remove-files", id)
+		return e.help("remove-files", garbage)
 	}
 	return err
 }
@@ -119,9 +126,14 @@ func (e *Engine) removeLeftovers(id string, missing error) error {
 	if record.CheckID(id) != nil {
 		return missing
 	}
-	if _, err := os.Lstat(e.Store.Container(id)); err != nil {
-		return missing
-	}
+	for deadline := time.Now().Add(hookPatience); ; time.Sleep(pollInterval) {
+		if _, err := os.Lstat(e.Store.Container(id)); err != nil {
+			return missing
+		}
+		if _, attended := e.attendance(id); !attended || time.Now().After(deadline) {
+			break
+		}
+	} // its attendant is removing it
 	lock, err := e.Store.LockExclusive(context.Background(), false)
 	if err != nil {
 		return fmt.Errorf("%w, or it is still being created (the store is in use)", missing)
