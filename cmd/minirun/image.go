@@ -47,6 +47,9 @@ var engineVerbs = []struct{ name, usage string }{
 	{"logs", "show the output of a detached container created from an image"},
 	{"stop", "ask containers created from images to exit, and kill them if they do not"},
 	{"rm", "remove containers created from images, with their files"},
+	{"restart", "stop containers created from images, and start them again"},
+	{"rename", "give a stopped container created from an image another name"},
+	{"wait", "wait until containers created from images end, and print their exit statuses"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

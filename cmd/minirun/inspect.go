@@ -85,7 +85,10 @@ func showView(w io.Writer, v *view, format string) error {
 		return v.Text(w)
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
-	if h := v.Image.Health; h != nil {
+	for _, r := range v.Image.Remarks() {
+		termtext.Fprintf(w, "%-9s %s\n", r.Name, r.Text)
+	}
+	if h := v.Image.Health; h != nil && v.Image.Attended {
 		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n",
 			h.Status)
 		for _, p := range h.Log {

@@ -26,7 +26,11 @@ type Settings struct {
 	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
-	Pull        string // missing, always or never
+	Restart     RestartPolicy
+
+	MonitorFlags []string // flags of run that are also for later starts
+
+	Pull string // missing, always or never
 
 	Volumes []string // [HOST:]CONTAINER[:OPTIONS]
 	Tmpfs   []string // CONTAINER[:OPTIONS]
