@@ -42,10 +42,11 @@ func TestStatusText(t *testing.T) {
 	}{
 		{Listed{State: Exited, End: &End{Status: 3, Finished: now.Add(-2 * time.Hour)}}, "Exited (3) 2 hours ago"},
 		{Listed{State: Exited}, "Exited, status unknown"},
-		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)}}, "Up 3 minutes"},
-		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)},
+		{Listed{State: "running", Started: now.Add(-3 * time.Minute)}, "Up 3 minutes"},
+		{Listed{State: "running", Started: now.Add(-3 * time.Minute),
 			Health: &Health{Status: Healthy}}, "Up 3 minutes (healthy)"},
-		{Listed{State: "paused"}, "Paused"},
+		{Listed{State: "paused", Started: now.Add(-3 * time.Minute)}, "Up 3 minutes (Paused)"},
+		{Listed{State: Created}, "Created"},
 	} {
 		if got := c.listed.Status(); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.listed, got, c.want)
