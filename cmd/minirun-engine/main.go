@@ -56,6 +56,7 @@ func commands() (all []*cli.Command) {
 			return cmdline.UsageError(ctx.Command, err.Error())
 		}
 		v.command.HideHelpCommand = true // a container may be called help
+		v.command.Action = resolveContainers(v.command.Action)
 		all = append(all, v.command)
 	}
 	return all

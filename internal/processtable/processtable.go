@@ -1,4 +1,6 @@
-package main
+// Package processtable shows a container's processes with ps(1), which knows more about processes,
+// and more options, than users want to learn twice.
+package processtable
 
 import (
 	"bytes"
@@ -13,9 +15,9 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 )
 
-// processTable returns the output of ps(1) for processes. args are ps's own options,
+// Text returns the output of ps(1) for processes. args are ps's own options,
 // "-ef" if there are none; its output must have a column PID.
-func processTable(pids []int, args []string) (string, error) {
+func Text(pids []int, args []string) (string, error) {
 	if len(args) == 0 {
 		args = []string{"-ef"}
 	}
