@@ -83,6 +83,9 @@ func Decide(q Question, f Facts) (Target, error) {
 	if f.HasImage(first) {
 		return Target{Image: first, Stored: true}, nil
 	}
+	if len(args) == 2 && args[1] == "" { // it may be the bundle
+		return Target{}, UsageError(emptyArgument)
+	}
 	if err := explainPath(q, f); err != nil {
 		return Target{Image: first}, err
 	}
@@ -92,12 +95,14 @@ func Decide(q Question, f Facts) (Target, error) {
 	return Target{Image: first}, checkReference(q, f)
 }
 
+const emptyArgument = "an argument is empty: an ID, a bundle or an image must have a name"
+
 // checkArguments refuses command lines that are wrong whatever exists.
 func checkArguments(q Question) error {
 	args := q.Arguments
 	switch {
 	case slices.Contains(args, "") && (q.Bundle != "" || args[0] == ""): // "$UNSET" in a script
-		return UsageError("an argument is empty: an ID, a bundle or an image must have a name")
+		return UsageError(emptyArgument)
 	case len(args) == 0 && q.Bundle == "":
 		return UsageError("missing argument: BUNDLE or IMAGE")
 	case len(args) > 1 && q.Bundle != "":

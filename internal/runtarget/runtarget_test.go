@@ -75,7 +75,9 @@ func TestDecideByWhatExists(t *testing.T) {
 		{project, "team/app", "image team/app"},
 		{project, "registry:5000/a/b/c", "image registry:5000/a/b/c"},
 		{project, "docker.io/a/b/c", "image docker.io/a/b/c"},
-		{project, "debian ''", "image debian"},
+		{project, "debian ''", "an argument is empty"},
+		{project, "debian echo ''", "image debian"},
+		{project, "busybox ''", "stored busybox"},
 		{inBundle, "debian:12", "image debian:12"},
 		// what is refused
 		{project, "", "missing argument: BUNDLE or IMAGE"},
