@@ -3,7 +3,7 @@
 //
 //	store.go    opens a store and images; writes files atomically
 //	blobs.go    blobs, with interrupted downloads resumed
-//	names.go    index.json
+//	names.go    index.json; remove.go: removes many names at once
 //	unpack.go   layers
 //	build.go    the records of build caches, for prune
 //	usage.go    what builds have in the store, for du and prune
