@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/build/executor"
 	"github.com/minirun/minirun/internal/build/metadata"
 	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
@@ -77,11 +78,15 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 
 func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
-		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] "+
-			"%s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
+		return fmt.Errorf("build: expected one argument, the context, but got %d\nhint: for the current directory, run "+
+			"minirun build [OPTIONS] .", n)
 	}
 	asked, err := parseCall(ctx)
 	if err != nil {
+		return err
+	}
+	if err := source.CheckArguments(ctx.Args().First(), ctx.String("file")); err != nil &&
+		asked.method != "subrequests.describe" {
 		return err
 	}
 	if asked.method != "build" {
