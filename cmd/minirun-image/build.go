@@ -78,8 +78,8 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 
 func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
-		return fmt.Errorf("build: expected one argument, the context, but got %d\nhint: for the current directory, run "+
-			"minirun build [OPTIONS] .", n)
+		return fmt.Errorf("build: expected one argument, the context, but got %d\nhint: run "+
+			"minirun build [OPTIONS] . in the directory with the Dockerfile", n)
 	}
 	asked, err := parseCall(ctx)
 	if err != nil {

@@ -20,7 +20,8 @@ func CheckArguments(context, file string) error {
 		return nil
 	}
 	if context == "" {
-		return errors.New("build: the context is empty\nhint: for the current directory, run minirun build .")
+		return errors.New("build: the context is empty\nhint: run minirun build . in the directory with the " +
+			"Dockerfile")
 	}
 	info, err := os.Stat(context)
 	switch {
