@@ -42,7 +42,7 @@ var arrows = map[string]string{
 	"internal/formatter":         "termtext",
 	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
 	"internal/image/command":     "build/progress build/source cmdline formatter image image/listing image/store image/transfer inspect prompt retry termtext",
-	"internal/image/listing":     "formatter image image/layer image/store inspect termtext",
+	"internal/image/listing":     "formatter image image/layer image/store inspect keyvalue termtext",
 	"internal/userns":            "namespaces",
 	"internal/fileattr":          "",
 	"internal/prompt":            "ctxio termtext",

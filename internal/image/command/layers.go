@@ -66,7 +66,7 @@ func showLayers(ctx *cli.Context) error {
 	case asJSON:
 		return formatter.WriteJSON(ctx.App.Writer, list)
 	}
-	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"))
+	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"), terminalWidth(tableWidth))
 }
 
 // parseRange parses FROM-TO, FROM- or N. Without a range, it returns all layers.
