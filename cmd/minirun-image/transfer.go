@@ -34,7 +34,7 @@ func jobsFlag() cli.Flag {
 func pullCommand() *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "pull an image from a registry", ArgsUsage: "NAME",
-		Description: "Credentials are read from ~/.docker/config.json and its credential helpers. Mirrors and\n" +
+		Description: "Credentials are those of minirun login, or of docker login. Mirrors and\n" +
 			"registries without TLS are listed in /etc/" + transfer.RegistriesFile + ", or in the same\n" +
 			"file in ~/.config. An interrupted pull continues where it stopped. A request that fails\n" +
 			"temporarily is tried up to six times.",

@@ -41,7 +41,8 @@ var arrows = map[string]string{
 	"internal/cni":               "",
 	"internal/formatter":         "termtext",
 	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
-	"internal/image/command":     "build/progress build/source cmdline formatter image image/listing image/store image/transfer inspect prompt retry termtext",
+	"internal/image/command":     "build/progress build/source cmdline ctxio formatter image image/credentials image/listing image/store image/transfer inspect prompt retry termtext",
+	"internal/image/credentials": "atomicfile flock",
 	"internal/image/listing":     "formatter image image/layer image/store inspect keyvalue termtext",
 	"internal/userns":            "namespaces",
 	"internal/fileattr":          "",
@@ -77,7 +78,7 @@ var arrows = map[string]string{
 	"internal/image/imagetools":  "image image/transfer retry termtext",
 	"internal/image/overlay":     "overlay ownthread",
 	"internal/image/store":       "compression ctxio dirsize flock image image/layer namespaces",
-	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
+	"internal/image/transfer":    "atomicfile compression ctxio image image/credentials image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
 	"internal/compare":           "inspect regularfile spec",
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
@@ -146,7 +147,7 @@ var arrows = map[string]string{
 // in the layer of the helpers.
 var level = map[string]int{
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
-	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4,
+	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
