@@ -30,6 +30,8 @@ var imageVerbs = []struct{ name, usage string }{
 	{"bundle", "write an OCI bundle from an image, for minirun, runc or crun"},
 	{"prune", "remove images without a name, and unused data"},
 	{"store", "manage the image store"},
+	{"login", "log in to a registry"},
+	{"logout", "remove the credentials for a registry"},
 }
 
 func imageCommand(name, usage string) func() *cli.Command {

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"os"
@@ -10,8 +10,8 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A transferDisplay shows what is transferred, and when a request is retried.
-type transferDisplay interface {
+// A TransferDisplay shows what is transferred, and when a request is retried.
+type TransferDisplay interface {
 	transfer.Progress
 	Retrying(a retry.Attempt)
 	// Close shows the final state. After an error, which the caller reports, the transfer is not
@@ -19,24 +19,27 @@ type transferDisplay interface {
 	Close(err error)
 }
 
-// showTransfer returns a display for an activity such as Pulling, with its object.
-func showTransfer(activity, object string, quiet bool) transferDisplay {
+// ShowTransfer returns a display for an activity such as Pulling, with its object.
+func ShowTransfer(activity, object string, quiet bool) TransferDisplay {
 	if quiet {
-		return noDisplay{}
+		return NoDisplay{}
 	}
 	return &transferStep{display: progress.NewTransfer(activity, os.Stderr), name: object}
 }
 
-// noDisplay displays nothing.
-type noDisplay struct{}
+// NoDisplay displays nothing.
+type NoDisplay struct{}
 
-func (noDisplay) Begin(string, int64) (func(int64), func(error)) {
+// Begin implements transfer.Progress.
+func (NoDisplay) Begin(string, int64) (func(int64), func(error)) {
 	return func(int64) {}, func(error) {}
 }
 
-func (noDisplay) Retrying(retry.Attempt) {}
+// Retrying implements TransferDisplay.
+func (NoDisplay) Retrying(retry.Attempt) {}
 
-func (noDisplay) Close(error) {}
+// Close implements TransferDisplay.
+func (NoDisplay) Close(error) {}
 
 // A transferStep shows a transfer as one step. It is not shown before there is something to transfer.
 type transferStep struct {
@@ -72,9 +75,9 @@ func (s *transferStep) Close(err error) {
 	s.display.Close()
 }
 
-// retryNotice returns a function that prints a line for each attempt, for requests that are not
+// RetryNotice returns a function that prints a line for each attempt, for requests that are not
 // transfers.
-func retryNotice(quiet bool) func(retry.Attempt) {
+func RetryNotice(quiet bool) func(retry.Attempt) {
 	if quiet {
 		return func(retry.Attempt) {}
 	}

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"fmt"
@@ -13,12 +13,13 @@ import (
 	"github.com/minirun/minirun/internal/inspect"
 )
 
-func layersCommand() *cli.Command {
+// Layers returns the command layers.
+func Layers() *cli.Command {
 	return &cli.Command{
 		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed " +
 			"and removed", ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
-			formatFlag(),
+			FormatFlag(),
 			&cli.BoolFlag{Name: "tree", Usage: "list each layer's files"},
 			&cli.StringFlag{Name: "range", Usage: "show only the layers `FROM-TO`, counted from 1, the lowest"},
 			&cli.StringFlag{Name: "why", Usage: "show which layers have `PATH`, and which of them is visible"},
@@ -31,16 +32,16 @@ func showLayers(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
 		return err
 	}
-	asJSON, err := wantsJSON(ctx)
+	asJSON, err := WantsJSON(ctx)
 	if err != nil {
 		return err
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := OpenShared(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	i, dirs, err := openUnpacked(ctx, s, ctx.Args().First())
+	i, dirs, err := OpenUnpacked(ctx, s, ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func showLayers(ctx *cli.Context) error {
 	case asJSON:
 		return formatter.WriteJSON(ctx.App.Writer, list)
 	}
-	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"))
+	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"), terminalWidth(tableWidth))
 }
 
 // parseRange parses FROM-TO, FROM- or N. Without a range, it returns all layers.
