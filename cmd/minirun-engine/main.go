@@ -22,11 +22,11 @@ import (
 
 func main() {
 	a := app()
-	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
-	if !ok {
+	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
+		cmdline.Describe(os.Stdout, a, os.Args[2:], splitFlags)
 		return
 	}
-	if err := a.Run(args); err != nil {
+	if err := a.Run(cmdline.Arrange(os.Args, a, splitFlags)); err != nil {
 		messages.Fail(err)
 	}
 }
@@ -48,7 +48,7 @@ func commands() (all []*cli.Command) {
 	for _, v := range verbs() {
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
 		v.command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return cmdline.UsageError(ctx.Command, err.Error())
+			return cmdline.FlagError(ctx, err)
 		}
 		v.command.HideHelpCommand = true // a container may be called help
 		all = append(all, v.command)
@@ -57,11 +57,10 @@ func commands() (all []*cli.Command) {
 }
 
 func app() *cli.App {
-	cli.FlagStringer = cmdline.WrapFlags(cli.FlagStringer)
+	cmdline.UseHelp()
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage containers created from images",
-		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true,
@@ -80,7 +79,7 @@ func app() *cli.App {
 		Before:         prepareCommand,
 		Commands:       commands(),
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+		OnUsageError:   func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
 }
 
@@ -98,7 +97,7 @@ func prepareCommand(ctx *cli.Context) error {
 
 // splitFlags splits the words after a command's name into flags, which may appear anywhere, and
 // arguments.
-func splitFlags(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string) cmdline.Line {
 	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
 }
 

@@ -27,12 +27,7 @@ func imagetoolsCommand() *cli.Command {
 	builder := &cli.StringFlag{Name: "builder", Usage: "accepted for compatibility; the `NAME` is ignored"}
 	return &cli.Command{
 		Name: "imagetools", Usage: "combine images for several platforms in a registry, or inspect them",
-		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		},
+		Action: cmdline.Subcommand,
 		Subcommands: []*cli.Command{{
 			Name: "create", Usage: "combine images into an index, and push it", ArgsUsage: "SOURCE…",
 			Description: "" +

@@ -52,8 +52,7 @@ var engineVerbs = []struct{ name, usage string }{
 // helperCommand returns a command that a helper implements. The helper parses its flags.
 func helperCommand(name, usage string, become cli.ActionFunc) func() *cli.Command {
 	return func() *cli.Command {
-		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become,
-			BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
+		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become}
 	}
 }
 
