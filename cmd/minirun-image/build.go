@@ -16,7 +16,6 @@ import (
 	"github.com/minirun/minirun/internal/build/executor"
 	"github.com/minirun/minirun/internal/build/metadata"
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
@@ -75,12 +74,9 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 }
 
 func buildImage(ctx *cli.Context) error {
-	if ctx.NArg() == 0 {
-		return errors.New("build: missing argument: the context, which is a directory, a URL or -\n" +
-			"hint: minirun build . uses this directory")
-	}
-	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
-		return err
+	if n := ctx.NArg(); n != 1 {
+		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] "+
+			"%s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
 	asked, err := parseCall(ctx)
 	if err != nil {
