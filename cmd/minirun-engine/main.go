@@ -21,6 +21,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == cmdline.CompleteCommand {
+		complete(os.Args[2:])
+		return
+	}
 	a := app()
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], splitFlags)
@@ -41,19 +45,27 @@ func verbs() []verb {
 	return []verb{
 		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
 		{rmCommand(), 1, cmdline.Unlimited},
+		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
+		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
 	}
 }
 
 func commands() (all []*cli.Command) {
 	for _, v := range verbs() {
+		prepare(v.command)
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
-		v.command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return cmdline.FlagError(ctx, err)
-		}
-		v.command.HideHelpCommand = true // a container may be called help
 		all = append(all, v.command)
 	}
 	return all
+}
+
+// prepare sets what all commands and their subcommands have in common.
+func prepare(c *cli.Command) {
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) }
+	c.HideHelpCommand = true // a container may be called help
+	for _, below := range c.Subcommands {
+		prepare(below)
+	}
 }
 
 func app() *cli.App {

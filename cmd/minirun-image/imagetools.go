@@ -179,7 +179,8 @@ func indexAnnotations(texts []string) (out []imagetools.Annotation, err error) {
 func checkCreation(q imagetools.Request, file string, dryRun bool) error {
 	switch {
 	case len(q.Sources) == 0:
-		return errors.New("imagetools create: no source is given")
+		return errors.New("imagetools create: no source is given\nhint: name images, such as " +
+			"minirun imagetools create --tag NAME IMAGE…, or use --file")
 	case len(q.Tags) == 0 && !dryRun:
 		return errors.New("imagetools create: no tag is given\nhint: use --tag NAME, or --dry-run to print the image")
 	case q.Append && len(q.Tags) == 0:

@@ -42,8 +42,10 @@ var nouns = []noun{
 	}, ""},
 }
 
-// aliases are other names of commands.
-var aliases = []struct{ name, usage, to string }{
+// An alias is another name of a command.
+type alias struct{ name, usage, to string }
+
+var aliases = []alias{
 	{"unpause", "the same as resume", "resume"},
 }
 
@@ -105,7 +107,7 @@ func (n *noun) replacement(word string) (string, bool) {
 
 // hasVerb reports whether a command of the noun's group exists.
 func (n *noun) hasVerb(name string) bool {
-	return cmdline.InGroup(n.group, name) &&
+	return name != n.name && cmdline.InGroup(n.group, name) &&
 		slices.ContainsFunc(verbs, func(v verb) bool { return v.name == name })
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"slices"
 	"strings"
@@ -18,15 +19,15 @@ func describe() error {
 	n, c := cmdline.Find(append([]string{"minirun"}, words[:max(len(words)-1, 0)]...), a)
 	if c != nil {
 		i := slices.IndexFunc(nouns, func(n noun) bool { return n.name == c.Name })
-		alias := slices.IndexFunc(aliases, func(a struct{ name, usage, to string }) bool { return a.name == c.Name })
+		j := slices.IndexFunc(aliases, func(a alias) bool { return a.name == c.Name })
 		switch {
-		case alias >= 0:
-			os.Args = slices.Concat(os.Args[:2], words[:n-2], []string{aliases[alias].to}, words[n-1:])
+		case j >= 0:
+			os.Args = slices.Concat(os.Args[:2], words[:n-2], []string{aliases[j].to}, words[n-1:])
 			return describe()
 		case i >= 0:
 			return nouns[i].describe(a, n)
 		case c.SkipFlagParsing, c.Name == "ps" && n == len(words):
-			return c.Action(cli.NewContext(a, nil, nil))
+			return c.Action(cli.NewContext(a, flag.NewFlagSet("", flag.ContinueOnError), nil))
 		}
 	}
 	cmdline.Describe(os.Stdout, a, words, splitFlags)

@@ -47,6 +47,10 @@ var engineVerbs = []struct{ name, usage string }{
 	{"logs", "show the output of a detached container created from an image"},
 	{"stop", "ask containers created from images to exit, and kill them if they do not"},
 	{"rm", "remove containers created from images, with their files"},
+	{"version", "show the version of minirun, of the specification and of Go"},
+	{"info", "show versions, directories, this machine, and how many containers and images there are"},
+	{"system", "show disk usage, or remove what is not used"},
+	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

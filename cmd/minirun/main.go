@@ -35,8 +35,13 @@ func main() {
 
 // runCommandLine runs the command of os.Args, which helpers also read.
 func runCommandLine() error {
-	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
-		return describe()
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case cmdline.CompleteCommand:
+			return becomeEngine(nil)
+		case cmdline.DescribeCommand:
+			return describe()
+		}
 	}
 	a := app(os.Args[1:])
 	return a.Run(cmdline.Arrange(os.Args, a, splitFlags))

@@ -13,6 +13,10 @@ import (
 // command line, for completion. It is not a command, so that it costs the others nothing.
 const DescribeCommand = "__describe"
 
+// CompleteCommand is the first argument with which a shell's completion calls minirun, followed by
+// the words of the command line.
+const CompleteCommand = "__complete"
+
 // Describe writes what is known about an incomplete command line, without its last word: one fact per
 // line, in fields separated by tabs.
 //
