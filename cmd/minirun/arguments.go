@@ -16,7 +16,7 @@ import (
 //	exec ID │ COMMAND ARGUMENT…
 //	ps ID │ PS-OPTION…
 //	run IMAGE │ ARGUMENT…, create IMAGE │ ARGUMENT…
-func splitFlags(command *cli.Command, words []string, completing bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string) cmdline.Line {
 	switch command.Name {
 	case "exec":
 		return cmdline.Split(words, command.Flags, 1)
@@ -24,7 +24,7 @@ func splitFlags(command *cli.Command, words []string, completing bool) cmdline.L
 		return cmdline.Split(words, command.Flags, 0)
 	case "run", "create":
 		whole, front := cmdline.Split(words, command.Flags, cmdline.Unlimited), cmdline.Split(words, command.Flags, 0)
-		if namesBundle(whole, front) || completing && len(whole.Arguments) == 1 {
+		if namesBundle(whole, front) {
 			return whole
 		}
 		return front

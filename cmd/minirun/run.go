@@ -22,7 +22,6 @@ func runCommand() *cli.Command {
 			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
 			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
-		UseShortOptionHandling: true,
 		Flags: append(
 			append(createFlags(), imageFlags()...),
 			cmdline.ToggleFlag(
