@@ -41,7 +41,8 @@ func (p *Plan) Text(w io.Writer) error {
 }
 
 // Line returns step i in strace's notation, with where its result goes and where it
-// branches: `openat2($root, "proc", {...}, 24) = $target; ENOENT: 41`.
+// branches: `openat2($root, "proc", {...}, 24) = $target; if it does not exist
+// (ENOENT): go on with step 41`.
 func (p *Plan) Line(i int) string {
 	s := &p.Steps[i]
 	var out strings.Builder
@@ -49,22 +50,8 @@ func (p *Plan) Line(i int) string {
 	if s.Out != None {
 		out.WriteString(" = " + p.cellName(uint64(s.Out)))
 	}
-	if s.Next != i+1 && !s.Call.ends() {
-		fmt.Fprintf(&out, "; then %d", s.Next)
-	}
-	if s.Zero != s.Next {
-		fmt.Fprintf(&out, "; 0: %d", s.Zero)
-	}
-	for _, on := range s.On {
-		name := unix.ErrnoName(on.Errno)
-		switch on.To {
-		case i:
-			fmt.Fprintf(&out, "; %s: again", name)
-		case i + 1:
-			fmt.Fprintf(&out, "; %s: fine", name)
-		default:
-			fmt.Fprintf(&out, "; %s: %d", name, on.To)
-		}
+	for _, rule := range s.rules(i) {
+		out.WriteString("; " + rule)
 	}
 	return out.String()
 }
@@ -92,13 +79,17 @@ func (p *Plan) argTexts(s *Step) []string {
 		if k < len(shapes) {
 			shape = shapes[k]
 		}
-		switch {
-		case shape == buffer || shape == groups:
+		switch shape {
+		case buffer, groups, bitmask:
 			args[k] = p.countedText(s, a, shape)
-		case shape == prctlValue:
-			args[k] = p.prctlText(s, a)
-		case shape == ioctlValue:
+		case prctlValue:
+			args[k] = p.prctlText(s, k)
+		case ioctlValue:
 			args[k] = p.ioctlText(s, a)
+		case keyctlValue:
+			args[k] = p.keyctlText(s, k)
+		case fcntlValue:
+			args[k] = p.fcntlText(s, a)
 		default:
 			args[k] = p.argText(a, shape)
 		}
@@ -123,7 +114,6 @@ type shape uint8
 
 const (
 	number shape = iota
-	hex
 	octal
 	id
 	descriptor
@@ -162,7 +152,25 @@ const (
 	fsopenFlags
 	fsmountFlags
 	mountAttrFlags
-	cloneFlags
+	fcntlValue
+	nodeMode
+	renameFlags
+	capabilityHeader
+	seccompOperation
+	seccompFlags
+	seccompProgram
+	keyctlValue
+	personality
+	schedAttr
+	bitmask // of CPUs or NUMA nodes; an argument next to it is its length in bytes or bits
+	ioprioTarget
+	ioprioValue
+	memoryPolicy
+	clock
+	waitOptions
+	pollDescriptors
+	timespec
+	cloneFlags // the last one: a test counts to it
 )
 
 func (p *Plan) argText(a Arg, sh shape) string {
@@ -177,8 +185,6 @@ func (p *Plan) argText(a Arg, sh shape) string {
 		}
 	}
 	switch sh {
-	case hex:
-		return fmt.Sprintf("%#x", v)
 	case octal:
 		return fmt.Sprintf("%#o", v)
 	case id:
@@ -188,14 +194,16 @@ func (p *Plan) argText(a Arg, sh shape) string {
 			return "AT_FDCWD"
 		}
 		return strconv.Itoa(int(int32(v)))
-	case text, address, vector, environment, openHow, mountAttr, rlimit, capabilities:
+	case text, address, vector, environment, openHow, mountAttr, rlimit, capabilities, capabilityHeader,
+		seccompProgram, schedAttr, pollDescriptors, timespec:
 		return p.pointerText(v, sh)
 	case device:
 		if v == 0 {
 			return "0"
 		}
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(v), unix.Minor(v))
-	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily:
+	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily,
+		seccompOperation, personality, ioprioTarget, clock:
 		return valueName(v, sh)
 	case number, descriptor:
 		return strconv.FormatInt(int64(v), 10)
@@ -232,11 +240,6 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		return out + "}"
 	case mountAttr:
 		return mountAttrStruct(word(0), word(1), word(2), word(3))
-	case capabilities:
-		// struct __user_cap_data_struct[2]: the lower halves, then the upper.
-		low, mid, high := word(0), word(1), word(2)
-		return fmt.Sprintf("{effective=%#x, permitted=%#x, inheritable=%#x}",
-			low&0xffffffff|mid>>32<<32, low>>32|high<<32, mid&0xffffffff|high>>32<<32)
 	case rlimit:
 		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limitText(word(0)), limitText(word(1)))
 	case vector, environment:
@@ -249,7 +252,7 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		}
 		return "[" + strings.Join(list, ", ") + "]"
 	}
-	return "..."
+	return structureText(word, sh)
 }
 
 func limitText(v uint64) string {

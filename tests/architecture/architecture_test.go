@@ -124,7 +124,7 @@ var arrows = map[string]string{
 	"internal/compression": "",
 
 	"internal/handshake":       "plan",
-	"internal/plan":            "termtext",
+	"internal/plan":            "capability termtext",
 	"internal/netdevice":       "ownthread spec",
 	"internal/regularfile":     "",
 	"internal/resctrl":         "",
@@ -132,12 +132,13 @@ var arrows = map[string]string{
 	"internal/seccomp":         "",
 	"internal/seccomp/gen":     "",
 	"internal/signals":         "",
-	"internal/spec":            "spec/strictjson",
+	"internal/spec":            "capability spec/strictjson",
 	"internal/startup":         "",
 	"internal/stdio":           "",
 	"internal/spec/spectest":   "", // used only by tests
 	"internal/spec/strictjson": "",
 	"internal/tartest":         "", // used only by tests
+	"internal/capability":      "",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
@@ -150,7 +151,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "capability": 80,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
