@@ -22,6 +22,8 @@ func planCommand() *cli.Command {
 			"the exit status is 1 if there is a difference.",
 		Flags: append(createFlags(),
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "summary", Usage: "one line for each part: its steps, and what they do"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "only", Usage: "only the `PART`, as named in the summary"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "cgroups", Usage: "imagine a host with cgroups of `VERSION` v1 or v2"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "diff", Usage: "compare the plans of two bundles"}),
 		),
@@ -41,6 +43,10 @@ func showPlan(ctx *cli.Context) error {
 	if ctx.Bool("diff") {
 		return diffPlans(ctx, machine)
 	}
+	how := trace.PlanOptions{Format: ctx.String("format"), Only: ctx.String("only"), Summary: ctx.Bool("summary")}
+	if err := how.Check(); err != nil {
+		return err
+	}
 	o, err := bundleOptions(ctx)
 	if err != nil {
 		return err
@@ -52,7 +58,7 @@ func showPlan(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return trace.WritePlan(ctx.App.Writer, p, ctx.String("format"))
+	return trace.WritePlan(ctx.App.Writer, p, how)
 }
 
 func imaginedHost(version string) (*host.Host, error) {

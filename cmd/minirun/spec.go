@@ -10,6 +10,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -27,8 +28,9 @@ func specCommand() *cli.Command {
 
 func writeSpec(ctx *cli.Context) error {
 	machine, err := host.Detect()
-	if err != nil {
-		return err
+	if err != nil { // config.json may be for another machine
+		machine = host.Typical(host.V2)
+		messages.Warn("spec: no cgroup file system is mounted here: config.json is for cgroup version 2")
 	}
 	unified := machine.IsV2Only()
 	s := spec.Default(unified)

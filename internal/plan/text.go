@@ -17,11 +17,17 @@ import (
 // Text writes the plan in human-readable form: the steps by group, each with its call
 // in strace's notation, where it branches, why it exists and what requested it. The
 // same plan always gives the same bytes.
-func (p *Plan) Text(w io.Writer) error {
+func (p *Plan) Text(w io.Writer) error { return p.TextOf(w, func(*Step) bool { return true }) }
+
+// TextOf writes only some steps of the plan.
+func (p *Plan) TextOf(w io.Writer, include func(*Step) bool) error {
 	var out strings.Builder
 	group, source := Group(255), "\x00"
 	for i := range p.Steps {
 		s := &p.Steps[i]
+		if !include(s) {
+			continue
+		}
 		if s.Group != group || s.Source != source {
 			group, source = s.Group, s.Source
 			fmt.Fprintf(&out, "\n# %s", group)
@@ -59,7 +65,7 @@ func (p *Plan) Line(i int) string {
 // Brief returns a step for a message: its name and its call, with long values
 // shortened to their ends. The arguments of a program may be megabytes.
 func (p *Plan) Brief(s *Step) string {
-	args := p.argTexts(s)
+	args := p.ArgTexts(s)
 	for i := range args {
 		args[i] = termtext.Value(args[i])
 	}
@@ -68,10 +74,11 @@ func (p *Plan) Brief(s *Step) string {
 
 // CallText returns the call with its arguments, as strace writes it.
 func (p *Plan) CallText(s *Step) string {
-	return s.Call.Name() + "(" + strings.Join(p.argTexts(s), ", ") + ")"
+	return s.Call.Name() + "(" + strings.Join(p.ArgTexts(s), ", ") + ")"
 }
 
-func (p *Plan) argTexts(s *Step) []string {
+// ArgTexts returns the arguments of the call, as strace writes them.
+func (p *Plan) ArgTexts(s *Step) []string {
 	shapes := callShapes[s.Call]
 	args := make([]string, len(s.Args))
 	for k, a := range s.Args {
