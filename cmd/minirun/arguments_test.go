@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/runtarget"
 )
 
 // arrangeWords returns the words of a command line as cli gets them.
 func arrangeWords(t *testing.T, line string) string {
 	t.Helper()
+	paths = runtarget.Host{} // a process has one command line
 	args := strings.Fields(line)
 	out, ok := cmdline.Arrange(args, app(args[1:]), splitFlags)
 	if !ok {
@@ -25,7 +27,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "bundle"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), []byte(`{"ociVersion":"1"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
@@ -46,7 +48,8 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun kill x -":                                  "minirun kill x -",
 		"minirun kill x -9":                                 "minirun kill x -9",
 		"minirun create x --bundle b":                       "minirun create --bundle b -- x",
-		"minirun create x b --pid-file p":                   "minirun create --pid-file p -- x b",
+		"minirun create x bundle --pid-file p":              "minirun create --pid-file p -- x bundle",
+		"minirun create debian ls --pid-file p":             "minirun create debian ls --pid-file p",
 		"minirun restore x -d -b b":                         "minirun restore -d -b b -- x",
 		// exec: up to the command
 		"minirun exec x ls -l --cwd /":      "minirun exec x ls -l --cwd /",
@@ -63,6 +66,8 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun run -b b x -d":                 "minirun run -b b -d -- x",
 		"minirun run bundle -d":                 "minirun run -d -- bundle",
 		"minirun run x bundle --keep":           "minirun run --keep -- x bundle",
+		"minirun run ./none -d":                 "minirun run -d -- ./none",
+		"minirun run bundle --bogus":            "minirun run --bogus -- bundle",
 		"minirun run busybox ls -b b":           "minirun run busybox ls -b b",
 		"minirun run busybox -d":                "minirun run busybox -d",
 		"minirun run --rm busybox sh -c a":      "minirun run --rm busybox sh -c a",

@@ -17,6 +17,8 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/runtarget"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
@@ -82,7 +84,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn}
 }
 
-func runImage(ctx *cli.Context) error {
+func runImage(ctx *cli.Context, t runtarget.Target) error {
 	s, err := imageSettings(ctx)
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
@@ -90,6 +92,7 @@ func runImage(ctx *cli.Context) error {
 	if err := checkFlagsForImage(ctx); err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
+	announcePull(t, s.Pull)
 	e := newEngine(ctx)
 	if s.Detach {
 		return runDetached(ctx, e, s)
@@ -108,6 +111,17 @@ func runImage(ctx *cli.Context) error {
 		return messages.ExitStatus(status)
 	}
 	return nil
+}
+
+// announcePull says on a terminal that a registry will be asked: the name of the image
+// may be a typing error.
+func announcePull(t runtarget.Target, pull string) {
+	if _, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS); err != nil || t.Stored || pull == "never" {
+		return
+	}
+	if n, err := image.ParseName(t.Image); err == nil {
+		fmt.Fprintf(stdio.Err, "minirun: image %s is not in the store: pulling it from %s\n", n.Familiar(), n.Registry)
+	}
 }
 
 // makeAndRun creates a container and attends it until it exits.
