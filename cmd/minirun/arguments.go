@@ -15,14 +15,14 @@ import (
 //
 //	exec ID │ COMMAND ARGUMENT…
 //	ps ID │ PS-OPTION…
-//	run IMAGE │ ARGUMENT…, create IMAGE │ ARGUMENT…
+//	run IMAGE │ ARGUMENT…, and the same for create, plan and step
 func splitFlags(command *cli.Command, words []string, completing bool) cmdline.Line {
 	switch command.Name {
 	case "exec":
 		return cmdline.Split(words, command.Flags, 1)
 	case "ps":
 		return cmdline.Split(words, command.Flags, 0)
-	case "run", "create":
+	case "run", "create", "plan", "step":
 		whole, front := cmdline.Split(words, command.Flags, cmdline.Unlimited), cmdline.Split(words, command.Flags, 0)
 		if namesBundle(whole, front) || completing && len(whole.Arguments) == 1 {
 			return whole

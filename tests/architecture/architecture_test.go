@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait views",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -77,7 +77,7 @@ var arrows = map[string]string{
 	"internal/image/store":       "compression ctxio dirsize flock image image/layer namespaces",
 	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
-	"internal/compare":           "inspect regularfile spec",
+	"internal/compare":           "inspect regularfile spec termtext",
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
 	"internal/doctor":            "cgroups/host spec",
 
@@ -139,14 +139,15 @@ var arrows = map[string]string{
 	"internal/spec/strictjson": "",
 	"internal/tartest":         "", // used only by tests
 	"internal/capability":      "",
+	"internal/views":           "cgroups/host container engine runtarget trace",
 	"internal/runtarget":       "container/record image",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"capability": 80,
-	"cmd":        0, "trace": 10, "compare": 10, "engine": 10,
+	"capability": 80, "views": 5,
+	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
