@@ -55,7 +55,7 @@ var verbs = []verb{
 	{"checkpoint", checkpointCommand, 1, 1}, {"restore", restoreCommand, 1, 1},
 	{"plan", planCommand, 0, anyNumber}, {"step", stepCommand, 0, anyNumber}, {"inspect", inspectCommand, 1, 1},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
-	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
+	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, anyNumber},
 	{"monitor", monitorCommand, 1, 1},
 }
 

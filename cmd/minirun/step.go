@@ -46,7 +46,7 @@ func step(ctx *cli.Context) error {
 		return err
 	}
 	if t.Container {
-		return fmt.Errorf("step: container %s exists already, and its start cannot be repeated\n"+
+		return fmt.Errorf("step: container %s already exists, and its start cannot be repeated\n"+
 			"hint: minirun plan %[1]s shows its steps; step runs a new container from a bundle or an image", t.ID)
 	}
 	debugger := trace.NewDebugger(messages.NewPatientWriter(stdio.Err), os.Stdin,

@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait views",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait newbundle views",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -139,6 +139,7 @@ var arrows = map[string]string{
 	"internal/spec/strictjson": "",
 	"internal/tartest":         "", // used only by tests
 	"internal/capability":      "",
+	"internal/newbundle":       "spec",
 	"internal/views":           "cgroups/host container engine runtarget trace",
 	"internal/runtarget":       "container/record image",
 }
@@ -146,7 +147,7 @@ var arrows = map[string]string{
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"capability": 80, "views": 5,
+	"capability": 80, "views": 5, "newbundle": 60,
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,

@@ -80,7 +80,7 @@ func TestPlanOfContainer(t *testing.T) {
 	s.Do("stop", "-t", "0", id)
 	contains(t, s.Do("plan", id), `["sleep", "1000"]`)
 	contains(t, s.Do("layers", id), "WHITEOUTS")
-	s.Minirun("step", id).Fails(t, id, "exists already", "hint: minirun plan "+id)
+	s.Minirun("step", id).Fails(t, id, "already exists", "hint: minirun plan "+id)
 	s.Minirun("compare", id).Fails(t, id, "hint: minirun compare ")
 }
 
