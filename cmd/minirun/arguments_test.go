@@ -48,6 +48,16 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun create x bundle --pid-file p":              "minirun create --pid-file p -- x bundle",
 		"minirun create debian ls --pid-file p":             "minirun create debian ls --pid-file p",
 		"minirun restore x -d -b b":                         "minirun restore -d -b b -- x",
+		// spec: up to the program
+		"minirun spec --args sh -c a":              "minirun spec --args -- sh -c a",
+		"minirun spec --busybox d --args a --args": "minirun spec --busybox d --args -- a --args",
+		"minirun spec --args -- a":                 "minirun spec --args -- -- a",
+		"minirun spec x --rootless --args a":       "minirun spec --rootless -- x",
+		"minirun spec --rootless -b d":             "minirun spec --rootless -b d",
+		// plan and step: as run
+		"minirun plan debian ls --summary":   "minirun plan debian ls --summary",
+		"minirun plan bundle --summary":      "minirun plan --summary -- bundle",
+		"minirun step --at 3 debian sh -c a": "minirun step --at 3 debian sh -c a",
 		// exec: up to the command
 		"minirun exec x ls -l --cwd /":      "minirun exec x ls -l --cwd /",
 		"minirun exec x --cwd / ls -l -e a": "minirun exec --cwd / -- x ls -l -e a",

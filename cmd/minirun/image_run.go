@@ -109,6 +109,12 @@ func runImage(ctx *cli.Context, t runtarget.Target) error {
 	if err = errors.Join(err, done()); err != nil {
 		return messages.NewFailure(err, max(end.Status, 1))
 	}
+	return endStatus(end)
+}
+
+// endStatus returns the error for the exit status of a container created from an image. It explains
+// one that ran out of memory.
+func endStatus(end *engine.End) error {
 	if end.OutOfMemory {
 		messages.Warn(end.MemoryText() + "\nhint: raise its limit with -m, such as -m 512m")
 	}

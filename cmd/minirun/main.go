@@ -65,9 +65,9 @@ var verbs = []verb{
 	{"pause", pauseCommand, 1, anyNumber}, {"resume", resumeCommand, 1, anyNumber}, {"update", updateCommand, 1, 1},
 	{"events", eventsCommand, 1, 1}, {"features", featuresCommand, 0, 0},
 	{"checkpoint", checkpointCommand, 1, 1}, {"restore", restoreCommand, 1, 1},
-	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, anyNumber},
+	{"plan", planCommand, 0, anyNumber}, {"step", stepCommand, 0, anyNumber}, {"inspect", inspectCommand, 1, anyNumber},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
-	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
+	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, anyNumber},
 	{"monitor", monitorCommand, 1, 1}, {"unpause", unpauseCommand, 1, anyNumber},
 }
 

@@ -31,7 +31,7 @@ func runCommand() *cli.Command {
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "explain",
 				Usage: "narrate on standard error what is done, why, and what the kernel says"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-level", Value: "short",
-				Usage: "`LEVEL` of --explain: short or full"}),
+				Usage: "`LEVEL` of --explain: short (at most 30 lines), normal or full"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "trace",
 				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),

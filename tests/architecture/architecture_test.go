@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/missing helper image inspect messages namespaces processtable runtarget signals spec startup stdio termtext trace version",
+	"cmd/minirun": "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/missing helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine": "cmdline completion container container/control engine engine/listing engine/logfile engine/missing engine/system formatter helper image messages prompt termtext version",
 
@@ -82,7 +82,7 @@ var arrows = map[string]string{
 	"internal/image/store":       "compression ctxio dirsize flock image image/layer namespaces",
 	"internal/image/transfer":    "atomicfile compression ctxio image image/credentials image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
-	"internal/compare":           "inspect regularfile spec",
+	"internal/compare":           "inspect regularfile spec termtext",
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
 	"internal/doctor":            "cgroups/host spec",
 
@@ -129,7 +129,7 @@ var arrows = map[string]string{
 	"internal/compression": "",
 
 	"internal/handshake":       "plan",
-	"internal/plan":            "termtext",
+	"internal/plan":            "capability termtext",
 	"internal/netdevice":       "ownthread spec",
 	"internal/regularfile":     "",
 	"internal/resctrl":         "",
@@ -137,7 +137,7 @@ var arrows = map[string]string{
 	"internal/seccomp":         "",
 	"internal/seccomp/gen":     "",
 	"internal/signals":         "",
-	"internal/spec":            "spec/strictjson",
+	"internal/spec":            "capability spec/strictjson",
 	"internal/startup":         "",
 	"internal/stdio":           "",
 	"internal/spec/spectest":   "", // used only by tests
@@ -147,11 +147,15 @@ var arrows = map[string]string{
 	"internal/engine/listing": "cmdline dirsize engine formatter image inspect termtext",
 	"internal/processtable": "bootstrap",
 	"internal/runtarget": "container/record image",
+	"internal/capability": "",
+	"internal/newbundle": "spec",
+	"internal/views": "cgroups/host container engine runtarget trace",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
+	"capability": 80, "views": 5, "newbundle": 60,
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
