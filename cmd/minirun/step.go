@@ -10,7 +10,6 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
