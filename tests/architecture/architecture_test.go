@@ -83,7 +83,7 @@ var arrows = map[string]string{
 	"internal/image/transfer": "atomicfile compression ctxio image image/credentials image/imageconfig image/layer image/store outbound regularfile retry",
 	"internal/trace": "atomicfile container container/observer container/wait inspect plan signals stdio termtext",
 	"internal/compare": "inspect regularfile spec termtext",
-	"internal/inspect": "container/control container/record image regularfile spec termtext",
+	"internal/inspect": "container/control container/record container/wait image regularfile signals spec stdio termtext",
 	"internal/doctor": "cgroups/host spec",
 	"internal/container": "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
 	"internal/container/child": "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile signals spec",
