@@ -57,7 +57,7 @@ func listContainers(ctx *cli.Context) error {
 			pid = fmt.Sprint(l.Pid)
 		}
 		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name),
-			termtext.Clip(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+			termtext.Clip(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.PortList(), ", "))
 	}
 	return table.Flush()
 }

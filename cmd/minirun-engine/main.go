@@ -44,6 +44,7 @@ func verbs() []verb {
 		{rmCommand(), 1, cmdline.Unlimited},
 		{startCommand(), 0, cmdline.Unlimited}, {restartCommand(), 1, cmdline.Unlimited},
 		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
+		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
 	}
 }
 
@@ -56,6 +57,11 @@ func commands() (all []*cli.Command) {
 			return cmdline.UsageError(ctx.Command, err.Error())
 		}
 		v.command.HideHelpCommand = true // a container may be called help
+		for _, c := range v.command.Subcommands {
+			c.OnUsageError, c.HideHelpCommand = v.command.OnUsageError, true
+			action := c.Action
+			c.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
+		}
 		all = append(all, v.command)
 	}
 	return all

@@ -50,6 +50,8 @@ var engineVerbs = []struct{ name, usage string }{
 	{"restart", "stop containers created from images, and start them again"},
 	{"rename", "give a stopped container created from an image another name"},
 	{"wait", "wait until containers created from images end, and print their exit statuses"},
+	{"network", "manage networks that containers join"},
+	{"port", "show where a container's ports are published"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

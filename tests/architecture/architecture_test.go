@@ -26,14 +26,14 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait engine/missing",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait engine/missing engine/connection engine/network",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
-	"cmd/minirun-engine": "cmdline container engine helper image messages termtext engine/missing",
+	"cmd/minirun-engine": "cmdline container engine helper image messages termtext engine/missing engine/attach engine/network engine/network/listing engine/ports namespaces stdio",
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
+	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
 	"internal/build/diskusage":   "formatter image/store keyvalue termtext",
 	"internal/build/history":     "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
@@ -50,7 +50,7 @@ var arrows = map[string]string{
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
 	"internal/engine/missing":    "cmdline container/record engine",
-	"internal/engine":            "atomicfile container container/control container/diagnose container/record fileattr flock image namespaces spec container/wait signals",
+	"internal/engine":            "atomicfile container container/control container/diagnose container/record fileattr flock image namespaces spec container/wait signals engine/connection engine/network engine/ports",
 	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":         "",
@@ -139,12 +139,18 @@ var arrows = map[string]string{
 	"internal/spec/spectest":   "", // used only by tests
 	"internal/spec/strictjson": "",
 	"internal/tartest":         "", // used only by tests
+
+	"internal/engine/attach":          "cni engine/network engine/ports", // links CNI's library, which cmd/minirun must not
+	"internal/engine/connection":      "engine/network engine/ports helper namespaces stdio",
+	"internal/engine/network":         "atomicfile flock",
+	"internal/engine/network/listing": "engine/network formatter keyvalue termtext",
+	"internal/engine/ports":           "",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
+	"cmd": 0, "trace": 10, "compare": 10, "engine": 10, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
