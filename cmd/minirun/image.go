@@ -56,6 +56,8 @@ var engineVerbs = []struct{ name, usage string }{
 	{"info", "show versions, directories, this machine, and how many containers and images there are"},
 	{"system", "show disk usage, or remove what is not used"},
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
+	{"network", "manage networks that containers join"},
+	{"port", "show where a container's ports are published"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

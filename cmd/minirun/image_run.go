@@ -23,7 +23,7 @@ import (
 
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(networkFlags(), []cli.Flag{
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
 			Usage: "image: standard input is the container's"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
@@ -45,10 +45,6 @@ func imageFlags() []cli.Flag {
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"},
 			Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		cmdline.TextFlag(cli.StringFlag{Name: "network",
-			Usage: "image: `none` (its own, without a connection), host, or bridge"}),
-		cmdline.ListFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"},
-			Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"},
 			Usage: "image: limit of `BYTES`, with b, k, m or g"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
@@ -70,7 +66,7 @@ func imageFlags() []cli.Flag {
 			cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"},
 		),
 		cmdline.NumberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
-	}
+	}...)
 }
 
 func newEngine(ctx *cli.Context) *engine.Engine {
@@ -279,9 +275,8 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		Volumes: cmdline.ListValues(
 			ctx,
 			"volume",
-		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Network: ctx.String("network"),
-		Publish: cmdline.ListValues(ctx, "publish"),
-		Memory:  ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
+		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Connection: connectionFlags(ctx),
+		Memory: ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
 		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
 		CapAdd: cmdline.ListValues(
 			ctx,
