@@ -101,7 +101,7 @@ func (e *Engine) Status(id string) (*Listed, error) {
 
 // readEnd returns the last end of a container; nil if it has not ended, or nobody knows how.
 func (e *Engine) readEnd(id string, now Attendance, attended bool) (*End, error) {
-	if now.Running && !attended { // what is on disk belongs to an earlier run
+	if now.Running && !attended { // the file belongs to an earlier run
 		return nil, nil
 	}
 	var end End
@@ -128,8 +128,19 @@ func (e *Engine) readHealth(id string, attended bool) (*Health, error) {
 	return &h, nil
 }
 
-// isRunning reports whether a container's program is running.
+// hasProcess reports whether a container's first process exists, paused or not.
+func (e *Engine) hasProcess(id string) bool {
+	state, err := control.State(e.Root, id)
+	return err == nil && state.Pid != 0 && state.Status != specs.StateStopped
+}
+
+// isRunning reports whether a container runs or is being created. If its creator was killed, nothing
+// continues the creation, so only an attended container is being created.
 func (e *Engine) isRunning(id string) bool {
 	state, err := control.State(e.Root, id)
+	if err == nil && state.Pid == 0 {
+		_, attended := e.attendance(id)
+		return attended && state.Status != specs.StateStopped
+	}
 	return err == nil && state.Status != specs.StateStopped
 }

@@ -26,7 +26,7 @@ func (e *Engine) Rename(id, name string) error {
 		return fmt.Errorf("rename: %w", err)
 	}
 	a, err := e.attend(id)
-	if errors.Is(err, errAttended) || err == nil && e.isRunning(id) {
+	if errors.Is(err, errAttended) || err == nil && e.hasProcess(id) {
 		err = fmt.Errorf("container %s is running: only a stopped one can be renamed\n"+
 			"hint: minirun stop %[1]s; minirun rename %[1]s %[2]s; minirun start %[2]s", id, name)
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"github.com/minirun/minirun/internal/engine/restart"
 )
 
 // Start starts containers that have stopped, each attended by a new monitor. One that is running is
@@ -20,7 +22,7 @@ func (e *Engine) Start(id string) error {
 		return err
 	}
 	defer a.leave()
-	if e.isRunning(id) {
+	if e.hasProcess(id) {
 		return fmt.Errorf("container %s is running, but the minirun process that attended it was killed\n"+
 			"hint: stop it and start it again with: minirun restart %[1]s", id)
 	}
@@ -80,8 +82,8 @@ func (e *Engine) Due() ([]string, error) {
 	var due []string
 	for _, l := range list {
 		switch l.Restart.When {
-		case always:
-		case unlessStopped:
+		case restart.Always:
+		case restart.UnlessStopped:
 			if e.stopRequest(l.Container).Stop {
 				continue
 			}
@@ -94,7 +96,7 @@ func (e *Engine) Due() ([]string, error) {
 }
 
 // SetRestart changes the restart policy of a container. Its attendant reads it when it ends.
-func (e *Engine) SetRestart(id string, p RestartPolicy) error {
+func (e *Engine) SetRestart(id string, p restart.Policy) error {
 	r, err := e.Record(id)
 	if err != nil {
 		return err

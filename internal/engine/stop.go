@@ -78,7 +78,7 @@ func (e *Engine) Kill(id, signal string) error {
 	if err != nil {
 		return err
 	}
-	if !e.isRunning(id) {
+	if !e.hasProcess(id) {
 		return fmt.Errorf("container %s is not running\nhint: minirun start %[1]s", id)
 	}
 	if number == unix.SIGKILL {
@@ -140,7 +140,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 				return nil, err
 			}
 		}
-		running, err := n.proceed()
+		running, err := n.proceed(a != nil)
 		if err != nil && a != nil {
 			a.leave()
 		}
@@ -152,13 +152,17 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 
 // proceed sends what is due to a container, and reports whether it is still running. The same
 // container may run again meanwhile: its attendant has not seen the request before it started it.
-func (n *ending) proceed() (running bool, err error) {
+// If this process owns it, nothing continues to create it.
+func (n *ending) proceed(owned bool) (running bool, err error) {
 	state, err := control.State(n.engine.Root, n.id)
 	if err != nil && !errors.Is(err, record.ErrNotExist) {
 		return false, err
 	}
 	if err != nil || state.Status == specs.StateStopped || state.Pid == 0 {
-		return err == nil && state.Status != specs.StateStopped, n.awaitAttendant()
+		if owned {
+			return false, nil
+		}
+		return true, n.awaitAttendant()
 	}
 	switch {
 	case state.Pid != n.pid:
@@ -181,8 +185,8 @@ func (n *ending) proceed() (running bool, err error) {
 	return true, n.send(unix.SIGKILL, state)
 }
 
-// awaitAttendant limits the time for which there is no process: before the first one, and after the
-// last one, while poststop hooks run.
+// awaitAttendant limits the time without a process: before the first one, and after the last one,
+// while poststop hooks run.
 func (n *ending) awaitAttendant() error {
 	if n.pid != 0 {
 		n.pid, n.deadline = 0, time.Now().Add(hookPatience)

@@ -132,7 +132,7 @@ func TestWaitPrintsStatuses(t *testing.T) {
 		t.Errorf("%q, %v", &out, err)
 	}
 	if got := s.Do("wait", b, b); got != "4" {
-		t.Errorf("a container that has ended: %q", got)
+		t.Errorf("a stopped container: %q", got)
 	}
 	r := s.Minirun("wait", b, name("none"))
 	if r.Fails(t, "no such container"); r.Stdout != "4\n" {
