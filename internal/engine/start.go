@@ -95,6 +95,21 @@ func (e *Engine) Due() ([]string, error) {
 	return due, nil
 }
 
+// RemoveLost removes the containers that were started with --rm and whose attendant could not do it,
+// because the machine stopped.
+func (e *Engine) RemoveLost() error {
+	list, err := e.List(true)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if l.Remove && l.State == Exited && !l.Attended {
+			err = errors.Join(err, e.Remove(l.Container, false))
+		}
+	}
+	return err
+}
+
 // SetRestart changes the restart policy of a container. Its attendant reads it when it ends.
 func (e *Engine) SetRestart(id string, p restart.Policy) error {
 	r, err := e.Record(id)

@@ -23,6 +23,14 @@ func (l *Listed) Status() string {
 	return string(l.State[0]-'a'+'A') + l.State[1:]
 }
 
+// StoppedState returns the state of a container without a process: exited or restarting.
+func (l *Listed) StoppedState() string {
+	if l.State == Restarting {
+		return Restarting
+	}
+	return Exited
+}
+
 func since(t time.Time) string { return units.HumanDuration(time.Since(t)) }
 
 // endText describes how a container ended, and whether it will be started again.
