@@ -37,7 +37,7 @@ func (e *Engine) Update(id string, r *specs.LinuxResources, live func() error) e
 	return atomicfile.Write(e.file(id, "config.json"), text, 0o600)
 }
 
-// mergeResources returns resources with changes: what the changes do not have stays. Devices are not
+// mergeResources returns resources with changes: other fields stay. Devices are not
 // limits, and stay too.
 func mergeResources(before, changes *specs.LinuxResources) (*specs.LinuxResources, error) {
 	if before == nil {
