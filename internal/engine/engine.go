@@ -71,6 +71,8 @@ type Record struct {
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 
 	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
+
+	StopTimeout *int `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
 }
 
 // An End is how a container ended.
