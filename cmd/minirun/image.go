@@ -47,6 +47,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"logs", "show the output of a detached container created from an image"},
 	{"stop", "ask containers created from images to exit, and kill them if they do not"},
 	{"rm", "remove containers created from images, with their files"},
+	{"cp", "copy files between a container created from an image and the host"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.
