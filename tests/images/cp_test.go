@@ -285,7 +285,9 @@ func TestCpStopsWithSignal(t *testing.T) {
 	if err := in.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	_ = in.Wait()
+	if err := in.Wait(); err == nil || in.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v", err)
+	}
 	s.Check()
 }
 

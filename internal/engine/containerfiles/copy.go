@@ -132,10 +132,16 @@ func (c *Copier) Archive(ctx context.Context, from string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	packed := make(chan error, 1)
-	go func() { packed <- errors.Join(c.pack(s, w), unix.Close(s.fd)) }()
+	return unlessCanceled(ctx, func() error { return errors.Join(c.pack(s, w), unix.Close(s.fd)) })
+}
+
+// unlessCanceled calls do, but does not wait for it any longer when the context ends: it may be waiting
+// for a pipe.
+func unlessCanceled(ctx context.Context, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
 	select {
-	case err := <-packed:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -166,12 +172,14 @@ func (c *Copier) Unpack(ctx context.Context, archive io.Reader, to string) error
 	if !d.isDir {
 		return fmt.Errorf("cannot unpack the archive to %s:%s: it must be an existing directory", c.Container.name, to)
 	}
-	plain, err := layer.NewReader(ctx, archive)
-	if err != nil {
-		return fmt.Errorf("standard input: %w", err)
-	}
-	defer plain.Close()
-	return c.extract(ctx, d.dir, io.TeeReader(plain, &counter{io.Discard, &c.Bytes}))
+	return unlessCanceled(ctx, func() error {
+		plain, err := layer.NewReader(ctx, archive)
+		if err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+		defer plain.Close()
+		return c.extract(ctx, d.dir, io.TeeReader(plain, &counter{io.Discard, &c.Bytes}))
+	})
 }
 
 // A counter counts the bytes that are written to w.
