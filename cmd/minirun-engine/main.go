@@ -41,7 +41,7 @@ func verbs() []verb {
 	return []verb{
 		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
 		{rmCommand(), 1, cmdline.Unlimited},
-		{cpCommand(), 2, 2},
+		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
 	}
 }
 
@@ -101,6 +101,9 @@ func prepareCommand(ctx *cli.Context) error {
 // splitFlags splits the words after a command's name into flags, which may appear anywhere, and
 // arguments.
 func splitFlags(command *cli.Command, words []string, _ bool) cmdline.Line {
+	if command.Name == "top" { // the words after the container are options of ps(1)
+		return cmdline.Split(words, command.Flags, 0)
+	}
 	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
 }
 

@@ -48,6 +48,8 @@ var engineVerbs = []struct{ name, usage string }{
 	{"stop", "ask containers created from images to exit, and kill them if they do not"},
 	{"rm", "remove containers created from images, with their files"},
 	{"cp", "copy files between a container created from an image and the host"},
+	{"diff", "list the files that a container created from an image has changed"},
+	{"top", "show the processes of a container created from an image"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

@@ -30,7 +30,7 @@ var arrows = map[string]string{
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
-	"cmd/minirun-engine": "cmdline container engine engine/containerfiles engine/listing engine/logfile helper image messages termtext userns",
+	"cmd/minirun-engine": "cmdline container container/control engine engine/containerfiles engine/listing engine/logfile helper image inspect messages processtable termtext userns",
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
