@@ -42,6 +42,7 @@ func verbs() []verb {
 		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
 		{rmCommand(), 1, cmdline.Unlimited},
 		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
+		{statsCommand(), 0, cmdline.Unlimited},
 	}
 }
 

@@ -50,6 +50,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"cp", "copy files between a container created from an image and the host"},
 	{"diff", "list the files that a container created from an image has changed"},
 	{"top", "show the processes of a container created from an image"},
+	{"stats", "show how much containers created from images use, live"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

@@ -30,7 +30,7 @@ var arrows = map[string]string{
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
-	"cmd/minirun-engine": "cmdline container container/control engine engine/containerfiles engine/listing engine/logfile helper image inspect messages processtable termtext userns",
+	"cmd/minirun-engine": "cmdline container container/control engine engine/containerfiles engine/listing engine/logfile engine/usage helper image inspect messages processtable termtext userns",
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
@@ -141,6 +141,7 @@ var arrows = map[string]string{
 	"internal/engine/logfile":        "",
 	"internal/engine/listing":        "cmdline dirsize engine formatter image inspect termtext",
 	"internal/processtable":          "bootstrap",
+	"internal/engine/usage":          "cgroups/stats container/control engine formatter termtext",
 	"internal/engine/containerfiles": "container/record engine image/layer image/overlay inspect linkwalk namespaces regularfile",
 }
 
@@ -155,7 +156,7 @@ var level = map[string]int{
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70,
-	"engine/logfile": 60, "engine/listing": 9, "engine/containerfiles": 9, "processtable": 39,
+	"engine/logfile": 60, "engine/listing": 9, "engine/containerfiles": 9, "engine/usage": 9, "processtable": 39,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
