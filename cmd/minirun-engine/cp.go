@@ -86,7 +86,7 @@ func copyFiles(ctx *cli.Context) error {
 	}}
 	err = runCopy(stopping, c, from, to)
 	if errors.Is(err, context.Canceled) {
-		err = errors.New("stopped by a signal; what was copied before is left")
+		err = errors.New("stopped by a signal; files copied before it remain")
 	}
 	if err := errors.Join(err, root.Close()); err != nil {
 		return fmt.Errorf("cp: %w", err)
@@ -113,7 +113,7 @@ func runCopy(ctx context.Context, c *containerfiles.Copier, from, to place) erro
 // rootVariable is the number of the descriptor of a running container's root directory.
 const rootVariable = "MINIRUN_CONTAINER_ROOT"
 
-// openContainer opens the root directory of a container. Users other than root continue in a user
+// openContainer opens the root directory of a container. Without root, the command continues in a user
 // namespace with the IDs of their containers. The root directory of a running one is opened before,
 // because only the user who created the container's namespace has access to its processes.
 func openContainer(e *engine.Engine, name string, entered bool) (*containerfiles.Root, error) {

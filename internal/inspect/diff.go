@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Diff lists what a container has changed, with the directories that hold changes, by path. What an
-// opaque directory hides of the layers below is deleted.
+// Diff lists what a container has changed, with the directories that hold changes, by path. Files of
+// the layers below that an opaque directory hides are deleted.
 func (s *Stack) Diff() ([]Written, error) {
 	lower := &Stack{Lower: s.Lower}
 	out, err := s.written(func(w Written) ([]Written, error) {

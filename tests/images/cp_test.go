@@ -153,7 +153,7 @@ func TestCpOutOwnersAndRights(t *testing.T) {
 	}
 }
 
-// TestCpIn copies into containers: what it creates belongs to root there, or with -a to the owner.
+// TestCpIn copies into containers: new files belong to root there, or with -a to the owner.
 func TestCpIn(t *testing.T) {
 	s, running, stopped := cpContainers(t)
 	dir := t.TempDir()

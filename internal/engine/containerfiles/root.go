@@ -61,7 +61,7 @@ func (r *Root) readConfig(e *engine.Engine) error {
 }
 
 // OpenRunning opens the root directory of a container whose first process runs, in its mount
-// namespace, with its volumes. It returns nil if there is no process.
+// namespace, with its volumes. Without a process it returns nil.
 func OpenRunning(e *engine.Engine, name string) (*Root, error) {
 	l, err := e.Status(name)
 	if err != nil {
