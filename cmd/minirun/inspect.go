@@ -68,7 +68,7 @@ func viewContainer(ctx *cli.Context, id string) (*view, error) {
 	l, notOfImage := newEngine(ctx).Status(id)
 	switch {
 	case notOfImage == nil && err != nil: // no longer exists in the runtime
-		return &view{&inspect.View{ID: id, Status: engine.Exited}, l}, nil
+		return &view{&inspect.View{ID: id, Status: l.StoppedState()}, l}, nil
 	case err != nil:
 		return nil, err
 	case notOfImage != nil:
@@ -85,7 +85,10 @@ func showView(w io.Writer, v *view, format string) error {
 		return v.Text(w)
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
-	if h := v.Image.Health; h != nil {
+	for _, r := range v.Image.Remarks() {
+		termtext.Fprintf(w, "%-9s %s\n", r.Name, r.Text)
+	}
+	if h := v.Image.Health; h != nil && v.Image.Attended {
 		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n",
 			h.Status)
 		for _, p := range h.Log {
@@ -94,7 +97,7 @@ func showView(w io.Writer, v *view, format string) error {
 		}
 	}
 	termtext.Fprintln(w)
-	if v.Status == engine.Exited {
+	if v.Status == engine.Exited || v.Status == engine.Restarting {
 		return nil
 	}
 	return v.Text(w)

@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -22,6 +24,8 @@ func updateCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"},
 				Usage: "read them from `FILE`, - for standard input"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "restart",
+				Usage: "image: `POLICY` for when it ends: no, on-failure[:N], always or unless-stopped"}),
 		}, updateFlags()...),
 		Action: update,
 	}
@@ -67,7 +71,15 @@ func update(ctx *cli.Context) error {
 			messages.Warn(fmt.Sprintf("--%s has no effect: kernel memory counts towards --memory", name))
 		}
 	}
-	root, id := ctx.String("root"), ctx.Args().First()
+	if ctx.IsSet("restart") {
+		p, err := restart.Parse(ctx.String("restart"))
+		if err == nil {
+			err = newEngine(ctx).SetRestart(ctx.Args().First(), p)
+		}
+		if err != nil || len(ctx.LocalFlagNames()) == 1 { // nothing else to update
+			return err
+		}
+	}
 	if file := ctx.String("resources"); file != "" {
 		r, warnings, err := spec.LoadResources(file)
 		for _, w := range warnings {
@@ -76,11 +88,22 @@ func update(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return control.Update(root, id, r, schemas)
+		return updateContainer(ctx, r, schemas)
 	}
 	r, err := parseResources(ctx.String)
 	if err != nil {
 		return err
 	}
-	return control.Update(root, id, r, schemas)
+	return updateContainer(ctx, r, schemas)
+}
+
+// updateContainer changes a container's resources. If it was created from an image they stay for its
+// next start, and it may be stopped.
+func updateContainer(ctx *cli.Context, r *specs.LinuxResources, schemas control.RdtSchemas) error {
+	root, id := ctx.String("root"), ctx.Args().First()
+	live := func() error { return control.Update(root, id, r, schemas) }
+	if !isOfImage(ctx, id) {
+		return live()
+	}
+	return newEngine(ctx).Update(id, r, live)
 }

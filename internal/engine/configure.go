@@ -36,6 +36,7 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	if err := s.apply(c, knownCapabilities, network, unified); err != nil {
 		return nil, err
 	}
+	addHostname(c)
 	if namespaces.Unprivileged() {
 		uids, gids := namespaces.Ranges()
 		if err := image.Unprivileged(c, uids, gids, network == "host"); err != nil {
@@ -56,6 +57,17 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 		err = e.addBridge(c, s)
 	}
 	return c, err
+}
+
+// addHostname sets HOSTNAME, as Docker does, unless the image or the user does. The program sees the
+// same name with gethostname(2), but scripts read the variable.
+func addHostname(c *specs.Spec) {
+	for _, e := range c.Process.Env {
+		if strings.HasPrefix(e, "HOSTNAME=") {
+			return
+		}
+	}
+	c.Process.Env = append(c.Process.Env, "HOSTNAME="+c.Hostname)
 }
 
 // addBridge registers minirun-image as a hook that connects the network namespace when it

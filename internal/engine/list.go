@@ -2,37 +2,35 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
-	"github.com/minirun/minirun/internal/flock"
 )
 
 // A Listed is a container as shown by `ps`.
 type Listed struct {
 	Record
-	State   string    `json:"state"` // as in the runtime; created or exited, if it does not exist there
-	Pid     int       `json:"pid,omitempty"`
-	Started time.Time `json:"started,omitzero"` // when the runtime created it
-	End     *End      `json:"end,omitempty"`
-	Health  *Health   `json:"healthState,omitempty"`
+	State    string    `json:"state"` // as in the runtime, or one of those below
+	Pid      int       `json:"pid,omitempty"`
+	Attended bool      `json:"attended"` // a minirun process attends it: see attendant
+	Started  time.Time `json:"started,omitzero"`
+	Restarts int       `json:"restarts"` // by its restart policy, since the last start
+	End      *End      `json:"end,omitempty"`
+	Health   *Health   `json:"healthState,omitempty"`
+	Notes    string    `json:"notes,omitempty"` // the file with warnings of its monitor, if there are any
 }
 
-// The states of a container that does not exist in the runtime: its end was recorded, or it was
-// never started.
+// The states of a container that does not exist in the runtime.
 const (
-	Exited  = "exited"
-	Created = string(specs.StateCreated)
+	Created    = string(specs.StateCreated) // it was never started
+	Exited     = "exited"                   // its end was recorded, or the process that would do it was killed
+	Restarting = "restarting"               // its restart policy will start it again
 )
 
 // List lists the containers created from images, the newest first; if all is set, also those that
@@ -64,9 +62,9 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 	return out, nil
 }
 
-// IsRunning reports whether the container has processes, which may be paused.
+// IsRunning reports whether the container has processes, which may be paused, or will soon have some.
 func (l *Listed) IsRunning() bool {
-	return l.Pid != 0 && l.State != Exited && l.State != string(specs.StateStopped)
+	return l.State == Restarting || l.Pid != 0 && l.State != string(specs.StateStopped)
 }
 
 // Status returns the status of one container.
@@ -75,86 +73,74 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listed{Record: *r, State: Exited}
+	now, attended := e.attendance(id)
+	l := &Listed{Record: *r, State: Exited, Attended: attended, Started: now.Started, Restarts: now.Restarts}
+	if l.End, err = e.readEnd(id, now, attended); err != nil {
+		return nil, err
+	}
+	switch {
+	case attended && now.Next != nil:
+		l.State = Restarting
+	case now.Started.IsZero() && l.End == nil:
+		l.State = Created
+	}
 	switch state, err := control.State(e.Root, id); {
 	case err == nil:
-		l.State, l.Pid, l.Started = string(state.Status), state.Pid, state.Created
+		l.State, l.Pid = string(state.Status), state.Pid
 	case !errors.Is(err, record.ErrNotExist):
 		return nil, err
 	}
-	var end End
-	if err := readJSON(e.file(id, endFile), &end); err == nil {
-		l.End = &end
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if _, err := os.Lstat(e.file(id, attendedFile)); errors.Is(err, fs.ErrNotExist) && l.Pid == 0 && l.End == nil {
-		l.State = Created
+	if path := e.file(id, notesFile); isFile(path) {
+		l.Notes = path
 	}
 	if r.Health != nil && l.Pid != 0 {
-		l.Health, err = e.readHealth(id)
+		l.Health, err = e.readHealth(id, attended)
 	}
 	return l, err
 }
 
+// readEnd returns the last end of a container; nil if it has not ended, or nobody knows how.
+func (e *Engine) readEnd(id string, now Attendance, attended bool) (*End, error) {
+	if now.Running && !attended { // the file belongs to an earlier run
+		return nil, nil
+	}
+	var end End
+	if err := readJSON(e.file(id, endFile), &end); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return &end, nil
+}
+
 // readHealth returns the result of the health checks of a running container; nil before the first.
 // Without the process that performs them it is unknown, whatever the last one was.
-func (e *Engine) readHealth(id string) (*Health, error) {
+func (e *Engine) readHealth(id string, attended bool) (*Health, error) {
+	if !attended {
+		return &Health{Status: Unknown}, nil
+	}
 	var h Health
 	if err := readJSON(e.file(id, healthFile), &h); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	attended, err := e.isAttended(id)
-	if err == nil && !attended {
-		h.Status = Unknown
-	}
-	return &h, err
+	return &h, nil
 }
 
-// Unknown is the health status of a container whose monitor was killed.
-const Unknown = "unknown"
-
-// isAttended reports whether a process attends the container.
-func (e *Engine) isAttended(id string) (bool, error) {
-	f, err := os.Open(e.file(id, attendedFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	err = flock.Lock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return true, nil
-	}
-	return false, err
+// hasProcess reports whether a container's first process exists, paused or not.
+func (e *Engine) hasProcess(id string) bool {
+	state, err := control.State(e.Root, id)
+	return err == nil && state.Pid != 0 && state.Status != specs.StateStopped
 }
 
-// isRunning reports whether a container's program is running.
+// isRunning reports whether a container runs or is being created. If its creator was killed, nothing
+// continues the creation, so only an attended container is being created.
 func (e *Engine) isRunning(id string) bool {
 	state, err := control.State(e.Root, id)
-	return err == nil && state.Status != specs.StateStopped
-}
-
-// Status returns the status in words, for ps.
-func (l *Listed) Status() string {
-	since := func(t time.Time) string { return units.HumanDuration(time.Since(t)) }
-	switch {
-	case l.State == Exited && l.End != nil:
-		return fmt.Sprintf("Exited (%d) %s ago", l.End.Status, since(l.End.Finished))
-	case l.State == Exited:
-		return "Exited, status unknown"
-	case l.State == string(specs.StateRunning):
-		text := "Up " + since(l.Started)
-		if l.Health != nil {
-			text += " (" + l.Health.text() + ")"
-		}
-		return text
-	case l.State == string(record.StatePaused):
-		return "Up " + since(l.Started) + " (Paused)"
+	if err == nil && state.Pid == 0 {
+		_, attended := e.attendance(id)
+		return attended && state.Status != specs.StateStopped
 	}
-	return string(l.State[0]-'a'+'A') + l.State[1:]
+	return err == nil && state.Status != specs.StateStopped
 }

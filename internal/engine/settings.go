@@ -14,6 +14,7 @@ import (
 	"github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -26,7 +27,11 @@ type Settings struct {
 	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
-	Pull        string // missing, always or never
+	Restart     restart.Policy
+
+	MonitorFlags []string // flags of run that are also for later starts
+
+	Pull string // missing, always or never
 
 	Volumes []string // [HOST:]CONTAINER[:OPTIONS]
 	Tmpfs   []string // CONTAINER[:OPTIONS]

@@ -26,11 +26,11 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait processtable",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait processtable engine/missing engine/restart",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
-	"cmd/minirun-engine": "cmdline container container/control engine engine/containerfiles engine/listing engine/logfile engine/usage helper image inspect messages processtable termtext userns",
+	"cmd/minirun-engine": "cmdline container container/control engine engine/containerfiles engine/listing engine/logfile engine/missing engine/usage helper image inspect messages processtable termtext userns",
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
@@ -49,7 +49,9 @@ var arrows = map[string]string{
 	"internal/version":           "",
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
-	"internal/engine":            "atomicfile container container/control container/diagnose container/record engine/logfile fileattr flock image namespaces spec",
+	"internal/engine/missing":    "cmdline container/record engine",
+	"internal/engine/restart":    "",
+	"internal/engine":            "atomicfile container container/control container/diagnose container/record fileattr flock image namespaces spec container/wait signals engine/logfile engine/restart",
 	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":         "",
@@ -81,8 +83,8 @@ var arrows = map[string]string{
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
 	"internal/doctor":            "cgroups/host spec",
 
-	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
-	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec",
+	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd cgroups/stats",
+	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec signals",
 	"internal/container/compile":   "handshake namespaces plan process rootfs seccomp spec",
 	"internal/container/control":   "cgroups/group cgroups/host cgroups/resources cgroups/stats container/hostfacts container/record container/wait debuglog resctrl systemd",
 	"internal/container/copyup":    "regularfile spec",
@@ -157,6 +159,7 @@ var level = map[string]int{
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70,
 	"engine/logfile": 60, "engine/listing": 9, "engine/containerfiles": 9, "engine/usage": 9, "processtable": 39,
+	"engine/missing": 9, "engine/restart": 60,
 }
 
 // A goPackage is an entry in the output of `go list -json`.

@@ -23,7 +23,7 @@ func TestCpWhileLinksAreSwapped(t *testing.T) {
 	s.Do("exec", running, "sh", "-c", "mkdir -p /x/sub; echo inside >/x/secret; echo inside >/x/sub/secret; ln -s "+host+" /y; ln -s "+host+"/sub /z")
 	root := containerRoot(t, s, running)
 	stop := swap(t, root, [2]string{"x", "y"}, [2]string{"x/new", "z"}, [2]string{"x/sub", "z"})
-	before := state(t, host)
+	before := hostState(t, host)
 
 	dir := t.TempDir()
 	write(t, dir+"/in", "of the user")
@@ -51,7 +51,7 @@ func TestCpWhileLinksAreSwapped(t *testing.T) {
 			}
 		}
 	}
-	if after := state(t, host); after != before {
+	if after := hostState(t, host); after != before {
 		t.Errorf("the host's directory was changed:\n%s\nbefore:\n%s", after, before)
 	}
 	if copied < 20 {
@@ -126,8 +126,8 @@ func swap(t *testing.T, root int, pairs ...[2]string) func() {
 	return stop
 }
 
-// state describes the files below a directory: names, contents, owners, modes and times.
-func state(t *testing.T, dir string) string {
+// hostState describes the files below a directory: names, contents, owners, modes and times.
+func hostState(t *testing.T, dir string) string {
 	t.Helper()
 	text := listFiles(t, dir)
 	for _, name := range []string{"", "/secret", "/sub", "/sub/secret"} {
