@@ -20,6 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	_ "github.com/minirun/minirun/internal/startup"
 	"github.com/minirun/minirun/internal/version"
@@ -47,7 +48,7 @@ const anyNumber = cmdline.Unlimited
 
 // verbs lists the commands by name, in the order of the help.
 var verbs = []verb{
-	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 1, 1},
+	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, anyNumber}, {"start", startCommand, 1, 1},
 	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, 2}, {"delete", deleteCommand, 1, 1},
 	{"state", stateCommand, 1, 1}, {"list", listCommand, 0, 0}, {"ps", psCommand, 0, anyNumber},
 	{"pause", pauseCommand, 1, 1}, {"resume", resumeCommand, 1, 1}, {"update", updateCommand, 1, 1},
@@ -108,9 +109,22 @@ func (v *verb) build() *cli.Command {
 // is an ordinary argument: it may be for the container's program.
 const completionVariable = "MINIRUN_COMPLETE"
 
+// imageFlags returns the flags for an image that a command line may refer to, and all for completion and
+// help.
+func imageFlags(args []string, c *cli.Command, completing bool) []cli.Flag {
+	at := slices.Index(args, c.Name)
+	if completing || at < 0 || slices.Contains(args, "help") {
+		return runflags.All()
+	}
+	return runflags.Needed(args[at+1:], c.Flags)
+}
+
 func app(args []string) *cli.App {
 	commands, completing := commandsFor(args), os.Getenv(completionVariable) != ""
 	for _, c := range commands {
+		if c.Name == "run" || c.Name == "create" {
+			c.Flags = append(c.Flags, imageFlags(args, c, completing)...)
+		}
 		if completing {
 			c.UseShortOptionHandling = false // otherwise cli forgets the context of an incomplete flag
 			c.Flags = c.VisibleFlags()       // cli offers all that exist

@@ -10,6 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -24,7 +25,7 @@ func runCommand() *cli.Command {
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
 		UseShortOptionHandling: true,
 		Flags: append(
-			append(createFlags(), imageFlags()...),
+			createFlags(),
 			cmdline.ToggleFlag(
 				cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
 			),
@@ -76,7 +77,7 @@ func run(ctx *cli.Context) error {
 		return runImage(ctx, t)
 	}
 	o := optionsForBundle(ctx, t.ID, t.Bundle)
-	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
+	if err := runflags.CheckBundle(ctx, o.Bundle); err != nil {
 		return err
 	}
 	if o.ID == "" {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,8 +17,38 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// configure creates config.json.
-func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s *Settings) (*specs.Spec, error) {
+// configure creates config.json, and returns the volumes that the container uses.
+func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s *Settings) (*specs.Spec,
+	[]VolumeUse, error) {
+	c, err := e.convert(i, layers, network, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if namespaces.Unprivileged() {
+		uids, gids := namespaces.Ranges()
+		if err := image.Unprivileged(c, uids, gids, network == "host"); err != nil {
+			return nil, nil, err
+		}
+	}
+	dir := e.Store.Container(s.Name)
+	upper := filepath.Join(dir, "upper")
+	image.SetLayers(c, layers, upper)
+	c.Annotations[spec.AnnotationVolatile] = "true"
+	uses, err := e.addMounts(c, layers, i.Config.Config.Volumes, s)
+	if err != nil {
+		return nil, uses, err
+	}
+	if err := e.createHostFiles(c, s.Name, network); err != nil {
+		return nil, uses, err
+	}
+	if network == "bridge" {
+		err = e.addBridge(c, s)
+	}
+	return c, uses, err
+}
+
+// convert combines the image's configuration and the flags.
+func (e *Engine) convert(i *image.Image, layers image.Stack, network string, s *Settings) (*specs.Spec, error) {
 	who := s.User
 	if who == "" {
 		who = i.Config.Config.User
@@ -26,36 +57,32 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	if err != nil {
 		return nil, err
 	}
-	c, err := image.Convert(i.Config, s.Wishes, user)
+	if user.AdditionalGids, err = image.AddGroups(layers, user.AdditionalGids, s.Groups); err != nil {
+		return nil, err
+	}
+	config := i.Config
+	for _, port := range s.Expose {
+		if !strings.Contains(port, "/") {
+			port += "/tcp"
+		}
+		config.Config.ExposedPorts = withPort(config.Config.ExposedPorts, port)
+	}
+	c, err := image.Convert(config, s.Wishes, user)
 	if err != nil {
 		return nil, err
 	}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, spec.HostMasks("/")...)
 	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will call, and which does more
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
-	if err := s.apply(c, knownCapabilities, network, unified); err != nil {
-		return nil, err
-	}
-	if namespaces.Unprivileged() {
-		uids, gids := namespaces.Ranges()
-		if err := image.Unprivileged(c, uids, gids, network == "host"); err != nil {
-			return nil, err
-		}
-	}
-	dir := e.Store.Container(s.Name)
-	upper := filepath.Join(dir, "upper")
-	image.SetLayers(c, layers, upper)
-	c.Annotations[spec.AnnotationVolatile] = "true"
-	if err := e.addMounts(c, s.Name, layers, i.Config.Config.Volumes, s); err != nil {
-		return nil, err
-	}
-	if err := e.createHostFiles(c, s.Name, network); err != nil {
-		return nil, err
-	}
-	if network == "bridge" {
-		err = e.addBridge(c, s)
-	}
-	return c, err
+	return c, s.apply(c, host{network: network, unified: unified, capabilities: capabilities, devices: hostDevices,
+		processOf: e.processOf, systemd: e.Systemd})
+}
+
+// withPort returns a copy of a set of ports with another one.
+func withPort(ports map[string]struct{}, port string) map[string]struct{} {
+	out := map[string]struct{}{port: {}}
+	maps.Copy(out, ports)
+	return out
 }
 
 // addBridge registers minirun-image as a hook that connects the network namespace when it
@@ -64,11 +91,6 @@ func (e *Engine) addBridge(c *specs.Spec, s *Settings) error {
 	if e.Helper == "" {
 		return errors.New("--network bridge needs minirun-image, which is not installed next to minirun\n" +
 			installHint)
-	}
-	for _, p := range s.Publish {
-		if err := CheckPort(p); err != nil {
-			return err
-		}
 	}
 	timeout := 30
 	hook := func(verb string) specs.Hook {
@@ -106,4 +128,24 @@ func knownCapabilities() []string {
 		return known
 	}
 	return known[:last+1]
+}
+
+// capabilities returns the capabilities that the kernel has, and those that minirun can give to a
+// container.
+func capabilities() (known, own []string) {
+	known = knownCapabilities()
+	if namespaces.Unprivileged() { // it has all of them in its user namespace
+		return known, known
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return known, known
+	}
+	for n, name := range known {
+		if data[n/32].Permitted&(1<<(n%32)) != 0 {
+			own = append(own, name)
+		}
+	}
+	return known, own
 }

@@ -33,7 +33,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	i, layers, err := e.openImage(name, s.Pull)
+	i, layers, err := e.openImage(name, pullOptions{when: s.Pull, platform: s.Platform, quiet: s.Quiet})
 	if err != nil {
 		return nil, err
 	}
@@ -49,23 +49,26 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, err
 	}
 	r, err := e.createBundle(dir, i, layers, s)
+	if err == nil && len(s.CDI) > 0 {
+		err = e.help(append([]string{"add-devices", dir}, s.CDI...)...)
+	}
 	if err == nil {
 		r.Health = health
 		err = writeJSON(e.file(s.Name, recordFile), r)
 	}
+	if err == nil && s.CIDFile != "" {
+		err = createFile(s.CIDFile, s.Name)
+	}
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, e.removeAnonymous(r), os.RemoveAll(dir))
 	}
 	return r, nil
 }
 
 // createDirectory creates the directory of a container with a new name.
 func (e *Engine) createDirectory(name string) (string, error) {
-	if err := record.CheckID(name); err != nil {
+	if err := record.CheckID(name); err != nil { // the name of an image is part of it
 		return "", err
-	}
-	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option
-		return "", fmt.Errorf("--name %q: must not begin with -", name)
 	}
 	dir := e.Store.Container(name)
 	err := os.Mkdir(dir, 0o711)
@@ -77,7 +80,18 @@ func (e *Engine) createDirectory(name string) (string, error) {
 	return dir, err
 }
 
-// createBundle writes config.json, and creates the directories that it names.
+// createFile creates the file of --cidfile.
+func createFile(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return fmt.Errorf("--cidfile: %w", err)
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// createBundle writes config.json, and creates the directories that it names. With an error, it returns
+// a record with the volumes that were created.
 func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s *Settings) (*Record, error) {
 	if len(layers) == 0 { // overlayfs needs at least one
 		layers = image.Stack{filepath.Join(dir, "empty")}
@@ -89,26 +103,30 @@ func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s 
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.configure(i, layers, network, s)
+	c, uses, err := e.configure(i, layers, network, s)
 	if err != nil {
-		return nil, err
+		return &Record{Volumes: uses}, err
 	}
+	r := newRecord(i, c, network, s)
+	r.Volumes = uses
+	return r, e.writeBundle(dir, c, layers)
+}
+
+// writeBundle writes a bundle into a directory.
+func (e *Engine) writeBundle(dir string, c *specs.Spec, layers image.Stack) error {
 	for _, d := range []string{"rootfs", "upper"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := copyRootOwner(filepath.Join(dir, "upper"), layers); err != nil && !namespaces.Unprivileged() {
-		return nil, err
+		return err
 	}
 	text, err := spec.Compact(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600); err != nil {
-		return nil, err
-	}
-	return newRecord(i, c, network, s), nil
+	return os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600)
 }
 
 // newRecord returns the record of a container created from an image.
@@ -116,7 +134,8 @@ func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Reco
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
-		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Shell: i.Config.Config.Shell,
+		StopSignal: s.StopSignal, StopTimeout: s.StopTimeout, Network: network, Ports: s.Publish, NoLog: s.NoLog,
+		Namespaces: s.Namespaces, Shell: i.Config.Config.Shell,
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

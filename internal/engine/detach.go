@@ -48,7 +48,7 @@ func (e *Engine) Detach(r *Record, flags []string) error {
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return errors.Join(err, e.removeFiles(r.Container))
+		return errors.Join(err, e.removeUnstarted(r))
 	}
 	theirs.Close()
 	null.Close()

@@ -1,8 +1,9 @@
 // Package engine manages containers created from images on top of the runtime: it does
 // what Docker's daemon, or podman and conmon, do for runc.
 //
-//	settings.go  flags of `run` → changes of config.json (pure)
-//	mounts.go    volumes, and the files that a container needs from its host
+//	settings.go  flags of `run` (runflags reads them)
+//	apply.go     settings → changes of config.json (pure); shared.go: namespaces; devices.go
+//	mounts.go    mounts and volumes; hostfiles.go: the files that a container needs from its host
 //	create.go    an image and settings → a bundle in the store; pull.go: the image
 //	configure.go config.json of that bundle
 //	run.go       a container's whole life, attended by this process
@@ -56,6 +57,11 @@ type Record struct {
 	Ports      []string           `json:"ports,omitempty"`
 	Health     *image.Healthcheck `json:"health,omitempty"`
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
+
+	StopTimeout *int        `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
+	NoLog       bool        `json:"noLog,omitempty"`       // --log-driver none
+	Namespaces  Namespaces  `json:"namespaces,omitzero"`
+	Volumes     []VolumeUse `json:"volumes,omitempty"`
 }
 
 // An End is how a container ended.

@@ -5,22 +5,33 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/minirun/minirun/internal/image"
 )
 
+// pullOptions are the flags of run about pulls.
+type pullOptions struct {
+	when     string // missing, always or never
+	platform string // OS/ARCHITECTURE[/VARIANT]; "": this machine's
+	quiet    bool
+}
+
 // openImage finds an image and its layers; missing ones are pulled and unpacked.
-func (e *Engine) openImage(name, pull string) (*image.Image, image.Stack, error) {
-	pulled := pull == "always"
+func (e *Engine) openImage(name string, o pullOptions) (*image.Image, image.Stack, error) {
+	pulled := o.when == "always"
 	if pulled {
-		if err := e.help("pull", name); err != nil {
+		if err := e.pull(name, o); err != nil {
 			return nil, nil, err
 		}
 	}
 	i, err := e.Store.Open(name)
-	if errors.Is(err, image.ErrNotFound) && pull != "never" {
+	if err == nil && !pulled && !isForPlatform(&i.Config, o.platform) {
+		err = fmt.Errorf("%w: %s for %s", image.ErrNotFound, name, o.platform)
+	}
+	if errors.Is(err, image.ErrNotFound) && o.when != "never" {
 		pulled = true
-		if err := e.help("pull", name); err != nil {
+		if err := e.pull(name, o); err != nil {
 			return nil, nil, err
 		}
 		i, err = e.Store.Open(name)
@@ -39,6 +50,27 @@ func (e *Engine) openImage(name, pull string) (*image.Image, image.Stack, error)
 		layers, err = e.Store.Layers(i.ID)
 	}
 	return i, layers, err
+}
+
+// pull gets an image from a registry.
+func (e *Engine) pull(name string, o pullOptions) error {
+	args := []string{"pull"}
+	if o.quiet {
+		args = append(args, "--quiet")
+	}
+	if o.platform != "" {
+		args = append(args, "--platform", o.platform)
+	}
+	return e.help(append(args, name)...)
+}
+
+// isForPlatform reports whether an image is for a platform, "" for any.
+func isForPlatform(c *image.Config, platform string) bool {
+	if platform == "" {
+		return true
+	}
+	parts := strings.Split(platform, "/")
+	return parts[0] == c.OS && parts[1] == c.Architecture && (len(parts) == 2 || c.Variant == "" || parts[2] == c.Variant)
 }
 
 // checkPlatform warns about an image for another architecture, unless the pull did,

@@ -35,6 +35,9 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 		return CannotRun, err
 	}
 	defer attending.Close()
+	if err := e.rejoin(r); err != nil {
+		return CannotRun, errors.Join(err, e.removeUnstarted(r))
+	}
 	running := false
 	ctx, stop := context.WithCancel(context.Background())
 	probing := make(chan struct{})
@@ -53,12 +56,20 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 	stop()
 	<-probing
 	if !running {
-		return StatusOf(err), errors.Join(err, e.removeFiles(r.Container))
+		return StatusOf(err), errors.Join(err, e.removeUnstarted(r))
 	}
 	if r.Remove {
-		return status, errors.Join(err, e.removeFiles(r.Container))
+		return status, errors.Join(err, e.removeAnonymous(r), e.removeFiles(r.Container))
 	}
 	return status, errors.Join(err, writeJSON(e.file(r.Container, endFile), End{status, time.Now().UTC()}))
+}
+
+// removeUnstarted removes a container that did not start, unless it ran before.
+func (e *Engine) removeUnstarted(r *Record) error {
+	if _, err := os.Lstat(e.file(r.Container, endFile)); err == nil {
+		return nil
+	}
+	return errors.Join(e.removeAnonymous(r), e.removeFiles(r.Container))
 }
 
 // attend takes the lock that shows that a process attends the container, until the

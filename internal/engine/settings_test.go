@@ -32,40 +32,13 @@ func TestNetworkMode(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	var r specs.LinuxResources
-	s := Settings{Memory: "64m", Swap: "-1", CPUs: "1.5", Pids: 9}
-	if err := s.limits(&r); err != nil {
-		t.Fatal(err)
-	}
-	if *r.Memory.Limit != 64<<20 || *r.Memory.Swap != -1 || *r.CPU.Quota != 150000 || *r.CPU.Period != 100000 ||
-		*r.Pids.Limit != 9 {
-		t.Errorf("memory %+v, cpu %+v, pids %+v", r.Memory, r.CPU, r.Pids)
-	}
-	r = specs.LinuxResources{}
-	if err := (&Settings{}).limits(&r); err != nil || r.Memory != nil || r.CPU != nil || r.Pids != nil {
-		t.Errorf("without flags: %+v, %v", r, err)
-	}
-	for _, s := range []Settings{
-		{Memory: "much"}, {Memory: "0"}, {Memory: "-2"}, {Swap: "1g"}, {Memory: "1g", Swap: "x"},
-		{CPUs: "0"}, {CPUs: "-1"}, {CPUs: "NaN"}, {CPUs: "many"}, {CPUs: "1e300"},
-	} {
-		if err := s.limits(&r); err == nil {
-			t.Errorf("%+v is accepted", s)
-		} else if !strings.HasPrefix(err.Error(), "--") {
-			t.Errorf("%+v: %v does not begin with the flag", s, err)
-		}
-	}
-}
-
 // TestApplySettings: flags change what they are about, and nothing else.
 func TestApplySettings(t *testing.T) {
-	known := func() []string { return spec.CapabilityNames() }
 	apply := func(s *Settings, network string, unified bool) *specs.Spec {
 		t.Helper()
 		c := spec.Default(false)
 		c.Process.NoNewPrivileges = false
-		if err := s.apply(c, known, network, unified); err != nil {
+		if err := s.apply(c, testHost(network, unified)); err != nil {
 			t.Fatal(err)
 		}
 		return c
@@ -85,7 +58,7 @@ func TestApplySettings(t *testing.T) {
 		t.Errorf("seccomp %t, no_new_privs %t", c.Linux.Seccomp != nil, c.Process.NoNewPrivileges)
 	}
 	c = apply(&Settings{
-		Name: "web", Hostname: "h", ReadOnly: true, Security: []string{"no-new-privileges", "seccomp=unconfined"},
+		Name: "web", Hostname: "h", ReadOnly: true, Security: Security{NoNewPrivileges: true, Seccomp: "unconfined"},
 	}, "host", false)
 	if c.Hostname != "h" || !c.Root.Readonly || has(c, specs.NetworkNamespace) || c.Linux.Sysctl != nil {
 		t.Errorf("hostname %q, read-only %t, namespaces %v, sysctl %v", c.Hostname, c.Root.Readonly,
@@ -96,21 +69,101 @@ func TestApplySettings(t *testing.T) {
 	}
 }
 
-func TestSecurityOptions(t *testing.T) {
+// testHost is a host with two devices and one container.
+func testHost(network string, unified bool) host {
+	return host{network: network, unified: unified, capabilities: func() (known, own []string) { return spec.CapabilityNames(), spec.CapabilityNames() },
+		devices: func() ([]specs.LinuxDevice, error) {
+			return []specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229},
+				{Path: "/dev/sda", Type: "b", Major: 8}}, nil
+		},
+		processOf: func(name string) (int, error) {
+			if name != "other" {
+				return 0, ErrNoContainer
+			}
+			return 42, nil
+		}}
+}
+
+func TestPrivilegedRemovesConfinement(t *testing.T) {
+	c := spec.Default(false)
+	c.Process.NoNewPrivileges = false
+	fuse := specs.LinuxDevice{Path: "/dev/fuse", Type: "c", Major: 1, Minor: 1}
+	s := Settings{Name: "p", Privileged: true, CapDrop: []string{"KILL"}, Devices: []specs.LinuxDevice{fuse}}
+	if err := s.apply(c, testHost("none", false)); err != nil {
+		t.Fatal(err)
+	}
+	l := c.Linux
+	if l.Seccomp != nil || l.MaskedPaths != nil || l.ReadonlyPaths != nil || len(l.Devices) != 2 ||
+		l.Devices[0].Major != 1 || len(l.Resources.Devices) != 1 || !l.Resources.Devices[0].Allow {
+		t.Errorf("%+v", l)
+	}
+	caps := c.Process.Capabilities.Effective
+	if !slices.Contains(caps, "CAP_SYS_ADMIN") || slices.Contains(caps, "CAP_KILL") {
+		t.Errorf("capabilities %q", caps)
+	}
+	for _, path := range []string{"/sys", "/sys/fs/cgroup"} {
+		if m := mountAt(c, path); slices.Contains(m.Options, "ro") {
+			t.Errorf("%s: %q", path, m.Options)
+		}
+	}
+}
+
+func TestSharedNamespaces(t *testing.T) {
+	path := func(c *specs.Spec, kind specs.LinuxNamespaceType) string {
+		for _, n := range c.Linux.Namespaces {
+			if n.Type == kind {
+				return "own " + n.Path
+			}
+		}
+		return "host"
+	}
+	for _, c := range []struct {
+		n                     Namespaces
+		ipc, pid, uts, cgroup string
+		shm                   string
+	}{
+		{Namespaces{}, "own ", "own ", "own ", "own ", "shm"},
+		{Namespaces{IPC: "host", PID: "host", UTS: "host", Cgroup: "host"}, "host", "host", "host", "host", "/dev/shm"},
+		{Namespaces{IPC: "none"}, "own ", "own ", "own ", "own ", ""},
+		{Namespaces{PID: "container:other"}, "own ", "own /proc/42/ns/pid", "own ", "own ", "shm"},
+	} {
+		config := spec.Default(false)
+		if err := (&Settings{Name: "x", Namespaces: c.n}).apply(config, testHost("none", true)); err != nil {
+			t.Fatal(err)
+		}
+		got := []string{path(config, specs.IPCNamespace), path(config, specs.PIDNamespace), path(config, specs.UTSNamespace),
+			path(config, specs.CgroupNamespace), ""}
+		if m := mountAt(config, "/dev/shm"); m != nil {
+			got[4] = m.Source
+		}
+		if want := []string{c.ipc, c.pid, c.uts, c.cgroup, c.shm}; !slices.Equal(got, want) {
+			t.Errorf("%+v: %q, want %q", c.n, got, want)
+		}
+		if c.n.UTS == "host" && config.Hostname != "" {
+			t.Errorf("the host's name would be changed to %q", config.Hostname)
+		}
+	}
+	for _, s := range []Settings{{Namespaces: Namespaces{PID: "container:none"}},
+		{Namespaces: Namespaces{IPC: "host"}, ShmSize: 1}} {
+		if err := s.apply(spec.Default(false), testHost("none", true)); err == nil {
+			t.Errorf("%+v is accepted", s.Namespaces)
+		}
+	}
+}
+
+func TestConfinement(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "profile.json")
 	if err := os.WriteFile(profile, []byte(`{"defaultAction": "SCMP_ACT_ALLOW"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := spec.Default(false)
-	if err := (&Settings{Security: []string{"seccomp=" + profile}}).security(c); err != nil ||
-		c.Linux.Seccomp.DefaultAction != specs.ActAllow {
-		t.Errorf("the given profile is not used: %+v, %v", c.Linux.Seccomp, err)
+	if err := (&Settings{Security: Security{Seccomp: profile, AppArmor: "docker-default", Unmasked: true}}).confine(c); err != nil ||
+		c.Linux.Seccomp.DefaultAction != specs.ActAllow || c.Process.ApparmorProfile != "docker-default" ||
+		c.Linux.MaskedPaths != nil {
+		t.Errorf("%+v, %v", c.Linux, err)
 	}
-	for _, option := range []string{"seccomp", "seccomp=", "seccomp=/no/such", "no-new-privileges=maybe", "label=x",
-		""} {
-		if err := (&Settings{Security: []string{option}}).security(c); err == nil {
-			t.Errorf("--security-opt %q is accepted", option)
-		}
+	if err := (&Settings{Security: Security{Seccomp: "/no/such"}}).confine(c); err == nil {
+		t.Error("a profile that does not exist is accepted")
 	}
 }
 
@@ -122,38 +175,6 @@ func TestCheckPort(t *testing.T) {
 	} {
 		if err := CheckPort(text); (err == nil) != want {
 			t.Errorf("%q: %v, want accepted %t", text, err, want)
-		}
-	}
-}
-
-func TestVolumes(t *testing.T) {
-	for _, c := range []struct {
-		text    string
-		want    volume
-		isPath  bool
-		options string
-	}{
-		{"/data", volume{target: "/data"}, false, "rbind rprivate"},
-		{"/a:/b", volume{source: "/a", target: "/b"}, true, "rbind rprivate"},
-		{"db:/b:ro", volume{source: "db", target: "/b", flags: []string{"ro"}}, false, "rbind ro rprivate"},
-		{".:/b:ro,rshared", volume{source: ".", target: "/b", flags: []string{"ro", "rshared"}}, true,
-			"rbind ro rshared"},
-		{"..:/b:slave", volume{source: "..", target: "/b", flags: []string{"slave"}}, true, "rbind slave"},
-	} {
-		v, err := parseVolume(c.text)
-		if err != nil || v.source != c.want.source || v.target != c.want.target ||
-			!slices.Equal(v.flags, c.want.flags) || v.isPath() != c.isPath {
-			t.Errorf("%s: %+v, path %t, %v", c.text, v, v.isPath(), err)
-		}
-		m := v.mount("/src")
-		if got := strings.Join(m.Options, " "); got != c.options || m.Source != "/src" ||
-			m.Destination != c.want.target {
-			t.Errorf("%s: %+v, want options %s", c.text, m, c.options)
-		}
-	}
-	for _, text := range []string{"", "data", "/a:b", ":/b", "/a:/", "/a:/b/..", "/a:/b:ro:x", "/a:/b:size=1"} {
-		if v, err := parseVolume(text); err == nil {
-			t.Errorf("%q is accepted: %+v", text, v)
 		}
 	}
 }

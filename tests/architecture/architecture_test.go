@@ -26,21 +26,21 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine engine/runflags helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	"cmd/minirun-engine": "cmdline container engine helper image messages termtext",
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
+	"cmd/minirun-image":          "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
 	"internal/build/diskusage":   "formatter image/store keyvalue termtext",
 	"internal/build/history":     "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
 	"internal/build/options":     "build/devices build/graph build/source",
 	"internal/cni":               "",
 	"internal/formatter":         "termtext",
-	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
+	"internal/image/bundle":      "atomicfile image image/overlay namespaces regularfile spec termtext",
 	"internal/image/listing":     "formatter image image/layer image/store inspect termtext",
 	"internal/userns":            "namespaces",
 	"internal/fileattr":          "",
@@ -49,7 +49,7 @@ var arrows = map[string]string{
 	"internal/version":           "",
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
-	"internal/engine":            "atomicfile container container/control container/diagnose container/record fileattr flock image namespaces spec",
+	"internal/engine":            "atomicfile container container/control container/diagnose container/record engine/volumes fileattr flock image namespaces spec",
 	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":         "",
@@ -67,7 +67,7 @@ var arrows = map[string]string{
 	"internal/build/progress":    "termtext",
 	"internal/build/graph":       "",
 	"internal/build/sshagent":    "",
-	"internal/build/devices":     "keyvalue",
+	"internal/build/devices":     "keyvalue spec",
 	"internal/build/contenthash": "build/graph ctxio regularfile",
 	"internal/image":             "ctxio flock namespaces overlay regularfile spec",
 	"internal/image/imageconfig": "",
@@ -140,6 +140,9 @@ var arrows = map[string]string{
 	"internal/tartest":         "", // used only by tests
 
 	"internal/runtarget": "container/record image",
+
+	"internal/engine/runflags": "cmdline container/control container/record engine engine/volumes image spec",
+	"internal/engine/volumes":  "atomicfile keyvalue",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
@@ -152,7 +155,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "runtarget": 25,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "runtarget": 25, "engine/runflags": 5, "engine/volumes": 60,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
