@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/helper"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
@@ -41,16 +42,21 @@ func verbs() []verb {
 	return []verb{
 		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
 		{rmCommand(), 1, cmdline.Unlimited},
+		{startCommand(), 0, cmdline.Unlimited}, {restartCommand(), 1, cmdline.Unlimited},
+		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
 	}
 }
 
 func commands() (all []*cli.Command) {
 	for _, v := range verbs() {
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
+		action := v.command.Action
+		v.command.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
 		v.command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
 			return cmdline.UsageError(ctx.Command, err.Error())
 		}
 		v.command.HideHelpCommand = true // a container may be called help
+		v.command.Action = resolveContainers(v.command.Action)
 		all = append(all, v.command)
 	}
 	return all
@@ -82,6 +88,18 @@ func app() *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}
+}
+
+// explainMissing adds a hint to an error about a container that does not exist.
+func explainMissing(ctx *cli.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	e, failed := newEngine(ctx)
+	if failed != nil {
+		return err
+	}
+	return missing.Explain(err, e)
 }
 
 // prepareCommand prepares every command.

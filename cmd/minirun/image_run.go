@@ -48,12 +48,15 @@ func runImage(ctx *cli.Context, t runtarget.Target) error {
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
-	status, err := makeAndRun(ctx, e, s, o)
+	end, err := makeAndRun(ctx, e, s, o)
 	if err = errors.Join(err, done()); err != nil {
-		return messages.NewFailure(err, max(status, 1))
+		return messages.NewFailure(err, max(end.Status, 1))
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
+	if end.OutOfMemory {
+		messages.Warn(end.MemoryText() + "\nhint: raise its limit with -m, such as -m 512m")
+	}
+	if end.Status != 0 {
+		return messages.ExitStatus(end.Status)
 	}
 	return nil
 }
@@ -63,7 +66,12 @@ func imageSettings(ctx *cli.Context, t runtarget.Target) (*engine.Settings, erro
 	if err := runflags.CheckImage(ctx, t.Image); err != nil {
 		return nil, err
 	}
-	return runflags.Read(ctx, ctx.Args().Tail())
+	s, err := runflags.Read(ctx, ctx.Args().Tail())
+	if err != nil {
+		return nil, err
+	}
+	s.MonitorFlags, err = monitorFlags(ctx)
+	return s, err
 }
 
 // createFromImage creates a container without starting it.
@@ -93,22 +101,23 @@ func announcePull(t runtarget.Target, pull string) {
 }
 
 // makeAndRun creates a container and attends it until it exits.
-func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (int, error) {
+func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (*engine.End, error) {
+	failed := &engine.End{Status: engine.CannotRun}
 	if !s.Interactive && !s.Terminal {
 		if err := detachInput(); err != nil {
-			return engine.CannotRun, err
+			return failed, err
 		}
 	}
 	r, err := e.Create(ctx.Args().First(), s)
 	if err != nil {
-		return engine.CannotRun, err
+		return failed, err
 	}
 	return e.Run(r, o, func() {})
 }
 
 // runDetached leaves the container to a monitor.
 func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
-	flags, err := monitorFlags(ctx)
+	flags, err := absoluteFlags(ctx, "console-socket", "pidfd-socket")
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
@@ -142,9 +151,23 @@ func optionsForImage(ctx *cli.Context) container.Options {
 	}
 }
 
-// monitorFlags returns these flags for the monitor, which runs in another directory.
+// monitorFlags returns those of these flags that are also for later starts of the container. The
+// sockets are those of programs that wait for the first one.
 func monitorFlags(ctx *cli.Context) (flags []string, err error) {
-	for _, name := range [...]string{"pid-file", "console-socket", "pidfd-socket"} {
+	if flags, err = absoluteFlags(ctx, "pid-file"); err != nil {
+		return nil, err
+	}
+	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
+		if ctx.Bool(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	return flags, nil
+}
+
+// absoluteFlags returns flags with paths for the monitor, which runs in another directory.
+func absoluteFlags(ctx *cli.Context, names ...string) (flags []string, err error) {
+	for _, name := range names {
 		path := ctx.String(name)
 		if path == "" {
 			continue
@@ -153,11 +176,6 @@ func monitorFlags(ctx *cli.Context) (flags []string, err error) {
 			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
 		flags = append(flags, "--"+name+"="+path)
-	}
-	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
-		if ctx.Bool(name) {
-			flags = append(flags, "--"+name)
-		}
 	}
 	return flags, nil
 }
@@ -172,20 +190,22 @@ func detachInput() error {
 	return unix.Dup3(fd, 0, 0)
 }
 
-// answerFD is the first descriptor that os/exec passes on.
-const answerFD = 3
+// The descriptors that the engine passes on to a monitor.
+const (
+	answerFD = 3 + iota // the first one that os/exec passes on
+	claimFD
+)
 
 // monitorCommand attends a detached container. `run --detach` starts it.
 func monitorCommand() *cli.Command {
 	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Flags: createFlags(),
 		Action: func(ctx *cli.Context) error {
-			if !slices.Contains(inherited, answerFD) {
-				return errors.New("monitor: only run --detach starts it")
+			if !slices.Contains(inherited, answerFD) || !slices.Contains(inherited, claimFD) {
+				return errors.New("monitor: only run --detach and start start it")
 			}
-			answer := os.NewFile(answerFD, "answer") // opened by engine.Detach for this process only
-			err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
-			if err != nil {
-				fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless an answer was sent
+			// Opened by the engine for this process only.
+			answers, attended := os.NewFile(answerFD, "answers"), os.NewFile(claimFD, "attended")
+			if err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answers, attended); err != nil {
 				return messages.ExitStatus(1)
 			}
 			return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	_ "github.com/minirun/minirun/internal/startup"
@@ -48,16 +49,16 @@ const anyNumber = cmdline.Unlimited
 
 // verbs lists the commands by name, in the order of the help.
 var verbs = []verb{
-	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, anyNumber}, {"start", startCommand, 1, 1},
-	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, 2}, {"delete", deleteCommand, 1, 1},
+	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, anyNumber}, {"start", startCommand, 0, anyNumber},
+	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, anyNumber}, {"delete", deleteCommand, 1, 1},
 	{"state", stateCommand, 1, 1}, {"list", listCommand, 0, 0}, {"ps", psCommand, 0, anyNumber},
-	{"pause", pauseCommand, 1, 1}, {"resume", resumeCommand, 1, 1}, {"update", updateCommand, 1, 1},
+	{"pause", pauseCommand, 1, anyNumber}, {"resume", resumeCommand, 1, anyNumber}, {"update", updateCommand, 1, 1},
 	{"events", eventsCommand, 1, 1}, {"features", featuresCommand, 0, 0},
 	{"checkpoint", checkpointCommand, 1, 1}, {"restore", restoreCommand, 1, 1},
-	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, 1},
+	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, anyNumber},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
 	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
-	{"monitor", monitorCommand, 1, 1},
+	{"monitor", monitorCommand, 1, 1}, {"unpause", unpauseCommand, 1, anyNumber},
 }
 
 func init() {
@@ -95,6 +96,15 @@ func (v *verb) build() *cli.Command {
 			return err
 		}
 		return sortDescriptors(ctx)
+	}
+	if action := c.Action; action != nil {
+		c.Action = func(ctx *cli.Context) error {
+			err := action(ctx)
+			if err == nil {
+				return nil
+			}
+			return missing.Explain(err, newEngine(ctx))
+		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
 		return cmdline.UsageError(ctx.Command,

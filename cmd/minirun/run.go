@@ -87,12 +87,21 @@ func run(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	status, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
+	exit, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
 	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
+	return exitStatus(&exit)
+}
+
+// exitStatus returns the error for the exit status of a bundle's container. It explains one that ran
+// out of memory.
+func exitStatus(exit *container.Exit) error {
+	if exit.Memory != nil {
+		messages.Warn(exit.Memory.String() + "\nhint: raise linux.resources.memory.limit in its config.json")
+	}
+	if exit.Status != 0 {
+		return messages.ExitStatus(exit.Status)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func step(ctx *cli.Context) error {
 	}
 	o.Watch = trace.NewDebugger(messages.NewPatientWriter(stdio.Err), os.Stdin,
 		trace.Place{Text: at + until, After: until != ""})
-	status, err := container.Run(o, container.RunOptions{})
+	exit, err := container.Run(o, container.RunOptions{})
 	if errors.Is(err, trace.ErrAborted) {
 		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")
 		return nil
@@ -54,8 +54,5 @@ func step(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
-	}
-	return nil
+	return exitStatus(&exit)
 }

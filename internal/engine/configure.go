@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -60,22 +59,26 @@ func (e *Engine) convert(i *image.Image, layers image.Stack, network string, s *
 	if user.AdditionalGids, err = image.AddGroups(layers, user.AdditionalGids, s.Groups); err != nil {
 		return nil, err
 	}
-	config := i.Config
+	of := i.Config
 	for _, port := range s.Expose {
 		if !strings.Contains(port, "/") {
 			port += "/tcp"
 		}
-		config.Config.ExposedPorts = withPort(config.Config.ExposedPorts, port)
+		of.Config.ExposedPorts = withPort(of.Config.ExposedPorts, port)
 	}
-	c, err := image.Convert(config, s.Wishes, user)
+	c, err := image.Convert(of, s.Wishes, user)
 	if err != nil {
 		return nil, err
 	}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, spec.HostMasks("/")...)
 	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will call, and which does more
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
-	return c, s.apply(c, host{network: network, unified: unified, capabilities: capabilities, devices: hostDevices,
-		processOf: e.processOf, systemd: e.Systemd})
+	if err := s.Apply(c, config.Host{Network: network, Unified: unified, Capabilities: config.Capabilities,
+		Devices: config.HostDevices, ProcessOf: e.processOf, Systemd: e.Systemd}); err != nil {
+		return nil, err
+	}
+	addHostname(c)
+	return c, nil
 }
 
 // withPort returns a copy of a set of ports with another one.
@@ -83,6 +86,17 @@ func withPort(ports map[string]struct{}, port string) map[string]struct{} {
 	out := map[string]struct{}{port: {}}
 	maps.Copy(out, ports)
 	return out
+}
+
+// addHostname sets HOSTNAME, as Docker does, unless the image or the user does. The program sees the
+// same name with gethostname(2), but scripts read the variable.
+func addHostname(c *specs.Spec) {
+	for _, e := range c.Process.Env {
+		if strings.HasPrefix(e, "HOSTNAME=") {
+			return
+		}
+	}
+	c.Process.Env = append(c.Process.Env, "HOSTNAME="+c.Hostname)
 }
 
 // addBridge registers minirun-image as a hook that connects the network namespace when it
@@ -114,38 +128,4 @@ func CheckPort(text string) error {
 		}
 	}
 	return nil
-}
-
-// knownCapabilities returns the names of the capabilities that the kernel has.
-func knownCapabilities() []string {
-	known := spec.CapabilityNames()
-	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
-	if err != nil {
-		return known
-	}
-	last, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || last >= len(known) {
-		return known
-	}
-	return known[:last+1]
-}
-
-// capabilities returns the capabilities that the kernel has, and those that minirun can give to a
-// container.
-func capabilities() (known, own []string) {
-	known = knownCapabilities()
-	if namespaces.Unprivileged() { // it has all of them in its user namespace
-		return known, known
-	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return known, known
-	}
-	for n, name := range known {
-		if data[n/32].Permitted&(1<<(n%32)) != 0 {
-			own = append(own, name)
-		}
-	}
-	return known, own
 }

@@ -53,8 +53,8 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		err = e.help(append([]string{"add-devices", dir}, s.CDI...)...)
 	}
 	if err == nil {
-		r.Health = health
-		err = writeJSON(e.file(s.Name, recordFile), r)
+		r.Health, r.Manager = health, e.manager()
+		err = e.record(r)
 	}
 	if err == nil && s.CIDFile != "" {
 		err = createFile(s.CIDFile, s.Name)
@@ -65,19 +65,55 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	return r, nil
 }
 
+// manager returns the value of --cgroup-manager, "" for the default.
+func (e *Engine) manager() string {
+	switch {
+	case e.NoCgroup:
+		return "disabled"
+	case e.Systemd:
+		return "systemd"
+	}
+	return ""
+}
+
+// record makes a bundle a container.
+func (e *Engine) record(r *Record) error {
+	if err := os.WriteFile(e.file(r.Container, attendedFile), nil, 0o600); err != nil {
+		return err
+	}
+	return writeJSON(e.file(r.Container, recordFile), r)
+}
+
 // createDirectory creates the directory of a container with a new name.
 func (e *Engine) createDirectory(name string) (string, error) {
-	if err := record.CheckID(name); err != nil { // the name of an image is part of it
+	if err := checkName(name); err != nil {
 		return "", err
 	}
 	dir := e.Store.Container(name)
-	err := os.Mkdir(dir, 0o711)
-	if errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("container %s already exists\n"+
-			"hint: remove it with: minirun rm %[1]s, or choose another --name",
-			name)
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(pollInterval) {
+		err := os.Mkdir(dir, 0o711)
+		if !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+		if _, err := e.Record(name); err == nil || time.Now().After(deadline) {
+			return "", errExists(name)
+		} // it is being removed
 	}
-	return dir, err
+}
+
+func checkName(name string) error {
+	if err := record.CheckID(name); err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option
+		return fmt.Errorf("--name %q: must not begin with -", name)
+	}
+	return nil
+}
+
+func errExists(name string) error {
+	return fmt.Errorf("container %s already exists\n"+
+		"hint: remove it with: minirun rm %[1]s, or choose another name", name)
 }
 
 // createFile creates the file of --cidfile.
@@ -134,6 +170,7 @@ func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Reco
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
+		Restart: s.Restart, Flags: s.MonitorFlags,
 		StopSignal: s.StopSignal, StopTimeout: s.StopTimeout, Network: network, Ports: s.Publish, NoLog: s.NoLog,
 		Namespaces: s.Namespaces, Shell: i.Config.Config.Shell,
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/engine/config"
 )
 
 // hostsText returns the content of /etc/hosts. In the host's network the container's
@@ -37,7 +39,7 @@ func (e *Engine) createHostFiles(c *specs.Spec, id, network string) error {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
-		if mountAt(c, "/etc/"+name) != nil { // the user's file
+		if config.MountAt(c, "/etc/"+name) != nil { // the user's file
 			continue
 		}
 		c.Mounts = append(c.Mounts, specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path,

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -64,7 +65,7 @@ func (e *Engine) addMounts(c *specs.Spec, layers image.Stack, ofImage map[string
 		if err != nil {
 			return uses, fmt.Errorf("%s: %w", m.Flag, err)
 		}
-		removeMount(c, filepath.Clean(m.Target)) // such as /dev/shm
+		config.RemoveMount(c, filepath.Clean(m.Target)) // such as /dev/shm
 		c.Mounts = append(c.Mounts, mount)
 	}
 	return uses, nil
@@ -196,4 +197,9 @@ func (e *Engine) removeAnonymous(r *Record) (all error) {
 		}
 	}
 	return all
+}
+
+// removeWithVolumes removes a container and its anonymous volumes.
+func (e *Engine) removeWithVolumes(r *Record) error {
+	return errors.Join(e.removeAnonymous(r), e.removeFiles(r.Container))
 }

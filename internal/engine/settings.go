@@ -6,9 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -17,13 +15,12 @@ import (
 // checked.
 type Settings struct {
 	image.Wishes
-	Name       string
-	Hostname   string // "": the container's name
-	Domainname string
+	config.Settings
 
 	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
+	Restart     RestartPolicy
 	Pull        string // missing, always or never
 	Platform    string // OS/ARCHITECTURE; "": this machine's
 	Quiet       bool   // no progress of a pull
@@ -32,28 +29,14 @@ type Settings struct {
 	StopTimeout *int // seconds
 	NoLog       bool // the output of a detached container is discarded
 
+	MonitorFlags []string // flags of run that are also for later starts
+
 	Mounts      []volumes.Mount
 	VolumesFrom []VolumesFrom
 	Network     string   // none, host or bridge; "": none, or bridge with Publish
 	Publish     []string // [[IP:]HOST:]CONTAINER[/PROTOCOL]
 	Expose      []string // PORT[/PROTOCOL]
-
-	Resources    specs.LinuxResources // without devices
-	Rlimits      []specs.POSIXRlimit
-	OOMScoreAdj  *int
-	CgroupParent string
-	ShmSize      int64 // 0: the default
-	ReadOnly     bool
-
-	Privileged  bool
-	CapAdd      []string
-	CapDrop     []string
-	Security    Security
-	Devices     []specs.LinuxDevice
-	DeviceRules []specs.LinuxDeviceCgroup
 	CDI         []string // names of CDI devices
-	Sysctl      map[string]string
-	Namespaces  Namespaces
 
 	NoHealth            bool
 	HealthCommand       string
@@ -63,18 +46,6 @@ type Settings struct {
 	HealthStartInterval time.Duration
 	HealthRetries       int
 }
-
-// Security are the values of --security-opt.
-type Security struct {
-	NoNewPrivileges bool
-	Seccomp         string // unconfined, builtin, or a file with a profile; "": builtin
-	AppArmor        string // a profile, or unconfined
-	Unmasked        bool   // systempaths=unconfined
-}
-
-// Namespaces are which namespaces a container shares: "" for its own, or host. For PID also
-// container:NAME, for IPC private and none.
-type Namespaces struct{ IPC, PID, UTS, Cgroup string }
 
 // VolumesFrom is one value of --volumes-from.
 type VolumesFrom struct {
@@ -92,7 +63,7 @@ func (s *Settings) Check() error {
 	if s.Cwd != "" && !strings.HasPrefix(s.Cwd, "/") {
 		return fmt.Errorf("--workdir %q: must be an absolute path", s.Cwd)
 	}
-	if _, err := image.Capabilities(s.CapAdd, s.CapDrop, knownCapabilities(), nil); err != nil {
+	if err := s.CheckCapabilities(); err != nil {
 		return err
 	}
 	for _, p := range s.Publish {
@@ -102,17 +73,6 @@ func (s *Settings) Check() error {
 	}
 	_, err := s.network()
 	return err
-}
-
-// checkName checks the name of a new container.
-func checkName(name string) error {
-	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option
-		return fmt.Errorf("--name %q: must not begin with -", name)
-	}
-	if err := record.CheckID(name); err != nil {
-		return fmt.Errorf("--name: %w", err)
-	}
-	return nil
 }
 
 // network returns the effective network mode.

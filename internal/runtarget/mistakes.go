@@ -7,6 +7,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // checkBundle refuses a bundle that does not exist or has no config.json. What config.json contains
@@ -150,30 +151,5 @@ func similarImages(n image.Name, f Facts) (out []string) {
 // isSimilar reports whether two different names differ by one typing error for every four letters,
 // at most two.
 func isSimilar(a, b string) bool {
-	return a != b && distance(a, b) <= min(len(filepath.Base(a))/4, 2)
-}
-
-// distance returns how many letters were inserted, removed, replaced or swapped with the next one.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replaced := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replaced++
-			}
-			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return a != b && nearest.Edits(a, b) <= min(len(filepath.Base(a))/4, 2)
 }

@@ -26,14 +26,12 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container doctor engine engine/runflags helper image inspect messages namespaces runtarget trace signals spec startup stdio termtext version container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait",
-
+	"cmd/minirun":         "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/missing engine/runflags helper image inspect messages namespaces processtable runtarget signals spec startup stdio termtext trace version",
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-
-	"cmd/minirun-engine": "cmdline container engine helper image messages termtext",
+	"cmd/minirun-engine":  "cmdline container engine engine/listing engine/logfile engine/missing helper image messages termtext",
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
+	"cmd/minirun-image":          "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter image image/bundle image/command image/imagetools image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt prompt",
 	"internal/build/diskusage":   "formatter image/store keyvalue termtext",
 	"internal/build/history":     "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
@@ -41,15 +39,20 @@ var arrows = map[string]string{
 	"internal/cni":               "",
 	"internal/formatter":         "termtext",
 	"internal/image/bundle":      "atomicfile image image/overlay namespaces regularfile spec termtext",
-	"internal/image/listing":     "formatter image image/layer image/store inspect termtext",
+	"internal/image/command":     "build/progress build/source cmdline ctxio formatter image image/credentials image/listing image/store image/transfer inspect prompt retry termtext",
+	"internal/image/credentials": "atomicfile flock",
+	"internal/image/listing":     "formatter image image/layer image/store inspect keyvalue termtext",
 	"internal/userns":            "namespaces",
 	"internal/fileattr":          "",
+	"internal/prompt":            "ctxio termtext",
 	"internal/helper":            "cmdline",
+	"internal/nearest":           "",
 	"internal/messages":          "atomicfile container/diagnose container/wait debuglog signals spec stdio termtext version",
 	"internal/version":           "",
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
-	"internal/engine":            "atomicfile container container/control container/diagnose container/record engine/volumes fileattr flock image namespaces spec",
+	"internal/engine/missing":    "cmdline container/record engine",
+	"internal/engine":            "atomicfile container container/control container/diagnose container/record container/wait engine/config engine/logfile engine/volumes fileattr flock image namespaces signals spec",
 	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":         "",
@@ -75,14 +78,14 @@ var arrows = map[string]string{
 	"internal/image/imagetools":  "image image/transfer retry termtext",
 	"internal/image/overlay":     "overlay ownthread",
 	"internal/image/store":       "compression ctxio dirsize flock image image/layer namespaces",
-	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
+	"internal/image/transfer":    "atomicfile compression ctxio image image/credentials image/imageconfig image/store image/layer outbound regularfile retry",
 	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
 	"internal/compare":           "inspect regularfile spec",
 	"internal/inspect":           "container/control container/record image regularfile spec termtext",
 	"internal/doctor":            "cgroups/host spec",
 
-	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
-	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec",
+	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd cgroups/stats",
+	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec signals",
 	"internal/container/compile":   "handshake namespaces plan process rootfs seccomp spec",
 	"internal/container/control":   "cgroups/group cgroups/host cgroups/resources cgroups/stats container/hostfacts container/record container/wait debuglog resctrl systemd",
 	"internal/container/copyup":    "regularfile spec",
@@ -136,12 +139,15 @@ var arrows = map[string]string{
 	"internal/startup":         "",
 	"internal/stdio":           "",
 	"internal/spec/spectest":   "", // used only by tests
-	"internal/spec/strictjson": "",
+	"internal/spec/strictjson": "nearest",
 	"internal/tartest":         "", // used only by tests
+	"internal/engine/logfile":  "",
+	"internal/engine/listing":  "cmdline dirsize engine formatter image inspect termtext",
+	"internal/processtable":    "bootstrap",
+	"internal/runtarget":       "container/record image nearest",
 
-	"internal/runtarget": "container/record image",
-
-	"internal/engine/runflags": "cmdline container/control container/record engine engine/volumes image spec",
+	"internal/engine/runflags": "cmdline container/control container/record engine engine/config engine/volumes image spec",
+	"internal/engine/config":   "image namespaces spec",
 	"internal/engine/volumes":  "atomicfile keyvalue",
 }
 
@@ -149,13 +155,13 @@ var arrows = map[string]string{
 // in the layer of the helpers.
 var level = map[string]int{
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
-	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5,
+	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "runtarget": 25, "engine/runflags": 5, "engine/volumes": 60,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/listing": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/runflags": 5, "engine/volumes": 60, "engine/config": 15,
 }
 
 // A goPackage is an entry in the output of `go list -json`.

@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Attend forwards signals and the terminal until the container exits.
@@ -124,6 +125,7 @@ func (c *Process) Wait() (int, error) {
 // process has exited.
 func (c *Process) Signal(s unix.Signal) error {
 	debuglog.Printf("pass %s on to process %d", unix.SignalName(s), c.Proc.Pid)
+	c.Signals.PassedOn = c.Signals.PassedOn || signals.IsTermination(s)
 	err := unix.PidfdSendSignal(int(c.Proc.PidFD.Fd()), s, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil

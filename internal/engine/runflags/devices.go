@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/config"
 )
 
 // devices reads --device and --device-cgroup-rule.
@@ -82,8 +83,8 @@ func devicesAt(host string) (list []specs.LinuxDevice, err error) {
 	if resolved, err := filepath.EvalSymlinks(host); err == nil { // /dev/disk/by-id/…
 		host = resolved
 	}
-	d, err := engine.DeviceOf(host)
-	if err == nil || !errors.Is(err, engine.ErrNoDevice) {
+	d, err := config.DeviceOf(host)
+	if err == nil || !errors.Is(err, config.ErrNoDevice) {
 		d.Path = ""
 		return []specs.LinuxDevice{d}, err
 	}
@@ -91,7 +92,7 @@ func devicesAt(host string) (list []specs.LinuxDevice, err error) {
 		if failed != nil {
 			return nil // what cannot be read has no devices
 		}
-		if d, bad := engine.DeviceOf(p); bad == nil {
+		if d, bad := config.DeviceOf(p); bad == nil {
 			d.Path = strings.TrimPrefix(p, host)
 			list = append(list, d)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -31,17 +32,20 @@ func Read(ctx *cli.Context, args []string) (*engine.Settings, error) {
 	s := &engine.Settings{
 		Wishes: image.Wishes{Args: args, Env: r.environment(), Cwd: r.text("workdir"), User: r.text("user"),
 			Labels: r.labels(), StopSignal: r.stopSignal(), Terminal: ctx.Bool("tty")},
-		Name: r.text("name"), Hostname: r.text("hostname"), Domainname: r.text("domainname"),
-		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach"), Remove: ctx.Bool("rm"),
-		Pull: r.choice("pull", "missing", "always", "never"), Platform: r.platform(), Quiet: ctx.Bool("quiet"),
+		Settings: config.Settings{
+			Name: r.text("name"), Hostname: r.text("hostname"), Domainname: r.text("domainname"),
+			Resources: r.resources(), Rlimits: r.rlimits(), OOMScoreAdj: r.number("oom-score-adj", -1000, 1000),
+			CgroupParent: r.text("cgroup-parent"), ShmSize: r.size("shm-size"), ReadOnly: ctx.Bool("read-only"),
+			Privileged: ctx.Bool("privileged"), CapAdd: r.list("cap-add"), CapDrop: r.list("cap-drop"),
+			Security: r.security(), Sysctl: r.sysctl(), Namespaces: r.namespaces(),
+		},
+		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach") || ctx.Command.Name == "create",
+		Remove: ctx.Bool("rm"),
+		Pull:   r.choice("pull", "missing", "always", "never"), Platform: r.platform(), Quiet: ctx.Bool("quiet"),
 		Groups: r.list("group-add"), StopTimeout: r.number("stop-timeout", -1, 1<<31-1), CIDFile: r.text("cidfile"),
 		NoLog:   r.choice("log-driver", "json-file", "none") == "none",
 		Network: r.text("network"), Publish: r.list("publish"), Expose: r.exposed(),
-		Mounts: r.mounts(), VolumesFrom: r.volumesFrom(), ReadOnly: ctx.Bool("read-only"), ShmSize: r.size("shm-size"),
-		Resources: r.resources(), Rlimits: r.rlimits(), OOMScoreAdj: r.number("oom-score-adj", -1000, 1000),
-		CgroupParent: r.text("cgroup-parent"),
-		Privileged:   ctx.Bool("privileged"), CapAdd: r.list("cap-add"), CapDrop: r.list("cap-drop"), Security: r.security(),
-		Sysctl: r.sysctl(), Namespaces: r.namespaces(),
+		Mounts: r.mounts(), VolumesFrom: r.volumesFrom(),
 		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: r.text("health-cmd"),
 		HealthInterval: r.duration("health-interval"), HealthTimeout: r.duration("health-timeout"),
 		HealthStart: r.duration("health-start-period"), HealthStartInterval: r.duration("health-start-interval"),
@@ -50,6 +54,9 @@ func Read(ctx *cli.Context, args []string) (*engine.Settings, error) {
 		s.HealthRetries = *n
 	}
 	r.devices(s)
+	if policy := r.text("restart"); r.err == nil {
+		r.err = s.SetRestart(policy)
+	}
 	if ctx.IsSet("entrypoint") { // "" disables it
 		given := ctx.String("entrypoint")
 		s.Entrypoint = &given
@@ -82,7 +89,7 @@ func (r *reader) checkCombinations(s *engine.Settings) error {
 	case s.NoHealth && r.given("health-cmd", "health-interval", "health-timeout", "health-retries",
 		"health-start-period", "health-start-interval"):
 		return errors.New("--no-healthcheck cannot be combined with other flags of the health check")
-	case s.NoLog && !s.Detach && r.ctx.Command.Name == "run":
+	case s.NoLog && !s.Detach:
 		return errors.New("--log-driver none has an effect only with --detach: without it there is no log")
 	case r.ctx.IsSet("sig-proxy") && !r.ctx.Bool("sig-proxy"):
 		return errors.New("--sig-proxy=false is not supported: signals are always passed on\n" +

@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/config"
 )
 
 // command runs an action with the flags of run.
@@ -49,7 +50,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"volume": {"x", "/a:b", "/none/such:/x", "/tmp:/x:color"}, "mount": {"x", "type=bind,src=/none/such,dst=/x", "type=bind"},
 		"tmpfs": {"x", "/x:size=big"}, "volumes-from": {":ro", "x:rx"}, "volume-driver": {"nfs"}, "shm-size": {"x", "-1", "0"},
 		"device": {"/none/such", "/dev/null:x", "/dev/null:/x:q", "a:b:c:d", dir}, "device-cgroup-rule": {"x", "c 1 rwm", "d 1:2 r", "c 1:2 q"},
-		"network": {"nonsense"}, "publish": {"x", "80:"}, "expose": {"x", "0", "70000", "80/icmp"},
+		"restart": {"x", "on-failure:x", "always"}, "network": {"nonsense"}, "publish": {"x", "80:"}, "expose": {"x", "0", "70000", "80/icmp"},
 		"memory": {"12x", "x", "0", "-2"}, "memory-swap": {"x"}, "memory-reservation": {"x", "-1"},
 		"memory-swappiness": {"101", "-1", "x"}, "oom-score-adj": {"1001", "x"},
 		"cpus": {"abc", "0", "-1", "NaN", "1e300"}, "cpu-shares": {"x", "1"}, "cpu-period": {"x", "1"}, "cpu-quota": {"x"},
@@ -90,7 +91,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 				continue
 			}
 			text := err.Error()
-			if !strings.Contains(text, f.name) && !strings.Contains(text, "capability") {
+			if !strings.Contains(text, f.name) && !strings.Contains(text, "capability") &&
+				!strings.Contains(text, "container ID") {
 				t.Errorf("%s: %s does not name the flag", word, text)
 			}
 			if !strings.Contains(text, value) && !strings.Contains(strings.ToLower(text), value) && f.reason == "" {
@@ -156,7 +158,7 @@ func TestReadSettings(t *testing.T) {
 		s.DeviceRules[0].Access != "r" || s.DeviceRules[1].Minor != nil || len(s.CDI) != 1 {
 		t.Errorf("devices %+v, rules %+v, CDI %q", s.Devices, s.DeviceRules, s.CDI)
 	}
-	if s.Sysctl["net.core.somaxconn"] != "5" || s.Security != (engine.Security{NoNewPrivileges: true, Seccomp: "unconfined"}) ||
+	if s.Sysctl["net.core.somaxconn"] != "5" || s.Security != (config.Security{NoNewPrivileges: true, Seccomp: "unconfined"}) ||
 		s.Namespaces.PID != "container:a" || s.ShmSize != 1<<20 || *s.StopTimeout != -1 || *s.Entrypoint != "" ||
 		!s.VolumesFrom[0].ReadOnly || s.HealthRetries != 3 || *s.OOMScoreAdj != 5 || !s.Terminal || !s.Interactive || !s.Remove {
 		t.Errorf("%+v", s)

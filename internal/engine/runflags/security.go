@@ -5,11 +5,11 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container/record"
-	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/config"
 )
 
 // security returns the values of --security-opt. NAME:VALUE is the older form of NAME=VALUE.
-func (r *reader) security() (s engine.Security) {
+func (r *reader) security() (s config.Security) {
 	for _, o := range r.list("security-opt") {
 		name, value, has := strings.Cut(o, "=")
 		if !has {
@@ -54,8 +54,8 @@ func (r *reader) checkReadable(option, path string) {
 }
 
 // namespaces returns which namespaces the container shares.
-func (r *reader) namespaces() engine.Namespaces {
-	n := engine.Namespaces{IPC: r.text("ipc"), PID: r.text("pid"), UTS: r.text("uts"), Cgroup: r.text("cgroupns")}
+func (r *reader) namespaces() config.Namespaces {
+	n := config.Namespaces{IPC: r.text("ipc"), PID: r.text("pid"), UTS: r.text("uts"), Cgroup: r.text("cgroupns")}
 	for _, c := range []struct {
 		flag, value, want string
 		allowed           []string

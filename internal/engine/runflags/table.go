@@ -16,6 +16,8 @@ var table = [...]flag{
 	{"interactive", "i", toggle, general, "standard input is the container's", "", ""},
 	{"tty", "t", toggle, general, "give it a terminal", "process.terminal", ""},
 	{"rm", "", toggle, general, "remove the container, with its anonymous volumes, when it exits", "", ""},
+	{"restart", "", text, general,
+		"start it again when it ends: `no` (the default), on-failure[:N], always or unless-stopped", "", ""},
 	{"name", "", text, general, "the container's `NAME`", "", ""},
 	{"hostname", "", text, general, "its host `NAME`", "hostname", ""},
 	{"domainname", "", text, general, "its NIS domain `NAME`", "domainname", ""},
