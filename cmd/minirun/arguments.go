@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,21 +16,40 @@ import (
 //
 //	exec ID │ COMMAND ARGUMENT…
 //	ps ID │ PS-OPTION…
-//	run IMAGE │ ARGUMENT…, create IMAGE │ ARGUMENT…
-func splitFlags(command *cli.Command, words []string, completing bool) cmdline.Line {
+//	run IMAGE │ ARGUMENT…, and the same for create, plan and step
+//	spec --args │ PROGRAM ARGUMENT…
+func splitFlags(command *cli.Command, words []string) cmdline.Line {
 	switch command.Name {
 	case "exec":
 		return cmdline.Split(words, command.Flags, 1)
 	case "ps":
 		return cmdline.Split(words, command.Flags, 0)
-	case "run", "create":
+	case "run", "create", "plan", "step":
 		whole, front := cmdline.Split(words, command.Flags, cmdline.Unlimited), cmdline.Split(words, command.Flags, 0)
-		if namesBundle(whole, front) || completing && len(whole.Arguments) == 1 {
+		if namesBundle(whole, front) {
 			return whole
 		}
 		return front
+	case "spec":
+		return splitProgram(command, words, "--args")
 	}
 	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
+}
+
+// splitProgram splits words of which those after a flag belong to another program.
+func splitProgram(command *cli.Command, words []string, flag string) cmdline.Line {
+	at := slices.Index(words, flag)
+	if at < 0 {
+		return cmdline.Split(words, command.Flags, cmdline.Unlimited)
+	}
+	line := cmdline.Split(words[:at], command.Flags, cmdline.Unlimited)
+	if len(line.Arguments) > 0 {
+		return line // there must be none: an error
+	}
+	line.Given, line.Ordered = words, false
+	line.Flags, line.Names = append(line.Flags, flag), append(line.Names, strings.TrimLeft(flag, "-"))
+	line.Arguments, line.Foreign = words[at+1:], at < len(words)-1
+	return line
 }
 
 // namesBundle reports whether the arguments of run or create name a bundle, which takes

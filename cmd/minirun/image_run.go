@@ -33,7 +33,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 }
 
 func runImage(ctx *cli.Context, t runtarget.Target) error {
-	s, err := imageSettings(ctx, t)
+	s, err := imageSettings(ctx, t.Image)
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
@@ -52,6 +52,12 @@ func runImage(ctx *cli.Context, t runtarget.Target) error {
 	if err = errors.Join(err, done()); err != nil {
 		return messages.NewFailure(err, max(end.Status, 1))
 	}
+	return endStatus(end)
+}
+
+// endStatus returns the error for the exit status of a container created from an image. It explains
+// one that ran out of memory.
+func endStatus(end *engine.End) error {
 	if end.OutOfMemory {
 		messages.Warn(end.MemoryText() + "\nhint: raise its limit with -m, such as -m 512m")
 	}
@@ -62,8 +68,8 @@ func runImage(ctx *cli.Context, t runtarget.Target) error {
 }
 
 // imageSettings checks the flags for an image and returns its settings.
-func imageSettings(ctx *cli.Context, t runtarget.Target) (*engine.Settings, error) {
-	if err := runflags.CheckImage(ctx, t.Image); err != nil {
+func imageSettings(ctx *cli.Context, image string) (*engine.Settings, error) {
+	if err := runflags.CheckImage(ctx, image); err != nil {
 		return nil, err
 	}
 	s, err := runflags.Read(ctx, ctx.Args().Tail())
@@ -76,7 +82,7 @@ func imageSettings(ctx *cli.Context, t runtarget.Target) (*engine.Settings, erro
 
 // createFromImage creates a container without starting it.
 func createFromImage(ctx *cli.Context, t runtarget.Target) error {
-	s, err := imageSettings(ctx, t)
+	s, err := imageSettings(ctx, t.Image)
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}

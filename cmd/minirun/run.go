@@ -23,7 +23,6 @@ func runCommand() *cli.Command {
 			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
 			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
-		UseShortOptionHandling: true,
 		Flags: append(
 			createFlags(),
 			cmdline.ToggleFlag(
@@ -33,7 +32,7 @@ func runCommand() *cli.Command {
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "explain",
 				Usage: "narrate on standard error what is done, why, and what the kernel says"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-level", Value: "short",
-				Usage: "`LEVEL` of --explain: short or full"}),
+				Usage: "`LEVEL` of --explain: short (at most 30 lines), normal or full"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "trace",
 				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
@@ -110,15 +109,7 @@ func exitStatus(exit *container.Exit) error {
 // the container's program is ready (sd_notify(3)).
 const notifySocket = "NOTIFY_SOCKET"
 
-// bundleOptions reads the flags and arguments of commands that take only bundles.
-func bundleOptions(ctx *cli.Context) (container.Options, error) {
-	id, bundle, err := findBundle(ctx)
-	if err != nil {
-		return container.Options{}, err
-	}
-	return optionsForBundle(ctx, id, bundle), nil
-}
-
+// optionsForBundle reads the flags for a bundle.
 func optionsForBundle(ctx *cli.Context, id, bundle string) container.Options {
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,

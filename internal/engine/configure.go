@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/engine/config"
+	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -18,7 +18,7 @@ import (
 
 // configure creates config.json, and returns the volumes that the container uses.
 func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s *Settings) (*specs.Spec,
-	[]VolumeUse, error) {
+	[]volumes.Use, error) {
 	c, err := e.convert(i, layers, network, s)
 	if err != nil {
 		return nil, nil, err
@@ -60,12 +60,7 @@ func (e *Engine) convert(i *image.Image, layers image.Stack, network string, s *
 		return nil, err
 	}
 	of := i.Config
-	for _, port := range s.Expose {
-		if !strings.Contains(port, "/") {
-			port += "/tcp"
-		}
-		of.Config.ExposedPorts = withPort(of.Config.ExposedPorts, port)
-	}
+	of.Config.Expose(s.Expose)
 	c, err := image.Convert(of, s.Wishes, user)
 	if err != nil {
 		return nil, err
@@ -79,13 +74,6 @@ func (e *Engine) convert(i *image.Image, layers image.Stack, network string, s *
 	}
 	addHostname(c)
 	return c, nil
-}
-
-// withPort returns a copy of a set of ports with another one.
-func withPort(ports map[string]struct{}, port string) map[string]struct{} {
-	out := map[string]struct{}{port: {}}
-	maps.Copy(out, ports)
-	return out
 }
 
 // addHostname sets HOSTNAME, as Docker does, unless the image or the user does. The program sees the

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
@@ -57,7 +58,9 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		err = e.record(r)
 	}
 	if err == nil && s.CIDFile != "" {
-		err = createFile(s.CIDFile, s.Name)
+		if err = atomicfile.CreateNew(s.CIDFile, []byte(s.Name), 0o644); err != nil {
+			err = fmt.Errorf("--cidfile: %w", err)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, e.removeAnonymous(r), os.RemoveAll(dir))
@@ -114,16 +117,6 @@ func checkName(name string) error {
 func errExists(name string) error {
 	return fmt.Errorf("container %s already exists\n"+
 		"hint: remove it with: minirun rm %[1]s, or choose another name", name)
-}
-
-// createFile creates the file of --cidfile.
-func createFile(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return fmt.Errorf("--cidfile: %w", err)
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
 }
 
 // createBundle writes config.json, and creates the directories that it names. With an error, it returns

@@ -32,6 +32,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine/config"
+	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -46,6 +47,8 @@ type Engine struct {
 	Systemd   bool  // --systemd-cgroup
 	NoCgroup  bool  // --cgroup-manager disabled
 	Warn      func(any)
+
+	newVolume func() string // the name of an anonymous volume; nil: a random one
 }
 
 // A Record is what is known about a container when it is created. [image.Origin] is
@@ -69,7 +72,7 @@ type Record struct {
 	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
 	NoLog       bool              `json:"noLog,omitempty"`       // --log-driver none
 	Namespaces  config.Namespaces `json:"namespaces,omitzero"`
-	Volumes     []VolumeUse       `json:"volumes,omitempty"`
+	Volumes     []volumes.Use     `json:"volumes,omitempty"`
 }
 
 // An End is how a container ended.

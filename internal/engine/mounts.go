@@ -17,15 +17,6 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// A VolumeUse is a volume or a directory of the host that a container uses.
-type VolumeUse struct {
-	Name      string `json:"name,omitempty"`   // of the volume
-	Source    string `json:"source,omitempty"` // the directory of the host
-	Target    string `json:"target"`
-	ReadOnly  bool   `json:"readOnly,omitempty"`
-	Anonymous bool   `json:"anonymous,omitempty"` // it is removed with --rm or rm -v
-}
-
 // Volumes returns the store of volumes.
 func (e *Engine) Volumes() volumes.Store {
 	return volumes.Store{Dir: filepath.Join(e.Store.Dir, "volumes")}
@@ -34,7 +25,7 @@ func (e *Engine) Volumes() volumes.Store {
 // addMounts adds the mounts of flags, of other containers and of the image, in this order of precedence.
 // It returns the volumes in use, also with an error.
 func (e *Engine) addMounts(c *specs.Spec, layers image.Stack, ofImage map[string]struct{}, s *Settings) (
-	uses []VolumeUse, err error) {
+	uses []volumes.Use, err error) {
 	mounts := slices.Clone(s.Mounts)
 	taken := func(target string) bool {
 		return slices.ContainsFunc(mounts, func(m volumes.Mount) bool {
@@ -57,8 +48,10 @@ func (e *Engine) addMounts(c *specs.Spec, layers image.Stack, ofImage map[string
 			mounts = append(mounts, volumes.Mount{Flag: "the image's volume " + target, Type: volumes.Volume, Target: target})
 		}
 	}
+	resolver := volumes.Resolver{Store: e.Volumes(), Users: e.VolumeUsers, NewName: e.newVolume,
+		Fill: func(dir, target string) error { return e.fillVolume(dir, target, layers) }}
 	for _, m := range mounts {
-		mount, use, err := e.resolveMount(&m, layers)
+		mount, use, err := resolver.Resolve(&m)
 		if use != nil {
 			uses = append(uses, *use)
 		}
@@ -87,48 +80,6 @@ func (e *Engine) volumesOf(from VolumesFrom) (list []volumes.Mount, err error) {
 		list = append(list, m)
 	}
 	return list, nil
-}
-
-// resolveMount returns the mount of config.json, and the volume that it uses. A volume that does not
-// exist is created.
-func (e *Engine) resolveMount(m *volumes.Mount, layers image.Stack) (specs.Mount, *VolumeUse, error) {
-	switch m.Type {
-	case volumes.Tmpfs:
-		return m.SpecOf(""), nil, nil
-	case volumes.Bind:
-		return m.SpecOf(m.Source), &VolumeUse{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}, nil
-	}
-	info := &volumes.Info{Name: m.Source, Labels: m.Labels, Options: m.DriverOptions}
-	if m.Source == "" {
-		var random [32]byte
-		if _, err := unix.Getrandom(random[:], 0); err != nil {
-			return specs.Mount{}, nil, fmt.Errorf("getrandom: %w", err)
-		}
-		info.Name, info.Anonymous = fmt.Sprintf("%x", random), true
-	}
-	use := &VolumeUse{Name: info.Name, Target: m.Target, ReadOnly: m.ReadOnly, Anonymous: info.Anonymous}
-	store := e.Volumes()
-	var fill func(string) error
-	if _, isDriver := m.DriverMount(m.DriverOptions); !m.NoCopy && !isDriver {
-		fill = func(dir string) error { return e.fillVolume(dir, m.Target, layers) }
-	}
-	_, err := store.Open(info.Name)
-	existed := err == nil
-	if info, err = store.Create(info, fill); err != nil {
-		return specs.Mount{}, use, err
-	}
-	use.Source, use.Anonymous = info.Mountpoint, info.Anonymous
-	if mount, ok := m.DriverMount(info.Options); ok {
-		return mount, use, nil
-	}
-	if existed && fill != nil && store.IsEmpty(info.Name) {
-		if users, err := e.VolumeUsers(); err == nil && len(users[info.Name]) == 0 {
-			if err := store.Fill(info.Name, fill); err != nil {
-				return specs.Mount{}, use, err
-			}
-		}
-	}
-	return m.SpecOf(use.Source), use, nil
 }
 
 // fillVolume fills a new volume with the image's content at its target.
@@ -180,19 +131,15 @@ func (e *Engine) RemoveVolume(name string) error {
 
 // removeAnonymous removes the anonymous volumes of a container that no other container uses.
 func (e *Engine) removeAnonymous(r *Record) (all error) {
-	if r == nil || !slices.ContainsFunc(r.Volumes, func(u VolumeUse) bool { return u.Anonymous }) {
+	if r == nil || !slices.ContainsFunc(r.Volumes, func(u volumes.Use) bool { return u.Anonymous }) {
 		return nil
 	}
 	users, err := e.VolumeUsers()
 	if err != nil {
 		return err
 	}
-	for _, u := range r.Volumes {
-		others := slices.DeleteFunc(users[u.Name], func(id string) bool { return id == r.Container })
-		if !u.Anonymous || len(others) > 0 {
-			continue
-		}
-		if err := e.RemoveVolume(u.Name); err != nil && !errors.Is(err, volumes.ErrNotFound) {
+	for _, name := range volumes.Removable(r.Container, r.Volumes, users) {
+		if err := e.RemoveVolume(name); err != nil && !errors.Is(err, volumes.ErrNotFound) {
 			all = errors.Join(all, err)
 		}
 	}

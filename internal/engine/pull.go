@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 
 	"github.com/minirun/minirun/internal/image"
 )
@@ -26,7 +25,7 @@ func (e *Engine) openImage(name string, o pullOptions) (*image.Image, image.Stac
 		}
 	}
 	i, err := e.Store.Open(name)
-	if err == nil && !pulled && !isForPlatform(&i.Config, o.platform) {
+	if err == nil && !pulled && !i.Config.IsForPlatform(o.platform) {
 		err = fmt.Errorf("%w: %s for %s", image.ErrNotFound, name, o.platform)
 	}
 	if errors.Is(err, image.ErrNotFound) && o.when != "never" {
@@ -62,15 +61,6 @@ func (e *Engine) pull(name string, o pullOptions) error {
 		args = append(args, "--platform", o.platform)
 	}
 	return e.help(append(args, name)...)
-}
-
-// isForPlatform reports whether an image is for a platform, "" for any.
-func isForPlatform(c *image.Config, platform string) bool {
-	if platform == "" {
-		return true
-	}
-	parts := strings.Split(platform, "/")
-	return parts[0] == c.OS && parts[1] == c.Architecture && (len(parts) == 2 || c.Variant == "" || parts[2] == c.Variant)
 }
 
 // checkPlatform warns about an image for another architecture, unless the pull did,

@@ -2,13 +2,14 @@ package nearest
 
 import "testing"
 
+// TestWord suggests for typing errors, and for nothing else.
 func TestWord(t *testing.T) {
-	candidates := []string{"run", "rm", "rmi", "restart", "hostname", "Web"}
+	names := []string{"run", "rm", "rmi", "ps", "pull", "push", "images", "inspect", "network", "hostname", "Web"}
 	for word, want := range map[string]string{
-		"rnu": "run", "ru": "run", "hostnme": "hostname", "hsotname": "hostname", "resatrt": "restart", "wbe": "Web",
-		"x": "", "frobnicate": "", "": "",
+		"rnu": "run", "runn": "run", "imges": "images", "IMAGES": "images", "isnpect": "inspect", "networks": "network",
+		"pul": "pull", "hsotname": "hostname", "wbe": "Web", "x": "", "": "", "frobnicate": "", "compose": "", "swarm": "",
 	} {
-		if got := Word(word, candidates); got != want {
+		if got := Word(word, names); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}

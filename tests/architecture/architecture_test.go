@@ -26,9 +26,9 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun":         "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/missing engine/runflags helper image inspect messages namespaces processtable runtarget signals spec startup stdio termtext trace version",
+	"cmd/minirun": "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/missing engine/runflags helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine":  "cmdline container engine engine/listing engine/logfile engine/missing helper image messages termtext",
+	"cmd/minirun-engine": "cmdline completion container container/control engine engine/listing engine/logfile engine/missing engine/system formatter helper image messages prompt termtext version",
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter image image/bundle image/command image/imagetools image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt prompt",
@@ -51,13 +51,15 @@ var arrows = map[string]string{
 	"internal/version":           "",
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
-	"internal/engine/missing":    "cmdline container/record engine",
+	"internal/engine/missing":    "cmdline container/record engine nearest",
 	"internal/engine":            "atomicfile container container/control container/diagnose container/record container/wait engine/config engine/logfile engine/volumes fileattr flock image namespaces signals spec",
 	"internal/build":             "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":      "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":         "",
+	"internal/completion":        "termtext",
+	"internal/engine/system":     "cgroups/host engine image version",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
-	"internal/build/executor":    "build/devices build/graph build/sshagent fileattr flock image image/overlay image/store linkwalk namespaces ownthread regularfile spec",
+	"internal/build/executor":    "build/devices build/graph build/sshagent fileattr flock image image/overlay image/store linkwalk namespaces ownthread regularfile spec stdio",
 	"internal/build/filecopy":    "build/contenthash compression ctxio image/layer namespaces regularfile",
 	"internal/build/source":      "build/contenthash build/sshagent compression ctxio dirsize flock image/layer outbound regularfile retry",
 	"internal/build/export":      "atomicfile build/attest ctxio flock image image/layer image/overlay image/store image/transfer keyvalue namespaces",
@@ -78,14 +80,13 @@ var arrows = map[string]string{
 	"internal/image/imagetools":  "image image/transfer retry termtext",
 	"internal/image/overlay":     "overlay ownthread",
 	"internal/image/store":       "compression ctxio dirsize flock image image/layer namespaces",
-	"internal/image/transfer":    "atomicfile compression ctxio image image/credentials image/imageconfig image/store image/layer outbound regularfile retry",
-	"internal/trace":             "atomicfile container container/observer container/wait inspect plan stdio termtext",
-	"internal/compare":           "inspect regularfile spec",
-	"internal/inspect":           "container/control container/record image regularfile spec termtext",
-	"internal/doctor":            "cgroups/host spec",
-
-	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd cgroups/stats",
-	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile spec signals",
+	"internal/image/transfer": "atomicfile compression ctxio image image/credentials image/imageconfig image/layer image/store outbound regularfile retry",
+	"internal/trace": "atomicfile container container/observer container/wait inspect plan signals stdio termtext",
+	"internal/compare": "inspect regularfile spec termtext",
+	"internal/inspect": "container/control container/record container/wait image regularfile signals spec stdio termtext",
+	"internal/doctor": "cgroups/host spec",
+	"internal/container": "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
+	"internal/container/child": "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile signals spec",
 	"internal/container/compile":   "handshake namespaces plan process rootfs seccomp spec",
 	"internal/container/control":   "cgroups/group cgroups/host cgroups/resources cgroups/stats container/hostfacts container/record container/wait debuglog resctrl systemd",
 	"internal/container/copyup":    "regularfile spec",
@@ -96,11 +97,11 @@ var arrows = map[string]string{
 	"internal/container/hooks":     "atomicfile bootstrap handshake plan process signals spec",
 	"internal/container/hostfacts": "cgroups/group cgroups/host container/compile container/hooks container/terminal namespaces overlay process rootfs spec",
 	"internal/container/notify":    "container/wait",
-	"internal/container/observer":  "plan",
+	"internal/container/observer":  "plan stdio",
 	"internal/container/openfiles": "bootstrap container/diagnose namespaces ownthread plan",
 	"internal/container/record":    "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec spec/strictjson systemd",
-	"internal/container/terminal":  "bootstrap container/wait namespaces stdio",
-	"internal/container/wait":      "signals",
+	"internal/container/terminal":  "bootstrap container/wait namespaces signals stdio",
+	"internal/container/wait":      "signals stdio",
 	"internal/atomicfile":          "",
 	"internal/bootstrap":           "plan signals",
 	"internal/systemd":             "cgroups cgroups/resources",
@@ -116,7 +117,7 @@ var arrows = map[string]string{
 	"internal/rootfs":              "handshake linkwalk namespaces overlay plan spec",
 	"internal/process":             "handshake namespaces plan seccomp spec",
 
-	"internal/cmdline":     "",
+	"internal/cmdline":     "nearest",
 	"internal/ctxio":       "",
 	"internal/debuglog":    "",
 	"internal/linkwalk":    "",
@@ -127,7 +128,7 @@ var arrows = map[string]string{
 	"internal/compression": "",
 
 	"internal/handshake":       "plan",
-	"internal/plan":            "termtext",
+	"internal/plan":            "capability termtext",
 	"internal/netdevice":       "ownthread spec",
 	"internal/regularfile":     "",
 	"internal/resctrl":         "",
@@ -135,25 +136,28 @@ var arrows = map[string]string{
 	"internal/seccomp":         "",
 	"internal/seccomp/gen":     "",
 	"internal/signals":         "",
-	"internal/spec":            "spec/strictjson",
+	"internal/spec":            "capability spec/strictjson",
 	"internal/startup":         "",
 	"internal/stdio":           "",
 	"internal/spec/spectest":   "", // used only by tests
 	"internal/spec/strictjson": "nearest",
 	"internal/tartest":         "", // used only by tests
-	"internal/engine/logfile":  "",
-	"internal/engine/listing":  "cmdline dirsize engine formatter image inspect termtext",
-	"internal/processtable":    "bootstrap",
-	"internal/runtarget":       "container/record image nearest",
-
+	"internal/engine/logfile": "",
+	"internal/engine/listing": "cmdline dirsize engine formatter image inspect termtext",
+	"internal/processtable": "bootstrap",
+	"internal/runtarget": "container/record image nearest",
+	"internal/capability": "",
+	"internal/newbundle": "spec",
+	"internal/views": "cgroups/host container engine runtarget trace",
 	"internal/engine/runflags": "cmdline container/control container/record engine engine/config engine/volumes image spec",
-	"internal/engine/config":   "image namespaces spec",
-	"internal/engine/volumes":  "atomicfile keyvalue",
+	"internal/engine/config": "image namespaces spec",
+	"internal/engine/volumes": "atomicfile keyvalue",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
+	"capability": 80, "views": 5, "newbundle": 60,
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
@@ -161,7 +165,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/listing": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/runflags": 5, "engine/volumes": 60, "engine/config": 15,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/listing": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/system": 9, "completion": 60, "engine/runflags": 5, "engine/volumes": 60, "engine/config": 15,
 }
 
 // A goPackage is an entry in the output of `go list -json`.

@@ -44,7 +44,7 @@ func newEngine(t *testing.T) *engine.Engine {
 		}
 		write(dir+"/container.json", string(text))
 		if name != "first" {
-			write(dir+"/attended", "")
+			write(dir+"/attended", `{"pid":1,"running":true,"started":"2026-11-29T00:00:00Z"}`)
 		}
 		write(dir+"/config.json", fmt.Sprintf(`{"annotations":{"tier":"%d","org.opencontainers.image.os":"linux"},"mounts":[
 			{"destination":"/data","type":"bind","source":"%s/volumes/vol%d/_data"}, {"destination":"/proc","type":"proc"},
