@@ -150,3 +150,12 @@ func (e *Engine) removeAnonymous(r *Record) (all error) {
 func (e *Engine) removeWithVolumes(r *Record) error {
 	return errors.Join(e.removeAnonymous(r), e.removeFiles(r.Container))
 }
+
+// RemoveWithVolumes is Remove for a container and its anonymous volumes.
+func (e *Engine) RemoveWithVolumes(id string, force bool) error {
+	r, _ := e.Record(id) // Remove reports the error
+	if err := e.Remove(id, force); err != nil {
+		return err
+	}
+	return e.removeAnonymous(r)
+}

@@ -28,7 +28,7 @@ const module = "github.com/minirun/minirun"
 var arrows = map[string]string{
 	"cmd/minirun": "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/missing engine/runflags helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine": "cmdline completion container container/control engine engine/listing engine/logfile engine/missing engine/system formatter helper image messages prompt termtext version",
+	"cmd/minirun-engine": "cmdline completion container container/control engine engine/listing engine/logfile engine/missing engine/system formatter helper image messages prompt termtext version dirsize engine/volumes",
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter image image/bundle image/command image/imagetools image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt prompt",

@@ -90,7 +90,7 @@ func (r *reader) checkCombinations(s *engine.Settings) error {
 		"health-start-period", "health-start-interval"):
 		return errors.New("--no-healthcheck cannot be combined with other flags of the health check")
 	case s.NoLog && !s.Detach:
-		return errors.New("--log-driver none has an effect only with --detach: without it there is no log")
+		return errors.New("--log-driver none has an effect only with --detach: otherwise no log is kept")
 	case r.ctx.IsSet("sig-proxy") && !r.ctx.Bool("sig-proxy"):
 		return errors.New("--sig-proxy=false is not supported: signals are always passed on\n" +
 			"hint: run it with --detach")

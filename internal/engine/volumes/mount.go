@@ -150,8 +150,8 @@ func (m *Mount) check() error {
 	return nil
 }
 
-// FindSource makes the source of a bind mount absolute. It must exist: one that Docker would create as
-// root is usually a typing error.
+// FindSource replaces the source of a bind mount by its absolute path. It must exist: a directory that
+// Docker would create as root is usually a typing error.
 func (m *Mount) FindSource() error {
 	source, err := filepath.Abs(m.Source)
 	if err != nil {

@@ -23,7 +23,7 @@ func TestParseVolume(t *testing.T) {
 		".:/b:ro,rshared":     "bind .→/b rbind rro rshared",
 		"..:/b:slave":         "bind ..→/b rbind slave",
 		"./x:/b:rw":           "bind ./x→/b rbind rprivate",
-		"/a:/b:z":             "bind /a→/b rbind rprivate", // without SELinux there is no label to change
+		"/a:/b:z":             "bind /a→/b rbind rprivate", // without SELinux files have no label to change
 	} {
 		m, err := ParseVolume(text, false)
 		if got := describe(m); err != nil || got != want {
@@ -158,6 +158,15 @@ func TestVolumeStore(t *testing.T) {
 	}
 	if err := os.Mkdir(s.Path("old"), 0o755); err != nil { // from before volumes had labels
 		t.Fatal(err)
+	}
+	if _, err := s.Create(&Info{Name: "empty"}, nil); err != nil || !s.IsEmpty("empty") {
+		t.Errorf("an empty volume: %v", err)
+	}
+	if err := s.Fill("empty", fill); err != nil || s.IsEmpty("empty") {
+		t.Errorf("it was not filled: %v", err)
+	}
+	if err := s.Remove("empty", os.RemoveAll); err != nil {
+		t.Error(err)
 	}
 	if i, err := s.Create(&Info{Name: "db"}, nil); err != nil || i.Labels["a"] != "b" {
 		t.Errorf("create again: %+v, %v", i, err)

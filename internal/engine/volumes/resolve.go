@@ -65,6 +65,11 @@ func (r *Resolver) newName() string {
 	if r.NewName != nil {
 		return r.NewName()
 	}
+	return RandomName()
+}
+
+// RandomName returns a name for an anonymous volume.
+func RandomName() string {
 	var random [32]byte
 	for {
 		if n, err := unix.Getrandom(random[:], 0); err == nil && n == len(random) {

@@ -19,8 +19,8 @@ import (
 // ErrNotFound is the cause if a volume does not exist.
 var ErrNotFound = errors.New("no such volume")
 
-// A Store is the directory with the volumes. Who removes volumes holds the lock of the image store
-// exclusively, who creates containers holds it shared.
+// A Store is the directory with the volumes. The lock of the image store is held exclusively while
+// volumes are removed, and shared while containers are created.
 type Store struct{ Dir string }
 
 // An Info is what is known about a volume, with the names of docker volume inspect.
@@ -132,7 +132,7 @@ func (s Store) Fill(name string, fill func(dir string) error) error {
 	}
 	dir := filepath.Join(temporary, "data")
 	if err = fill(dir); err == nil {
-		err = os.Rename(dir, s.Path(name)) // replaces an empty directory
+		err = unix.Rename(dir, s.Path(name)) // replaces an empty directory, which os.Rename refuses
 	}
 	return errors.Join(err, os.RemoveAll(temporary))
 }
