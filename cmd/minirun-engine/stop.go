@@ -34,7 +34,7 @@ func stopCommand() *cli.Command {
 func stopFlags() []cli.Flag {
 	return []cli.Flag{
 		cmdline.NumberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t", "timeout"}, Value: 10,
-			Usage: "kill after `SECONDS`; -1: never"}),
+			Usage: "kill after `SECONDS`; -1: never; without it, as given to run --stop-timeout"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "signal", Aliases: []string{"s"},
 			Usage: "ask with `SIGNAL` instead of the image's, or SIGTERM"}),
 	}
@@ -47,7 +47,8 @@ func stopWay(ctx *cli.Context) (way engine.StopWay, err error) {
 		return way, fmt.Errorf("%s: --time %d: must be from 0 to %d, or -1 for no limit", ctx.Command.Name, seconds,
 			math.MaxInt32)
 	}
-	way = engine.StopWay{Signal: ctx.String("signal"), Patience: time.Duration(seconds) * time.Second}
+	way = engine.StopWay{Signal: ctx.String("signal"), Patience: time.Duration(seconds) * time.Second,
+		Default: !ctx.IsSet("time")}
 	if err := way.Check(); err != nil {
 		return way, fmt.Errorf("%s: --signal: %w", ctx.Command.Name, err)
 	}

@@ -166,9 +166,11 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log, err := openLog(e.file(a.id, logFile))
-	if err != nil {
-		return err
+	log := &log{}
+	if !r.NoLog {
+		if log, err = openLog(e.file(a.id, logFile)); err != nil {
+			return err
+		}
 	}
 	finish, err := log.takeOutput(r.Terminal)
 	if err != nil {

@@ -18,6 +18,15 @@ import (
 type StopWay struct {
 	Signal   string        // "": the one that the container or its image specifies
 	Patience time.Duration // after which it is killed; < 0: never
+	Default  bool          // Patience is only for containers without --stop-timeout
+}
+
+// of returns the way for one container.
+func (w StopWay) of(r *Record) StopWay {
+	if w.Default && r.StopTimeout != nil {
+		w.Patience = time.Duration(*r.StopTimeout) * time.Second
+	}
+	return w
 }
 
 // Check refuses a signal that does not exist.
@@ -128,7 +137,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &ending{engine: e, id: r.Container, signal: signal, way: way, deadline: time.Now().Add(hookPatience)}
+	n := &ending{engine: e, id: r.Container, signal: signal, way: way.of(r), deadline: time.Now().Add(hookPatience)}
 	var a *attendant
 	for ; ; time.Sleep(pollInterval) {
 		if a == nil {
