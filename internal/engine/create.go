@@ -15,6 +15,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/pull"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -34,7 +35,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	i, layers, err := e.openImage(name, pullOptions{when: s.Pull, platform: s.Platform, quiet: s.Quiet})
+	i, layers, err := e.images().Open(name, pull.Options{When: s.Pull, Platform: s.Platform, Quiet: s.Quiet})
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +67,10 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, errors.Join(err, e.removeAnonymous(r), os.RemoveAll(dir))
 	}
 	return r, nil
+}
+
+func (e *Engine) images() *pull.Images {
+	return &pull.Images{Store: e.Store, Help: e.help, Warn: e.Warn}
 }
 
 // manager returns the value of --cgroup-manager, "" for the default.

@@ -3,7 +3,7 @@
 //
 //	settings.go  flags of `run` (runflags reads them)
 //	mounts.go    mounts and volumes; hostfiles.go: the files that a container needs from its host
-//	create.go    an image and settings → a bundle in the store; pull.go: the image
+//	create.go    an image and settings → a bundle in the store; package pull finds the image
 //	configure.go config.json of that bundle
 //	attend.go    the process that is responsible for a container, until it has ended
 //	run.go       a container's whole life, attended by this process

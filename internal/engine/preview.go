@@ -69,7 +69,7 @@ func (e *Engine) openUnpacked(name string) (*image.Image, image.Stack, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.checkPlatform(name, &i.Config, false); err != nil {
+	if err := e.images().CheckPlatform(name, &i.Config, false); err != nil {
 		return nil, nil, err
 	}
 	layers, err := e.Store.Layers(i.ID)
