@@ -1,20 +1,15 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build/devices"
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/cni"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/bundle"
@@ -28,7 +23,6 @@ func helperCommands() []*cli.Command {
 		{Name: "remove-files", Hidden: true, ArgsUsage: "ID", Action: removeFiles},
 		{Name: "remove-volume", Hidden: true, ArgsUsage: "NAME", Action: removeVolume},
 		{Name: "add-devices", Hidden: true, ArgsUsage: "BUNDLE NAME…", Action: addDevices},
-		{Name: "network", Hidden: true, ArgsUsage: "add|del [PORT…]", Action: configureNetwork},
 	}
 }
 
@@ -72,22 +66,4 @@ func addDevices(ctx *cli.Context) error {
 		return err
 	}
 	return devices.AddToBundle(ctx.Args().First(), ctx.Args().Tail())
-}
-
-// configureNetwork connects a container to the network as a createRuntime hook, or disconnects it as a
-// poststop hook. The state is read from standard input (runtime.md, "Hooks").
-func configureNetwork(ctx *cli.Context) error {
-	var state specs.State
-	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&state); err != nil {
-		return fmt.Errorf("network: cannot decode the container's state: %w", err)
-	}
-	container := cni.Container{ID: state.ID, PID: state.Pid, Ports: ctx.Args().Tail()}
-	switch verb := ctx.Args().First(); verb {
-	case "add":
-		return container.Connect(context.Background())
-	case "del":
-		return container.Disconnect(context.Background())
-	default:
-		return fmt.Errorf("network %q: must be add or del", verb)
-	}
 }

@@ -57,6 +57,8 @@ var engineVerbs = []struct{ name, usage string }{
 	{"system", "show disk usage, or remove what is not used"},
 	{"volume", "manage volumes"},
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
+	{"network", "manage networks that containers join"},
+	{"port", "show where a container's ports are published"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

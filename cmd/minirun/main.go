@@ -21,7 +21,6 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
-	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/runtarget"
@@ -69,7 +68,7 @@ var verbs = []verb{
 	{"plan", planCommand, 0, anyNumber}, {"step", stepCommand, 0, anyNumber}, {"inspect", inspectCommand, 1, anyNumber},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
 	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, anyNumber},
-	{"monitor", monitorCommand, 1, 1}, {"unpause", unpauseCommand, 1, anyNumber},
+	{"monitor", monitorCommand, 1, 1},
 }
 
 func init() {
@@ -123,7 +122,7 @@ func (v *verb) build() *cli.Command {
 			if err == nil {
 				return nil
 			}
-			return missing.Explain(err, newEngine(ctx))
+			return explainFailure(ctx, err)
 		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }

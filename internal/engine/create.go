@@ -15,6 +15,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/pull"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
@@ -25,6 +26,10 @@ import (
 // Create creates a container from an image: its directory with config.json. Nothing
 // runs yet. After an error nothing is left.
 func (e *Engine) Create(name string, s *Settings) (*Record, error) {
+	plan, err := s.Connection.Plan(s.Hostname)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(filepath.Join(e.Store.Dir, "containers")); err != nil {
 		if err := e.help("store", "init"); err != nil {
 			return nil, err
@@ -46,11 +51,14 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	if s.Name == "" {
 		s.Name = generateName(i.Name)
 	}
+	if err := e.completeConnection(plan, s.Name, i); err != nil {
+		return nil, err
+	}
 	dir, err := e.createDirectory(s.Name)
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.createBundle(dir, i, layers, s)
+	r, err := e.createBundle(bundle{dir, i, layers, plan}, s)
 	if err == nil && len(s.CDI) > 0 {
 		err = e.help(append([]string{"add-devices", dir}, s.CDI...)...)
 	}
@@ -124,30 +132,35 @@ func errExists(name string) error {
 		"hint: remove it with: minirun rm %[1]s, or choose another name", name)
 }
 
+// A bundle is what a container is created from.
+type bundle struct {
+	dir        string
+	image      *image.Image
+	layers     image.Stack
+	connection *connection.Plan
+}
+
 // createBundle writes config.json, and creates the directories that it names. With an error, it returns
 // a record with the volumes that were created.
-func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s *Settings) (*Record, error) {
+func (e *Engine) createBundle(b bundle, s *Settings) (*Record, error) {
+	dir, layers := b.dir, b.layers
 	if len(layers) == 0 { // overlayfs needs at least one
 		layers = image.Stack{filepath.Join(dir, "empty")}
 		if err := os.Mkdir(layers[0], 0o755); err != nil {
 			return nil, err
 		}
 	}
-	network, err := s.network()
-	if err != nil {
-		return nil, err
-	}
-	c, uses, err := e.configure(i, layers, network, s)
+	c, uses, err := e.configure(b.image, layers, b.connection, s)
 	if err != nil {
 		return &Record{Volumes: uses}, err
 	}
-	r := newRecord(i, c, network, s)
+	r := newRecord(b.image, c, b.connection, s)
 	r.Volumes = uses
-	return r, e.writeBundle(dir, c, layers)
+	return r, writeBundle(dir, c, layers)
 }
 
 // writeBundle writes a bundle into a directory.
-func (e *Engine) writeBundle(dir string, c *specs.Spec, layers image.Stack) error {
+func writeBundle(dir string, c *specs.Spec, layers image.Stack) error {
 	for _, d := range []string{"rootfs", "upper"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			return err
@@ -164,13 +177,13 @@ func (e *Engine) writeBundle(dir string, c *specs.Spec, layers image.Stack) erro
 }
 
 // newRecord returns the record of a container created from an image.
-func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Record {
+func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *Record {
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
-		Restart: s.Restart, Flags: s.MonitorFlags,
-		StopSignal: s.StopSignal, StopTimeout: s.StopTimeout, Network: network, Ports: s.Publish, NoLog: s.NoLog,
-		Namespaces: s.Namespaces, Shell: i.Config.Config.Shell,
+		Restart: s.Restart, Flags: s.MonitorFlags, NoLog: s.NoLog, Namespaces: s.Namespaces, StopTimeout: s.StopTimeout,
+		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
+		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

@@ -31,7 +31,11 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (*End, erro
 		return &End{Status: CannotRun}, err
 	}
 	defer a.leave()
-	return a.attendUntilEnd(r, o, started)
+	end, err := a.attendUntilEnd(r, o, started)
+	if err == nil {
+		e.warnAboutNetwork(r, end.Status)
+	}
+	return end, err
 }
 
 // attendUntilEnd starts a container, and again if its restart policy asks for it, until it has
@@ -64,6 +68,11 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	if err := e.rejoin(r); err != nil {
 		return nil, err
 	}
+	held, err := e.holdNetwork(r)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
 	running := false
 	ctx, stop := context.WithCancel(context.Background())
 	probing := make(chan struct{})
@@ -71,6 +80,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	exit, err := container.Run(o, container.RunOptions{Started: func() {
 		running = true
 		a.report(func(now *Attendance) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
+		held.Serve(e.address(r.Container))
 		if r.Health != nil {
 			probing = make(chan struct{})
 			go func() {

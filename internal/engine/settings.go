@@ -2,11 +2,12 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/minirun/minirun/internal/engine/config"
+	"github.com/minirun/minirun/internal/engine/connection"
+	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -20,7 +21,7 @@ type Settings struct {
 	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
-	Restart     RestartPolicy
+	Restart     restart.Policy
 	Pull        string // missing, always or never
 	Platform    string // OS/ARCHITECTURE; "": this machine's
 	Quiet       bool   // no progress of a pull
@@ -33,9 +34,7 @@ type Settings struct {
 
 	Mounts      []volumes.Mount
 	VolumesFrom []VolumesFrom
-	Network     string   // none, host or bridge; "": none, or bridge with Publish
-	Publish     []string // [[IP:]HOST:]CONTAINER[/PROTOCOL]
-	Expose      []string // PORT[/PROTOCOL]
+	Connection  connection.Flags
 	CDI         []string // names of CDI devices
 
 	NoHealth            bool
@@ -66,29 +65,6 @@ func (s *Settings) Check() error {
 	if err := s.CheckCapabilities(); err != nil {
 		return err
 	}
-	for _, p := range s.Publish {
-		if err := CheckPort(p); err != nil {
-			return err
-		}
-	}
-	_, err := s.network()
+	_, err := s.Connection.Plan(s.Hostname)
 	return err
-}
-
-// network returns the effective network mode.
-func (s *Settings) network() (string, error) {
-	mode := s.Network
-	if mode == "" {
-		mode = "none"
-		if len(s.Publish) > 0 {
-			mode = "bridge"
-		}
-	}
-	if !slices.Contains([]string{"none", "host", "bridge"}, mode) {
-		return "", fmt.Errorf("--network %q: must be none, host or bridge", mode)
-	}
-	if len(s.Publish) > 0 && mode != "bridge" {
-		return "", fmt.Errorf("--publish needs --network bridge, not --network %s", mode)
-	}
-	return mode, nil
 }

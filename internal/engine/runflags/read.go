@@ -12,6 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/config"
+	"github.com/minirun/minirun/internal/engine/connection"
+	"github.com/minirun/minirun/internal/engine/network"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -43,9 +45,9 @@ func Read(ctx *cli.Context, args []string) (*engine.Settings, error) {
 		Remove: ctx.Bool("rm"),
 		Pull:   r.choice("pull", "missing", "always", "never"), Platform: r.platform(), Quiet: ctx.Bool("quiet"),
 		Groups: r.list("group-add"), StopTimeout: r.number("stop-timeout", -1, 1<<31-1), CIDFile: r.text("cidfile"),
-		NoLog:   r.choice("log-driver", "json-file", "none") == "none",
-		Network: r.text("network"), Publish: r.list("publish"), Expose: r.exposed(),
-		Mounts: r.mounts(), VolumesFrom: r.volumesFrom(),
+		NoLog:      r.choice("log-driver", "json-file", "none") == "none",
+		Connection: r.connection(),
+		Mounts:     r.mounts(), VolumesFrom: r.volumesFrom(),
 		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: r.text("health-cmd"),
 		HealthInterval: r.duration("health-interval"), HealthTimeout: r.duration("health-timeout"),
 		HealthStart: r.duration("health-start-period"), HealthStartInterval: r.duration("health-start-interval"),
@@ -157,20 +159,14 @@ func (r *reader) platform() string {
 	return given
 }
 
-func (r *reader) exposed() []string {
-	list := r.list("expose")
-	for _, e := range list {
-		ports, protocol, _ := strings.Cut(e, "/")
-		first, last, isRange := strings.Cut(ports, "-")
-		if !isRange {
-			last = first
-		}
-		if protocol != "" && protocol != "tcp" && protocol != "udp" && protocol != "sctp" || !isPort(first) ||
-			!isPort(last) {
-			r.fail("expose", e, "must be PORT[-PORT][/tcp|udp|sctp], from 1 to 65535")
-		}
+func (r *reader) connection() connection.Flags {
+	return connection.Flags{
+		Request: network.Request{Networks: r.list("network"), Aliases: r.list("network-alias"), IP: r.text("ip"),
+			IP6: r.text("ip6"), MAC: r.text("mac-address")},
+		DNS:     network.DNS{Servers: r.list("dns"), Search: r.list("dns-search"), Options: r.list("dns-option")},
+		Publish: r.list("publish"), PublishAll: r.ctx.Bool("publish-all"), Expose: r.list("expose"),
+		AddHosts: r.list("add-host"),
 	}
-	return list
 }
 
 func (r *reader) mounts() (out []volumes.Mount) {
