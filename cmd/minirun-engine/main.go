@@ -41,6 +41,7 @@ func verbs() []verb {
 	return []verb{
 		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
 		{rmCommand(), 1, cmdline.Unlimited},
+		{commitCommand(), 1, 2},
 	}
 }
 

@@ -31,6 +31,7 @@ var imageVerbs = []struct{ name, usage string }{
 	{"prune", "remove images without a name, and unused data"},
 	{"store", "manage the image store"},
 	{"login", "log in to a registry"},
+	{"export", "write the file system of a container to a tar archive"},
 	{"logout", "remove the credentials for a registry"},
 }
 
@@ -49,6 +50,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"logs", "show the output of a detached container created from an image"},
 	{"stop", "ask containers created from images to exit, and kill them if they do not"},
 	{"rm", "remove containers created from images, with their files"},
+	{"commit", "create an image from what a container has written"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

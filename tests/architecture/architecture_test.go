@@ -30,7 +30,7 @@ var arrows = map[string]string{
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
-	"cmd/minirun-engine": "cmdline container engine helper image messages termtext",
+	"cmd/minirun-engine": "cmdline container engine engine/commit helper image messages termtext",
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/command image/imagetools image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt prompt",
@@ -41,8 +41,10 @@ var arrows = map[string]string{
 	"internal/cni":               "",
 	"internal/formatter":         "termtext",
 	"internal/image/bundle":      "atomicfile image image/overlay namespaces spec termtext",
-	"internal/image/command":     "build/progress build/source cmdline ctxio formatter image image/credentials image/listing image/store image/transfer inspect prompt retry termtext",
+	"internal/image/command":     "atomicfile build/progress build/source cmdline ctxio formatter image image/commit image/credentials image/layer image/listing image/overlay image/store image/transfer inspect namespaces prompt retry termtext",
 	"internal/image/credentials": "atomicfile flock",
+	"internal/image/commit":      "build/export image image/bundle image/store image/transfer",
+	"internal/engine/commit":     "container/control container/record engine messages",
 	"internal/image/listing":     "formatter image image/layer image/store inspect keyvalue termtext",
 	"internal/userns":            "namespaces",
 	"internal/fileattr":          "",
@@ -147,7 +149,7 @@ var arrows = map[string]string{
 // in the layer of the helpers.
 var level = map[string]int{
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
-	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
+	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40, "image/commit": 6, "engine/commit": 9,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,

@@ -43,7 +43,7 @@ func Import(ctx context.Context, s *store.Store, archive io.Reader, from string,
 		History: []oci.History{{Created: &now, CreatedBy: "minirun import " + from}},
 	}}
 	for _, c := range changes {
-		if err := change(&config, c); err != nil {
+		if err := ApplyInstruction(&config, c); err != nil {
 			return oci.Descriptor{}, fmt.Errorf("--change %q: %w", c, err)
 		}
 	}
@@ -123,8 +123,8 @@ func withMediaType(archive io.Reader) (as io.Reader, release func(), err error) 
 	return content, release, err
 }
 
-// change applies one instruction to a configuration.
-func change(c *docker.DockerOCIImage, text string) error {
+// ApplyInstruction applies a Dockerfile instruction that needs no build to a configuration.
+func ApplyInstruction(c *docker.DockerOCIImage, text string) error {
 	parsed, err := parser.Parse(strings.NewReader(text))
 	if err != nil {
 		return err
