@@ -26,6 +26,7 @@ func layersCommand() *cli.Command {
 			"them the container sees.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "json", Usage: "same as --format json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "range",
 				Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
@@ -38,6 +39,9 @@ func layersCommand() *cli.Command {
 
 func layers(ctx *cli.Context) error {
 	format := ctx.String("format")
+	if ctx.Bool("json") {
+		format = "json"
+	}
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
 	}
