@@ -30,8 +30,11 @@ func main() {
 	ctx, stop := interrupt.Context()
 	interrupt.SurviveBrokenPipes()
 	a := app()
-	args, _ := cmdline.Arrange(os.Args, a, splitArguments)
-	err := a.RunContext(ctx, args)
+	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
+		cmdline.Describe(os.Stdout, a, os.Args[2:], splitArguments)
+		return
+	}
+	err := a.RunContext(ctx, cmdline.Arrange(os.Args, a, splitArguments))
 	interrupted := context.Cause(ctx)
 	stop()
 	if err == nil {
@@ -67,9 +70,6 @@ func enterUserNamespace() {
 	}
 }
 
-// flagHelp formats a flag for help.
-var flagHelp = cmdline.WrapFlags(cli.FlagStringer)
-
 func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
 		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(),
@@ -79,11 +79,10 @@ func app() *cli.App {
 		command.Inspect(), command.Login(), command.Logout(), command.CommitContainer(), command.Export(),
 	}, helperCommands())
 	prepare(commands)
-	cli.FlagStringer = flagHelp
+	cmdline.UseHelp()
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage images for minirun",
-		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true, // a comma in --change is part of the value
@@ -120,7 +119,7 @@ func app() *cli.App {
 			debuglog.Printf("minirun-image: command %s, process %d, store %s", ctx.Args().First(), os.Getpid(), dir)
 			return ctx.Set("store", dir)
 		},
-		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
+		OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
 }
 
@@ -128,9 +127,7 @@ func app() *cli.App {
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
 		c.HideHelpCommand = true // help is a valid image name
-		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return cmdline.UsageError(ctx.Command, err.Error())
-		}
+		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) }
 		prepare(c.Subcommands)
 	}
 }
@@ -138,7 +135,7 @@ func prepare(commands []*cli.Command) {
 // splitArguments splits the words after a command's name into flags, which may appear anywhere as in
 // docker, and arguments. For the commands that minirun calls, what follows the first argument is
 // ports and paths, not flags.
-func splitArguments(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitArguments(command *cli.Command, words []string) cmdline.Line {
 	if command.Hidden {
 		return cmdline.Split(words, command.Flags, 0)
 	}

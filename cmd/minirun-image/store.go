@@ -15,12 +15,7 @@ import (
 func storeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "store", Usage: "manage the image store",
-		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		},
+		Action: cmdline.Subcommand,
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "check the store for damage",
 			Description: "The exit status is 1 if the store is damaged. Garbage, which killed processes leave, is " +

@@ -23,7 +23,7 @@ func layersCommand() *cli.Command {
 		Usage:     "show the layers of a bundle, container or image, and the origin of a path",
 		ArgsUsage: "BUNDLE|ID [PATH]  |  IMAGE",
 		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
-			"them the container sees.",
+			"them is visible in the container.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "json", Usage: "same as --format json"}),
@@ -115,7 +115,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		for _, v := range found {
 			note := v.Why
 			if v.Seen {
-				note = "this is seen"
+				note = "visible in the container"
 			} else if note != "" {
 				note = "hidden: " + note
 			}

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"text/template"
@@ -19,6 +21,28 @@ import (
 
 // A Row contains the values of a template's placeholders.
 type Row map[string]any
+
+// Label returns the value of one label, for {{.Label "NAME"}}. In the header it is the name.
+func (r Row) Label(name string) string {
+	if all, ok := r["Labels"].(Labels); ok {
+		return all[name]
+	}
+	return name
+}
+
+// Labels are printed as a list of NAME=VALUE.
+type Labels map[string]string
+
+func (l Labels) String() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		list = append(list, name+"="+l[name])
+	}
+	return strings.Join(list, ",")
+}
+
+// MarshalJSON implements json.Marshaler: the list, as in docker's JSON.
+func (l Labels) MarshalJSON() ([]byte, error) { return json.Marshal(l.String()) }
 
 // A Table is a list of rows, and the header of each placeholder.
 type Table struct {

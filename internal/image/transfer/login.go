@@ -94,7 +94,7 @@ func addHint(err error, registry string) error {
 		return fmt.Errorf("%w: without TLS, others can read the requests and their credentials\nhint: if the "+
 			"registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
 	}
-	return err
+	return explainUnreachable(err)
 }
 
 // loginCommand returns the command line that logs in to a registry.
