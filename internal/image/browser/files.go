@@ -86,7 +86,7 @@ func (m *model) openDirectory() {
 }
 
 // closeDirectory closes the selected directory or, if it is closed or not a directory, selects the one
-// above it. From the top it goes to the list of layers.
+// above it. At the top level it selects the list of layers.
 func (m *model) closeDirectory() {
 	n := m.selected()
 	switch {

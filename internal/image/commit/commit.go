@@ -33,7 +33,7 @@ type Options struct {
 	Changes []string // Dockerfile instructions that only change the configuration
 }
 
-// ErrNoContainer is the cause if there is no container with this name.
+// ErrNoContainer is the cause if a container does not exist.
 var ErrNoContainer = errors.New("no such container created from an image")
 
 // A Container is a container created from an image, with the image that it was created from.
