@@ -77,7 +77,7 @@ var arrows = map[string]string{
 	"internal/image/layer":            "compression image linkwalk namespaces regularfile",
 	"internal/image/imagetools":       "image image/transfer retry termtext",
 	"internal/image/overlay":          "overlay ownthread",
-	"internal/image/store":            "compression ctxio dirsize flock image image/layer namespaces",
+	"internal/image/store":            "compression ctxio dirsize flock image image/layer namespaces nearest",
 	"internal/image/transfer":         "atomicfile compression ctxio image image/credentials image/imageconfig image/layer image/store outbound regularfile retry",
 	"internal/trace":                  "atomicfile container container/observer container/wait inspect plan signals stdio termtext",
 	"internal/compare":                "inspect regularfile spec termtext",

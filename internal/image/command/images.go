@@ -96,7 +96,7 @@ func tag(ctx *cli.Context) error {
 	defer release()
 	d, _, err := s.FindImage(ctx.Args().First())
 	if err != nil {
-		return err
+		return s.ExplainMissing(err, ctx.Args().First())
 	}
 	return s.SetName(ctx.Context, name, d)
 }
