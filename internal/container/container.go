@@ -13,12 +13,9 @@
 package container
 
 import (
-	"os"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/container/observer"
-	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 )
 
@@ -60,14 +57,3 @@ type purpose struct {
 }
 
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
-
-// DefaultRoot is the state directory if --root is not given. Root of a whole system in
-// a user namespace, which identifies itself as such, is not the user of a rootless
-// engine.
-func DefaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" &&
-		(hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
-		return filepath.Join(dir, "minirun")
-	}
-	return "/run/minirun"
-}

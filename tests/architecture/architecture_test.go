@@ -33,7 +33,7 @@ var arrows = map[string]string{
 	"cmd/minirun-engine": "cmdline container engine helper image messages termtext engine/system formatter prompt version completion container/control",
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt",
+	"cmd/minirun-image":          "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/imagetools image/listing image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt hint",
 	"internal/build/diskusage":   "formatter image/store keyvalue termtext",
 	"internal/build/history":     "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":    "build build/attest build/progress",
@@ -45,7 +45,7 @@ var arrows = map[string]string{
 	"internal/userns":            "namespaces",
 	"internal/fileattr":          "",
 	"internal/helper":            "cmdline",
-	"internal/messages":          "atomicfile container/diagnose container/wait debuglog signals spec stdio termtext version",
+	"internal/messages":          "atomicfile container/diagnose container/wait debuglog signals spec stdio termtext version hint",
 	"internal/version":           "",
 	"internal/flock":             "ctxio",
 	"internal/keyvalue":          "",
@@ -55,6 +55,7 @@ var arrows = map[string]string{
 	"internal/interrupt":         "",
 	"internal/prompt":            "ctxio termtext",
 	"internal/completion":        "termtext",
+	"internal/hint":              "",
 	"internal/engine/system":     "cgroups/host engine image version",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
 	"internal/build/executor":    "build/devices build/graph build/sshagent fileattr flock image image/overlay image/store linkwalk namespaces ownthread regularfile spec",
@@ -98,7 +99,7 @@ var arrows = map[string]string{
 	"internal/container/notify":    "container/wait",
 	"internal/container/observer":  "plan",
 	"internal/container/openfiles": "bootstrap container/diagnose namespaces ownthread plan",
-	"internal/container/record":    "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec spec/strictjson systemd",
+	"internal/container/record":    "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec spec/strictjson systemd hint",
 	"internal/container/terminal":  "bootstrap container/wait namespaces stdio",
 	"internal/container/wait":      "signals",
 	"internal/atomicfile":          "",
@@ -108,7 +109,7 @@ var arrows = map[string]string{
 	"internal/cgroups":             "debuglog", // documentation and the tests that need a kernel
 	"internal/cgroups/stats":       "cgroups/cgroupfs cgroups/group spec",
 	"internal/cgroups/resources":   "cgroups/cgroupfs cgroups/devices cgroups/group cgroups/host debuglog spec",
-	"internal/cgroups/group":       "cgroups/cgroupfs cgroups/host debuglog",
+	"internal/cgroups/group":       "cgroups/cgroupfs cgroups/host debuglog hint",
 	"internal/cgroups/devices":     "",
 	"internal/cgroups/host":        "",
 	"internal/cgroups/cgroupfs":    "debuglog",
@@ -153,7 +154,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "prompt": 60, "engine/system": 9, "completion": 60,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "prompt": 60, "engine/system": 9, "completion": 60, "hint": 80,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
