@@ -42,34 +42,9 @@ var nouns = []noun{
 	}, ""},
 }
 
-// An alias is another name of a command.
-type alias struct{ name, usage, to string }
-
-var aliases = []alias{
-	{"unpause", "the same as resume", "resume"},
-}
-
 func init() {
 	for i := range nouns {
 		verbs = append(verbs, verb{nouns[i].name, nouns[i].command, 0, anyNumber})
-	}
-	for i := range aliases {
-		a := &aliases[i]
-		verbs = append(verbs, verb{a.name, func() *cli.Command {
-			return rewritten(a.name, a.usage, func(at int, _ *cli.App) error { return replaceWords(at-1, at, a.to) })
-		}, 0, anyNumber})
-	}
-}
-
-// rewritten returns a command that runs another one. at is the number of words up to its name.
-func rewritten(name, usage string, rewrite func(at int, a *cli.App) error) *cli.Command {
-	return &cli.Command{
-		Name: name, Usage: usage, SkipFlagParsing: true,
-		Before: func(*cli.Context) error { return nil }, // the other command has its own
-		Action: func(ctx *cli.Context) error {
-			at, _ := cmdline.Find(os.Args, ctx.App)
-			return rewrite(at, ctx.App)
-		},
 	}
 }
 
@@ -79,9 +54,19 @@ func replaceWords(from, to int, by string) error {
 	return runCommandLine()
 }
 
-func (n *noun) command() *cli.Command { return rewritten(n.name, n.usage, n.run) }
+func (n *noun) command() *cli.Command {
+	return &cli.Command{
+		Name: n.name, Usage: n.usage, SkipFlagParsing: true,
+		Before: func(*cli.Context) error { return nil }, // the command that replaces it has its own
+		Action: func(ctx *cli.Context) error {
+			at, _ := cmdline.Find(os.Args, ctx.App)
+			return n.run(at)
+		},
+	}
+}
 
-func (n *noun) run(at int, a *cli.App) error {
+// run runs the command that replaces the noun. at is the number of words up to the noun.
+func (n *noun) run(at int) error {
 	if at >= len(os.Args) || slices.Contains([]string{"--help", "-h", "help"}, os.Args[at]) {
 		return n.writeHelp()
 	}

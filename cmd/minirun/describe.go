@@ -19,11 +19,7 @@ func describe() error {
 	n, c := cmdline.Find(append([]string{"minirun"}, words[:max(len(words)-1, 0)]...), a)
 	if c != nil {
 		i := slices.IndexFunc(nouns, func(n noun) bool { return n.name == c.Name })
-		j := slices.IndexFunc(aliases, func(a alias) bool { return a.name == c.Name })
 		switch {
-		case j >= 0:
-			os.Args = slices.Concat(os.Args[:2], words[:n-2], []string{aliases[j].to}, words[n-1:])
-			return describe()
 		case i >= 0:
 			return nouns[i].describe(a, n)
 		case c.SkipFlagParsing, c.Name == "ps" && n == len(words):

@@ -144,7 +144,7 @@ func app(args []string) *cli.App {
 					"~/.local/share/minirun)"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "log more"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "cgroup-manager",
 				Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),

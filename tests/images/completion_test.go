@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestCompleteWords: what minirun offers for an incomplete command line, and what it does not offer.
+// TestCompleteWords checks the words that minirun offers for incomplete command lines.
 func TestCompleteWords(t *testing.T) {
 	s := completionStore(t)
 	for _, c := range []struct{ line, has, lacks string }{
@@ -120,7 +120,7 @@ func TestCompletionInShells(t *testing.T) {
 	})
 }
 
-// typeInto types incomplete lines and a tab into a shell. Then it makes an echo of each line.
+// typeInto types incomplete lines and a tab into a shell, and then turns each line into an echo.
 func typeInto(t *testing.T, shell *exec.Cmd, setup string, lines map[string]string) {
 	p := testbundle.NewPty(t)
 	p.Attach(shell)

@@ -175,7 +175,6 @@ func TestNouns(t *testing.T) {
 	if got := s.Do("exec", "container", "echo", "container"); got != "container" {
 		t.Errorf("exec container: %q", got)
 	}
-	s.Do("unpause", "--help")
 	s.Do("container", "stop", "-t", "0", "container")
 	s.Do("container", "rm", "container")
 	s.Do("run", "--rm", "--name", "system", "--entrypoint", "/bin/true", "image")
