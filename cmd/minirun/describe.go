@@ -26,6 +26,13 @@ func describe() error {
 			return c.Action(cli.NewContext(a, flag.NewFlagSet("", flag.ContinueOnError), nil))
 		}
 	}
+	if c == nil && len(words) > 0 {
+		line := cmdline.Split(words[:len(words)-1], a.Flags, 0)
+		if len(line.Arguments) > 0 && line.Arguments[0] == "help" {
+			os.Args = slices.Concat(os.Args[:2], line.Flags, line.Arguments[1:], words[len(words)-1:])
+			return describe()
+		}
+	}
 	cmdline.Describe(os.Stdout, a, words, splitFlags)
 	return nil
 }

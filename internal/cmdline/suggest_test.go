@@ -26,6 +26,7 @@ func TestUnknownCommand(t *testing.T) {
 	for _, c := range []struct{ parent, name, want string }{
 		{"", "rnu", "unknown command \"rnu\"\nhint: did you mean minirun run?"},
 		{"", "frob", "unknown command \"frob\"\nhint: minirun --help lists the commands"},
+		{"", "compose", "unknown command \"compose\"\nhint: minirun has no compose; minirun build bake builds the images of a compose file"},
 		{"store", "chek", "store: unknown subcommand \"chek\"\nhint: did you mean minirun store check?"},
 		{"store", "frob", "store: unknown subcommand \"frob\"\nhint: minirun store --help lists the subcommands"},
 	} {

@@ -17,7 +17,8 @@ func TestCompleteWords(t *testing.T) {
 	for _, c := range []struct{ line, has, lacks string }{
 		{"", "run\trun a container", "monitor"},
 		{"st", "stop\task", "run"},
-		{"help ru", "", "run"},
+		{"help ru", "run\trun a container", "rm"},
+		{"help build h", "history\tshow", "du"},
 		{"run --na", "--name\timage:", "--no-pivot"},
 		{"run --net", "--network", "--name"},
 		{"run --network ", "none\t", "--"},

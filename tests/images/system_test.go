@@ -193,3 +193,14 @@ func TestNouns(t *testing.T) {
 		s.Minirun(strings.Fields(line)...).Fails(t, want)
 	}
 }
+
+// TestStoreOfAnotherUser: without root, a store that cannot be written to is an error with a hint.
+func TestStoreOfAnotherUser(t *testing.T) {
+	u := testbundle.NewSingleID(t)
+	for _, line := range []string{"store init", "pull busybox"} {
+		out := u.Do(t, "if minirun --store /minirun-none "+line+" 2>&1; then exit 1; fi")
+		if !strings.Contains(out, "permission denied\nhint: use sudo, or choose another directory with --store") {
+			t.Errorf("%s: %s", line, out)
+		}
+	}
+}
