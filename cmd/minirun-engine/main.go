@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/helper"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
@@ -45,8 +46,11 @@ func verbs() []verb {
 	return []verb{
 		{psCommand(), 0, 0}, {logsCommand(), 1, 1}, {stopCommand(), 1, cmdline.Unlimited},
 		{rmCommand(), 1, cmdline.Unlimited},
+		{startCommand(), 0, cmdline.Unlimited}, {restartCommand(), 1, cmdline.Unlimited},
+		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
 		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
 		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
+		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
 	}
 }
 
@@ -54,6 +58,12 @@ func commands() (all []*cli.Command) {
 	for _, v := range verbs() {
 		prepare(v.command)
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
+		action := v.command.Action
+		v.command.Action = resolveContainers(func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) })
+		for _, c := range v.command.Subcommands {
+			action := c.Action
+			c.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
+		}
 		all = append(all, v.command)
 	}
 	return all
@@ -93,6 +103,18 @@ func app() *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
 		OnUsageError:   func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
+}
+
+// explainMissing adds a hint to an error about a container that does not exist.
+func explainMissing(ctx *cli.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	e, failed := newEngine(ctx)
+	if failed != nil {
+		return err
+	}
+	return missing.Explain(err, e)
 }
 
 // prepareCommand prepares every command.

@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/imagetools"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
@@ -85,8 +86,9 @@ func createIndex(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	made, err := resolver.Create(retry.WithNotice(ctx.Context, retryNotice(ctx.String("progress") == "none")), request)
+	resolver := imagetools.Resolver{Registries: registries, Warn: command.Warn}
+	notice := command.RetryNotice(ctx.String("progress") == "none")
+	made, err := resolver.Create(retry.WithNotice(ctx.Context, notice), request)
 	if err != nil {
 		return fmt.Errorf("imagetools create: %w", err)
 	}
@@ -248,8 +250,8 @@ func inspectIndex(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, retryNotice(false)), source)
+	resolver := imagetools.Resolver{Registries: registries, Warn: command.Warn}
+	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, command.RetryNotice(false)), source)
 	if err != nil {
 		return fmt.Errorf("imagetools inspect: %w", err)
 	}

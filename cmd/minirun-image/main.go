@@ -20,7 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/interrupt"
 	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/userns"
@@ -69,7 +69,7 @@ func enterUserNamespace() {
 	case errors.As(err, &exited):
 		os.Exit(exited.Status)
 	case err != nil:
-		warn(err)
+		command.Warn(err)
 		os.Exit(1)
 	}
 }
@@ -78,8 +78,9 @@ func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
 		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(),
 		importCommand(),
-		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
-		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
+		command.Images(), command.Tag(), command.Rmi(), command.History(), command.Layers(),
+		unpackCommand(), bundleCommand(), command.Prune(), storeCommand(),
+		command.Inspect(), command.Login(), command.Logout(),
 	}, helperCommands())
 	prepare(commands)
 	cmdline.UseHelp()
@@ -133,37 +134,6 @@ func prepare(commands []*cli.Command) {
 		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) }
 		prepare(c.Subcommands)
 	}
-}
-
-// openShared opens the store for a command that uses it or adds to it. The returned function releases
-// it.
-func openShared(ctx *cli.Context) (*store.Store, func(), error) {
-	s, err := store.Open(ctx.String("store"))
-	if err != nil {
-		return nil, nil, err
-	}
-	lock, err := s.LockShared(ctx.Context)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, lock.Unlock, nil
-}
-
-// openExclusive opens the store for a command that removes something.
-func openExclusive(ctx *cli.Context) (*store.Store, func(), error) {
-	s, err := store.Open(ctx.String("store"))
-	if err != nil {
-		return nil, nil, err
-	}
-	lock, err := s.LockExclusive(ctx.Context, false)
-	if err == syscall.EWOULDBLOCK || lock == nil {
-		fmt.Fprintln(os.Stderr, "minirun: waiting for the image store, which another process is using")
-		lock, err = s.LockExclusive(ctx.Context, true)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, lock.Unlock, nil
 }
 
 // splitArguments splits the words after a command's name into flags, which may appear anywhere as in

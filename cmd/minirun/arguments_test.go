@@ -8,11 +8,14 @@ import (
 	"testing"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/noun"
+	"github.com/minirun/minirun/internal/runtarget"
 )
 
 // arrangeWords returns the words of a command line as cli gets them.
 func arrangeWords(t *testing.T, line string) string {
 	t.Helper()
+	paths = runtarget.Host{} // a process has one command line
 	args := strings.Fields(line)
 	return strings.Join(cmdline.Arrange(args, app(args[1:]), splitFlags), " ")
 }
@@ -22,7 +25,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "bundle"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), []byte(`{"ociVersion":"1"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
@@ -43,8 +46,19 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun kill x -":                                  "minirun kill x -",
 		"minirun kill x -9":                                 "minirun kill x -9",
 		"minirun create x --bundle b":                       "minirun create --bundle b -- x",
-		"minirun create x b --pid-file p":                   "minirun create --pid-file p -- x b",
+		"minirun create x bundle --pid-file p":              "minirun create --pid-file p -- x bundle",
+		"minirun create debian ls --pid-file p":             "minirun create debian ls --pid-file p",
 		"minirun restore x -d -b b":                         "minirun restore -d -b b -- x",
+		// spec: up to the program
+		"minirun spec --args sh -c a":              "minirun spec --args -- sh -c a",
+		"minirun spec --busybox d --args a --args": "minirun spec --busybox d --args -- a --args",
+		"minirun spec --args -- a":                 "minirun spec --args -- -- a",
+		"minirun spec x --rootless --args a":       "minirun spec --rootless -- x",
+		"minirun spec --rootless -b d":             "minirun spec --rootless -b d",
+		// plan and step: as run
+		"minirun plan debian ls --summary":   "minirun plan debian ls --summary",
+		"minirun plan bundle --summary":      "minirun plan --summary -- bundle",
+		"minirun step --at 3 debian sh -c a": "minirun step --at 3 debian sh -c a",
 		// exec: up to the command
 		"minirun exec x ls -l --cwd /":      "minirun exec x ls -l --cwd /",
 		"minirun exec x --cwd / ls -l -e a": "minirun exec --cwd / -- x ls -l -e a",
@@ -62,6 +76,8 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun run -b b x -d":                 "minirun run -b b -d -- x",
 		"minirun run bundle -d":                 "minirun run -d -- bundle",
 		"minirun run x bundle --keep":           "minirun run --keep -- x bundle",
+		"minirun run ./none -d":                 "minirun run -d -- ./none",
+		"minirun run bundle --bogus":            "minirun run --bogus -- bundle",
 		"minirun run -p80:80 -m64m -eA=b x -c":  "minirun run -p=80:80 -m=64m -e=A=b -- x -c",
 		"minirun run busybox ls -b b":           "minirun run busybox ls -b b",
 		"minirun run busybox -d":                "minirun run busybox -d",
@@ -91,7 +107,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 // --help shows.
 func TestDescribeFollowsTheOrderOfFlags(t *testing.T) {
 	for _, c := range []struct{ line, has, lacks string }{
-		{"create x --bun", "path\tcreate\nargument\tx\nflag\t--bundle\tvalue\tDIR with", "foreign"},
+		{"create ./x --bun", "path\tcreate\nargument\t./x\nflag\t--bundle\tvalue\tDIR with", "foreign"},
 		{"exec x -", "\nflag\t--cwd\tvalue\t", "foreign"},
 		{"exec x ls -", "\nforeign\n", "flag"},
 		{"ps x -", "\nforeign\n", "flag"},
@@ -115,14 +131,14 @@ func TestDescribeFollowsTheOrderOfFlags(t *testing.T) {
 // TestNounsNameCommands: each form of a noun leads to a command that exists, or to a form that
 // minirun-engine implements.
 func TestNounsNameCommands(t *testing.T) {
-	for i := range nouns {
-		n := &nouns[i]
-		for _, w := range n.words() {
-			by, ok := n.replacement(w)
+	for i := range noun.All {
+		n := &noun.All[i]
+		for _, w := range n.Words(verbNames()) {
+			by, ok := n.Replacement(w, verbNames())
 			name, _, _ := strings.Cut(by, " ")
-			exists := slices.ContainsFunc(verbs, func(v verb) bool { return v.name == name })
-			if !ok || by != helperForm && !exists || by == helperForm && helperUsage(n.name+" "+w) == "" {
-				t.Errorf("minirun %s %s: becomes %q, which there is not", n.name, w, by)
+			exists := slices.Contains(verbNames(), name)
+			if !ok || by != noun.Helper && !exists || by == noun.Helper && noun.HelperUsage(n.Name+" "+w) == "" {
+				t.Errorf("minirun %s %s: becomes %q, which there is not", n.Name, w, by)
 			}
 		}
 	}

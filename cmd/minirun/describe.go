@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/noun"
 )
 
 // describe describes an incomplete command line for completion, or executes the helper that
@@ -18,10 +19,10 @@ func describe() error {
 	a := app(nil)
 	n, c := cmdline.Find(append([]string{"minirun"}, words[:max(len(words)-1, 0)]...), a)
 	if c != nil {
-		i := slices.IndexFunc(nouns, func(n noun) bool { return n.name == c.Name })
+		found := noun.Find(c.Name)
 		switch {
-		case i >= 0:
-			return nouns[i].describe(a, n)
+		case found != nil:
+			return describeNoun(found, a, n)
 		case c.SkipFlagParsing, c.Name == "ps" && n == len(words):
 			return c.Action(cli.NewContext(a, flag.NewFlagSet("", flag.ContinueOnError), nil))
 		}
@@ -37,19 +38,19 @@ func describe() error {
 	return nil
 }
 
-// describe describes a command line that begins with a noun, whose name is word n of the line.
-func (n *noun) describe(a *cli.App, at int) error {
+// describeNoun describes a command line that begins with a noun, whose name is word at of the line.
+func describeNoun(n *noun.Noun, a *cli.App, at int) error {
 	words := os.Args[2:]
 	if at == len(words) { // the form is incomplete
-		a.Commands = []*cli.Command{n.describeForms()}
+		a.Commands = []*cli.Command{n.Describe(verbNames())}
 		cmdline.Describe(os.Stdout, a, words, splitFlags)
 		return nil
 	}
-	by, ok := n.replacement(words[at-1])
+	by, ok := n.Replacement(words[at-1], verbNames())
 	switch {
 	case !ok:
 		return nil
-	case by == helperForm:
+	case by == noun.Helper:
 		return becomeEngine(nil)
 	}
 	os.Args = slices.Concat(os.Args[:2], words[:at-2], strings.Fields(by), words[at:])

@@ -21,7 +21,9 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/runtarget"
 	_ "github.com/minirun/minirun/internal/startup"
 	"github.com/minirun/minirun/internal/version"
 )
@@ -57,15 +59,15 @@ const anyNumber = cmdline.Unlimited
 
 // verbs lists the commands by name, in the order of the help.
 var verbs = []verb{
-	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 1, 1},
-	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, 2}, {"delete", deleteCommand, 1, 1},
+	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 0, anyNumber},
+	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, anyNumber}, {"delete", deleteCommand, 1, 1},
 	{"state", stateCommand, 1, 1}, {"list", listCommand, 0, 0}, {"ps", psCommand, 0, anyNumber},
-	{"pause", pauseCommand, 1, 1}, {"resume", resumeCommand, 1, 1}, {"update", updateCommand, 1, 1},
+	{"pause", pauseCommand, 1, anyNumber}, {"resume", resumeCommand, 1, anyNumber}, {"update", updateCommand, 1, 1},
 	{"events", eventsCommand, 1, 1}, {"features", featuresCommand, 0, 0},
 	{"checkpoint", checkpointCommand, 1, 1}, {"restore", restoreCommand, 1, 1},
-	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, 1},
+	{"plan", planCommand, 0, anyNumber}, {"step", stepCommand, 0, anyNumber}, {"inspect", inspectCommand, 1, anyNumber},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
-	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
+	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, anyNumber},
 	{"monitor", monitorCommand, 1, 1},
 }
 
@@ -107,6 +109,15 @@ func (v *verb) build() *cli.Command {
 			return sortDescriptors(ctx)
 		}
 	}
+	if action := c.Action; action != nil {
+		c.Action = func(ctx *cli.Context) error {
+			err := action(ctx)
+			if err == nil {
+				return nil
+			}
+			return missing.Explain(err, newEngine(ctx))
+		}
+	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }
 	c.HideHelpCommand = true // a container may be called help
 	return c
@@ -122,7 +133,7 @@ func flagError(ctx *cli.Context, err error) error {
 }
 
 func meansBundle(word string) bool {
-	return word == "-b" || word == "--bundle" || word == "-bundle" || isBundle(word)
+	return word == "-b" || word == "--bundle" || word == "-bundle" || paths.Path(word) == runtarget.Bundle
 }
 
 func app(args []string) *cli.App {
@@ -175,11 +186,7 @@ func help(ctx *cli.Context) error {
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == subject })
 	switch {
 	case args[0] != "help" || i < 0:
-		var names []string
-		for _, v := range verbs {
-			names = append(names, v.name)
-		}
-		return cmdline.UnknownCommand("", subject, append(names, "help"))
+		return cmdline.UnknownCommand("", subject, append(verbNames(), "help"))
 	case verbs[i].build().SkipFlagParsing: // other words may be subcommands
 		os.Args = slices.Concat(os.Args[:1], args[1:], []string{"--help"})
 	case len(args) > 2:

@@ -9,19 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// TestNearest suggests for typing errors, and for nothing else.
-func TestNearest(t *testing.T) {
-	names := []string{"run", "rm", "rmi", "ps", "pull", "push", "images", "inspect", "network"}
-	for word, want := range map[string]string{
-		"rnu": "run", "runn": "run", "imges": "images", "IMAGES": "images", "isnpect": "inspect", "networks": "network",
-		"pul": "pull", "x": "", "": "", "frobnicate": "", "compose": "", "swarm": "",
-	} {
-		if got := Nearest(word, names); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestUnknownCommand(t *testing.T) {
 	for _, c := range []struct{ parent, name, want string }{
 		{"", "rnu", "unknown command \"rnu\"\nhint: did you mean minirun run?"},

@@ -13,9 +13,13 @@
 package container
 
 import (
+	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/runtimedir"
 	"github.com/minirun/minirun/internal/signals"
 )
 
@@ -57,3 +61,21 @@ type purpose struct {
 }
 
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
+
+// DefaultRoot is the state directory if --root is not given. Root of a whole system in
+// a user namespace, which identifies itself as such, is not the user of a rootless
+// engine.
+func DefaultRoot() string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	switch {
+	case dir != "" && (hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root"):
+	case hostfacts.IsRootless():
+		dir = runtimedir.Find()
+	default:
+		dir = ""
+	}
+	if dir == "" {
+		return "/run/minirun"
+	}
+	return filepath.Join(dir, "minirun")
+}
