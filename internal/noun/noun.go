@@ -9,9 +9,9 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 )
 
-// A Noun is the first word of docker's long form of commands, such as `image rm`. cmd/minirun replaces their
-// words by those of the command, and starts again. Only the first argument of minirun can be a noun, so a container or an image of that name
-// is not affected.
+// A Noun is the first word of docker's long form of commands. cmd/minirun replaces it and the next
+// word by those of the command, and starts again. Only the first argument of minirun can be a noun,
+// so a container or an image of that name is not affected.
 type Noun struct {
 	Name, Usage string
 	forms       [][2]string // a word after the noun, and the words that replace both

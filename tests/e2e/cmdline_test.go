@@ -70,14 +70,14 @@ func TestWrongUseNamesTheCommand(t *testing.T) {
 	b := testbundle.New(t)
 	for line, want := range map[string]string{
 		"create":          "create: missing argument: BUNDLE",
-		"create a":        "create: a is not a bundle",
+		"create a":        "create: a is ",
 		"create a b c":    `create: unexpected argument "c"`,
 		"step -b b a c":   `step: unexpected argument "c"`,
 		"plan":            "plan: missing argument: BUNDLE",
 		"run":             "run: missing argument: BUNDLE",
 		"delete":          "delete: missing argument: ID",
-		"pause a b":       `pause: unexpected argument "b"`,
-		"kill a TERM b":   `kill: unexpected argument "b"`,
+		"state a b":       `state: unexpected argument "b"`,
+		"events a b":      `events: unexpected argument "b"`,
 		"exec":            "exec: missing argument: ID",
 		"spec a":          `spec: unexpected argument "a"`,
 		"doctor a":        `doctor: unexpected argument "a"`,

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,7 +109,11 @@ func TestPruneContainers(t *testing.T) {
 	s.Do("run", "-d", "--name", "p-running", "busybox")
 	t.Cleanup(func() { s.Minirun("rm", "-f", "p-running", "p-stopped") })
 	s.Do("run", "--name", "p-stopped", "--entrypoint", "/bin/true", "busybox")
-	names := func() string { return strings.Join(strings.Fields(s.Do("ps", "-aq")), " ") }
+	names := func() string {
+		list := strings.Fields(s.Do("ps", "-a", "--format", "{{.Names}}"))
+		slices.Sort(list)
+		return strings.Join(list, " ")
+	}
 	for _, command := range []string{"container prune", "system prune"} {
 		r := s.Minirun(strings.Fields(command)...)
 		r.Fails(t, "not a terminal", "hint: minirun "+command+" --force")
