@@ -98,13 +98,15 @@ var flags = map[string][]Kind{
 }
 
 // freeText lists the flags whose values are numbers or texts of which nothing is known.
-const freeText = " add-host annotation blkio-weight blkio-weight-device build-arg cgroup-parent cpu-period cpu-quota " +
-	"cpu-rt-period cpu-rt-runtime cpu-shares device-cgroup-rule device-read-bps device-read-iops device-write-bps " +
-	"device-write-iops entrypoint tmpfs cpus cpuset-cpus cpuset-mems detach-keys dns dns-option dns-search domainname expose gateway group-add " +
-	"health-cmd health-interval health-retries health-start-interval health-start-period health-timeout ip ip6 " +
-	"ip-range kernel-memory last mac-address max-used-space memory-reservation memory-swap memory-swappiness " +
-	"message min-free-space network-alias oom-score-adj opt pids-limit preserve-fds reserved-space resource " +
-	"shm-size since stop-timeout subnet sysctl target time ulimit until author jobs status-fd "
+const freeText = " " +
+	"add-host annotation author blkio-weight blkio-weight-device build-arg cgroup-parent cpu-period " +
+	"cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach-keys " +
+	"device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops dns " +
+	"dns-option dns-search domainname entrypoint expose gateway group-add health-cmd health-interval " +
+	"health-retries health-start-interval health-start-period health-timeout ip ip-range ip6 jobs " +
+	"kernel-memory last mac-address max-used-space memory-reservation memory-swap memory-swappiness " +
+	"message min-free-space network-alias oom-score-adj opt pids-limit preserve-fds reserved-space " +
+	"resource shm-size since status-fd stop-timeout subnet sysctl target time tmpfs ulimit until "
 
 // valueOf returns the kinds of a flag's value: files, if nothing is known about it.
 func valueOf(path, flag string) []Kind {
