@@ -63,7 +63,14 @@ func Subcommand(ctx *cli.Context) error {
 func FlagError(ctx *cli.Context, err error) error {
 	command := ctx.Command
 	line := Split(GivenWords(ctx), command.Flags, Unlimited)
-	if !line.Undefined {
+	wrong := line.wrongValue(command.Flags)
+	switch {
+	case line.Undefined:
+	case line.Lacking:
+		return UsageError(command, "flag needs an argument: "+spell(line.Flags[len(line.Flags)-1]))
+	case wrong != "":
+		return UsageError(command, wrong)
+	default:
 		return UsageError(command, err.Error())
 	}
 	_, name, _ := strings.Cut(command.HelpName, " ")

@@ -43,7 +43,7 @@ func TestFlagsAfterTheID(t *testing.T) {
 	detached("run", b.ID, "--detach", "--bundle", b.Dir)
 	run("delete", b.ID, "--force")
 	b.Minirun("delete", b.ID, "--bogus").Fails(t, "delete: unknown flag --bogus")
-	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: -memory")
+	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: --memory")
 	// Podman looks for these words to determine whether a container can be restored into a pod.
 	b.Minirun("restore", "--lsm-mount-context").Fails(t, "flag needs an argument")
 }
