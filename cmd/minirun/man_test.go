@@ -35,20 +35,6 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// checkNames: whatis(1) finds the page as minirun-COMMAND, and the SYNOPSIS shows how to call it.
-func checkNames(t *testing.T, command string) {
-	t.Helper()
-	page := readPage(t, "minirun-"+command)
-	if !strings.Contains(page, "\n.Sh NAME\n.Nm minirun-"+command+"\n.Nd ") {
-		t.Errorf("docs/man/minirun-%s.8: the NAME is not minirun-%[1]s", command)
-	}
-	_, rest, _ := strings.Cut(page, "\n.Sh SYNOPSIS\n")
-	synopsis, _, _ := strings.Cut(rest, "\n.Sh ")
-	if first, _, _ := strings.Cut(synopsis, "\n"); !strings.HasPrefix(first+" ", ".Nm minirun "+command+" ") {
-		t.Errorf("docs/man/minirun-%s.8: the SYNOPSIS begins with %q", command, first)
-	}
-}
-
 var manFlag = regexp.MustCompile(`(?m)^\.It Fl (.*)$`)
 
 func checkPage(t *testing.T, name string, flags []cli.Flag) {

@@ -24,7 +24,7 @@ func specCommand() *cli.Command {
 			"to the program.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privileges"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "busybox",
 				Usage: "create the bundle `DIR` with a root file system"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "args", Usage: "the program and its arguments follow; default: sh"}),

@@ -26,10 +26,10 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
+	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/commit engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version",
-	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
+	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":         "build build/attest build/progress",
@@ -45,7 +45,7 @@ var arrows = map[string]string{
 	"internal/prompt":                 "ctxio termtext",
 	"internal/helper":                 "cmdline",
 	"internal/nearest":                "",
-	"internal/messages":               "atomicfile container/diagnose container/wait debuglog signals spec stdio termtext version",
+	"internal/messages":               "atomicfile container/diagnose container/wait debuglog hint signals spec stdio termtext version",
 	"internal/version":                "",
 	"internal/flock":                  "ctxio",
 	"internal/keyvalue":               "",
@@ -85,7 +85,7 @@ var arrows = map[string]string{
 	"internal/compare":                "inspect regularfile spec termtext",
 	"internal/inspect":                "container/control container/record container/wait image regularfile signals spec stdio termtext",
 	"internal/doctor":                 "cgroups/host spec",
-	"internal/container":              "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
+	"internal/container":              "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs runtimedir signals spec systemd",
 	"internal/container/child":        "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile signals spec",
 	"internal/container/compile":      "handshake namespaces plan process rootfs seccomp spec",
 	"internal/container/control":      "cgroups/group cgroups/host cgroups/resources cgroups/stats container/hostfacts container/record container/wait debuglog resctrl systemd",
@@ -99,7 +99,7 @@ var arrows = map[string]string{
 	"internal/container/notify":       "container/wait",
 	"internal/container/observer":     "plan stdio",
 	"internal/container/openfiles":    "bootstrap container/diagnose namespaces ownthread plan",
-	"internal/container/record":       "bootstrap cgroups/group cgroups/host container/wait debuglog flock namespaces netdevice resctrl spec spec/strictjson systemd",
+	"internal/container/record":       "bootstrap cgroups/group cgroups/host container/wait debuglog flock hint namespaces netdevice resctrl spec spec/strictjson systemd",
 	"internal/container/terminal":     "bootstrap container/wait namespaces signals stdio",
 	"internal/container/wait":         "signals stdio",
 	"internal/atomicfile":             "",
@@ -109,7 +109,7 @@ var arrows = map[string]string{
 	"internal/cgroups":                "debuglog", // documentation and the tests that need a kernel
 	"internal/cgroups/stats":          "cgroups/cgroupfs cgroups/group spec",
 	"internal/cgroups/resources":      "cgroups/cgroupfs cgroups/devices cgroups/group cgroups/host debuglog spec",
-	"internal/cgroups/group":          "cgroups/cgroupfs cgroups/host debuglog",
+	"internal/cgroups/group":          "cgroups/cgroupfs cgroups/host debuglog hint",
 	"internal/cgroups/devices":        "",
 	"internal/cgroups/host":           "",
 	"internal/cgroups/cgroupfs":       "debuglog",
@@ -125,6 +125,9 @@ var arrows = map[string]string{
 	"internal/termtext":               "",
 	"internal/overlay":                "",
 	"internal/compression":            "",
+	"internal/hint":                   "",
+	"internal/noun":                   "cmdline",
+	"internal/runtimedir":             "",
 	"internal/handshake":              "plan",
 	"internal/plan":                   "capability termtext",
 	"internal/netdevice":              "ownthread spec",
