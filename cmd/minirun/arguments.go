@@ -18,7 +18,7 @@ import (
 //	ps ID │ PS-OPTION…
 //	run IMAGE │ ARGUMENT…, and the same for create, plan and step
 //	spec --args │ PROGRAM ARGUMENT…
-func splitFlags(command *cli.Command, words []string, completing bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string) cmdline.Line {
 	switch command.Name {
 	case "exec":
 		return cmdline.Split(words, command.Flags, 1)
@@ -26,7 +26,7 @@ func splitFlags(command *cli.Command, words []string, completing bool) cmdline.L
 		return cmdline.Split(words, command.Flags, 0)
 	case "run", "create", "plan", "step":
 		whole, front := cmdline.Split(words, command.Flags, cmdline.Unlimited), cmdline.Split(words, command.Flags, 0)
-		if namesBundle(whole, front) || completing && len(whole.Arguments) == 1 {
+		if namesBundle(whole, front) {
 			return whole
 		}
 		return front

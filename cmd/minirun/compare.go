@@ -154,7 +154,7 @@ func cancelOnSignal() (context.Context, error) {
 				case signals.IsTermination(s):
 					cancel(&wait.Interrupted{Signal: s})
 				case s == unix.SIGTSTP:
-					_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+					signals.Suspend(s)
 				}
 			}
 		}

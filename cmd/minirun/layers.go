@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -50,6 +52,10 @@ func layers(ctx *cli.Context) error {
 		} else if _, _, bad := e.Store.Find(ctx.Args().First()); bad == nil {
 			return becomeImage(os.Args[1:])
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) && !isDir(ctx.Args().First()) {
+		return fmt.Errorf("layers: %q is not a container, an image or a bundle\nhint: minirun ps -a lists containers, and "+
+			"minirun images images", ctx.Args().First())
 	}
 	if err != nil {
 		return err

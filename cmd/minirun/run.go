@@ -22,7 +22,6 @@ func runCommand() *cli.Command {
 			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
 			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
-		UseShortOptionHandling: true,
 		Flags: append(
 			append(createFlags(), imageFlags()...),
 			cmdline.ToggleFlag(
@@ -86,12 +85,21 @@ func run(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	status, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
+	exit, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
 	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
+	return exitStatus(&exit)
+}
+
+// exitStatus returns the error for the exit status of a bundle's container. It explains one that ran
+// out of memory.
+func exitStatus(exit *container.Exit) error {
+	if exit.Memory != nil {
+		messages.Warn(exit.Memory.String() + "\nhint: raise linux.resources.memory.limit in its config.json")
+	}
+	if exit.Status != 0 {
+		return messages.ExitStatus(exit.Status)
 	}
 	return nil
 }

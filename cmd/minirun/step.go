@@ -10,7 +10,6 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
@@ -51,51 +50,52 @@ func step(ctx *cli.Context) error {
 	}
 	debugger := trace.NewDebugger(messages.NewPatientWriter(stdio.Err), os.Stdin,
 		trace.Place{Text: at + until, After: until != ""})
-	var status int
+	step := stepBundle
 	if t.Image != "" {
-		status, err = stepImage(ctx, t.Image, debugger)
-	} else {
-		status, err = stepBundle(ctx, t, debugger)
+		step = stepImage
 	}
+	err = step(ctx, t, debugger)
 	if errors.Is(err, trace.ErrAborted) {
 		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")
 		return nil
 	}
+	return err
+}
+
+func stepBundle(ctx *cli.Context, t views.Target, watch *trace.Debugger) error {
+	o := optionsForBundle(ctx, cmp.Or(t.ID, generateID()), t.Bundle)
+	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
+		return err
+	}
+	o.Watch = watch
+	exit, err := container.Run(o, container.RunOptions{})
 	if err != nil {
 		return err
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
-	}
-	return nil
-}
-
-func stepBundle(ctx *cli.Context, t views.Target, watch *trace.Debugger) (int, error) {
-	o := optionsForBundle(ctx, cmp.Or(t.ID, generateID()), t.Bundle)
-	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
-		return 0, err
-	}
-	o.Watch = watch
-	return container.Run(o, container.RunOptions{})
+	return exitStatus(&exit)
 }
 
 // stepImage runs a container from an image, and removes it. Its input is what the
 // debugger leaves of this process's.
-func stepImage(ctx *cli.Context, name string, watch *trace.Debugger) (int, error) {
+func stepImage(ctx *cli.Context, t views.Target, watch *trace.Debugger) error {
 	s, err := imageSettings(ctx)
 	if err == nil {
 		err = checkFlagsForImage(ctx)
 	}
 	if err != nil {
-		return engine.CannotRun, err
+		return err
 	}
 	s.Remove = true
 	e := newEngine(ctx)
-	r, err := e.Create(name, s)
+	r, err := e.Create(t.Image, s)
 	if err != nil {
-		return engine.CannotRun, err
+		return err
 	}
 	o := optionsForImage(ctx)
 	o.Watch = watch
-	return e.Run(r, o, func() {})
+	end, err := e.Run(r, o, func() {})
+	if err != nil {
+		return err
+	}
+	return endStatus(end)
 }

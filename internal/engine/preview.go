@@ -26,6 +26,10 @@ type Preview struct {
 // Preview writes the bundle that Create would create from an image in the store.
 // Nothing is pulled or unpacked, and the store is not changed.
 func (e *Engine) Preview(name string, s *Settings) (p *Preview, err error) {
+	plan, err := s.Connection.Plan(s.Hostname)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := e.Store.LockShared(context.Background())
 	if err != nil {
 		return nil, err
@@ -33,6 +37,9 @@ func (e *Engine) Preview(name string, s *Settings) (p *Preview, err error) {
 	defer lock.Unlock()
 	i, layers, err := e.openUnpacked(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.completeConnection(plan, s.Name, i); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "minirun-preview-")
@@ -51,7 +58,7 @@ func (e *Engine) Preview(name string, s *Settings) (p *Preview, err error) {
 	if err := os.MkdirAll(p.Bundle, 0o711); err != nil {
 		return p, err
 	}
-	_, err = other.createBundle(p.Bundle, i, layers, s)
+	_, err = other.createBundle(bundle{p.Bundle, i, layers, plan}, s)
 	return p, err
 }
 

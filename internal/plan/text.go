@@ -62,14 +62,17 @@ func (p *Plan) Line(i int) string {
 	return out.String()
 }
 
-// Brief returns a step for a message: its name and its call, with long values
-// shortened to their ends. The arguments of a program may be megabytes.
-func (p *Plan) Brief(s *Step) string {
+// BriefName returns a step's name for a message, with long values shortened to their ends.
+func (s *Step) BriefName() string { return termtext.Value(s.Name) }
+
+// BriefCall returns a step's call for a message, with long values shortened to their ends. The
+// arguments of a program may be megabytes.
+func (p *Plan) BriefCall(s *Step) string {
 	args := p.ArgTexts(s)
 	for i := range args {
 		args[i] = termtext.Value(args[i])
 	}
-	return termtext.Value(s.Name) + ": " + s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
+	return s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
 }
 
 // CallText returns the call with its arguments, as strace writes it.
