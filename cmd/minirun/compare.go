@@ -43,7 +43,8 @@ func compareBundle(ctx *cli.Context) error {
 	}
 	other, err := exec.LookPath(ctx.String("with"))
 	if err != nil {
-		return fmt.Errorf("--with %q: %w\nhint: apt install runc crun, or give the path of a runtime", ctx.String("with"), err)
+		return fmt.Errorf("--with %q: %w\nhint: apt install runc crun, or give the path of a runtime",
+			ctx.String("with"), err)
 	}
 	self, err := os.Executable()
 	if err != nil {
