@@ -82,7 +82,7 @@ var arrows = map[string]string{
 	"internal/image/store":            "compression ctxio dirsize flock image image/layer namespaces nearest",
 	"internal/image/transfer":         "atomicfile compression ctxio image image/credentials image/imageconfig image/layer image/store outbound regularfile retry",
 	"internal/trace":                  "atomicfile container container/observer container/wait inspect plan signals stdio termtext",
-	"internal/compare":                "inspect regularfile spec termtext",
+	"internal/compare":                "container/wait inspect regularfile signals spec termtext",
 	"internal/inspect":                "container/control container/record container/wait image regularfile signals spec stdio termtext",
 	"internal/doctor":                 "cgroups/host spec",
 	"internal/container":              "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs runtimedir signals spec systemd",
@@ -153,7 +153,7 @@ var arrows = map[string]string{
 	"internal/engine/config":          "image namespaces spec",
 	"internal/engine/pull":            "image",
 	"internal/engine/volumes":         "atomicfile keyvalue",
-	"internal/views":                  "cgroups/host container engine runtarget trace",
+	"internal/views":                  "cgroups/host container container/control container/record engine runtarget trace",
 	"internal/engine/attach":          "cni engine/network engine/ports", // links CNI's library, which cmd/minirun must not
 	"internal/engine/connection":      "engine/network engine/ports helper namespaces stdio",
 	"internal/engine/network":         "atomicfile flock",
