@@ -66,6 +66,8 @@ func imageFlags() []cli.Flag {
 			cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"},
 		),
 		cmdline.NumberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
+		cmdline.ToggleFlag(cli.BoolFlag{Name: "init",
+			Usage: "image: PID 1 is an init that passes signals on and reaps processes"}),
 	}
 }
 
@@ -255,7 +257,7 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: ctx.String("health-cmd"),
 		HealthInterval: ctx.Duration("health-interval"),
 		HealthTimeout:  ctx.Duration("health-timeout"), HealthStart: ctx.Duration("health-start-period"),
-		HealthRetries: ctx.Int("health-retries"),
+		HealthRetries: ctx.Int("health-retries"), Init: ctx.Bool("init"),
 	}
 	if ctx.IsSet("entrypoint") {
 		given := ctx.String("entrypoint")

@@ -46,6 +46,9 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	upper := filepath.Join(dir, "upper")
 	image.SetLayers(c, layers, upper)
 	c.Annotations[spec.AnnotationVolatile] = "true"
+	if s.Init {
+		c.Annotations[spec.AnnotationInit] = "true"
+	}
 	if err := e.addMounts(c, s.Name, layers, i.Config.Config.Volumes, s); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,8 @@ type Settings struct {
 	HealthTimeout  time.Duration
 	HealthStart    time.Duration
 	HealthRetries  int
+
+	Init bool // PID 1 is an init
 }
 
 // network returns the effective network mode.
