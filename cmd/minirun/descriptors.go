@@ -32,7 +32,7 @@ func sortDescriptors(c *cli.Context) error {
 			inherited = append(inherited, fd)
 		}
 	}
-	for _, fd := range [2]int{c.Int("status-fd"), answerDescriptor(c)} {
+	for _, fd := range [3]int{c.Int("status-fd"), answerDescriptor(c), claimDescriptor(c)} {
 		if fd >= 3+n && isInherited(fd) {
 			inherited = append(inherited, fd)
 		}
@@ -48,6 +48,14 @@ func sortDescriptors(c *cli.Context) error {
 func answerDescriptor(c *cli.Context) int {
 	if c.Command.Name == "monitor" {
 		return answerFD
+	}
+	return 0
+}
+
+// claimDescriptor returns the descriptor with which a monitor gets the claim on its container.
+func claimDescriptor(c *cli.Context) int {
+	if c.Command.Name == "monitor" {
+		return claimFD
 	}
 	return 0
 }

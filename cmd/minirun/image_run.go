@@ -17,15 +17,19 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/runtarget"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(networkFlags(), []cli.Flag{
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
 			Usage: "image: standard input is the container's"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it exits"}),
+		cmdline.TextFlag(cli.StringFlag{Name: "restart", Value: "no",
+			Usage: "image: start it again when it ends: `no`, on-failure[:N], always or unless-stopped"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "entrypoint",
@@ -41,10 +45,6 @@ func imageFlags() []cli.Flag {
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"},
 			Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		cmdline.TextFlag(cli.StringFlag{Name: "network",
-			Usage: "image: `none` (its own, without a connection), host, or bridge"}),
-		cmdline.ListFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"},
-			Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"},
 			Usage: "image: limit of `BYTES`, with b, k, m or g"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
@@ -68,7 +68,7 @@ func imageFlags() []cli.Flag {
 		cmdline.NumberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "init",
 			Usage: "image: PID 1 is an init that passes signals on and reaps processes"}),
-	}
+	}...)
 }
 
 func newEngine(ctx *cli.Context) *engine.Engine {
@@ -84,7 +84,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn}
 }
 
-func runImage(ctx *cli.Context) error {
+func runImage(ctx *cli.Context, t runtarget.Target) error {
 	s, err := imageSettings(ctx)
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
@@ -92,6 +92,7 @@ func runImage(ctx *cli.Context) error {
 	if err := checkFlagsForImage(ctx); err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
+	announcePull(t, s.Pull)
 	e := newEngine(ctx)
 	if s.Detach {
 		return runDetached(ctx, e, s)
@@ -102,33 +103,54 @@ func runImage(ctx *cli.Context) error {
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
-	status, err := makeAndRun(ctx, e, s, o)
+	end, err := makeAndRun(ctx, e, s, o)
 	if err = errors.Join(err, done()); err != nil {
-		return messages.NewFailure(err, max(status, 1))
+		return messages.NewFailure(err, max(end.Status, 1))
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
+	return endStatus(end)
+}
+
+// endStatus returns the error for the exit status of a container created from an image. It explains
+// one that ran out of memory.
+func endStatus(end *engine.End) error {
+	if end.OutOfMemory {
+		messages.Warn(end.MemoryText() + "\nhint: raise its limit with -m, such as -m 512m")
+	}
+	if end.Status != 0 {
+		return messages.ExitStatus(end.Status)
 	}
 	return nil
 }
 
+// announcePull says on a terminal that a registry will be asked: the name of the image
+// may be a typing error.
+func announcePull(t runtarget.Target, pull string) {
+	if _, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS); err != nil || t.Stored || pull == "never" {
+		return
+	}
+	if n, err := image.ParseName(t.Image); err == nil {
+		fmt.Fprintf(stdio.Err, "minirun: image %s is not in the store: pulling it from %s\n", n.Familiar(), n.Registry)
+	}
+}
+
 // makeAndRun creates a container and attends it until it exits.
-func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (int, error) {
+func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (*engine.End, error) {
+	failed := &engine.End{Status: engine.CannotRun}
 	if !s.Interactive && !s.Terminal {
 		if err := detachInput(); err != nil {
-			return engine.CannotRun, err
+			return failed, err
 		}
 	}
 	r, err := e.Create(ctx.Args().First(), s)
 	if err != nil {
-		return engine.CannotRun, err
+		return failed, err
 	}
 	return e.Run(r, o, func() {})
 }
 
 // runDetached leaves the container to a monitor.
 func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
-	flags, err := monitorFlags(ctx)
+	flags, err := absoluteFlags(ctx, "console-socket", "pidfd-socket")
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
@@ -162,9 +184,23 @@ func optionsForImage(ctx *cli.Context) container.Options {
 	}
 }
 
-// monitorFlags returns these flags for the monitor, which runs in another directory.
+// monitorFlags returns those of these flags that are also for later starts of the container. The
+// sockets are those of programs that wait for the first one.
 func monitorFlags(ctx *cli.Context) (flags []string, err error) {
-	for _, name := range [...]string{"pid-file", "console-socket", "pidfd-socket"} {
+	if flags, err = absoluteFlags(ctx, "pid-file"); err != nil {
+		return nil, err
+	}
+	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
+		if ctx.Bool(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	return flags, nil
+}
+
+// absoluteFlags returns flags with paths for the monitor, which runs in another directory.
+func absoluteFlags(ctx *cli.Context, names ...string) (flags []string, err error) {
+	for _, name := range names {
 		path := ctx.String(name)
 		if path == "" {
 			continue
@@ -173,11 +209,6 @@ func monitorFlags(ctx *cli.Context) (flags []string, err error) {
 			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
 		flags = append(flags, "--"+name+"="+path)
-	}
-	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
-		if ctx.Bool(name) {
-			flags = append(flags, "--"+name)
-		}
 	}
 	return flags, nil
 }
@@ -246,9 +277,8 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		Volumes: cmdline.ListValues(
 			ctx,
 			"volume",
-		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Network: ctx.String("network"),
-		Publish: cmdline.ListValues(ctx, "publish"),
-		Memory:  ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
+		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Connection: connectionFlags(ctx),
+		Memory: ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
 		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
 		CapAdd: cmdline.ListValues(
 			ctx,
@@ -270,6 +300,13 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		if _, err := control.ParseSignal(s.StopSignal); err != nil {
 			return nil, fmt.Errorf("--stop-signal: %w", err)
 		}
+	}
+	if err := s.SetRestart(ctx.String("restart")); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.MonitorFlags, err = monitorFlags(ctx); err != nil {
+		return nil, err
 	}
 	s.Labels = map[string]string{}
 	for _, l := range cmdline.ListValues(ctx, "label") {
@@ -295,20 +332,22 @@ func environment(given []string) (out []string) {
 	return out
 }
 
-// answerFD is the first descriptor that os/exec passes on.
-const answerFD = 3
+// The descriptors that the engine passes on to a monitor.
+const (
+	answerFD = 3 + iota // the first one that os/exec passes on
+	claimFD
+)
 
 // monitorCommand attends a detached container. `run --detach` starts it.
 func monitorCommand() *cli.Command {
 	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Flags: createFlags(),
 		Action: func(ctx *cli.Context) error {
-			if !slices.Contains(inherited, answerFD) {
-				return errors.New("monitor: only run --detach starts it")
+			if !slices.Contains(inherited, answerFD) || !slices.Contains(inherited, claimFD) {
+				return errors.New("monitor: only run --detach and start start it")
 			}
-			answer := os.NewFile(answerFD, "answer") // opened by engine.Detach for this process only
-			err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
-			if err != nil {
-				fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless an answer was sent
+			// Opened by the engine for this process only.
+			answers, attended := os.NewFile(answerFD, "answers"), os.NewFile(claimFD, "attended")
+			if err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answers, attended); err != nil {
 				return messages.ExitStatus(1)
 			}
 			return nil

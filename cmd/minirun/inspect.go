@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -24,18 +25,27 @@ import (
 func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "show a container from both sides: the host's and its own",
-		ArgsUsage: "ID",
+		Usage:     "show a container from both sides, the host's and its own, or images",
+		ArgsUsage: "ID|IMAGE…",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "type", Usage: "`container|image`, if the name may be both"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "platform", Usage: "image: that for `OS/ARCHITECTURE`"}),
 		},
 		Action: inspectContainer,
 	}
 }
 
 func inspectContainer(ctx *cli.Context) error {
+	if namesImages(ctx) {
+		return becomeImage(os.Args[1:])
+	}
+	if ctx.NArg() > 1 || ctx.String("platform") != "" {
+		return cmdline.UsageError(ctx.Command, "several names and --platform are for images, but "+ctx.Args().First()+
+			" is not one")
+	}
 	format := ctx.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
@@ -61,6 +71,24 @@ func inspectContainer(ctx *cli.Context) error {
 		}
 		time.Sleep(interval)
 	}
+}
+
+// namesImages reports whether the arguments are images: the first one is not a container, or --type
+// says so.
+func namesImages(ctx *cli.Context) bool {
+	id := ctx.Args().First()
+	if kind := ctx.String("type"); kind != "" {
+		return kind != "container"
+	}
+	if _, err := record.Read(ctx.String("root"), id); err == nil {
+		return false
+	}
+	e := newEngine(ctx)
+	if _, err := e.Record(id); err == nil {
+		return false
+	}
+	_, _, err := e.Store.Find(id)
+	return err == nil
 }
 
 func watchContainer(ctx *cli.Context, id string, interval time.Duration) error {
@@ -118,7 +146,10 @@ func showView(w io.Writer, v *view, format string) error {
 		return v.Text(w)
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
-	if h := v.Image.Health; h != nil {
+	for _, r := range v.Image.Remarks() {
+		termtext.Fprintf(w, "%-9s %s\n", r.Name, r.Text)
+	}
+	if h := v.Image.Health; h != nil && v.Image.Attended {
 		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n",
 			h.Status)
 		for _, p := range h.Log {

@@ -10,11 +10,20 @@ import (
 func killCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "kill",
-		Usage:     "send a signal to a container, SIGTERM if none is named",
-		ArgsUsage: "ID [SIGNAL]",
-		Flags: []cli.Flag{cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
-			Usage: "to all processes of the container"})},
+		Usage:     "send a signal to containers",
+		ArgsUsage: "ID [SIGNAL]  |  [-s SIGNAL] NAME…",
+		Description: "As in runc: a container of a bundle gets SIGTERM, or the SIGNAL that follows its ID. As in\n" +
+			"docker: containers created from images get SIGKILL, or the one of -s.",
+		Flags: []cli.Flag{
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
+				Usage: "bundle: to all processes of the container"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "signal", Aliases: []string{"s"},
+				Usage: "send `SIGNAL` to all the named containers"}),
+		},
 		Action: func(ctx *cli.Context) error {
+			if !isKillOfRunc(ctx) {
+				return becomeEngine(ctx)
+			}
 			args := ctx.Args()
 			name := "SIGTERM"
 			if args.Len() == 2 {
@@ -27,4 +36,19 @@ func killCommand() *cli.Command {
 			return control.Kill(ctx.String("root"), args.First(), signal, ctx.Bool("all"))
 		},
 	}
+}
+
+// isKillOfRunc reports whether the command line has runc's form, ID [SIGNAL]. The second argument is
+// a container only if it is not a signal.
+func isKillOfRunc(ctx *cli.Context) bool {
+	switch {
+	case ctx.IsSet("signal") || ctx.NArg() > 2:
+		return false
+	case ctx.Bool("all"):
+		return true
+	case ctx.NArg() == 1:
+		return !isOfImage(ctx, ctx.Args().First())
+	}
+	_, err := control.ParseSignal(ctx.Args().Get(1))
+	return err == nil || !isOfImage(ctx, ctx.Args().First())
 }

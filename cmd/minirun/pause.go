@@ -1,29 +1,38 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/engine/missing"
 )
 
 func pauseCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "pause",
-		Usage:     "stop all processes of a container until resume",
-		ArgsUsage: "ID",
-		Action: func(ctx *cli.Context) error {
-			return control.Pause(ctx.String("root"), ctx.Args().First())
-		},
+		Usage:     "stop all processes of containers until resume",
+		ArgsUsage: "ID…",
+		Action:    func(ctx *cli.Context) error { return forEachID(ctx, control.Pause) },
 	}
 }
 
 func resumeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "resume",
-		Usage:     "resume the processes of a paused container",
-		ArgsUsage: "ID",
-		Action: func(ctx *cli.Context) error {
-			return control.Resume(ctx.String("root"), ctx.Args().First())
-		},
+		Usage:     "resume the processes of paused containers",
+		ArgsUsage: "ID…",
+		Action:    func(ctx *cli.Context) error { return forEachID(ctx, control.Resume) },
 	}
+}
+
+// forEachID calls do for all named containers, also after an error.
+func forEachID(ctx *cli.Context, do func(root, id string) error) (failed error) {
+	for _, id := range ctx.Args().Slice() {
+		if err := do(ctx.String("root"), id); err != nil {
+			failed = errors.Join(failed, missing.Explain(err, newEngine(ctx)))
+		}
+	}
+	return failed
 }

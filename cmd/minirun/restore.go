@@ -46,7 +46,7 @@ func restore(ctx *cli.Context) error {
 		NotifySocket: os.Getenv(notifySocket), ConsoleSocket: ctx.String("console-socket"),
 		SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn,
 	}
-	status, err := container.Restore(o, container.RestoreOptions{
+	exit, err := container.Restore(o, container.RestoreOptions{
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},
 		CRIU: criu.RestoreOptions{
 			ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"),
@@ -61,8 +61,5 @@ func restore(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if status != 0 {
-		return messages.ExitStatus(status)
-	}
-	return nil
+	return exitStatus(&exit)
 }

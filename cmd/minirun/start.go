@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/messages"
 )
@@ -12,10 +14,26 @@ import (
 func startCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "start",
-		Usage:     "start the program of a created container",
-		ArgsUsage: "ID",
+		Usage:     "start the program of a created container, or stopped containers created from images",
+		ArgsUsage: "ID  |  NAME…",
+		Description: "A container that `minirun create` has created starts its program, as in runc. Containers\n" +
+			"created from images start again in the background, with what they have written.",
+		Flags: []cli.Flag{
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "all-restart",
+				Usage: "image: start those that their --restart policy brings back when the machine starts"}),
+		},
 		Action: func(ctx *cli.Context) error {
-			return container.Start(ctx.String("root"), ctx.Args().First(), os.Getenv(notifySocket), messages.Warn)
+			id := ctx.Args().First()
+			if ctx.NArg() != 1 || ctx.NumFlags() > 0 || isOfImage(ctx, id) {
+				return becomeEngine(ctx)
+			}
+			return container.Start(ctx.String("root"), id, os.Getenv(notifySocket), messages.Warn)
 		},
 	}
+}
+
+// isOfImage reports whether a container was created from an image.
+func isOfImage(ctx *cli.Context, id string) bool {
+	_, err := os.Lstat(filepath.Join(imageStore(ctx).Container(id), "container.json"))
+	return err == nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -22,6 +23,8 @@ func updateCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"},
 				Usage: "read them from `FILE`, - for standard input"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "restart",
+				Usage: "image: `POLICY` for when it ends: no, on-failure[:N], always or unless-stopped"}),
 		}, updateFlags()...),
 		Action: update,
 	}
@@ -68,6 +71,15 @@ func update(ctx *cli.Context) error {
 		}
 	}
 	root, id := ctx.String("root"), ctx.Args().First()
+	if ctx.IsSet("restart") {
+		p, err := engine.ParseRestart(ctx.String("restart"))
+		if err == nil {
+			err = newEngine(ctx).SetRestart(id, p)
+		}
+		if err != nil || len(ctx.LocalFlagNames()) == 1 { // nothing else to update
+			return err
+		}
+	}
 	if file := ctx.String("resources"); file != "" {
 		r, warnings, err := spec.LoadResources(file)
 		for _, w := range warnings {

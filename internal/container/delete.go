@@ -118,7 +118,7 @@ func removeFiles(r *record.Record, dir string) error {
 		return err
 	}
 	if r.Work != "" {
-		if err := removeWork(r.Work); err != nil {
+		if err := RemoveWork(r.Work); err != nil {
 			return fmt.Errorf("overlay's work directory: %w", err)
 		}
 	}
@@ -127,7 +127,7 @@ func removeFiles(r *record.Record, dir string) error {
 		return nil
 	}
 	err := os.RemoveAll(dir)
-	if errors.Is(err, fs.ErrPermission) && removeWork(filepath.Join(dir, "work")) == nil {
+	if errors.Is(err, fs.ErrPermission) && RemoveWork(filepath.Join(dir, "work")) == nil {
 		err = os.RemoveAll(dir)
 	}
 	if err != nil {
@@ -136,9 +136,9 @@ func removeFiles(r *record.Record, dir string) error {
 	return nil
 }
 
-// removeWork removes a work directory. overlay has created directories without any
+// RemoveWork removes a work directory. overlay has created directories without any
 // permissions in it, which only root can enter.
-func removeWork(dir string) error {
+func RemoveWork(dir string) error {
 	err := os.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

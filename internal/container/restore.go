@@ -35,38 +35,38 @@ type RestoreOptions struct {
 // Restore creates a container from images that checkpoint has written, with the
 // bundle's mounts, limits and hooks, and continues as Run does. criu handles what is
 // inside; the record, the cgroup and the clean-up are those of any container.
-func Restore(o Options, how RestoreOptions) (int, error) {
+func Restore(o Options, how RestoreOptions) (Exit, error) {
 	if how.CRIU.ImagePath == "" {
 		how.CRIU.ImagePath = "checkpoint"
 	}
 	var err error
 	if how.CRIU.ImagePath, err = filepath.Abs(how.CRIU.ImagePath); err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	p := purpose{starts: true, attends: !how.Detach}
 	if p.attends {
 		if p.signals, err = signals.Catch(); err != nil {
-			return 0, err
+			return Exit{}, err
 		}
 	}
 	manager := o.NotifySocket
 	o.NotifySocket = "" // the images determine whether the container has the mount
 	c, inputs, err := prepare(o, p)
 	if err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	if err := checkRestore(c.Spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	if err := errors.Join(c.findTerminal(), record.CheckPidfd(), c.prepareNotifier(manager)); err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	before, err := record.ProcessParents()
 	if err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	if err := c.createRecord(inputs); err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	if err := c.restoreRecorded(inputs, &how); err != nil {
 		made := c.Proc != nil
@@ -74,16 +74,16 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		if !made {
 			err = errors.Join(err, criu.EndDescendants(before))
 		}
-		return 0, err
+		return Exit{}, err
 	}
 	if err := c.runPoststart(); err != nil {
-		return 0, errors.Join(err, c.destroy())
+		return Exit{}, errors.Join(err, c.destroy())
 	}
 	c.closeDevices()
 	if how.Detach {
 		c.awaitReady()
 		c.Close()
-		return 0, nil
+		return Exit{}, nil
 	}
 	c.notifier.Forward(c.Pid, o.Warn)
 	return c.attendAndDelete(how.Keep)

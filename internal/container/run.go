@@ -16,22 +16,21 @@ type RunOptions struct {
 	Started func() // called, if not nil, when the program runs
 }
 
-// Run creates, starts, waits for and deletes a container, and returns its exit status:
-// its own, or 128 plus the number of the signal that ended it.
-func Run(o Options, how RunOptions) (int, error) {
+// Run creates, starts, waits for and deletes a container, and returns how it ended.
+func Run(o Options, how RunOptions) (Exit, error) {
 	if how.Detach {
-		return 0, runDetached(o)
+		return Exit{}, runDetached(o)
 	}
 	queue, err := signals.Catch()
 	if err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	c, err := create(o, purpose{starts: true, attends: true, signals: queue})
 	if err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	if err := c.startAndRunHooks(); err != nil {
-		return 0, err
+		return Exit{}, err
 	}
 	c.notifier.Forward(c.Pid, o.Warn)
 	if how.Started != nil {
@@ -41,11 +40,15 @@ func Run(o Options, how RunOptions) (int, error) {
 }
 
 // attendAndDelete attends a container until it exits, and deletes it.
-func (c *Container) attendAndDelete(keep bool) (int, error) {
+func (c *Container) attendAndDelete(keep bool) (Exit, error) {
 	begin := c.BeginAction()
 	status, err := c.Attend()
 	if err != nil {
-		return 0, errors.Join(err, c.destroy())
+		return Exit{}, errors.Join(err, c.destroy())
+	}
+	exit := Exit{Status: status, Asked: c.Signals.PassedOn}
+	if status != 0 && c.group != nil {
+		exit.Memory = readMemoryEnd(c.group)
 	}
 	c.notifier.Finish(&c.Signals)
 	c.Report(begin, observer.Action{
@@ -55,7 +58,7 @@ func (c *Container) attendAndDelete(keep bool) (int, error) {
 		Source: "process.args",
 	})
 	if keep {
-		return status, nil
+		return exit, nil
 	}
 	begin = c.BeginAction()
 	warnings, err := c.Delete()
@@ -66,7 +69,7 @@ func (c *Container) attendAndDelete(keep bool) (int, error) {
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
-	return status, err
+	return exit, err
 }
 
 func runDetached(o Options) error {

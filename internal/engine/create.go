@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -23,6 +24,10 @@ import (
 // Create creates a container from an image: its directory with config.json. Nothing
 // runs yet. After an error nothing is left.
 func (e *Engine) Create(name string, s *Settings) (*Record, error) {
+	plan, err := s.Connection.Plan(s.Hostname)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(filepath.Join(e.Store.Dir, "containers")); err != nil {
 		if err := e.help("store", "init"); err != nil {
 			return nil, err
@@ -44,14 +49,17 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	if s.Name == "" {
 		s.Name = generateName(i.Name)
 	}
+	if err := e.completeConnection(plan, s.Name, i); err != nil {
+		return nil, err
+	}
 	dir, err := e.createDirectory(s.Name)
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.createBundle(dir, i, layers, s)
+	r, err := e.createBundle(bundle{dir, i, layers, plan}, s)
 	if err == nil {
-		r.Health = health
-		err = writeJSON(e.file(s.Name, recordFile), r)
+		r.Health, r.Manager = health, e.manager()
+		err = e.record(r)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -59,37 +67,75 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	return r, nil
 }
 
+// manager returns the value of --cgroup-manager, "" for the default.
+func (e *Engine) manager() string {
+	switch {
+	case e.NoCgroup:
+		return "disabled"
+	case e.Systemd:
+		return "systemd"
+	}
+	return ""
+}
+
+// record makes a bundle a container.
+func (e *Engine) record(r *Record) error {
+	if err := os.WriteFile(e.file(r.Container, attendedFile), nil, 0o600); err != nil {
+		return err
+	}
+	return writeJSON(e.file(r.Container, recordFile), r)
+}
+
 // createDirectory creates the directory of a container with a new name.
 func (e *Engine) createDirectory(name string) (string, error) {
-	if err := record.CheckID(name); err != nil {
+	if err := checkName(name); err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option
-		return "", fmt.Errorf("--name %q: must not begin with -", name)
-	}
 	dir := e.Store.Container(name)
-	err := os.Mkdir(dir, 0o711)
-	if errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("container %s already exists\n"+
-			"hint: remove it with: minirun rm %[1]s, or choose another --name",
-			name)
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(pollInterval) {
+		err := os.Mkdir(dir, 0o711)
+		if !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+		if _, err := e.Record(name); err == nil || time.Now().After(deadline) {
+			return "", errExists(name)
+		} // it is being removed
 	}
-	return dir, err
+}
+
+func checkName(name string) error {
+	if err := record.CheckID(name); err != nil {
+		return err
+	}
+	if strings.HasPrefix(name, "-") { // the monitor and `exec` would parse it as an option
+		return fmt.Errorf("--name %q: must not begin with -", name)
+	}
+	return nil
+}
+
+func errExists(name string) error {
+	return fmt.Errorf("container %s already exists\n"+
+		"hint: remove it with: minirun rm %[1]s, or choose another name", name)
+}
+
+// A bundle is what a container is created from.
+type bundle struct {
+	dir        string
+	image      *image.Image
+	layers     image.Stack
+	connection *connection.Plan
 }
 
 // createBundle writes config.json, and creates the directories that it names.
-func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s *Settings) (*Record, error) {
+func (e *Engine) createBundle(b bundle, s *Settings) (*Record, error) {
+	dir, layers := b.dir, b.layers
 	if len(layers) == 0 { // overlayfs needs at least one
 		layers = image.Stack{filepath.Join(dir, "empty")}
 		if err := os.Mkdir(layers[0], 0o755); err != nil {
 			return nil, err
 		}
 	}
-	network, err := s.network()
-	if err != nil {
-		return nil, err
-	}
-	c, err := e.configure(i, layers, network, s)
+	c, err := e.configure(b.image, layers, b.connection, s)
 	if err != nil {
 		return nil, err
 	}
@@ -108,15 +154,17 @@ func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s 
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600); err != nil {
 		return nil, err
 	}
-	return newRecord(i, c, network, s), nil
+	return newRecord(b.image, c, b.connection, s), nil
 }
 
 // newRecord returns the record of a container created from an image.
-func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Record {
+func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *Record {
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
-		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Shell: i.Config.Config.Shell,
+		Restart: s.Restart, Flags: s.MonitorFlags,
+		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
+		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

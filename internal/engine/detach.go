@@ -1,12 +1,13 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -26,74 +27,146 @@ import (
 // Detach starts a monitor for a container and returns when the container's program
 // runs. The monitor gets flags of `run`.
 func (e *Engine) Detach(r *Record, flags []string) error {
+	a, err := e.attend(r.Container)
+	if err != nil {
+		return err
+	}
+	defer a.leave()
+	return a.handOver(r, flags)
+}
+
+// handOver starts a monitor, which becomes the attendant. If it exits without an answer, the caller
+// still is. The flags are only for this start.
+func (a *attendant) handOver(r *Record, flags []string) error {
+	e := a.engine
 	ours, theirs, err := os.Pipe()
 	if err != nil {
 		return err
 	}
+	defer ours.Close()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	args := []string{"--root", e.Root, "--store", e.Store.Dir}
-	if e.Systemd {
-		args = append(args, "--systemd-cgroup")
-	}
-	if e.NoCgroup {
-		args = append(args, "--cgroup-manager=disabled")
-	}
-	args = append(append(append(args, "monitor"), flags...), r.Container)
-	cmd := exec.Command(e.Program, args...)
-	cmd.Args[0] = "minirun"
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs}
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return errors.Join(err, e.removeFiles(r.Container))
-	}
+	defer null.Close()
+	cmd := e.monitorCommand(r, flags)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs, a.file}
+	isNew := a.now.Started.IsZero()
+	err = cmd.Start()
 	theirs.Close()
-	null.Close()
-	answer, err := io.ReadAll(io.LimitReader(ours, 1<<16))
-	ours.Close()
-	text := string(answer)
-	switch {
-	case err != nil:
-		return err
-	case text == startedAnswer:
-		return cmd.Process.Release()
-	case text == "":
-		return fmt.Errorf("container %s did not start: its monitor process exited", r.Container)
+	if err == nil {
+		err = e.readAnswers(ours)
 	}
-	_ = cmd.Wait()
-	status, message, _ := strings.Cut(text, " ")
-	return &NotStarted{errors.New(message), status}
+	var failed *NotStarted
+	switch {
+	case err == nil:
+		return cmd.Process.Release()
+	case errors.As(err, &failed):
+		_ = cmd.Wait()
+		return err
+	case isNew:
+		err = errors.Join(err, a.cleanUp(r, true), e.removeFiles(r.Container))
+	}
+	return fmt.Errorf("container %s did not start: %w", r.Container, err)
 }
 
-const startedAnswer = "started"
+// monitorCommand returns the command that runs a monitor.
+func (e *Engine) monitorCommand(r *Record, flags []string) *exec.Cmd {
+	args := []string{"--root", e.Root, "--store", e.Store.Dir}
+	if r.Manager != "" {
+		args = append(args, "--cgroup-manager", r.Manager)
+	}
+	cmd := exec.Command(e.Program, slices.Concat(args, []string{"monitor"}, r.Flags, flags, []string{r.Container})...)
+	cmd.Args[0] = "minirun"
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// An answer is what a monitor reports to the process that started it, as one line of JSON.
+type answer struct {
+	Warning string `json:"warning,omitempty"`
+	Started bool   `json:"started,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Status  int    `json:"status,omitempty"` // with an error: the exit status
+}
+
+// readAnswers reads the answers of a monitor until the container runs.
+func (e *Engine) readAnswers(from io.Reader) error {
+	for lines := json.NewDecoder(from); ; {
+		var n answer
+		err := lines.Decode(&n)
+		switch {
+		case errors.Is(err, io.EOF):
+			return errors.New("its monitor process exited")
+		case err != nil:
+			return err
+		case n.Started:
+			return nil
+		case n.Warning != "":
+			e.Warn(n.Warning)
+		default:
+			return &NotStarted{errors.New(n.Error), n.Status}
+		}
+	}
+}
 
 // NotStarted reports that a detached container failed to start.
 type NotStarted struct {
 	error
-	status string
+	status int
 }
 
 // Status returns the exit status for the failure.
-func (e *NotStarted) Status() int {
-	var n int
-	if _, err := fmt.Sscan(e.status, &n); err != nil {
-		return CannotRun
+func (e *NotStarted) Status() int { return e.status }
+
+// Monitor attends a container whose claim was handed to it with an open file, writes its output to
+// its log, and answers whether it has started.
+func (e *Engine) Monitor(id string, o container.Options, answers, attended *os.File) error {
+	unix.CloseOnExec(int(answers.Fd()))
+	unix.CloseOnExec(int(attended.Fd()))
+	a := e.attendantOf(id, attended)
+	defer a.leave()
+	say := e.answerOn(id, answers)
+	err := a.monitor(o, say)
+	if err != nil {
+		say(answer{Error: err.Error(), Status: CannotRun}) // unless an answer was sent
 	}
-	return n
+	return err
 }
 
-// Monitor runs a container, writes its output to its log and reports on answer whether
-// it has started.
-func (e *Engine) Monitor(id string, o container.Options, answer *os.File) error {
-	unix.CloseOnExec(int(answer.Fd()))
-	r, err := e.Record(id)
+// answerOn returns a function that sends answers until one is final. Warnings go to the notes too.
+func (e *Engine) answerOn(id string, answers *os.File) (say func(answer)) {
+	var mutex sync.Mutex
+	open := true
+	say = func(n answer) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if !open {
+			return
+		}
+		_ = json.NewEncoder(answers).Encode(n)
+		if n.Warning == "" {
+			open = false
+			answers.Close()
+		}
+	}
+	e.Warn = func(what any) {
+		if !isDebug(what) {
+			say(answer{Warning: fmt.Sprint(what)})
+			e.note(id, what)
+		}
+	}
+	return say
+}
+
+func (a *attendant) monitor(o container.Options, say func(answer)) error {
+	e := a.engine
+	r, err := e.Record(a.id)
 	if err != nil {
 		return err
 	}
-	log, err := openLog(e.file(id, logFile))
+	log, err := openLog(e.file(a.id, logFile))
 	if err != nil {
 		return err
 	}
@@ -101,16 +174,10 @@ func (e *Engine) Monitor(id string, o container.Options, answer *os.File) error 
 	if err != nil {
 		return err
 	}
-	var once sync.Once
-	say := func(text string) {
-		once.Do(func() {
-			_, _ = io.WriteString(answer, text)
-			answer.Close()
-		})
-	}
-	status, err := e.Run(r, o, func() { say(startedAnswer) })
+	end, err := a.attendUntilEnd(r, o, func() { say(answer{Started: true}) })
 	if err != nil {
-		say(fmt.Sprintf("%d %v", status, err))
+		say(answer{Error: err.Error(), Status: end.Status})
+		e.note(a.id, err)
 	}
 	finish()
 	return err

@@ -5,12 +5,17 @@
 //	mounts.go    volumes, and the files that a container needs from its host
 //	create.go    an image and settings → a bundle in the store; pull.go: the image
 //	configure.go config.json of that bundle
+//	connect.go   networks and ports: package connection, network and ports
+//	attend.go    the process that is responsible for a container, until it has ended
 //	run.go       a container's whole life, attended by this process
 //	detach.go    the same, attended by another process in the background
+//	restart.go   --restart: when to start it again (pure), and the wait until then
+//	start.go     start, restart; stop.go: stop, kill; remove.go: rm; wait.go: wait; rename.go: rename
 //	log.go       the output of a detached container
+//	notes.go     what minirun itself has to say about one
 //	health.go    HEALTHCHECK: when to probe, and what the results mean (pure)
 //	probe.go     the probe itself
-//	list.go      ps; stop.go: stop and rm
+//	list.go      the containers and their states; status.go: a state in words
 //
 // The runtime below does not know about any of it: a container created from an image
 // is a bundle like any other, in DIR/containers/ID of the image store.
@@ -26,6 +31,8 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/ports"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -50,22 +57,41 @@ type Record struct {
 	Command    []string           `json:"command"`
 	Created    time.Time          `json:"created"`
 	Remove     bool               `json:"remove,omitempty"`   // --rm
+	Restart    RestartPolicy      `json:"restart,omitzero"`   // --restart
+	Flags      []string           `json:"flags,omitempty"`    // of its monitor
+	Manager    string             `json:"manager,omitempty"`  // of its cgroup: systemd or disabled; "" is cgroupfs
 	Terminal   bool               `json:"terminal,omitempty"` // -t
 	StopSignal string             `json:"stopSignal,omitempty"`
-	Network    string             `json:"network"`
-	Ports      []string           `json:"ports,omitempty"`
+	Network    string             `json:"network"`         // none, host, container:NAME or the names of networks
+	Ports      []ports.Mapping    `json:"ports,omitempty"` // as bound on the host
+	Exposed    []string           `json:"exposed,omitempty"`
 	Health     *image.Healthcheck `json:"health,omitempty"`
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
+
+	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
 }
 
 // An End is how a container ended.
 type End struct {
-	Status   int       `json:"status"`
-	Finished time.Time `json:"finished"`
+	Status      int       `json:"status"`
+	Lost        bool      `json:"lost,omitempty"` // the status is not known: the attendant was killed
+	Finished    time.Time `json:"finished"`
+	OutOfMemory bool      `json:"oomKilled,omitempty"`
+	MemoryLimit uint64    `json:"memoryLimit,omitempty"` // in bytes, if it ran out of memory
 }
+
+// MemoryText describes the end of a container that ran out of memory.
+func (e *End) MemoryText() string { return (&container.MemoryEnd{Limit: e.MemoryLimit}).String() }
 
 // ErrNoContainer is the cause if no container created from an image has this name.
 var ErrNoContainer = errors.New("no such container created from an image")
+
+// A NoContainerError reports the name that no container created from an image has.
+type NoContainerError struct{ Name string }
+
+func (e *NoContainerError) Error() string { return fmt.Sprintf("%v: %s", ErrNoContainer, e.Name) }
+
+func (e *NoContainerError) Unwrap() error { return ErrNoContainer }
 
 const (
 	recordFile = "container.json"
@@ -73,7 +99,9 @@ const (
 	healthFile = "health.json"
 	logFile    = "log"
 
-	attendedFile = "attended" // see attend
+	attendedFile = "attended"  // see attendant
+	stopFile     = "stop.json" // see stopRequest
+	notesFile    = "notes"     // see Note
 )
 
 // file returns the path of a file in a container's directory.
@@ -84,7 +112,7 @@ func (e *Engine) Record(id string) (*Record, error) {
 	var r Record
 	err := readJSON(e.file(id, recordFile), &r)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", ErrNoContainer, id)
+		return nil, &NoContainerError{id}
 	}
 	return &r, err
 }

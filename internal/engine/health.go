@@ -26,6 +26,7 @@ const (
 	Starting  = "starting"
 	Healthy   = "healthy"
 	Unhealthy = "unhealthy"
+	Unknown   = "unknown" // nothing runs the checks any more
 )
 
 // A Probe is the result of one health check.

@@ -2,12 +2,11 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/container/control"
@@ -17,23 +16,30 @@ import (
 // A Listed is a container as shown by `ps`.
 type Listed struct {
 	Record
-	State  string  `json:"state"` // as in the runtime; exited, if it no longer exists there
-	Pid    int     `json:"pid,omitempty"`
-	End    *End    `json:"end,omitempty"`
-	Health *Health `json:"healthState,omitempty"`
+	State    string    `json:"state"` // as in the runtime, or one of those below
+	Pid      int       `json:"pid,omitempty"`
+	Attended bool      `json:"attended"` // a minirun process attends it: see attendant
+	Started  time.Time `json:"started,omitzero"`
+	Restarts int       `json:"restarts"` // by its restart policy, since the last start
+	End      *End      `json:"end,omitempty"`
+	Health   *Health   `json:"healthState,omitempty"`
+	Notes    string    `json:"notes,omitempty"` // the file with warnings of its monitor, if there are any
 }
 
-// Exited is the state of a container that no longer exists in the runtime.
-const Exited = "exited"
+// The states of a container that does not exist in the runtime.
+const (
+	Created    = string(specs.StateCreated) // it was never started
+	Exited     = "exited"                   // its end was recorded, or the process that would do it was killed
+	Restarting = "restarting"               // its restart policy will start it again
+)
 
-// List lists the containers created from images by name; if all is set, also those
-// that are not running.
+// List lists the containers created from images, the newest first; if all is set, also those that
+// are not running.
 func (e *Engine) List(all bool) ([]Listed, error) {
 	ids, err := e.Store.Containers()
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(ids)
 	out := []Listed{}
 	for _, id := range ids {
 		one, err := e.Status(id)
@@ -43,11 +49,22 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 		if err != nil {
 			return nil, err
 		}
-		if all || one.State != Exited && one.State != string(specs.StateStopped) {
+		if all || one.IsRunning() {
 			out = append(out, *one)
 		}
 	}
+	slices.SortFunc(out, func(a, b Listed) int {
+		if order := b.Created.Compare(a.Created); order != 0 {
+			return order
+		}
+		return strings.Compare(a.Container, b.Container)
+	})
 	return out, nil
+}
+
+// IsRunning reports whether the container has processes, which may be paused, or will soon have some.
+func (l *Listed) IsRunning() bool {
+	return l.State == Restarting || l.Pid != 0 && l.State != string(specs.StateStopped)
 }
 
 // Status returns the status of one container.
@@ -56,50 +73,63 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listed{Record: *r, State: Exited}
+	now, attended := e.attendance(id)
+	l := &Listed{Record: *r, State: Exited, Attended: attended, Started: now.Started, Restarts: now.Restarts}
+	if l.End, err = e.readEnd(id, now, attended); err != nil {
+		return nil, err
+	}
+	switch {
+	case attended && now.Next != nil:
+		l.State = Restarting
+	case now.Started.IsZero() && l.End == nil:
+		l.State = Created
+	}
 	switch state, err := control.State(e.Root, id); {
 	case err == nil:
-		l.State, l.Pid = string(state.Status), state.Pid
+		l.State, l.Pid, l.Started = string(state.Status), state.Pid, state.Created
 	case !errors.Is(err, record.ErrNotExist):
 		return nil, err
 	}
+	if path := e.file(id, notesFile); isFile(path) {
+		l.Notes = path
+	}
+	if r.Health != nil && l.Pid != 0 {
+		l.Health, err = e.readHealth(id, attended)
+	}
+	return l, err
+}
+
+// readEnd returns the last end of a container; nil if it has not ended, or nobody knows how.
+func (e *Engine) readEnd(id string, now Attendance, attended bool) (*End, error) {
+	if now.Running && !attended { // what is on disk belongs to an earlier run
+		return nil, nil
+	}
 	var end End
-	if err := readJSON(e.file(id, endFile), &end); err == nil {
-		l.End = &end
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := readJSON(e.file(id, endFile), &end); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
-	var h Health
-	if r.Health != nil && l.Pid != 0 {
-		if err := readJSON(e.file(id, healthFile), &h); err == nil {
-			l.Health = &h
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
+	return &end, nil
+}
+
+// readHealth returns the result of the health checks of a running container; nil before the first.
+// Without the process that performs them it is unknown, whatever the last one was.
+func (e *Engine) readHealth(id string, attended bool) (*Health, error) {
+	if !attended {
+		return &Health{Status: Unknown}, nil
 	}
-	return l, nil
+	var h Health
+	if err := readJSON(e.file(id, healthFile), &h); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return &h, nil
 }
 
 // isRunning reports whether a container's program is running.
 func (e *Engine) isRunning(id string) bool {
 	state, err := control.State(e.Root, id)
 	return err == nil && state.Status != specs.StateStopped
-}
-
-// Status returns the status in words, for ps.
-func (l *Listed) Status() string {
-	since := func(t time.Time) string { return units.HumanDuration(time.Since(t)) }
-	switch {
-	case l.State == Exited && l.End != nil:
-		return fmt.Sprintf("Exited (%d) %s ago", l.End.Status, since(l.End.Finished))
-	case l.State == Exited:
-		return "Exited, status unknown"
-	case l.State == string(specs.StateRunning):
-		text := "Up " + since(l.Created)
-		if l.Health != nil {
-			text += " (" + l.Health.text() + ")"
-		}
-		return text
-	}
-	return string(l.State[0]-'a'+'A') + l.State[1:]
 }

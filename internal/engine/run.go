@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"time"
@@ -14,7 +11,6 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/diagnose"
-	"github.com/minirun/minirun/internal/flock"
 )
 
 // Exit statuses of a container that did not start, as in Docker.
@@ -24,23 +20,64 @@ const (
 	notFound  = 127
 )
 
+// killedStatus is the status of a container that SIGKILL ended.
+const killedStatus = 128 + int(unix.SIGKILL)
+
 // Run starts a container that Create has created, attends it until it exits, and returns
 // how it ended. A container that does not start is removed.
-func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
+func (e *Engine) Run(r *Record, o container.Options, started func()) (*End, error) {
+	a, err := e.attend(r.Container)
+	if err != nil {
+		return &End{Status: CannotRun}, err
+	}
+	defer a.leave()
+	end, err := a.attendUntilEnd(r, o, started)
+	if err == nil {
+		e.warnAboutNetwork(r, end.Status)
+	}
+	return end, err
+}
+
+// attendUntilEnd starts a container, and again if its restart policy asks for it, until it has
+// ended for good, and returns its last end. If it did not start, the end has the status for that.
+func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func()) (*End, error) {
+	e := a.engine
 	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn,
 		e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
-	attending, err := e.attend(r.Container, os.O_CREATE)
-	if err != nil {
-		return CannotRun, err
+	isNew := a.now.Started.IsZero()
+	end, err := a.runOnce(r, o, started)
+	if end == nil {
+		if isNew {
+			err = errors.Join(err, e.removeFiles(r.Container))
+		}
+		return &End{Status: StatusOf(err)}, err
 	}
-	defer attending.Close()
+	if err == nil {
+		end, err = a.restart(o, end)
+	}
+	if r.Remove && !e.stopRequest(r.Container).Keep {
+		return end, errors.Join(err, e.removeFiles(r.Container))
+	}
+	return end, err
+}
+
+// runOnce runs a container once, and records how it ended. If it did not start, the end is nil.
+func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*End, error) {
+	e := a.engine
+	held, err := e.holdNetwork(r)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
 	running := false
 	ctx, stop := context.WithCancel(context.Background())
 	probing := make(chan struct{})
 	close(probing)
-	status, err := container.Run(o, container.RunOptions{Started: func() {
+	exit, err := container.Run(o, container.RunOptions{Started: func() {
 		running = true
+		a.report(func(now *Attendance) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
+		held.Serve(e.address(r.Container))
 		if r.Health != nil {
 			probing = make(chan struct{})
 			go func() {
@@ -53,31 +90,50 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 	stop()
 	<-probing
 	if !running {
-		return StatusOf(err), errors.Join(err, e.removeFiles(r.Container))
-	}
-	if r.Remove {
-		return status, errors.Join(err, e.removeFiles(r.Container))
-	}
-	return status, errors.Join(err, writeJSON(e.file(r.Container, endFile), End{status, time.Now().UTC()}))
-}
-
-// attend takes the lock that shows that a process attends the container, until the
-// record of how it ended is written. The kernel drops the lock if that process is
-// killed.
-func (e *Engine) attend(id string, create int) (*os.File, error) {
-	f, err := os.OpenFile(e.file(id, attendedFile), os.O_RDONLY|create, 0o600)
-	if err != nil {
 		return nil, err
 	}
-	if err := flock.Lock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("container %s: another minirun is already running it: %w", id, err)
+	a.asked = exit.Asked
+	end := &End{Status: exit.Status, Finished: time.Now().UTC()}
+	if exit.Memory != nil {
+		end.OutOfMemory, end.MemoryLimit = true, exit.Memory.Limit
 	}
-	if named, err := flock.IsNamed(int(f.Fd()), f.Name()); !named {
-		f.Close()
-		return nil, fmt.Errorf("container %s has just been removed: %w", id, cmp.Or(err, fs.ErrNotExist))
+	return end, errors.Join(err, a.recordEnd(end))
+}
+
+// recordEnd records how the container ended, first for good.
+func (a *attendant) recordEnd(end *End) error {
+	err := writeJSON(a.engine.file(a.id, endFile), end)
+	a.report(func(now *Attendance) { now.Running, now.Status, now.Ends = false, end.Status, now.Ends+1 })
+	return err
+}
+
+// cleanUp removes what a container's last attendant left because it was killed, and records that it
+// ended. A container that was started with --rm is removed, unless keep is set.
+func (a *attendant) cleanUp(r *Record, keep bool) error {
+	e := a.engine
+	memory := container.MemoryEndOf(e.Root, a.id)
+	left, err := e.delete(a.id)
+	if err != nil {
+		return err
 	}
-	return f, nil
+	if left || a.now.Running {
+		end := &End{Lost: true, Status: killedStatus, Finished: time.Now().UTC()}
+		if memory != nil {
+			end.OutOfMemory, end.MemoryLimit = true, memory.Limit
+		}
+		if err := a.recordEnd(end); err != nil {
+			return err
+		}
+	}
+	// After a power failure overlay's work directory is still there, with a mark that it was not
+	// unmounted.
+	if err := container.RemoveWork(e.file(a.id, ".upper.work")); err != nil && os.Geteuid() == 0 {
+		return err
+	}
+	if r.Remove && !keep {
+		return e.removeFiles(a.id)
+	}
+	return nil
 }
 
 // StatusOf returns the exit status for a container that did not start.
@@ -95,20 +151,4 @@ func StatusOf(err error) int {
 		return cannotUse
 	}
 	return CannotRun
-}
-
-// removeFiles removes a container's directory. If files in it belong to a user's
-// subordinate IDs, root of that user namespace has to do it.
-func (e *Engine) removeFiles(id string) error {
-	dir := e.Store.Container(id)
-	// First the file that marks it as a container: a removal that is killed leaves
-	// only garbage.
-	if err := os.Remove(e.file(id, recordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := os.RemoveAll(dir)
-	if err != nil && os.Geteuid() != 0 {
-		return e.help("remove-files", id)
-	}
-	return err
 }

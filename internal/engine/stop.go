@@ -1,169 +1,235 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
 )
 
-// Stop asks a container to exit, with the signal that its image specifies, and kills
-// it if it has not exited after patience.
-func (e *Engine) Stop(id string, patience time.Duration) error {
+// A StopWay is how a container is asked to exit.
+type StopWay struct {
+	Signal   string        // "": the one that the container or its image specifies
+	Patience time.Duration // after which it is killed; < 0: never
+}
+
+// Check refuses a signal that does not exist.
+func (w *StopWay) Check() error {
+	if w.Signal == "" {
+		return nil
+	}
+	_, err := control.ParseSignal(w.Signal)
+	return err
+}
+
+// kill is the way of rm --force.
+var kill = StopWay{Signal: "SIGKILL"}
+
+// A stopRequest tells the attendant that a command ends the container, so that its restart policy
+// does not start it again. It stays until the next start.
+type stopRequest struct {
+	Stop bool `json:"stop"`
+	Keep bool `json:"keep,omitempty"` // its files, although it was started with --rm
+}
+
+// stopRequest returns the request for a container; the zero value if there is none.
+func (e *Engine) stopRequest(id string) (q stopRequest) {
+	_ = readJSON(e.file(id, stopFile), &q)
+	return q
+}
+
+// Stop asks a container to exit, and kills it if it has not exited in time. It returns when
+// poststop hooks have run and its end is recorded.
+func (e *Engine) Stop(id string, way StopWay) error {
 	r, err := e.Record(id)
 	if err != nil {
 		return err
 	}
-	if !e.isRunning(id) {
-		return nil
-	}
-	signal := unix.SIGTERM
-	if r.StopSignal != "" {
-		if signal, err = control.ParseSignal(r.StopSignal); err != nil {
-			return fmt.Errorf("the image's stop signal: %w", err)
-		}
-	}
-	if err := control.Kill(e.Root, id, signal, false); err != nil && e.isRunning(id) {
+	a, err := e.end(r, way, false)
+	if a == nil || err != nil {
 		return err
 	}
-	if e.awaitExit(id, patience) {
-		return nil
-	}
-	if err := control.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.isRunning(id) {
+	defer a.leave()
+	return a.cleanUp(r, false)
+}
+
+// Kill sends a signal to a container, also to one that was not created from an image. After SIGKILL it
+// returns when the end is recorded. As in Docker, SIGKILL and the signal of stop also end restarts.
+func (e *Engine) Kill(id, signal string) error {
+	number, err := control.ParseSignal(signal)
+	if err != nil {
 		return err
 	}
-	if !e.awaitExit(id, killPatience) {
-		return fmt.Errorf("container %s is still running after SIGKILL", id)
-	}
-	return nil
-}
-
-const killPatience = 10 * time.Second
-
-// awaitExit waits until a container has exited and the process that attends it has recorded
-// that.
-func (e *Engine) awaitExit(id string, patience time.Duration) bool {
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if !e.isRunning(id) {
-			return e.awaitAttendant(id)
+	r, err := e.Record(id)
+	if errors.Is(err, ErrNoContainer) {
+		killed := control.Kill(e.Root, id, number, false)
+		if errors.Is(killed, record.ErrNotExist) {
+			return err
 		}
-		if time.Now().After(deadline) {
-			return false
-		}
-	}
-}
-
-// awaitAttendant waits until no process attends the container: until poststop hooks have run
-// and its end is recorded. If that process was killed, this is left to rm.
-func (e *Engine) awaitAttendant(id string) bool {
-	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
-		f, err := e.attend(id, 0)
-		if err == nil {
-			f.Close()
-			return true
-		}
-		if errors.Is(err, fs.ErrNotExist) { // --rm
-			return true
-		}
-		if time.Now().After(deadline) {
-			return false
-		}
-	}
-}
-
-// hookPatience is longer than a poststop hook may take.
-const hookPatience = 40 * time.Second
-
-// Remove removes a container and everything that it has written. A running one is an
-// error, unless it is killed by force.
-func (e *Engine) Remove(id string, force bool) error {
-	if _, err := e.Record(id); err != nil {
-		if errors.Is(err, ErrNoContainer) {
-			return e.removeLeftovers(id, err)
-		}
-		return err
-	}
-	attending, err := e.takeOver(id, force)
-	if errors.Is(err, fs.ErrNotExist) { // --rm was faster
-		return nil
+		return killed
 	}
 	if err != nil {
 		return err
 	}
-	defer attending.Close()
-	if _, err := e.Record(id); err != nil { // the same, or it did not start
-		return nil
+	if !e.isRunning(id) {
+		return fmt.Errorf("container %s is not running\nhint: minirun start %[1]s", id)
 	}
-	if err := e.delete(id); err != nil {
+	if number == unix.SIGKILL {
+		return e.Stop(id, StopWay{Signal: signal})
+	}
+	ending, err := r.stopSignal("")
+	if err == nil && number == ending {
+		err = writeJSON(e.file(id, stopFile), stopRequest{Stop: true})
+	}
+	if err != nil {
 		return err
 	}
-	return e.removeFiles(id)
+	return control.Kill(e.Root, id, number, false)
 }
 
-// takeOver waits until no process attends a container any more, and attends it, so
-// that it cannot be started while it is being removed. By force it kills the
-// container, repeatedly: the process that attends it may not have created it yet.
-func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
-	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
-		if e.isRunning(id) && !force {
-			return nil, fmt.Errorf("container %s is running\n"+
-				"hint: stop it first with: minirun stop %[1]s, or use --force", id)
-		}
-		if force {
-			if err := e.delete(id); err != nil {
+// The limits for the end of a container.
+const (
+	killPatience = 10 * time.Second
+	hookPatience = 40 * time.Second // longer than a poststop hook may take
+	pollInterval = 10 * time.Millisecond
+)
+
+// An ending is a container that a command ends.
+type ending struct {
+	engine *Engine
+	id     string
+	signal unix.Signal
+	way    StopWay
+
+	pid      int // of the process that got the signal
+	killed   bool
+	deadline time.Time // of what was sent last; without a process, of the attendant
+}
+
+// end asks a container to exit, waits until it has exited and its attendant has left, and attends
+// it. Without an error the attendant is nil if the container is gone. keep is for a container that
+// was started with --rm, and is about to be started again.
+func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
+	signal, err := r.stopSignal(way.Signal)
+	if err != nil {
+		return nil, err
+	}
+	err = writeJSON(e.file(r.Container, stopFile), stopRequest{Stop: true, Keep: keep})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := &ending{engine: e, id: r.Container, signal: signal, way: way, deadline: time.Now().Add(hookPatience)}
+	var a *attendant
+	for ; ; time.Sleep(pollInterval) {
+		if a == nil {
+			a, err = e.attend(n.id)
+			if errors.Is(err, fs.ErrNotExist) { // --rm, or it did not start
+				return nil, nil
+			}
+			if err != nil && !errors.Is(err, errAttended) {
 				return nil, err
 			}
 		}
-		f, err := e.attend(id, os.O_CREATE)
-		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) {
-			return f, err
+		running, err := n.proceed()
+		if err != nil && a != nil {
+			a.leave()
 		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("container %s: the minirun process that runs it does not exit", id)
+		if err != nil || a != nil && !running {
+			return a, err
 		}
 	}
 }
 
-// delete deletes a container in the runtime, whatever its state. The process that
-// attends the container may be doing the same.
-func (e *Engine) delete(id string) error {
-	if _, err := control.State(e.Root, id); errors.Is(err, record.ErrNotExist) {
-		return nil
+// proceed sends what is due to a container, and reports whether it is still running. The same
+// container may run again meanwhile: its attendant has not seen the request before it started it.
+func (n *ending) proceed() (running bool, err error) {
+	state, err := control.State(n.engine.Root, n.id)
+	if err != nil && !errors.Is(err, record.ErrNotExist) {
+		return false, err
 	}
-	warnings, err := container.Delete(e.Root, id, true)
-	for _, w := range warnings {
-		e.Warn(w)
+	if err != nil || state.Status == specs.StateStopped || state.Pid == 0 {
+		return err == nil && state.Status != specs.StateStopped, n.awaitAttendant()
 	}
-	if errors.Is(err, record.ErrNotExist) {
+	switch {
+	case state.Pid != n.pid:
+		n.pid, n.killed = state.Pid, n.signal == unix.SIGKILL
+		patience := n.way.Patience
+		if n.killed {
+			patience = killPatience
+		}
+		if patience < 0 {
+			patience = 1 << 62
+		}
+		n.deadline = time.Now().Add(patience)
+		return true, n.send(n.signal, state)
+	case time.Now().Before(n.deadline):
+		return true, nil
+	case n.killed:
+		return true, fmt.Errorf("container %s is still running after SIGKILL", n.id)
+	}
+	n.killed, n.deadline = true, time.Now().Add(killPatience)
+	return true, n.send(unix.SIGKILL, state)
+}
+
+// awaitAttendant limits the time for which there is no process: before the first one, and after the
+// last one, while poststop hooks run.
+func (n *ending) awaitAttendant() error {
+	if n.pid != 0 {
+		n.pid, n.deadline = 0, time.Now().Add(hookPatience)
+	}
+	now, attended := n.engine.attendance(n.id)
+	if attended && time.Now().After(n.deadline) {
+		return errStuck(n.id, now.Pid)
+	}
+	return nil
+}
+
+// send sends a signal to the container, unless it exits meanwhile. A paused one is resumed: it would
+// not see the signal.
+func (n *ending) send(signal unix.Signal, state *control.Report) error {
+	err := control.Kill(n.engine.Root, n.id, signal, false)
+	if errors.Is(err, record.ErrNotRunning) || errors.Is(err, record.ErrNotExist) {
+		return nil // it has just exited
+	}
+	if err == nil && state.Status == record.StatePaused && signal != unix.SIGKILL {
+		err = control.Resume(n.engine.Root, n.id)
+	}
+	if err != nil && !n.engine.isRunning(n.id) {
 		return nil
 	}
 	return err
 }
 
-// removeLeftovers removes the rest of a container whose creation or removal was killed: a
-// directory without a record, while the store is not in use.
-func (e *Engine) removeLeftovers(id string, missing error) error {
-	if record.CheckID(id) != nil {
-		return missing
+// stopSignal returns the signal that asks a container to exit.
+func (r *Record) stopSignal(given string) (unix.Signal, error) {
+	switch {
+	case given != "":
+		return control.ParseSignal(given)
+	case r.StopSignal == "":
+		return unix.SIGTERM, nil
 	}
-	if _, err := os.Lstat(e.Store.Container(id)); err != nil {
-		return missing
-	}
-	lock, err := e.Store.LockExclusive(context.Background(), false)
+	signal, err := control.ParseSignal(r.StopSignal)
 	if err != nil {
-		return fmt.Errorf("%w, or it is still being created (the store is in use)", missing)
+		err = fmt.Errorf("the image's stop signal: %w", err)
 	}
-	defer lock.Unlock()
-	if _, err := e.Record(id); err == nil {
-		return fmt.Errorf("container %s has just been created", id)
+	return signal, err
+}
+
+// forgetStop removes the request to stop, before a start.
+func (e *Engine) forgetStop(id string) error {
+	err := os.Remove(e.file(id, stopFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return e.removeFiles(id)
+	return err
 }

@@ -149,10 +149,10 @@ func TestDoctorChecksTheHost(t *testing.T) {
 	}
 }
 
-// TestLayersErrorIsOneLine: the error about an ID without a container.
-func TestLayersErrorIsOneLine(t *testing.T) {
+// TestLayersErrorIsShort: the error about an ID without a container is one line and a hint.
+func TestLayersErrorIsShort(t *testing.T) {
 	b := testbundle.New(t)
-	if r := b.Minirun("layers", "nosuch"); r.Status != 1 || strings.Count(r.Stderr, "\n") != 1 {
+	if r := b.Minirun("layers", "nosuch"); r.Status != 1 || strings.Count(r.Stderr, "\n") != 2 {
 		t.Errorf("status %d: %q", r.Status, r.Stderr)
 	}
 }

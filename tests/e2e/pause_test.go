@@ -55,7 +55,7 @@ func TestPauseAndResume(t *testing.T) {
 	for _, verb := range []string{"pause", "resume"} {
 		b.Minirun(verb, "nosuch").Fails(t, "container does not exist")
 		b.Minirun(verb).Fails(t, "missing argument: ID")
-		b.Minirun(verb, b.ID, "more").Fails(t, `unexpected argument "more"`)
+		b.Minirun(verb, b.ID, "more").Fails(t, `container does not exist: "more"`) // after the first one
 	}
 }
 

@@ -75,20 +75,46 @@ func (w *OOMWatch) openV2() (err error) {
 
 // countKills returns the number of processes killed so far, for v2.
 func (w *OOMWatch) countKills() (uint64, error) {
-	text, err := cgroupfs.ReadText(w.file)
+	kills, err := readKills(w.file)
 	if err != nil && cgroupfs.IsGone(err) {
 		return w.kills, nil
 	}
+	return kills, err
+}
+
+// readKills reads the number of processes killed so far from memory.events or
+// memory.oom_control, which have had it since Linux 4.13.
+func readKills(file string) (uint64, error) {
+	text, err := cgroupfs.ReadText(file)
 	if err != nil {
 		return 0, err
 	}
 	r := &reader{}
 	for line := range strings.Lines(text) {
 		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
-			return r.parse(w.file, n), r.err
+			return r.parse(file, n), r.err
 		}
 	}
-	return 0, nil // before Linux 4.13
+	return 0, nil
+}
+
+// ReadOOM returns how many processes of the group the kernel has killed because there was no
+// memory left, and the group's limit. Without a count of memory there are none.
+func ReadOOM(g *group.Group) (kills, limit uint64, err error) {
+	events, max := "", ""
+	if dir := g.V1Directory("memory"); dir != "" {
+		events, max = dir+"/memory.oom_control", dir+"/memory.limit_in_bytes"
+	} else if dir := g.V2Directory(); dir != "" && exists(dir+"/memory.events") {
+		events, max = dir+"/memory.events", dir+"/memory.max"
+	} else {
+		return 0, 0, nil
+	}
+	if kills, err = readKills(events); err != nil || kills == 0 {
+		return 0, 0, err
+	}
+	r := &reader{}
+	limit = r.number(max)
+	return kills, limit, r.err
 }
 
 // Read reports whether the group ran out of memory since the last Read, and whether it

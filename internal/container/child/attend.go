@@ -142,6 +142,7 @@ func (c *Process) Wait() (int, error) {
 // process has exited.
 func (c *Process) Signal(s unix.Signal) error {
 	debuglog.Printf("pass %s on to process %d", unix.SignalName(s), c.Proc.Pid)
+	c.Signals.PassedOn = c.Signals.PassedOn || signals.IsTermination(s)
 	err := unix.PidfdSendSignal(int(c.Proc.PidFD.Fd()), s, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil

@@ -108,10 +108,17 @@ func OpenDirectory(dir string) (int, error) {
 // ErrNotExist is wrapped by errors about a container that does not exist.
 var ErrNotExist = errors.New("container does not exist")
 
-// NotExist returns the error for a container without a state directory.
-func NotExist(root, id string) error {
-	return fmt.Errorf("%w: %q is not in %s", ErrNotExist, id, root)
+// A NotExistError reports a container that has no state directory.
+type NotExistError struct{ Root, ID string }
+
+func (e *NotExistError) Error() string {
+	return fmt.Sprintf("%v: %q is not in %s", ErrNotExist, e.ID, e.Root)
 }
+
+func (e *NotExistError) Unwrap() error { return ErrNotExist }
+
+// NotExist returns the error for a container without a state directory.
+func NotExist(root, id string) error { return &NotExistError{root, id} }
 
 // LockOrInterrupt is LockDirectory for a process that catches signals: one that asks to
 // exit also ends the wait, which flock(2) alone would not notice.

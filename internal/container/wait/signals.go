@@ -23,6 +23,7 @@ type Signals struct {
 	Queue       *signals.Queue
 	Early       []unix.Signal // arrived before there was a program to pass them on to
 	AskedToExit bool          // a signal asked minirun to exit
+	PassedOn    bool          // a signal that asks to exit was passed on to the program
 }
 
 // An Interrupted is the signal that ended minirun before it had done what was

@@ -1,0 +1,70 @@
+package cmdline
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/nearest"
+)
+
+// UnknownCommand reports a command that does not exist. parent is the command whose subcommand it
+// would be, or "".
+func UnknownCommand(parent, name string, names []string) error {
+	program := strings.TrimSpace("minirun " + parent)
+	what, list := fmt.Sprintf("unknown command %q", name), "commands"
+	if parent != "" {
+		what, list = fmt.Sprintf("%s: unknown subcommand %q", parent, name), "subcommands"
+	}
+	if near := nearest.Word(name, names); near != "" {
+		return fmt.Errorf("%s\nhint: did you mean %s %s?", what, program, near)
+	}
+	return fmt.Errorf("%s\nhint: %s --help lists the %s", what, program, list)
+}
+
+// Subcommand is the action of a command that does nothing without a subcommand.
+func Subcommand(ctx *cli.Context) error {
+	if ctx.NArg() == 0 {
+		return cli.ShowSubcommandHelp(ctx)
+	}
+	var names []string
+	for _, c := range ctx.Command.VisibleCommands() {
+		names = append(names, c.Names()...)
+	}
+	_, parent, _ := strings.Cut(ctx.Command.HelpName, " ")
+	return UnknownCommand(parent, ctx.Args().First(), names)
+}
+
+// FlagError reports flags that cli could not parse. An unknown flag is found again in the words, not
+// in cli's message.
+func FlagError(ctx *cli.Context, err error) error {
+	command := ctx.Command
+	line := Split(GivenWords(ctx), command.Flags, Unlimited)
+	if !line.Undefined {
+		return UsageError(command, err.Error())
+	}
+	_, name, _ := strings.Cut(command.HelpName, " ")
+	what := strings.TrimPrefix(name+": unknown flag "+line.Unknown, ": ")
+	var names []string
+	for _, f := range command.Flags {
+		if v, ok := f.(cli.VisibleFlag); ok && v.IsVisible() {
+			names = append(names, f.Names()...)
+		}
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return len(n) == 1 })
+	if near := nearest.Word(strings.TrimLeft(line.Unknown, "-"), names); near != "" {
+		return fmt.Errorf("%s\nhint: did you mean --%s?", what, near)
+	}
+	return fmt.Errorf("%s\nhint: %s --help lists the flags", what, strings.TrimSpace("minirun "+name))
+}
+
+// GivenWords returns the words after the command's name.
+func GivenWords(ctx *cli.Context) []string {
+	if lineage := ctx.Lineage(); len(lineage) > 2 {
+		return lineage[1].Args().Tail()
+	}
+	return os.Args[1:] // of the program
+}

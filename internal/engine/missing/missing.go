@@ -1,0 +1,92 @@
+// Package missing explains errors about containers that do not exist: it finds what the user may
+// have meant. Containers of bundles, containers created from images, images, and containers of runc
+// are different things with similar names.
+package missing
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/nearest"
+)
+
+// Explain adds a hint to an error about a container that does not exist. Other errors, and those that
+// have one, stay as they are.
+func Explain(err error, e *engine.Engine) error {
+	var inRuntime *record.NotExistError
+	var inStore *engine.NoContainerError
+	var already *explained
+	hint := ""
+	switch {
+	case errors.As(err, &already):
+		return err
+	case errors.As(err, &inStore):
+		hint = explainStored(e, inStore.Name)
+	case errors.As(err, &inRuntime):
+		hint = explainRunning(e, inRuntime.ID)
+	default:
+		return err
+	}
+	return &explained{err, hint}
+}
+
+// explained is an error with a hint. Its cause and its exit status are those of the error.
+type explained struct {
+	error
+	hint string
+}
+
+func (e *explained) Error() string { return e.error.Error() + "\nhint: " + e.hint }
+
+func (e *explained) Unwrap() error { return e.error }
+
+// explainRunning explains that the runtime has no container of this name.
+func explainRunning(e *engine.Engine, name string) string {
+	if l, err := e.Status(name); err == nil {
+		return fmt.Sprintf("%s is not running (%s); start it with: minirun start %[1]s", name, l.Status())
+	}
+	return explainOther(e, name, "minirun list and minirun ps -a list the containers")
+}
+
+// explainStored explains that no container of this name was created from an image.
+func explainStored(e *engine.Engine, name string) string {
+	if slices.Contains(runtimeContainers(e.Root), name) {
+		return fmt.Sprintf("%s is a container of a bundle: use minirun kill %[1]s and minirun delete %[1]s", name)
+	}
+	return explainOther(e, name, "minirun ps -a lists the containers")
+}
+
+// explainOther finds something else of this name, or a similar name.
+func explainOther(e *engine.Engine, name, otherwise string) string {
+	created, _ := e.Store.Containers()
+	if near := nearest.Word(name, append(created, runtimeContainers(e.Root)...)); near != "" {
+		return "did you mean " + near + "?"
+	}
+	if _, _, err := e.Store.Find(name); err == nil {
+		return fmt.Sprintf("%s is an image; run a container from it with: minirun run %[1]s", name)
+	}
+	if record.CheckID(name) == nil {
+		for _, root := range []string{"/run/runc", filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "runc")} {
+			if _, err := os.Stat(filepath.Join(root, name, "state.json")); err == nil {
+				return fmt.Sprintf("runc has a container of this name: runc state %s", name)
+			}
+		}
+	}
+	return otherwise
+}
+
+// runtimeContainers returns the names of the containers that exist in the runtime.
+func runtimeContainers(root string) (names []string) {
+	entries, _ := os.ReadDir(root)
+	for _, d := range entries {
+		if d.IsDir() && record.CheckID(d.Name()) == nil {
+			names = append(names, d.Name())
+		}
+	}
+	return names
+}
