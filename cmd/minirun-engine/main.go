@@ -51,6 +51,7 @@ func verbs() []verb {
 		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
 		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
 		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
+		{attachCommand(), 1, 1},
 	}
 }
 

@@ -58,6 +58,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 	{"network", "manage networks that containers join"},
 	{"port", "show where a container's ports are published"},
+	{"attach", "connect this terminal with a container that runs in the background"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

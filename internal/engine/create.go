@@ -163,7 +163,7 @@ func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
 		Restart: s.Restart, Flags: s.MonitorFlags,
-		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
+		Interactive: s.Interactive, StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
 		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {

@@ -68,6 +68,8 @@ type Record struct {
 	Health     *image.Healthcheck `json:"health,omitempty"`
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 
+	Interactive bool `json:"interactive,omitempty"` // -i
+
 	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
 }
 

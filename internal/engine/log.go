@@ -17,12 +17,6 @@ func openLog(path string) (*log, error) {
 	return &log{w}, err
 }
 
-// copy writes a stream's lines until it ends.
-func (l *log) copy(stream string, from io.ReadCloser) {
-	l.writer.Copy(stream, from)
-	_ = from.Close()
-}
-
 func (l *log) close() error { return l.writer.Close() }
 
 // Logs writes the output of a detached container, its standard error to errs.

@@ -28,7 +28,7 @@ const module = "github.com/minirun/minirun"
 var arrows = map[string]string{
 	"cmd/minirun":                  "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":          "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine":           "cmdline completion container container/control engine engine/attach engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system formatter helper image messages namespaces prompt stdio termtext version",
+	"cmd/minirun-engine":           "cmdline completion container container/control engine engine/attach engine/attachment engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system formatter helper image messages namespaces prompt stdio termtext version",
 	"cmd/minirun-image":            "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
 	"internal/build/diskusage":     "formatter image/store keyvalue termtext",
 	"internal/build/history":       "build/progress build/records build/source formatter keyvalue termtext",
@@ -50,7 +50,7 @@ var arrows = map[string]string{
 	"internal/flock":               "ctxio",
 	"internal/keyvalue":            "",
 	"internal/engine/missing":      "cmdline container/record engine nearest",
-	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports fileattr flock image namespaces signals spec",
+	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/console engine/logfile engine/network engine/ports fileattr flock image namespaces signals spec",
 	"internal/build":               "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":        "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":           "",
@@ -141,6 +141,8 @@ var arrows = map[string]string{
 	"internal/spec/strictjson":        "nearest",
 	"internal/tartest":                "", // used only by tests
 	"internal/engine/logfile":         "",
+	"internal/engine/console":         "",
+	"internal/engine/attachment":      "engine/console stdio",
 	"internal/engine/listing":         "cmdline dirsize engine formatter image inspect termtext",
 	"internal/processtable":           "bootstrap",
 	"internal/runtarget":              "container/record image",
@@ -165,7 +167,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/listing": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/system": 9, "completion": 60,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/console": 60, "engine/attachment": 20, "engine/listing": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/system": 9, "completion": 60,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
