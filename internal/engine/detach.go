@@ -64,7 +64,7 @@ func (a *attendant) handOver(r *Record, flags []string) error {
 		_ = cmd.Wait()
 		return err
 	case isNew:
-		err = errors.Join(err, a.cleanUp(r, true), e.removeFiles(r.Container))
+		err = errors.Join(err, a.cleanUp(r, true), e.removeWithVolumes(r))
 	}
 	return fmt.Errorf("container %s did not start: %w", r.Container, err)
 }
@@ -165,12 +165,14 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log, err := openLog(e.file(a.id, logFile))
-	if err != nil {
-		return err
+	log := &log{}
+	if !r.NoLog {
+		if log, err = openLog(e.file(a.id, logFile)); err != nil {
+			return err
+		}
 	}
 	streams, err := console.Take(console.Options{Dir: e.Store.Container(a.id), Terminal: r.Terminal, Input: r.Interactive,
-		Log: log.writer.Copy})
+		Log: log.copy})
 	if err != nil {
 		return err
 	}
