@@ -28,7 +28,7 @@ const module = "github.com/minirun/minirun"
 var arrows = map[string]string{
 	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/commit engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version",
+	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version",
 	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",
@@ -52,7 +52,7 @@ var arrows = map[string]string{
 	"internal/engine/reconfigure":     "spec",
 	"internal/engine/restart":         "",
 	"internal/engine/missing":         "cmdline container/record engine nearest",
-	"internal/engine":                 "atomicfile container container/control container/diagnose container/record container/wait engine/config engine/connection engine/logfile engine/network engine/ports engine/pull engine/reconfigure engine/restart engine/volumes fileattr flock image namespaces signals spec",
+	"internal/engine":                 "atomicfile container container/control container/diagnose container/record container/wait engine/config engine/connection engine/console engine/logfile engine/network engine/ports engine/pull engine/reconfigure engine/restart engine/volumes fileattr flock image namespaces signals spec",
 	"internal/build":                  "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":           "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":              "",
@@ -144,6 +144,8 @@ var arrows = map[string]string{
 	"internal/spec/strictjson":        "nearest",
 	"internal/tartest":                "", // used only by tests
 	"internal/engine/logfile":         "",
+	"internal/engine/console":         "",
+	"internal/engine/attachment":      "engine/console stdio",
 	"internal/engine/listing":         "cmdline dirsize engine formatter image inspect termtext",
 	"internal/processtable":           "bootstrap",
 	"internal/runtarget":              "container/record image nearest",
