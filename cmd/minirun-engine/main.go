@@ -22,12 +22,16 @@ import (
 )
 
 func main() {
-	a := app()
-	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
-	if !ok {
+	if len(os.Args) > 1 && os.Args[1] == cmdline.CompleteCommand {
+		complete(os.Args[2:])
 		return
 	}
-	if err := a.Run(args); err != nil {
+	a := app()
+	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
+		cmdline.Describe(os.Stdout, a, os.Args[2:], splitFlags)
+		return
+	}
+	if err := a.Run(cmdline.Arrange(os.Args, a, splitFlags)); err != nil {
 		messages.Fail(err)
 	}
 }
@@ -45,34 +49,36 @@ func verbs() []verb {
 		{startCommand(), 0, cmdline.Unlimited}, {restartCommand(), 1, cmdline.Unlimited},
 		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
 		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
+		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
+		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
 	}
 }
 
 func commands() (all []*cli.Command) {
 	for _, v := range verbs() {
+		prepare(v.command)
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
 		action := v.command.Action
-		v.command.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
-		v.command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return cmdline.UsageError(ctx.Command, err.Error())
-		}
-		v.command.HideHelpCommand = true // a container may be called help
-		for _, c := range v.command.Subcommands {
-			c.OnUsageError, c.HideHelpCommand = v.command.OnUsageError, true
-			action := c.Action
-			c.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
-		}
+		v.command.Action = resolveContainers(func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) })
 		all = append(all, v.command)
 	}
 	return all
 }
 
+// prepare sets what all commands and their subcommands have in common.
+func prepare(c *cli.Command) {
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) }
+	c.HideHelpCommand = true // a container may be called help
+	for _, below := range c.Subcommands {
+		prepare(below)
+	}
+}
+
 func app() *cli.App {
-	cli.FlagStringer = cmdline.WrapFlags(cli.FlagStringer)
+	cmdline.UseHelp()
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage containers created from images",
-		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true,
@@ -91,7 +97,7 @@ func app() *cli.App {
 		Before:         prepareCommand,
 		Commands:       commands(),
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+		OnUsageError:   func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
 }
 
@@ -121,7 +127,7 @@ func prepareCommand(ctx *cli.Context) error {
 
 // splitFlags splits the words after a command's name into flags, which may appear anywhere, and
 // arguments.
-func splitFlags(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string) cmdline.Line {
 	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +18,6 @@ import (
 	"github.com/minirun/minirun/internal/engine/network"
 	"github.com/minirun/minirun/internal/engine/network/listing"
 	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -27,12 +25,7 @@ import (
 func networkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "network", Usage: "manage networks that containers join", ArgsUsage: "COMMAND",
-		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		},
+		Action: cmdline.Subcommand,
 		Subcommands: []*cli.Command{
 			{Name: "create", Usage: "create a network", ArgsUsage: "NETWORK", Flags: networkCreateFlags(),
 				Action: counted(1, 1, createNetwork)},
@@ -212,10 +205,9 @@ func pruneNetworks(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if !ctx.Bool("force") {
-		if err := confirm("This removes all networks that no container is connected to."); err != nil {
-			return err
-		}
+	yes, err := confirm(ctx, "network prune", "This removes all networks that no container is connected to.")
+	if err != nil || !yes {
+		return err
 	}
 	var all error
 	for _, n := range selected {
@@ -232,23 +224,6 @@ func pruneNetworks(ctx *cli.Context) error {
 		all = errors.Join(all, err)
 	}
 	return all
-}
-
-// confirm asks a question on the terminal.
-func confirm(what string) error {
-	if !stdio.Descriptor(0).IsTerminal() {
-		return errors.New("network prune asks for confirmation, but standard input is not a terminal\n" +
-			"hint: use minirun network prune --force")
-	}
-	termtext.Fprintf(os.Stderr, "%s Continue? [y/N] ", what)
-	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("network prune: canceled, nothing was removed")
-	}
-	return nil
 }
 
 // networkHookCommand is executed by hooks of the runtime, which write the container's state to

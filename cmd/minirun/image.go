@@ -30,6 +30,8 @@ var imageVerbs = []struct{ name, usage string }{
 	{"bundle", "write an OCI bundle from an image, for minirun, runc or crun"},
 	{"prune", "remove images without a name, and unused data"},
 	{"store", "manage the image store"},
+	{"login", "log in to a registry"},
+	{"logout", "remove the credentials for a registry"},
 }
 
 func imageCommand(name, usage string) func() *cli.Command {
@@ -52,13 +54,16 @@ var engineVerbs = []struct{ name, usage string }{
 	{"wait", "wait until containers created from images end, and print their exit statuses"},
 	{"network", "manage networks that containers join"},
 	{"port", "show where a container's ports are published"},
+	{"version", "show the version of minirun, of the specification and of Go"},
+	{"info", "show versions, directories, this machine, and how many containers and images there are"},
+	{"system", "show disk usage, or remove what is not used"},
+	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.
 func helperCommand(name, usage string, become cli.ActionFunc) func() *cli.Command {
 	return func() *cli.Command {
-		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become,
-			BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
+		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become}
 	}
 }
 

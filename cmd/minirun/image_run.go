@@ -15,13 +15,16 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/runtarget"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
-	return append(networkFlags(), []cli.Flag{
+	return append(connection.CommandFlags(), []cli.Flag{
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
 			Usage: "image: standard input is the container's"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
@@ -80,7 +83,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn}
 }
 
-func runImage(ctx *cli.Context) error {
+func runImage(ctx *cli.Context, t runtarget.Target) error {
 	s, err := imageSettings(ctx)
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
@@ -88,6 +91,7 @@ func runImage(ctx *cli.Context) error {
 	if err := checkFlagsForImage(ctx); err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
+	announcePull(t, s.Pull)
 	e := newEngine(ctx)
 	if s.Detach {
 		return runDetached(ctx, e, s)
@@ -102,6 +106,12 @@ func runImage(ctx *cli.Context) error {
 	if err = errors.Join(err, done()); err != nil {
 		return messages.NewFailure(err, max(end.Status, 1))
 	}
+	return endStatus(end)
+}
+
+// endStatus returns the error for the exit status of a container created from an image. It explains
+// one that ran out of memory.
+func endStatus(end *engine.End) error {
 	if end.OutOfMemory {
 		messages.Warn(end.MemoryText() + "\nhint: raise its limit with -m, such as -m 512m")
 	}
@@ -109,6 +119,17 @@ func runImage(ctx *cli.Context) error {
 		return messages.ExitStatus(end.Status)
 	}
 	return nil
+}
+
+// announcePull says on a terminal that a registry will be asked: the name of the image
+// may be a typing error.
+func announcePull(t runtarget.Target, pull string) {
+	if _, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS); err != nil || t.Stored || pull == "never" {
+		return
+	}
+	if n, err := image.ParseName(t.Image); err == nil {
+		fmt.Fprintf(stdio.Err, "minirun: image %s is not in the store: pulling it from %s\n", n.Familiar(), n.Registry)
+	}
 }
 
 // makeAndRun creates a container and attends it until it exits.
@@ -255,7 +276,7 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		Volumes: cmdline.ListValues(
 			ctx,
 			"volume",
-		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Connection: connectionFlags(ctx),
+		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Connection: connection.FromContext(ctx),
 		Memory: ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
 		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
 		CapAdd: cmdline.ListValues(

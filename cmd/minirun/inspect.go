@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/inspect"
@@ -18,18 +20,27 @@ import (
 func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "show a container from both sides: the host's and its own",
-		ArgsUsage: "ID",
+		Usage:     "show a container from both sides, the host's and its own, or images",
+		ArgsUsage: "ID|IMAGE…",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "type", Usage: "`container|image`, if the name may be both"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "platform", Usage: "image: that for `OS/ARCHITECTURE`"}),
 		},
 		Action: inspectContainer,
 	}
 }
 
 func inspectContainer(ctx *cli.Context) error {
+	if namesImages(ctx) {
+		return becomeImage(os.Args[1:])
+	}
+	if ctx.NArg() > 1 || ctx.String("platform") != "" {
+		return cmdline.UsageError(ctx.Command, "several names and --platform are for images, but "+ctx.Args().First()+
+			" is not one")
+	}
 	format := ctx.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
@@ -54,6 +65,24 @@ func inspectContainer(ctx *cli.Context) error {
 		}
 		time.Sleep(interval)
 	}
+}
+
+// namesImages reports whether the arguments are images: the first one is not a container, or --type
+// says so.
+func namesImages(ctx *cli.Context) bool {
+	id := ctx.Args().First()
+	if kind := ctx.String("type"); kind != "" {
+		return kind != "container"
+	}
+	if _, err := record.Read(ctx.String("root"), id); err == nil {
+		return false
+	}
+	e := newEngine(ctx)
+	if _, err := e.Record(id); err == nil {
+		return false
+	}
+	_, _, err := e.Store.Find(id)
+	return err == nil
 }
 
 // A view is a container as the runtime knows it and, if it was created from an image,

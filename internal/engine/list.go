@@ -86,7 +86,7 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	}
 	switch state, err := control.State(e.Root, id); {
 	case err == nil:
-		l.State, l.Pid = string(state.Status), state.Pid
+		l.State, l.Pid, l.Started = string(state.Status), state.Pid, state.Created
 	case !errors.Is(err, record.ErrNotExist):
 		return nil, err
 	}

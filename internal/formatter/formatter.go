@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"text/template"
@@ -19,6 +21,28 @@ import (
 
 // A Row contains the values of a template's placeholders.
 type Row map[string]any
+
+// Label returns the value of one label, for {{.Label "NAME"}}. In the header it is the name.
+func (r Row) Label(name string) string {
+	if all, ok := r["Labels"].(Labels); ok {
+		return all[name]
+	}
+	return name
+}
+
+// Labels are printed as a list of NAME=VALUE.
+type Labels map[string]string
+
+func (l Labels) String() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		list = append(list, name+"="+l[name])
+	}
+	return strings.Join(list, ",")
+}
+
+// MarshalJSON implements json.Marshaler: the list, as in docker's JSON.
+func (l Labels) MarshalJSON() ([]byte, error) { return json.Marshal(l.String()) }
 
 // A Table is a list of rows, and the header of each placeholder.
 type Table struct {
@@ -47,10 +71,9 @@ func functions() template.FuncMap {
 // aligns columns at the tabs in the template.
 func (t Table) Write(w io.Writer, format string) error {
 	text, isTable := strings.CutPrefix(format, "table ")
-	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(strings.TrimSpace(text))
-	parsed, err := template.New("format").Funcs(functions()).Option("missingkey=error").Parse(text)
+	parsed, err := parse(text)
 	if err != nil {
-		return fmt.Errorf("--format: %w", err)
+		return err
 	}
 	rows := t.Rows
 	if isTable {
@@ -76,6 +99,30 @@ func (t Table) Write(w io.Writer, format string) error {
 		return err
 	}
 	return table.Flush()
+}
+
+func parse(text string) (*template.Template, error) {
+	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(strings.TrimSpace(text))
+	parsed, err := template.New("format").Funcs(functions()).Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--format: %w", err)
+	}
+	return parsed, nil
+}
+
+// Execute writes a value in the format TEMPLATE, and a newline.
+func Execute(w io.Writer, format string, value any) error {
+	parsed, err := parse(format)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := parsed.Execute(&out, value); err != nil {
+		return fmt.Errorf("--format: %w", err)
+	}
+	out.WriteByte('\n')
+	_, err = io.WriteString(w, termtext.Text(out.String()))
+	return err
 }
 
 // WriteJSON writes a value as indented JSON.

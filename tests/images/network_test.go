@@ -101,7 +101,7 @@ func TestNetworkCommands(t *testing.T) {
 		"is not on network inner":           {"disconnect", "inner", c},
 		"while they run":                    {"connect", "host", c},
 		"unknown key":                       {"ls", "-f", "x=y"},
-		"asks for confirmation":             {"prune"},
+		"cannot ask":                        {"prune"},
 		"unknown subcommand \"frobnicate\"": {"frobnicate"},
 	} {
 		in("minirun", append([]string{"network"}, args...)...).Fails(t, words)

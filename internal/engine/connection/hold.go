@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/minirun/minirun/internal/engine/network"
 	"github.com/minirun/minirun/internal/engine/ports"
@@ -52,11 +53,33 @@ func (s *Start) linkNamespace(target string) error {
 	return os.Symlink(fmt.Sprintf("/proc/%d/ns/net", pid), s.Link)
 }
 
-// HintAfterFailure returns a hint if a program without a network failed, and a person sees it: it may
-// have failed because of that. It returns "" otherwise.
-func HintAfterFailure(mode string, isStandard bool, status int) string {
-	if status == 0 || !isStandard || mode != network.None || !stdio.Descriptor(2).IsTerminal() {
-		return ""
+// WarnAfterFailure gives a hint if a program without a network failed, and a person sees it: it may
+// have failed because of that.
+func WarnAfterFailure(warn func(any), mode string, isStandard bool, status int) {
+	if status != 0 && isStandard && mode == network.None && stdio.Descriptor(2).IsTerminal() {
+		warn("the container had no network, which is the default here\nhint: if it needs one, " + standardHint())
 	}
-	return "the container had no network, which is the default here\nhint: if it needs one, " + standardHint()
+}
+
+// PortList returns published ports in docker's form, 0.0.0.0:8080->80/tcp, and those that are only
+// exposed.
+func PortList(published []ports.Mapping, exposed []string) []string {
+	out := []string{}
+	var inside []string
+	for _, m := range published {
+		out = append(out, m.String())
+		inside = append(inside, m.ContainerText())
+	}
+	for _, text := range exposed {
+		if !slices.Contains(inside, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// IsFixed reports whether a container's network cannot be changed, because it is not a bridge.
+func IsFixed(mode string) bool {
+	_, isShared := network.Target(mode)
+	return isShared || mode == network.Host || mode == network.None
 }

@@ -47,12 +47,12 @@ type Plan struct {
 
 // A Host is what a plan has to know about the host, and about the container.
 type Host struct {
-	Networks network.Store
-	Name     string              // of the container
-	Exposed  map[string]struct{} // by its image
-	Running  func() ([]Published, error)
-	CheckRun func(container string) error // refuses a container that is not running
-	Warn     func(any)
+	Networks    network.Store
+	Name        string              // of the container
+	Exposed     map[string]struct{} // by its image
+	Running     func() ([]Published, error)
+	FindRunning func(container string) (name string, err error) // refuses one that is not running
+	Warn        func(any)
 }
 
 // Published are the ports of a running container.
@@ -162,10 +162,11 @@ func (p *Plan) checkNetwork(h *Host, bridge error) error {
 	case isShared && namespaces.Unprivileged():
 		return fmt.Errorf("--network %s: needs root, because each container has its own user namespace", p.Mode)
 	case isShared:
-		if err := h.CheckRun(target); err != nil {
+		name, err := h.FindRunning(target)
+		if err != nil {
 			return fmt.Errorf("--network %s: %w", p.Mode, err)
 		}
-		p.target = target
+		p.target, p.Mode = name, network.ModeOf(name)
 	case p.Mode == network.Host:
 		p.gateway = netip.MustParseAddr("127.0.0.1")
 	case p.IsStandard && len(p.exposed) > 0:
