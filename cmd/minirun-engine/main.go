@@ -48,9 +48,9 @@ func verbs() []verb {
 		{rmCommand(), 1, cmdline.Unlimited},
 		{startCommand(), 0, cmdline.Unlimited}, {restartCommand(), 1, cmdline.Unlimited},
 		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
-		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
 		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
 		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
+		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
 	}
 }
 
@@ -60,6 +60,10 @@ func commands() (all []*cli.Command) {
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
 		action := v.command.Action
 		v.command.Action = resolveContainers(func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) })
+		for _, c := range v.command.Subcommands {
+			action := c.Action
+			c.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
+		}
 		all = append(all, v.command)
 	}
 	return all

@@ -106,7 +106,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 // --help shows.
 func TestDescribeFollowsTheOrderOfFlags(t *testing.T) {
 	for _, c := range []struct{ line, has, lacks string }{
-		{"create x --bun", "path\tcreate\nargument\tx\nflag\t--bundle\tvalue\tDIR with", "foreign"},
+		{"create ./x --bun", "path\tcreate\nargument\t./x\nflag\t--bundle\tvalue\tDIR with", "foreign"},
 		{"exec x -", "\nflag\t--cwd\tvalue\t", "foreign"},
 		{"exec x ls -", "\nforeign\n", "flag"},
 		{"ps x -", "\nforeign\n", "flag"},

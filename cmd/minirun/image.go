@@ -52,12 +52,12 @@ var engineVerbs = []struct{ name, usage string }{
 	{"restart", "stop containers created from images, and start them again"},
 	{"rename", "give a stopped container created from an image another name"},
 	{"wait", "wait until containers created from images end, and print their exit statuses"},
-	{"network", "manage networks that containers join"},
-	{"port", "show where a container's ports are published"},
 	{"version", "show the version of minirun, of the specification and of Go"},
 	{"info", "show versions, directories, this machine, and how many containers and images there are"},
 	{"system", "show disk usage, or remove what is not used"},
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
+	{"network", "manage networks that containers join"},
+	{"port", "show where a container's ports are published"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

@@ -26,16 +26,16 @@ type Preview struct {
 // Preview writes the bundle that Create would create from an image in the store.
 // Nothing is pulled or unpacked, and the store is not changed.
 func (e *Engine) Preview(name string, s *Settings) (p *Preview, err error) {
+	plan, err := s.Connection.Plan(s.Hostname)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := e.Store.LockShared(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Unlock()
 	i, layers, err := e.openUnpacked(name)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := s.Connection.Plan(s.Hostname)
 	if err != nil {
 		return nil, err
 	}

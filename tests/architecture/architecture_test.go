@@ -26,12 +26,10 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun":         "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
-	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine":  "cmdline completion container container/control engine engine/attach engine/connection engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system formatter helper image messages namespaces prompt termtext version",
-
-	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":            "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline ctxio debuglog formatter image image/bundle image/command image/imagetools image/overlay image/store image/transfer inspect namespaces regularfile retry spec termtext userns interrupt prompt",
+	"cmd/minirun":                  "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
+	"cmd/minirun-systemd":          "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
+	"cmd/minirun-engine":           "cmdline completion container container/control engine engine/attach engine/connection engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system formatter helper image messages namespaces prompt stdio termtext version",
+	"cmd/minirun-image":            "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
 	"internal/build/diskusage":     "formatter image/store keyvalue termtext",
 	"internal/build/history":       "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":      "build build/attest build/progress",
@@ -51,7 +49,7 @@ var arrows = map[string]string{
 	"internal/version":             "",
 	"internal/flock":               "ctxio",
 	"internal/keyvalue":            "",
-	"internal/engine/missing":      "cmdline container/record engine",
+	"internal/engine/missing":      "cmdline container/record engine nearest",
 	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports fileattr flock image namespaces signals spec",
 	"internal/build":               "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":        "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
@@ -83,7 +81,7 @@ var arrows = map[string]string{
 	"internal/image/transfer":      "atomicfile compression ctxio image image/credentials image/imageconfig image/layer image/store outbound regularfile retry",
 	"internal/trace":               "atomicfile container container/observer container/wait inspect plan signals stdio termtext",
 	"internal/compare":             "inspect regularfile spec termtext",
-	"internal/inspect":             "container/control container/record image regularfile spec termtext",
+	"internal/inspect":             "container/control container/record container/wait image regularfile signals spec stdio termtext",
 	"internal/doctor":              "cgroups/host spec",
 	"internal/container":           "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs signals spec systemd",
 	"internal/container/child":     "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile signals spec",
@@ -117,7 +115,7 @@ var arrows = map[string]string{
 	"internal/rootfs":              "handshake linkwalk namespaces overlay plan spec",
 	"internal/process":             "handshake namespaces plan seccomp spec",
 
-	"internal/cmdline":     "",
+	"internal/cmdline":     "nearest",
 	"internal/ctxio":       "",
 	"internal/debuglog":    "",
 	"internal/linkwalk":    "",
@@ -127,29 +125,28 @@ var arrows = map[string]string{
 	"internal/overlay":     "",
 	"internal/compression": "",
 
-	"internal/handshake":       "plan",
-	"internal/plan":            "capability termtext",
-	"internal/netdevice":       "ownthread spec",
-	"internal/regularfile":     "",
-	"internal/resctrl":         "",
-	"internal/retry":           "ctxio",
-	"internal/seccomp":         "",
-	"internal/seccomp/gen":     "",
-	"internal/signals":         "",
-	"internal/spec":            "capability spec/strictjson",
-	"internal/startup":         "",
-	"internal/stdio":           "",
-	"internal/spec/spectest":   "", // used only by tests
-	"internal/spec/strictjson": "nearest",
-	"internal/tartest":         "", // used only by tests
-	"internal/engine/logfile":  "",
-	"internal/engine/listing":  "cmdline dirsize engine engine/connection formatter image inspect termtext",
-	"internal/processtable":    "bootstrap",
-	"internal/runtarget":       "container/record image",
-	"internal/capability":      "",
-	"internal/newbundle":       "spec",
-	"internal/views":           "cgroups/host container engine runtarget trace",
-
+	"internal/handshake":              "plan",
+	"internal/plan":                   "capability termtext",
+	"internal/netdevice":              "ownthread spec",
+	"internal/regularfile":            "",
+	"internal/resctrl":                "",
+	"internal/retry":                  "ctxio",
+	"internal/seccomp":                "",
+	"internal/seccomp/gen":            "",
+	"internal/signals":                "",
+	"internal/spec":                   "capability spec/strictjson",
+	"internal/startup":                "",
+	"internal/stdio":                  "",
+	"internal/spec/spectest":          "", // used only by tests
+	"internal/spec/strictjson":        "nearest",
+	"internal/tartest":                "", // used only by tests
+	"internal/engine/logfile":         "",
+	"internal/engine/listing":         "cmdline dirsize engine engine/connection formatter image inspect termtext",
+	"internal/processtable":           "bootstrap",
+	"internal/runtarget":              "container/record image",
+	"internal/capability":             "",
+	"internal/newbundle":              "spec",
+	"internal/views":                  "cgroups/host container engine runtarget trace",
 	"internal/engine/attach":          "cni engine/network engine/ports", // links CNI's library, which cmd/minirun must not
 	"internal/engine/connection":      "cmdline engine/network engine/ports helper namespaces stdio",
 	"internal/engine/network":         "atomicfile flock",
@@ -160,8 +157,8 @@ var arrows = map[string]string{
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"capability": 80, "views": 5, "newbundle": 60,
-	"cmd": 0, "trace": 10, "compare": 10, "engine": 10, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13,
+	"capability": 80, "views": 5, "newbundle": 60, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13,
+	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,

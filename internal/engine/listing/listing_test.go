@@ -37,8 +37,8 @@ func newEngine(t *testing.T) *engine.Engine {
 			Created: time.Now().Add(-time.Duration(3-i) * time.Hour), Network: "bridge"}
 		r.Name, r.ID = "docker.io/library/busybox:latest", "sha256:1234"+strings.Repeat("0", 60)
 		if name == "second" {
-			r.Name, r.ID, r.Exposed = "localhost:5000/app:1", "sha256:abcd"+strings.Repeat("0", 60), []string{"53/udp", "80/tcp"}
-			r.Ports = []ports.Mapping{{IP: netip.MustParseAddr("127.0.0.1"), Host: 8080, Container: 80, Protocol: "tcp"}}
+			r.Name, r.ID = "localhost:5000/app:1", "sha256:abcd"+strings.Repeat("0", 60)
+			r.Ports, r.Exposed = []ports.Mapping{{IP: netip.MustParseAddr("127.0.0.1"), Host: 8080, Container: 80, Protocol: "tcp"}}, []string{"53/udp"}
 			write(dir+"/end.json", `{"status":7,"finished":"2026-11-30T00:00:00Z"}`)
 		}
 		text, err := json.Marshal(r)
@@ -47,7 +47,7 @@ func newEngine(t *testing.T) *engine.Engine {
 		}
 		write(dir+"/container.json", string(text))
 		if name != "first" {
-			write(dir+"/attended", "")
+			write(dir+"/attended", `{"pid":1,"running":false,"started":"2026-11-29T00:00:00Z"}`)
 		}
 		write(dir+"/config.json", fmt.Sprintf(`{"annotations":{"tier":"%d","org.opencontainers.image.os":"linux"},"mounts":[
 			{"destination":"/data","type":"bind","source":"%s/volumes/vol%d/_data"}, {"destination":"/proc","type":"proc"},
