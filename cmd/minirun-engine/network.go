@@ -251,7 +251,11 @@ func runNetworkHook(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return c.ConnectAll(context.Background())
+		err := c.ConnectAll(context.Background())
+		if err != nil {
+			err = errors.Join(err, os.WriteFile(c.Store.FailureFile(c.ID), []byte(err.Error()), 0o600))
+		}
+		return err
 	case "del":
 		return c.DisconnectAll(context.Background())
 	default:

@@ -233,8 +233,8 @@ func removeStopped(ctx *cli.Context, e *engine.Engine) error {
 }
 
 func pruneSystem(ctx *cli.Context) error {
-	what := "This removes:\n- all stopped containers\n- networks that no container is connected to\n- images without a name\n" +
-		"- the build cache"
+	what := "This removes:\n- all stopped containers\n- networks that no container is connected to\n" +
+		"- images without a name\n- the build cache"
 	images := []string{"prune"}
 	if ctx.Bool("all") {
 		what = strings.ReplaceAll(what, "images without a name", "all images that no container uses")

@@ -8,7 +8,6 @@ import (
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/network"
-	"github.com/minirun/minirun/internal/engine/ports"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -50,17 +49,17 @@ func (e *Engine) connect(c *specs.Spec, p *connection.Plan, name string) error {
 	return p.Apply(c, &connection.Directory{Networks: e.networks(), Name: name, File: e.file, Warn: e.Warn})
 }
 
-// holdNetwork prepares a container's network for a start.
-func (e *Engine) holdNetwork(r *Record) (*ports.Held, error) {
-	s := connection.Start{Name: r.Container, Network: r.Network, Ports: r.Ports,
-		Link: e.file(r.Container, connection.LinkName), PID: func(id string) (int, error) {
+// networkStart returns how a container's network is prepared for a start.
+func (e *Engine) networkStart(r *Record) *connection.Start {
+	return &connection.Start{Name: r.Container, Network: r.Network, Ports: r.Ports,
+		Failure: e.networks().FailureFile(r.Container), Link: e.file(r.Container, connection.LinkName),
+		PID: func(id string) (int, error) {
 			state, err := control.State(e.Root, id)
 			if err != nil {
 				return 0, err
 			}
 			return state.Pid, nil
 		}}
-	return s.Hold()
 }
 
 // PortList returns the ports as shown by ps. Those of a container that does not run are not published.

@@ -67,7 +67,8 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 // runOnce runs a container once, and records how it ended. If it did not start, the end is nil.
 func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*End, error) {
 	e := a.engine
-	held, err := e.holdNetwork(r)
+	network := e.networkStart(r)
+	held, err := network.Hold()
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	stop()
 	<-probing
 	if !running {
-		return nil, err
+		return nil, network.Explain(err)
 	}
 	a.asked = exit.Asked
 	end := &End{Status: exit.Status, Finished: time.Now().UTC()}

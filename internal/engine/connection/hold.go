@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/minirun/minirun/internal/engine/network"
 	"github.com/minirun/minirun/internal/engine/ports"
@@ -21,6 +22,7 @@ type Start struct {
 	Name    string
 	Network string // as in its record
 	Ports   []ports.Mapping
+	Failure string                              // the path of its network.Store.FailureFile
 	Link    string                              // the path of its file LinkName
 	PID     func(container string) (int, error) // of a running container; 0 if it does not run
 }
@@ -28,6 +30,9 @@ type Start struct {
 // Hold prepares the network of a container for a start: it holds the published ports, and finds the
 // network namespace to share.
 func (s *Start) Hold() (*ports.Held, error) {
+	if err := os.Remove(s.Failure); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	if target, ok := network.Target(s.Network); ok {
 		if err := s.linkNamespace(target); err != nil {
 			return nil, fmt.Errorf("cannot start container %q: %w", s.Name, err)
@@ -39,6 +44,25 @@ func (s *Start) Hold() (*ports.Held, error) {
 	}
 	return held, nil
 }
+
+// Explain replaces the error of a container that did not start, if the reason is its network.
+func (s *Start) Explain(err error) error {
+	text, missing := os.ReadFile(s.Failure)
+	if err == nil || missing != nil {
+		return err
+	}
+	return &networkError{fmt.Sprintf("cannot start container %q: %s", s.Name, strings.TrimSpace(string(text))), err}
+}
+
+// A networkError is the error of a hook, in the words of the program that it executed.
+type networkError struct {
+	text  string
+	cause error
+}
+
+func (e *networkError) Error() string { return e.text }
+
+func (e *networkError) Unwrap() error { return e.cause }
 
 // linkNamespace links to the network namespace of a running container.
 func (s *Start) linkNamespace(target string) error {

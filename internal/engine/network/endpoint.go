@@ -61,6 +61,12 @@ func (s Store) WriteEndpoints(id string, endpoints []Endpoint) error {
 	return atomicfile.Write(filepath.Join(s.container(id), endpointsFile), append(text, '\n'), 0o644)
 }
 
+// FailureFile returns the path of the file in which a hook of the runtime leaves why it could not
+// connect a container: what it prints is only a detail of the runtime's error.
+func (s Store) FailureFile(id string) string {
+	return filepath.Join(s.container(id), "network-failure")
+}
+
 // A Member is a container that is connected to a network.
 type Member struct {
 	Container string `json:"container"`
