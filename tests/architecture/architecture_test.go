@@ -150,7 +150,7 @@ var arrows = map[string]string{
 	"internal/engine/attach":          "cni engine/network engine/ports", // links CNI's library, which cmd/minirun must not
 	"internal/engine/connection":      "cmdline engine/network engine/ports helper namespaces stdio",
 	"internal/engine/network":         "atomicfile flock",
-	"internal/engine/network/listing": "engine/network formatter keyvalue termtext",
+	"internal/engine/network/listing": "cmdline engine/network formatter keyvalue termtext",
 	"internal/engine/ports":           "",
 }
 

@@ -204,7 +204,7 @@ func TestWithoutPluginsNetworkIsNone(t *testing.T) {
 	}
 }
 
-// A container that cannot be connected does not start, says why in a few lines, and leaves nothing.
+// A container that cannot be connected does not start: the error has the reason, and nothing is left.
 func TestFailureOfPluginsIsExplained(t *testing.T) {
 	needBridge(t)
 	s := loaded(t, runs("sleep", "1000"))

@@ -1,7 +1,7 @@
 // Package connection decides how a container created from an image is connected, from the flags, the
 // image and the host, and changes its configuration for that.
 //
-//	plan.go   flags → plan: what is asked for, checked; then what depends on the host
+//	plan.go   flags → plan: checks of the flags alone; then of the host
 //	apply.go  plan → config.json and the files in /etc
 //	hold.go   before each start: the ports, and the network namespace to share
 package connection
@@ -193,7 +193,7 @@ func (p *Plan) chooseStandard(hasBridge bool) error {
 	return nil
 }
 
-// standardHint says how to get a network where the default is none.
+// standardHint returns how to get a network where the default is none.
 func standardHint() string {
 	if namespaces.Unprivileged() {
 		return "use --network host, or sudo for a bridge"
@@ -233,6 +233,11 @@ func (p *Plan) checkEndpoints(networks network.Store) error {
 			continue
 		}
 		p.gateway = n.Gateway()
+		for j := range p.requests {
+			if !p.requests[j].IP.IsValid() {
+				p.requests[j].IP = n.HostBinding
+			}
+		}
 		if n.Internal && len(p.requests) > 0 {
 			return fmt.Errorf("--publish: network %s is internal, so the host does not reach its containers", n.Name)
 		}
@@ -260,7 +265,7 @@ func (p *Plan) choosePorts(h *Host) (err error) {
 	return portError(h.Name, err)
 }
 
-// portError says which container does not get its port, and what to do.
+// portError adds the name of the container and a hint to the error about a port.
 func portError(name string, err error) error {
 	var used *ports.InUseError
 	if !errors.As(err, &used) {
