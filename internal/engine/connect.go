@@ -19,11 +19,13 @@ func (e *Engine) completeConnection(p *connection.Plan, name string, i *image.Im
 
 func (e *Engine) networks() network.Store { return network.Store{Dir: e.Store.Dir} }
 
-// publishedPorts returns the ports of the running containers.
+// publishedPorts returns the ports of the containers that run, or that a process attends.
 func (e *Engine) publishedPorts() (out []connection.Published, err error) {
-	running, err := e.List(false)
-	for _, l := range running {
-		out = append(out, connection.Published{Container: l.Container, Ports: l.Ports})
+	all, err := e.List(true)
+	for _, l := range all {
+		if l.Attended || l.Pid != 0 {
+			out = append(out, connection.Published{Container: l.Container, Ports: l.Ports})
+		}
 	}
 	return out, err
 }
@@ -51,7 +53,7 @@ func (e *Engine) connect(c *specs.Spec, p *connection.Plan, name string) error {
 
 // networkStart returns how a container's network is prepared for a start.
 func (e *Engine) networkStart(r *Record) *connection.Start {
-	return &connection.Start{Name: r.Container, Network: r.Network, Ports: r.Ports,
+	return &connection.Start{Name: r.Container, Network: r.Network, Ports: r.Ports, Running: e.publishedPorts,
 		Failure: e.networks().FailureFile(r.Container), Link: e.file(r.Container, connection.LinkName),
 		PID: func(id string) (int, error) {
 			state, err := control.State(e.Root, id)

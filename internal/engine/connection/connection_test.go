@@ -3,6 +3,8 @@ package connection
 import (
 	"encoding/json"
 	"errors"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,10 +165,26 @@ func TestHoldLinksToNamespace(t *testing.T) {
 		}
 		pid++
 	}
+	s.Ports = []ports.Mapping{{IP: netip.MustParseAddr("127.0.0.1"), Host: port(t), Container: 80, Protocol: "tcp"}}
+	s.Running = func() ([]Published, error) { return []Published{{"side", s.Ports}, {"other", s.Ports}}, nil }
+	if _, err := s.Hold(); err == nil || !strings.Contains(err.Error(), "in use by container other\nhint: ") {
+		t.Errorf("a port of another container: %v", err)
+	}
 	pid = 0
 	if _, err := s.Hold(); err == nil || !strings.Contains(err.Error(), "minirun start web") {
 		t.Errorf("one that does not run: %v", err)
 	}
+}
+
+// port returns a port that is in use until the end of the test.
+func port(t *testing.T) uint16 {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return uint16(l.Addr().(*net.TCPAddr).Port)
 }
 
 // Sharing a network adds no hooks, shares the files in /etc, and sets no values of the other container.

@@ -22,6 +22,7 @@ type Start struct {
 	Name    string
 	Network string // as in its record
 	Ports   []ports.Mapping
+	Running func() ([]Published, error)         // as of Host
 	Failure string                              // the path of its network.Store.FailureFile
 	Link    string                              // the path of its file LinkName
 	PID     func(container string) (int, error) // of a running container; 0 if it does not run
@@ -39,10 +40,27 @@ func (s *Start) Hold() (*ports.Held, error) {
 		}
 	}
 	held, err := ports.Hold(s.Ports)
+	var used *ports.InUseError
+	if errors.As(err, &used) {
+		s.nameOwner(used)
+	}
 	if err != nil {
 		return nil, portError(s.Name, err)
 	}
 	return held, nil
+}
+
+// nameOwner replaces the process that has a port by the container that it attends.
+func (s *Start) nameOwner(used *ports.InUseError) {
+	others, err := s.Running()
+	if err != nil { // the process is known
+		return
+	}
+	for _, other := range others {
+		if other.Container != s.Name && used.OverlapsAny(other.Ports) {
+			used.Owner = ports.ContainerOwner(other.Container)
+		}
+	}
 }
 
 // Explain replaces the error of a container that did not start, if the reason is its network.

@@ -272,7 +272,7 @@ func portError(name string, err error) error {
 		return err
 	}
 	hint := "choose another port with -p, or stop that program"
-	if container, ok := strings.CutPrefix(used.Owner, "container "); ok {
+	if container, ok := used.Container(); ok {
 		hint = "choose another port with -p, or stop that container with: minirun stop " + container
 	}
 	return fmt.Errorf("cannot start container %q: %w\nhint: %s", name, err, hint)

@@ -131,8 +131,9 @@ func (n *Network) ConfigList() ([]byte, error) {
 	}
 	plugins := []any{bridge}
 	if !n.Internal {
-		plugins = append(plugins,
-			map[string]any{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}})
+		// The kernel does not route packets from ::1: the process that holds the ports forwards them.
+		plugins = append(plugins, map[string]any{"type": "portmap", "conditionsV6": []string{"!", "-d", "::1"},
+			"capabilities": map[string]bool{"portMappings": true}})
 	}
 	// Containers of other networks are kept out, and FORWARD's policy may be DROP, as on a host
 	// with Docker.
