@@ -21,7 +21,6 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
-	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/runtarget"
 	_ "github.com/minirun/minirun/internal/startup"
@@ -115,7 +114,7 @@ func (v *verb) build() *cli.Command {
 			if err == nil {
 				return nil
 			}
-			return missing.Explain(err, newEngine(ctx))
+			return explainFailure(ctx, err)
 		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }

@@ -6,11 +6,12 @@
 //	create.go    an image and settings → a bundle in the store; pull.go: the image
 //	configure.go config.json of that bundle
 //	connect.go   networks and ports: package connection, network and ports
-//	attend.go    the process that is responsible for a container, until it has ended
+//	attend.go    the process that is responsible for a container
 //	run.go       a container's whole life, attended by this process
 //	detach.go    the same, attended by another process in the background
-//	restart.go   --restart: when to start it again (pure), and the wait until then
+//	restart.go   --restart: starts it again
 //	start.go     start, restart; stop.go: stop, kill; remove.go: rm; wait.go: wait; rename.go: rename
+//	update.go    limits that stay for the next start
 //	log.go       the output of a detached container
 //	notes.go     what minirun itself has to say about one
 //	health.go    HEALTHCHECK: when to probe, and what the results mean (pure)
@@ -33,6 +34,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine/ports"
+	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -57,7 +59,7 @@ type Record struct {
 	Command    []string           `json:"command"`
 	Created    time.Time          `json:"created"`
 	Remove     bool               `json:"remove,omitempty"`   // --rm
-	Restart    RestartPolicy      `json:"restart,omitzero"`   // --restart
+	Restart    restart.Policy     `json:"restart,omitzero"`   // --restart
 	Flags      []string           `json:"flags,omitempty"`    // of its monitor
 	Manager    string             `json:"manager,omitempty"`  // of its cgroup: systemd or disabled; "" is cgroupfs
 	Terminal   bool               `json:"terminal,omitempty"` // -t
@@ -69,6 +71,8 @@ type Record struct {
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 
 	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
+
+	StopTimeout *int `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
 }
 
 // An End is how a container ended.

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/engine/connection"
+	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -27,7 +28,7 @@ type Settings struct {
 	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
-	Restart     RestartPolicy
+	Restart     restart.Policy
 
 	MonitorFlags []string // flags of run that are also for later starts
 

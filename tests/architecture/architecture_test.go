@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun":                  "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views",
+	"cmd/minirun":                  "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing helper image inspect messages namespaces newbundle processtable runtarget signals spec startup stdio termtext trace version views engine/restart",
 	"cmd/minirun-systemd":          "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":           "cmdline completion container container/control engine engine/attach engine/connection engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system formatter helper image messages namespaces prompt stdio termtext version",
 	"cmd/minirun-image":            "atomicfile build build/attest build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog formatter image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
@@ -49,8 +49,10 @@ var arrows = map[string]string{
 	"internal/version":             "",
 	"internal/flock":               "ctxio",
 	"internal/keyvalue":            "",
+	"internal/engine/reconfigure":  "spec",
+	"internal/engine/restart":      "",
 	"internal/engine/missing":      "cmdline container/record engine nearest",
-	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports fileattr flock image namespaces signals spec",
+	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports engine/reconfigure engine/restart fileattr flock image namespaces signals spec",
 	"internal/build":               "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":        "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":           "",
@@ -157,7 +159,7 @@ var arrows = map[string]string{
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"capability": 80, "views": 5, "newbundle": 60, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13,
+	"capability": 80, "views": 5, "newbundle": 60, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13, "engine/restart": 60, "engine/reconfigure": 60,
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
