@@ -8,6 +8,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -32,8 +33,18 @@ func startCommand() *cli.Command {
 	}
 }
 
-// isOfImage reports whether a container was created from an image.
+// isOfImage reports whether a container was created from an image. A container of a bundle in the
+// directory of --root comes first: engines choose names without asking this store.
 func isOfImage(ctx *cli.Context, id string) bool {
-	_, err := os.Lstat(filepath.Join(imageStore(ctx).Container(id), "container.json"))
-	return err == nil
+	dir := imageStore(ctx).Container(id)
+	if _, err := os.Lstat(filepath.Join(dir, "container.json")); err != nil {
+		return false
+	}
+	state, err := control.State(ctx.String("root"), id)
+	if err != nil {
+		return true
+	}
+	own, err := os.Stat(dir)
+	bundle, gone := os.Stat(state.Bundle)
+	return err == nil && gone == nil && os.SameFile(own, bundle)
 }

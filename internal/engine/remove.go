@@ -40,11 +40,15 @@ func (e *Engine) Remove(id string, force bool) error {
 }
 
 // CheckDelete refuses to delete a container in the runtime while a process attends it, which does so
-// itself when it ends.
+// itself when it ends. Afterwards there is nothing to delete there.
 func (e *Engine) CheckDelete(id string) error {
 	if _, attended := e.attendance(id); attended {
 		return fmt.Errorf("container %s was created from an image, and minirun attends it\n"+
 			"hint: remove it with: minirun rm -f %[1]s", id)
+	}
+	if _, err := os.Lstat(filepath.Join(e.Root, id)); err != nil {
+		return fmt.Errorf("container %s was created from an image and is not running\n"+
+			"hint: remove it with: minirun rm %[1]s", id)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (e *Engine) Kill(id, signal string) error {
 		return err
 	}
 	if !e.hasProcess(id) {
-		return fmt.Errorf("container %s is not running\nhint: minirun start %[1]s", id)
+		return fmt.Errorf("container %s is not running\nhint: start it with: minirun start %[1]s", id)
 	}
 	if number == unix.SIGKILL {
 		return e.Stop(id, StopWay{Signal: signal})
@@ -146,7 +146,8 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &ending{engine: e, id: r.Container, signal: signal, patience: way.patience(r), deadline: time.Now().Add(hookPatience)}
+	n := &ending{engine: e, id: r.Container, signal: signal, patience: way.patience(r),
+		deadline: time.Now().Add(hookPatience)}
 	var a *attendant
 	for ; ; time.Sleep(pollInterval) {
 		if a == nil {
