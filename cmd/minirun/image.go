@@ -58,6 +58,10 @@ var engineVerbs = []struct{ name, usage string }{
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 	{"network", "manage networks that containers join"},
 	{"port", "show where a container's ports are published"},
+	{"cp", "copy files between a container created from an image and the host"},
+	{"diff", "list the files that a container created from an image has changed"},
+	{"top", "show the processes of a container created from an image"},
+	{"stats", "show how much containers created from images use, live"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

@@ -115,7 +115,14 @@ func (v *verb) build() *cli.Command {
 			if err == nil {
 				return nil
 			}
-			return missing.Explain(err, newEngine(ctx))
+			e, args := newEngine(ctx), ctx.Args()
+			err = missing.ByID(e, args.First(), err, func(name string) error {
+				return action(cmdline.WithArguments(ctx, append([]string{name}, args.Tail()...)))
+			})
+			if err == nil {
+				return nil
+			}
+			return missing.Explain(err, e)
 		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }
