@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // Remove removes a container and everything that it has written. A running one is an
@@ -65,7 +66,7 @@ func (e *Engine) attendStopped(id string) (*attendant, error) {
 		if errors.Is(err, fs.ErrNotExist) { // --rm was faster
 			return nil, nil
 		}
-		if !errors.Is(err, errAttended) {
+		if !errors.Is(err, attendance.ErrClaimed) {
 			return a, err
 		}
 		now, _ := e.attendance(id)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // A StopWay is how a container is asked to exit.
@@ -155,7 +156,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 			if errors.Is(err, fs.ErrNotExist) { // --rm, or it did not start
 				return nil, nil
 			}
-			if err != nil && !errors.Is(err, errAttended) {
+			if err != nil && !errors.Is(err, attendance.ErrClaimed) {
 				return nil, err
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/minirun/minirun/internal/flock"
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // Wait waits until a container ends, and returns its status: at once if it is not running.
@@ -23,20 +23,16 @@ func (e *Engine) Wait(id string) (int, error) {
 		return 0, err
 	}
 	defer f.Close()
-	before, err := readAttendance(f)
-	if err != nil {
-		return 0, fmt.Errorf("container %s: %w", id, err)
-	}
+	before, _, err := attendance.Read(f)
 	for ; ; time.Sleep(pollInterval) {
-		// In this order: an attendant reports the end before it leaves.
-		attended, err := flock.IsClaimed(int(f.Fd()))
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("container %s: %w", id, err)
 		}
-		now, err := readAttendance(f)
+		var now attendance.Report
+		var attended bool
+		now, attended, err = attendance.Read(f)
 		switch {
 		case err != nil:
-			return 0, fmt.Errorf("container %s: %w", id, err)
 		case now.Ends > before.Ends:
 			return now.Status, nil
 		case !attended && now.Running && e.hasProcess(r.Container):
