@@ -55,6 +55,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"version", "show the version of minirun, of the specification and of Go"},
 	{"info", "show versions, directories, this machine, and how many containers and images there are"},
 	{"system", "show disk usage, or remove what is not used"},
+	{"volume", "manage volumes"},
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 	{"network", "manage networks that containers join"},
 	{"port", "show where a container's ports are published"},

@@ -66,7 +66,7 @@ func (a *attendant) handOver(r *Record, flags []string) error {
 		_ = cmd.Wait()
 		return err
 	case isNew:
-		err = errors.Join(err, a.cleanUp(r, true), e.removeFiles(r.Container))
+		err = errors.Join(err, a.cleanUp(r, true), e.removeWithVolumes(r))
 	}
 	return fmt.Errorf("container %s did not start: %w", r.Container, err)
 }
@@ -167,9 +167,11 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log, err := openLog(e.file(a.id, logFile))
-	if err != nil {
-		return err
+	log := &log{}
+	if !r.NoLog {
+		if log, err = openLog(e.file(a.id, logFile)); err != nil {
+			return err
+		}
 	}
 	finish, err := log.takeOutput(r.Terminal)
 	if err != nil {
