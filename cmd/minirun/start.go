@@ -22,6 +22,9 @@ func startCommand() *cli.Command {
 		Flags: []cli.Flag{
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "all-restart",
 				Usage: "image: start those that their --restart policy brings back when the machine starts"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "attach", Aliases: []string{"a"},
+				Usage: "image: show its output until it ends, pass signals on, and exit with its status"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Hidden: true}),
 		},
 		Action: func(ctx *cli.Context) error {
 			id := ctx.Args().First()
