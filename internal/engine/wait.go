@@ -50,7 +50,7 @@ func (e *Engine) OpenWaiter(id string) (*Waiter, error) {
 }
 
 // Close closes the Waiter.
-func (w *Waiter) Close() error { return w.file.Close() }
+func (w *Waiter) Close() { w.file.Close() }
 
 // Wait returns the status of the container: of its last end if it is not running.
 func (w *Waiter) Wait() (int, error) {
