@@ -17,7 +17,7 @@ LDFLAGS := -s -w -X github.com/minirun/minirun/internal/version.version=$(VERSIO
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-v2 test-vm vm bench bench-start lint lint-tools lint-go lint-prose lint-shell lint-dead vulnerabilities verify cross coverage fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
+.PHONY: help build test test-v2 test-vm vm bench bench-start lint lint-tools lint-go lint-prose lint-shell lint-dead lint-man vulnerabilities verify cross coverage fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,7 +58,7 @@ bench: build ## benchmarks, compared with runc, crun and plain system calls wher
 bench-start: build ## how long the binary takes to start and exit, in seconds for 200 starts
 	time -p sh -c 'i=0; while [ $$i -lt 200 ]; do $(BIN)/minirun --version >/dev/null; i=$$((i+1)); done'
 
-lint: lint-go lint-prose lint-shell lint-dead ## all linters, at the versions named here and in tests/tools/go.mod
+lint: lint-go lint-prose lint-shell lint-dead lint-man ## all linters, at the versions named here and in tests/tools/go.mod
 
 lint-tools: ## build the linters, which needs their modules
 	$(GO) run $(GOLANGCI_LINT) version >/dev/null
@@ -82,6 +82,10 @@ lint-shell: ## shellcheck, from the distribution
 lint-dead: ## deadcode: no function that only tests call
 	$(GO) -C tests/tools tool -n deadcode >/dev/null
 	dead=$$($$($(GO) -C tests/tools tool -n deadcode) -tags $(TAGS) ./cmd/...) && [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
+
+lint-man: ## mandoc: the syntax of the manual pages, from the distribution
+	@command -v mandoc >/dev/null || echo "skip: mandoc is not installed"
+	! command -v mandoc >/dev/null || mandoc -T lint -W warning docs/man/*.8
 
 vulnerabilities: ## govulncheck: known vulnerabilities in what is linked; needs https://vuln.go.dev
 	$$($(GO) -C tests/tools tool -n govulncheck) -tags $(TAGS) ./...
@@ -113,13 +117,24 @@ soak: build ## 20,000 mixed commands over an hour, as root: memory and files mus
 conformance: build ## BuildKit's Dockerfile tests against minirun, as root: five minutes; writes docs/build-conformance.md
 	cd tests/build/upstream && GOFLAGS= GOWORK=off $(GO) run ./conformance $(abspath $(BIN))/minirun ../../../docs/build-conformance.md
 
-install: build ## install binaries, man pages and bash completion below PREFIX
+# It installs what was built, and builds nothing: sudo's PATH often has no Go.
+install: ## install binaries, man pages and completion below PREFIX, after make build
+	@for program in $(PROGRAMS) minirun-bake; do [ -x $(BIN)/$$program ] || \
+		{ echo "make install: $(BIN)/$$program does not exist"; echo "hint: run make build first, without sudo"; exit 1; }; done
 	for program in $(PROGRAMS) minirun-bake; do install -D -m 755 $(BIN)/$$program $(DESTDIR)$(PREFIX)/bin/$$program; done
 	for page in docs/man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
-	install -D -m 644 contrib/completion/minirun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+	install -D -m 644 internal/completion/minirun.bash $(DESTDIR)$(PREFIX)/$(BASH_SCRIPT)
+	install -D -m 644 internal/completion/_minirun $(DESTDIR)$(PREFIX)/$(ZSH_SCRIPT)
+	install -D -m 644 internal/completion/minirun.fish $(DESTDIR)$(PREFIX)/$(FISH_SCRIPT)
+
+# Where the shells look for the scripts, below PREFIX.
+BASH_SCRIPT := share/bash-completion/completions/minirun
+ZSH_SCRIPT  := share/zsh/site-functions/_minirun
+FISH_SCRIPT := share/fish/vendor_completions.d/minirun.fish
 
 uninstall: ## remove the installed files
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS) minirun-bake) $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS) minirun-bake)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(BASH_SCRIPT) $(ZSH_SCRIPT) $(FISH_SCRIPT))
 	for page in docs/man/*.8; do rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 
 clean: ## remove the files that the build and the tests created here

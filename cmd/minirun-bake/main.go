@@ -23,7 +23,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/docker/buildx/bake"
@@ -86,18 +85,29 @@ type options struct {
 }
 
 const usage = `NAME:
-   minirun build bake - build the targets of a bake file
+  minirun build bake - build the targets of a bake file
 
 USAGE:
-   minirun build bake [OPTIONS] [TARGET…]
+  minirun build bake [OPTIONS] [TARGET…]
 
 DESCRIPTION:
-   Each target is one minirun build. The bake files are docker-bake.hcl, docker-bake.json
-   (and docker-bake.override.*) and compose files, in the language of docker buildx bake.
-   Without TARGET, the group or target "default" is built.
+  Each target is one minirun build. The bake files are docker-bake.hcl,
+  docker-bake.json (and docker-bake.override.*) and compose files, in the
+  language of docker buildx bake. Without TARGET, the group or target "default"
+  is built.
 
 OPTIONS:
 `
+
+const examples = `  -h, --help    show help
+
+EXAMPLES:
+  minirun build bake
+  minirun build bake --print app
+`
+
+// helpWidth is that of minirun's other commands without a terminal.
+const helpWidth = 80
 
 func (o *options) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("bake", pflag.ContinueOnError)
@@ -116,35 +126,20 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.pull, "pull", false, "ask the registry for newer base images")
 	f.BoolVar(&o.load, "load", false, "also keep the images in the store")
 	f.BoolVar(&o.push, "push", false, "push the images to their registries")
-	f.StringVar(&o.provenance, "provenance", "", "attach provenance to each image: `true|false|mode=min|mode=max`")
-	f.StringVar(&o.sbom, "sbom", "", "attach a list of packages to each image: `true|false`")
+	f.StringVar(&o.provenance, "provenance", "",
+		"attach provenance to each image: `MODE` true, false, mode=min or mode=max")
+	f.StringVar(&o.sbom, "sbom", "", "attach a list of packages to each image: `BOOL` true or false")
 	f.StringVarP(&o.jobs, "jobs", "j", "",
 		"build `N` targets at a time; defer-error[,parallel=N] continues after a failure")
 	f.StringVar(&o.metadata, "metadata-file", "", "write the names and digests of the results to `FILE`, as JSON")
-	f.StringVar(&o.progress, "progress", "auto", "how to show the steps: `auto|tty|plain|quiet|rawjson`")
+	f.StringVar(&o.progress, "progress", "auto", "show the steps in `MODE` auto, tty, plain, quiet or rawjson")
 	f.StringArrayVar(&o.policy, "policy", nil, "`disabled=true` ignores policies, which minirun does not evaluate")
 	f.StringVar(&o.builder, "builder", "", "accepted for compatibility; must be `default`")
 	return f
 }
 
 // printHelp prints the flags like minirun's other commands.
-func printHelp(f *pflag.FlagSet) {
-	fmt.Print(usage)
-	w := tabwriter.NewWriter(os.Stdout, 1, 8, 2, ' ', 0)
-	f.VisitAll(func(flag *pflag.Flag) {
-		value, text := pflag.UnquoteUsage(flag)
-		if value != "" {
-			value = " " + value
-		}
-		name := "--" + flag.Name + value
-		if flag.Shorthand != "" {
-			name += ", -" + flag.Shorthand + value
-		}
-		printf(w, "   %s\t%s\n", name, text)
-	})
-	printf(w, "   %s\t%s\n", "--help, -h", "show help")
-	_ = w.Flush()
-}
+func printHelp(f *pflag.FlagSet) { fmt.Print(usage, f.FlagUsagesWrapped(helpWidth), examples) }
 
 func runCommand(ctx context.Context, args []string) error {
 	o := &options{}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client"
 	"github.com/spf13/pflag"
@@ -92,5 +93,14 @@ func TestPrintfHidesControlCharacters(t *testing.T) {
 	printf(&out, "%s|%s\n", "a\x1b[2J\tb\n", visible("c\nd\u202e", "\n"))
 	if want := "a\ufffd[2J\ufffdb\ufffd|c\nd\ufffd\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
+// TestHelpFitsIntoATerminal: no line of the help is wider than 80 columns.
+func TestHelpFitsIntoATerminal(t *testing.T) {
+	for line := range strings.Lines(usage + (&options{}).flagSet().FlagUsagesWrapped(helpWidth) + examples) {
+		if utf8.RuneCountInString(strings.TrimRight(line, "\n")) > helpWidth {
+			t.Errorf("too wide: %s", line)
+		}
 	}
 }

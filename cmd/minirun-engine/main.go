@@ -22,12 +22,16 @@ import (
 )
 
 func main() {
-	a := app()
-	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
-	if !ok {
+	if len(os.Args) > 1 && os.Args[1] == cmdline.CompleteCommand {
+		complete(os.Args[2:])
 		return
 	}
-	if err := a.Run(args); err != nil {
+	a := app()
+	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
+		cmdline.Describe(os.Stdout, a, os.Args[2:], splitFlags)
+		return
+	}
+	if err := a.Run(cmdline.Arrange(os.Args, a, splitFlags)); err != nil {
 		messages.Fail(err)
 	}
 }
@@ -46,30 +50,41 @@ func verbs() []verb {
 		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
 		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
 		{statsCommand(), 0, cmdline.Unlimited},
+		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
+		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
+		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
 	}
 }
 
 func commands() (all []*cli.Command) {
 	for _, v := range verbs() {
+		prepare(v.command)
 		v.command.Before = func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, v.least, v.most) }
 		action := v.command.Action
-		v.command.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
-		v.command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return cmdline.UsageError(ctx.Command, err.Error())
+		v.command.Action = resolveContainers(func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) })
+		for _, c := range v.command.Subcommands {
+			action := c.Action
+			c.Action = func(ctx *cli.Context) error { return explainMissing(ctx, action(ctx)) }
 		}
-		v.command.HideHelpCommand = true // a container may be called help
-		v.command.Action = resolveContainers(v.command.Action)
 		all = append(all, v.command)
 	}
 	return all
 }
 
+// prepare sets what all commands and their subcommands have in common.
+func prepare(c *cli.Command) {
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) }
+	c.HideHelpCommand = true // a container may be called help
+	for _, below := range c.Subcommands {
+		prepare(below)
+	}
+}
+
 func app() *cli.App {
-	cli.FlagStringer = cmdline.WrapFlags(cli.FlagStringer)
+	cmdline.UseHelp()
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage containers created from images",
-		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true,
@@ -88,7 +103,7 @@ func app() *cli.App {
 		Before:         prepareCommand,
 		Commands:       commands(),
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+		OnUsageError:   func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
 }
 
@@ -118,7 +133,7 @@ func prepareCommand(ctx *cli.Context) error {
 
 // splitFlags splits the words after a command's name into flags, which may appear anywhere, and
 // arguments.
-func splitFlags(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitFlags(command *cli.Command, words []string) cmdline.Line {
 	if command.Name == "top" { // the words after the container are options of ps(1)
 		return cmdline.Split(words, command.Flags, 0)
 	}

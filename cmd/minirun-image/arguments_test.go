@@ -29,7 +29,7 @@ func TestFlagsMayFollowArguments(t *testing.T) {
 		"minirun build -t a --tag b --tag=c .":         "minirun build -t a --t b --t=c -- .",
 		"minirun imagetools create --tag a b -t c":     "minirun imagetools create --tag a --tag c -- b",
 	} {
-		out, _ := cmdline.Arrange(strings.Fields(in), app(), splitArguments)
+		out := cmdline.Arrange(strings.Fields(in), app(), splitArguments)
 		if got := strings.Join(out, " "); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}

@@ -16,9 +16,12 @@ import (
 	"github.com/minirun/minirun/internal/build/executor"
 	"github.com/minirun/minirun/internal/build/metadata"
 	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/prompt"
 )
 
 func buildCommand() *cli.Command {
@@ -61,7 +64,7 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 	if err != nil {
 		return err
 	}
-	source, d, err := registries.Find(ctx, name, warn)
+	source, d, err := registries.Find(ctx, name, command.Warn)
 	if err != nil {
 		return err
 	}
@@ -75,11 +78,15 @@ func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, 
 
 func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
-		return fmt.Errorf("build: expected one argument, the context, but got %d\n\nUsage:  minirun build [OPTIONS] "+
-			"%s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
+		return fmt.Errorf("build: expected one argument, the context, but got %d\nhint: run "+
+			"minirun build [OPTIONS] . in the directory with the Dockerfile", n)
 	}
 	asked, err := parseCall(ctx)
 	if err != nil {
+		return err
+	}
+	if err := source.CheckArguments(ctx.Args().First(), ctx.String("file")); err != nil &&
+		asked.method != "subrequests.describe" {
 		return err
 	}
 	if asked.method != "build" {
@@ -88,7 +95,7 @@ func buildImage(ctx *cli.Context) error {
 	if err := checkFlags(ctx); err != nil {
 		return err
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +105,7 @@ func buildImage(ctx *cli.Context) error {
 
 // checkFlags validates flags that can be checked without a store.
 func checkFlags(ctx *cli.Context) error {
-	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
+	if ctx.Bool("debug") && !prompt.IsTerminal(os.Stdin) {
 		return errors.New("build --debug: the shell needs a terminal, but standard input is not one")
 	}
 	if err := checkExplain(ctx.String("explain")); err != nil {
@@ -154,7 +161,7 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 	display.Close()
 	endRecord(record, built, delivered, err)
 	for _, w := range b.Warnings {
-		warn(w)
+		command.Warn(w)
 	}
 	t.printFindings()
 	if err != nil {

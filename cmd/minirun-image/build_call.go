@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/build/options"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 )
 
@@ -62,7 +63,7 @@ var callFlags = []string{"call", "check", "format", "file", "build-arg", "build-
 func (c call) run(ctx *cli.Context) error {
 	for _, f := range ctx.Command.Flags {
 		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(callFlags, name) {
-			warn(fmt.Errorf("--%s has no effect with --call=%s, which builds nothing", name, c.method))
+			command.Warn(fmt.Errorf("--%s has no effect with --call=%s, which builds nothing", name, c.method))
 		}
 	}
 	if c.method == "subrequests.describe" {
@@ -74,7 +75,7 @@ func (c call) run(ctx *cli.Context) error {
 	}
 	defer done()
 	if foreign := d.ForeignSyntax(); foreign != nil {
-		warn(foreign)
+		command.Warn(foreign)
 	}
 	switch c.method {
 	case "outline":
@@ -134,7 +135,7 @@ func readLocal(ctx context.Context, o *build.Options) ([]byte, error) {
 
 // readRemote fetches a context or a Dockerfile into the store.
 func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error) {
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -23,7 +24,7 @@ var version string
 
 // parseDelivery parses the flags, so that invalid ones are rejected before anything is built.
 func parseDelivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
-	d := &build.Delivery{Version: version, Progress: noDisplay{}}
+	d := &build.Delivery{Version: version, Progress: command.NoDisplay{}}
 	for _, text := range ctx.StringSlice("output") {
 		out, err := export.ParseOutput(text)
 		if err != nil {
@@ -90,5 +91,5 @@ func pushImage(ctx context.Context, s *store.Store, i *store.Image, to image.Nam
 	if err != nil {
 		return err
 	}
-	return registries.Push(ctx, s, i, to, 3, noDisplay{})
+	return registries.Push(ctx, s, i, to, 3, command.NoDisplay{})
 }

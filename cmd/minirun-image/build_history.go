@@ -30,7 +30,7 @@ func buildHistoryCommand() *cli.Command {
 			case "open", "import", "trace":
 				return fmt.Errorf("build history %s is not supported (it needs Docker Desktop or a trace server)", name)
 			default:
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", name))
+				return cmdline.Subcommand(ctx)
 			}
 		},
 		Subcommands: []*cli.Command{{

@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/build/history"
 	"github.com/minirun/minirun/internal/build/records"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/prompt"
 )
 
 func historyInspect(ctx *cli.Context) error {
@@ -60,7 +61,7 @@ func historyExport(ctx *cli.Context) error {
 	}
 	name := ctx.String("output")
 	if name == "-" {
-		if isTerminal(os.Stdout) {
+		if prompt.IsTerminal(os.Stdout) {
 			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect " +
 				"standard output, or use --output FILE")
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build/options"
+	"github.com/minirun/minirun/internal/image/command"
 )
 
 // legacyFlags returns the flags that are not in the help.
@@ -40,11 +41,11 @@ func checkLegacy(ctx *cli.Context) error {
 		return err
 	}
 	if policy := options.FindPolicy(ctx.Args().First(), ctx.String("file")); policy != "" && len(policies) == 0 {
-		warn(fmt.Errorf("%s: minirun does not evaluate policies", policy))
+		command.Warn(fmt.Errorf("%s: minirun does not evaluate policies", policy))
 	}
 	for _, o := range options.IgnoredOptions {
 		if ctx.IsSet(o.Name) {
-			warn(fmt.Errorf("--%s has no effect, as with docker buildx: %s", o.Name, o.Instead))
+			command.Warn(fmt.Errorf("--%s has no effect, as with docker buildx: %s", o.Name, o.Instead))
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/metadata"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -45,10 +46,10 @@ func (o *outcome) write(d *build.Delivered) error {
 		return err
 	}
 	for _, name := range o.unknownArguments {
-		warn(fmt.Errorf("--build-arg %s: the Dockerfile has no such ARG", name))
+		command.Warn(fmt.Errorf("--build-arg %s: the Dockerfile has no such ARG", name))
 	}
 	for _, name := range o.unknownStages {
-		warn(fmt.Errorf("--no-cache-filter %s: no stage has this name", name))
+		command.Warn(fmt.Errorf("--no-cache-filter %s: no stage has this name", name))
 	}
 	return explainBuilt(o.cli, o.built, o.took)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/diskusage"
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 )
 
@@ -24,7 +25,7 @@ func buildPruneCommand() *cli.Command {
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"},
 				Usage: "also remove file digests and the records of the last builds"},
 			filterFlag(),
-			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "accepted for compatibility; prune never asks"},
+			command.ForceFlag(),
 			&cli.StringFlag{Name: "max-used-space", Usage: "remove until the cache takes at most `SIZE`"},
 			&cli.StringFlag{Name: "min-free-space", Usage: "remove until the file system has `SIZE` free"},
 			&cli.StringFlag{Name: "reserved-space", Usage: "always keep `SIZE` of the cache"},
@@ -61,7 +62,14 @@ func buildPrune(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := openExclusive(ctx)
+	if ctx.Bool("all") {
+		yes, err := command.Confirm(ctx, "minirun build prune --all", "This removes the build cache, including the "+
+			"records of the last builds.\nThe next builds run all steps again.")
+		if err != nil || !yes {
+			return err
+		}
+	}
+	s, release, err := command.OpenExclusive(ctx)
 	if err != nil {
 		return err
 	}

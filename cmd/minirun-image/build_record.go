@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/records"
 	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/image/command"
 )
 
 // startRecord starts the record of a build for `build history`. The record receives the builder's
@@ -33,7 +34,7 @@ func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown pro
 // endRecord adds the result to the record of a build.
 func endRecord(w *records.Writer, built []build.Built, d *build.Delivered, err error) {
 	if err := w.End(describeResult(built, d, err)); err != nil {
-		warn(err)
+		command.Warn(err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/containerd/console"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
@@ -15,6 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/image/command"
+	"github.com/minirun/minirun/internal/prompt"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -46,11 +47,6 @@ func displayMode(ctx *cli.Context) (string, error) {
 		return "", fmt.Errorf("--quiet cannot be combined with --progress %s", mode)
 	}
 	return "quiet", nil
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := console.ConsoleFromFile(f)
-	return err == nil
 }
 
 func (t *buildReporter) addFindings(r *lint.Result) {
@@ -108,7 +104,7 @@ func (t *buildReporter) handleFailure(n *graph.Node, s *executor.Step, err error
 			"\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends "+
 				"when you leave it.\n", n.Text, err)
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
-			warn(fmt.Errorf("--debug: %w", err))
+			command.Warn(fmt.Errorf("--debug: %w", err))
 		}
 	})
 }
@@ -154,7 +150,7 @@ func (t *buildReporter) printError(err error) error {
 // generic form, because the shell needs a terminal, and logs should not contain the values of
 // arguments.
 func (t *buildReporter) debugCommand() string {
-	if !isTerminal(os.Stdin) {
+	if !prompt.IsTerminal(os.Stdin) {
 		return "minirun build --debug … on a terminal"
 	}
 	args := slices.Clone(os.Args)

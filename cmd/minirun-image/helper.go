@@ -1,20 +1,15 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/cni"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/bundle"
 	"github.com/minirun/minirun/internal/image/overlay"
@@ -28,7 +23,6 @@ func helperCommands() []*cli.Command {
 	return []*cli.Command{
 		{Name: "seed", Hidden: true, ArgsUsage: "DIR PATH LAYER…", Action: seed},
 		{Name: "remove-files", Hidden: true, ArgsUsage: "ID", Action: removeFiles},
-		{Name: "network", Hidden: true, ArgsUsage: "add|del [PORT…]", Action: configureNetwork},
 	}
 }
 
@@ -71,22 +65,4 @@ func removeFiles(ctx *cli.Context) error {
 		return fmt.Errorf("remove-files: %q is not a container ID", id)
 	}
 	return os.RemoveAll((&image.Store{Dir: ctx.String("store")}).Container(id))
-}
-
-// configureNetwork connects a container to the network as a createRuntime hook, or disconnects it as a
-// poststop hook. The state is read from standard input (runtime.md, "Hooks").
-func configureNetwork(ctx *cli.Context) error {
-	var state specs.State
-	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&state); err != nil {
-		return fmt.Errorf("network: cannot decode the container's state: %w", err)
-	}
-	container := cni.Container{ID: state.ID, PID: state.Pid, Ports: ctx.Args().Tail()}
-	switch verb := ctx.Args().First(); verb {
-	case "add":
-		return container.Connect(context.Background())
-	case "del":
-		return container.Disconnect(context.Background())
-	default:
-		return fmt.Errorf("network %q: must be add or del", verb)
-	}
 }

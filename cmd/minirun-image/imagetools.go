@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/imagetools"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
@@ -27,12 +28,7 @@ func imagetoolsCommand() *cli.Command {
 	builder := &cli.StringFlag{Name: "builder", Usage: "accepted for compatibility; the `NAME` is ignored"}
 	return &cli.Command{
 		Name: "imagetools", Usage: "combine images for several platforms in a registry, or inspect them",
-		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		},
+		Action: cmdline.Subcommand,
 		Subcommands: []*cli.Command{{
 			Name: "create", Usage: "combine images into an index, and push it", ArgsUsage: "SOURCE…",
 			Description: "" +
@@ -90,8 +86,9 @@ func createIndex(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	made, err := resolver.Create(retry.WithNotice(ctx.Context, retryNotice(ctx.String("progress") == "none")), request)
+	resolver := imagetools.Resolver{Registries: registries, Warn: command.Warn}
+	notice := command.RetryNotice(ctx.String("progress") == "none")
+	made, err := resolver.Create(retry.WithNotice(ctx.Context, notice), request)
 	if err != nil {
 		return fmt.Errorf("imagetools create: %w", err)
 	}
@@ -184,7 +181,8 @@ func indexAnnotations(texts []string) (out []imagetools.Annotation, err error) {
 func checkCreation(q imagetools.Request, file string, dryRun bool) error {
 	switch {
 	case len(q.Sources) == 0:
-		return errors.New("imagetools create: no source is given")
+		return errors.New("imagetools create: no source is given\nhint: name images, such as " +
+			"minirun imagetools create --tag NAME IMAGE…, or use --file")
 	case len(q.Tags) == 0 && !dryRun:
 		return errors.New("imagetools create: no tag is given\nhint: use --tag NAME, or --dry-run to print the image")
 	case q.Append && len(q.Tags) == 0:
@@ -252,8 +250,8 @@ func inspectIndex(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, retryNotice(false)), source)
+	resolver := imagetools.Resolver{Registries: registries, Warn: command.Warn}
+	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, command.RetryNotice(false)), source)
 	if err != nil {
 		return fmt.Errorf("imagetools inspect: %w", err)
 	}

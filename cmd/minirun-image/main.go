@@ -19,7 +19,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/interrupt"
 	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/userns"
@@ -30,8 +30,11 @@ func main() {
 	ctx, stop := interrupt.Context()
 	interrupt.SurviveBrokenPipes()
 	a := app()
-	args, _ := cmdline.Arrange(os.Args, a, splitArguments)
-	err := a.RunContext(ctx, args)
+	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
+		cmdline.Describe(os.Stdout, a, os.Args[2:], splitArguments)
+		return
+	}
+	err := a.RunContext(ctx, cmdline.Arrange(os.Args, a, splitArguments))
 	interrupted := context.Cause(ctx)
 	stop()
 	if err == nil {
@@ -62,27 +65,24 @@ func enterUserNamespace() {
 	case errors.As(err, &exited):
 		os.Exit(exited.Status)
 	case err != nil:
-		warn(err)
+		command.Warn(err)
 		os.Exit(1)
 	}
 }
-
-// flagHelp formats a flag for help.
-var flagHelp = cmdline.WrapFlags(cli.FlagStringer)
 
 func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
 		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(),
 		importCommand(),
-		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
-		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
+		command.Images(), command.Tag(), command.Rmi(), command.History(), command.Layers(),
+		unpackCommand(), bundleCommand(), command.Prune(), storeCommand(),
+		command.Inspect(), command.Login(), command.Logout(),
 	}, helperCommands())
 	prepare(commands)
-	cli.FlagStringer = flagHelp
+	cmdline.UseHelp()
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "manage images for minirun",
-		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true, // a comma in --change is part of the value
@@ -119,7 +119,7 @@ func app() *cli.App {
 			debuglog.Printf("minirun-image: command %s, process %d, store %s", ctx.Args().First(), os.Getpid(), dir)
 			return ctx.Set("store", dir)
 		},
-		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
+		OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
 }
 
@@ -127,48 +127,15 @@ func app() *cli.App {
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
 		c.HideHelpCommand = true // help is a valid image name
-		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return cmdline.UsageError(ctx.Command, err.Error())
-		}
+		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) }
 		prepare(c.Subcommands)
 	}
-}
-
-// openShared opens the store for a command that uses it or adds to it. The returned function releases
-// it.
-func openShared(ctx *cli.Context) (*store.Store, func(), error) {
-	s, err := store.Open(ctx.String("store"))
-	if err != nil {
-		return nil, nil, err
-	}
-	lock, err := s.LockShared(ctx.Context)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, lock.Unlock, nil
-}
-
-// openExclusive opens the store for a command that removes something.
-func openExclusive(ctx *cli.Context) (*store.Store, func(), error) {
-	s, err := store.Open(ctx.String("store"))
-	if err != nil {
-		return nil, nil, err
-	}
-	lock, err := s.LockExclusive(ctx.Context, false)
-	if err == syscall.EWOULDBLOCK || lock == nil {
-		fmt.Fprintln(os.Stderr, "minirun: waiting for the image store, which another process is using")
-		lock, err = s.LockExclusive(ctx.Context, true)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, lock.Unlock, nil
 }
 
 // splitArguments splits the words after a command's name into flags, which may appear anywhere as in
 // docker, and arguments. For the commands that minirun calls, what follows the first argument is
 // ports and paths, not flags.
-func splitArguments(command *cli.Command, words []string, _ bool) cmdline.Line {
+func splitArguments(command *cli.Command, words []string) cmdline.Line {
 	if command.Hidden {
 		return cmdline.Split(words, command.Flags, 0)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -14,17 +15,12 @@ import (
 func storeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "store", Usage: "manage the image store",
-		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		},
+		Action: cmdline.Subcommand,
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "check the store for damage",
 			Description: "The exit status is 1 if the store is damaged. Garbage, which killed processes leave, is " +
 				"not\ndamage; prune removes it.",
-			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "quick",
+			Flags: []cli.Flag{command.FormatFlag(), &cli.BoolFlag{Name: "quick",
 				Usage: "do not read the blobs to compare their digests"}},
 			Action: storeCheck,
 		}, {Name: "init", Usage: "create the store if it does not exist", Action: initStore}},
@@ -35,11 +31,11 @@ func storeCheck(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
-	asJSON, err := wantsJSON(ctx)
+	asJSON, err := command.WantsJSON(ctx)
 	if err != nil {
 		return err
 	}
-	s, release, err := openExclusive(ctx)
+	s, release, err := command.OpenExclusive(ctx)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
@@ -33,7 +34,7 @@ func jobsFlag() cli.Flag {
 func pullCommand() *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "pull an image from a registry", ArgsUsage: "NAME",
-		Description: "Credentials are read from ~/.docker/config.json and its credential helpers. Mirrors and\n" +
+		Description: "Credentials are those of minirun login, or of docker login. Mirrors and\n" +
 			"registries without TLS are listed in /etc/" + transfer.RegistriesFile + ", or in the same\n" +
 			"file in ~/.config. An interrupted pull continues where it stopped. A request that fails\n" +
 			"temporarily is tried up to six times.",
@@ -60,14 +61,14 @@ func pull(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	p := showTransfer("Pulling", "pull "+name.Familiar(), ctx.Bool("quiet"))
+	p := command.ShowTransfer("Pulling", "pull "+name.Familiar(), ctx.Bool("quiet"))
 	c := retry.WithNotice(ctx.Context, p.Retrying)
-	source, d, err := registries.Find(c, name, warn)
+	source, d, err := registries.Find(c, name, command.Warn)
 	if err != nil {
 		p.Close(err)
 		return err
@@ -85,8 +86,6 @@ func fetchOptions(ctx *cli.Context) transfer.Options {
 		Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs"),
 	}
 }
-
-func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
 // addImages names the images that were fetched, unpacks them, and prints their names.
 func addImages(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) error {
@@ -130,7 +129,7 @@ func warnOfPlatform(ctx *cli.Context, s *store.Store, names []image.Name, d oci.
 		name = names[0].String()
 	}
 	if platform := image.ForeignPlatform(i.Config.OS, i.Config.Architecture); platform != "" {
-		warn(errors.New(image.PlatformWarning(name, platform)))
+		command.Warn(errors.New(image.PlatformWarning(name, platform)))
 	}
 }
 
@@ -140,7 +139,7 @@ func unpack(ctx *cli.Context, s *store.Store, d oci.Descriptor) error {
 	if err != nil {
 		return err
 	}
-	return unpackLayers(ctx, s, i, i.ID())
+	return command.UnpackLayers(ctx, s, i, i.ID())
 }
 
 func pushCommand() *cli.Command {
@@ -162,7 +161,7 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -171,7 +170,7 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p := showTransfer("Pushing", "push "+to.Familiar(), ctx.Bool("quiet"))
+	p := command.ShowTransfer("Pushing", "push "+to.Familiar(), ctx.Bool("quiet"))
 	err = registries.Push(retry.WithNotice(ctx.Context, p.Retrying), s, i, to, ctx.Int("jobs"), p)
 	if p.Close(err); err != nil {
 		return err
@@ -217,7 +216,7 @@ func load(ctx *cli.Context) error {
 		}
 		name = &n
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -228,7 +227,7 @@ func load(ctx *cli.Context) error {
 	}
 	defer func() { _ = archive.Close() }()
 	for _, f := range found {
-		p := showTransfer("Loading", "load "+f.Desc.Digest.String(), ctx.Bool("quiet"))
+		p := command.ShowTransfer("Loading", "load "+f.Desc.Digest.String(), ctx.Bool("quiet"))
 		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, fetchOptions(ctx), p)
 		if p.Close(err); err != nil {
 			return fmt.Errorf("load %s: %w", from, err)
@@ -264,7 +263,7 @@ func saveImages(ctx *cli.Context) (err error) {
 	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
@@ -289,7 +288,7 @@ func saveImages(ctx *cli.Context) (err error) {
 		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use " +
 			"--output or --dir")
 	}
-	p := showTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
+	p := command.ShowTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
 	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
 	p.Close(err)
 	return err
@@ -329,7 +328,7 @@ func importTar(ctx *cli.Context) error {
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/bundle"
-	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/termtext"
@@ -31,12 +31,12 @@ func unpackImage(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
 		return err
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	_, layers, err := openUnpacked(ctx, s, ctx.Args().First())
+	_, layers, err := command.OpenUnpacked(ctx, s, ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -47,19 +47,6 @@ func unpackImage(ctx *cli.Context) error {
 		termtext.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
 	}
 	return nil
-}
-
-// openUnpacked finds an image and its layers' directories, which it creates if necessary.
-func openUnpacked(ctx *cli.Context, s *store.Store, name string) (*store.Image, []string, error) {
-	i, err := s.OpenImage(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := unpackLayers(ctx, s, i, name); err != nil {
-		return nil, nil, fmt.Errorf("unpack %s: %w", name, err)
-	}
-	layers, err := s.Layers(i.ID())
-	return i, layers, err
 }
 
 func bundleCommand() *cli.Command {
@@ -82,12 +69,12 @@ func writeBundle(ctx *cli.Context) error {
 	if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
 		return fmt.Errorf("bundle: %s already contains a config.json\nhint: choose a new directory", dir)
 	}
-	s, release, err := openShared(ctx)
+	s, release, err := command.OpenShared(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	_, layers, err := openUnpacked(ctx, s, ctx.Args().First())
+	_, layers, err := command.OpenUnpacked(ctx, s, ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -125,12 +112,4 @@ func adaptToUser(config *specs.Spec) error {
 	}
 	config.Linux.Resources = nil // the user may not have a writable cgroup
 	return image.Unprivileged(config, uids, gids, false)
-}
-
-// unpackLayers unpacks the layers of an image in the store, and shows its progress.
-func unpackLayers(ctx *cli.Context, s *store.Store, i *store.Image, name string) error {
-	p := showTransfer("Unpacking", "unpack "+name, ctx.Bool("quiet"))
-	err := s.Unpack(ctx.Context, i, p.Begin)
-	p.Close(err)
-	return err
 }

@@ -3,21 +3,20 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/runtarget"
 )
 
 // arrangeWords returns the words of a command line as cli gets them.
 func arrangeWords(t *testing.T, line string) string {
 	t.Helper()
+	paths = runtarget.Host{} // a process has one command line
 	args := strings.Fields(line)
-	out, ok := cmdline.Arrange(args, app(args[1:]), splitFlags)
-	if !ok {
-		return "nothing to complete"
-	}
-	return strings.Join(out, " ")
+	return strings.Join(cmdline.Arrange(args, app(args[1:]), splitFlags), " ")
 }
 
 func TestFlagsMayFollowTheID(t *testing.T) {
@@ -25,7 +24,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "bundle"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), []byte(`{"ociVersion":"1"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
@@ -46,23 +45,39 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun kill x -":                                  "minirun kill x -",
 		"minirun kill x -9":                                 "minirun kill x -9",
 		"minirun create x --bundle b":                       "minirun create --bundle b -- x",
-		"minirun create x b --pid-file p":                   "minirun create --pid-file p -- x b",
+		"minirun create x bundle --pid-file p":              "minirun create --pid-file p -- x bundle",
+		"minirun create debian ls --pid-file p":             "minirun create debian ls --pid-file p",
 		"minirun restore x -d -b b":                         "minirun restore -d -b b -- x",
+		// spec: up to the program
+		"minirun spec --args sh -c a":              "minirun spec --args -- sh -c a",
+		"minirun spec --busybox d --args a --args": "minirun spec --busybox d --args -- a --args",
+		"minirun spec --args -- a":                 "minirun spec --args -- -- a",
+		"minirun spec x --rootless --args a":       "minirun spec --rootless -- x",
+		"minirun spec --rootless -b d":             "minirun spec --rootless -b d",
+		// plan and step: as run
+		"minirun plan debian ls --summary":   "minirun plan debian ls --summary",
+		"minirun plan bundle --summary":      "minirun plan --summary -- bundle",
+		"minirun step --at 3 debian sh -c a": "minirun step --at 3 debian sh -c a",
 		// exec: up to the command
 		"minirun exec x ls -l --cwd /":      "minirun exec x ls -l --cwd /",
 		"minirun exec x --cwd / ls -l -e a": "minirun exec --cwd / -- x ls -l -e a",
-		"minirun exec x -te A=1 -- -ls -l":  "minirun exec -te A=1 -- x -ls -l",
+		"minirun exec x -te A=1 -- -ls -l":  "minirun exec -t -e A=1 -- x -ls -l",
 		"minirun exec x -p file":            "minirun exec -p file -- x",
 		"minirun exec -- x -- ls":           "minirun exec -- x -- ls",
+		"minirun exec -it x sh":             "minirun exec -i -t -- x sh",
 		// ps: up to the ID
 		"minirun ps x -f -o pid":      "minirun ps x -f -o pid",
 		"minirun ps -f json x -o pid": "minirun ps -f json x -o pid",
+		"minirun ps -aq":              "minirun ps -a -q --",
 		// run: flags may follow the names of a bundle, but not an image
 		"minirun run x -d --bundle b":           "minirun run -d --bundle b -- x",
-		"minirun run x -db b":                   "minirun run -db b -- x",
+		"minirun run x -db b":                   "minirun run -d -b b -- x",
 		"minirun run -b b x -d":                 "minirun run -b b -d -- x",
 		"minirun run bundle -d":                 "minirun run -d -- bundle",
 		"minirun run x bundle --keep":           "minirun run --keep -- x bundle",
+		"minirun run ./none -d":                 "minirun run -d -- ./none",
+		"minirun run bundle --bogus":            "minirun run --bogus -- bundle",
+		"minirun run -p80:80 -m64m -eA=b x -c":  "minirun run -p=80:80 -m=64m -e=A=b -- x -c",
 		"minirun run busybox ls -b b":           "minirun run busybox ls -b b",
 		"minirun run busybox -d":                "minirun run busybox -d",
 		"minirun run --rm busybox sh -c a":      "minirun run --rm busybox sh -c a",
@@ -87,56 +102,43 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 	}
 }
 
-func TestCompletionFollowsTheOrderOfFlags(t *testing.T) {
-	t.Setenv(completionVariable, "1")
-	const end = " --generate-bash-completion"
-	for in, want := range map[string]string{
-		"minirun create x --bun":    "minirun create --bun",
-		"minirun exec x --cw":       "minirun exec --cw",
-		"minirun exec x -":          "minirun exec -",
-		"minirun exec x ls -":       "nothing to complete",
-		"minirun exec x ls --cw":    "nothing to complete",
-		"minirun ps x -o":           "nothing to complete",
-		"minirun run x -d --bun":    "minirun run -d --bun",
-		"minirun run busybox ls -d": "nothing to complete",
-		"minirun delete x -- --f":   "nothing to complete",
+// TestDescribeFollowsTheOrderOfFlags: flags are offered where they are recognized, and only those that
+// --help shows.
+func TestDescribeFollowsTheOrderOfFlags(t *testing.T) {
+	for _, c := range []struct{ line, has, lacks string }{
+		{"create ./x --bun", "path\tcreate\nargument\t./x\nflag\t--bundle\tvalue\tDIR with", "foreign"},
+		{"exec x -", "\nflag\t--cwd\tvalue\t", "foreign"},
+		{"exec x ls -", "\nforeign\n", "flag"},
+		{"ps x -", "\nforeign\n", "flag"},
+		{"run busybox ls -", "\nforeign\n", "flag"},
+		{"delete x -- -", "argument\tx\n", "flag"},
+		{"run --network ", "path\trun\nvalue\tnetwork\n", "flag"},
+		{"run -it --network ", "value\tnetwork\n", "flag"},
+		{"--log-format ", "path\t\nvalue\tlog-format\n", "flag"},
+		{"--root r stop", "command\tstart\tstart the program", "__describe"},
+		{"run --no", "flag\t--no-pivot\t\t", "--no-subreaper"},
+		{"update x --", "--memory", "--kernel-memory"},
 	} {
-		if want != "nothing to complete" {
-			want += end
-		}
-		if got := arrangeWords(t, in+end); got != want {
-			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
+		var out strings.Builder
+		cmdline.Describe(&out, app(nil), strings.Split(c.line, " "), splitFlags)
+		if got := out.String(); !strings.Contains(got, c.has) || strings.Contains(got, c.lacks) {
+			t.Errorf("%s: lacks %q or has %q:\n%s", c.line, c.has, c.lacks, got)
 		}
 	}
 }
 
-// TestCompletionOffersVisibleFlags: after the ID, too, and none that is kept for
-// compatibility alone.
-func TestCompletionOffersVisibleFlags(t *testing.T) {
-	t.Setenv(completionVariable, "1")
-	for line, want := range map[string]string{
-		"minirun exec x --i":             "--ignore-paused",
-		"minirun run x --no":             "--no-pivot --no-new-keyring --no-healthcheck",
-		"minirun update x --kernel":      "",
-		"minirun checkpoint x --tcp":     "--tcp-established --tcp-skip-in-flight",
-		"minirun restore x --cons":       "--console-socket",
-		"minirun create x -b b --pidfd-": "--pidfd-socket",
-		"minirun --c":                    "--cgroup-manager",
-	} {
-		args := append(strings.Fields(line), "--generate-bash-completion")
-		saved := os.Args
-		os.Args = args // cli looks there for the last word
-		a := app(args[1:])
-		var out strings.Builder
-		a.Writer = &out
-		if arranged, ok := cmdline.Arrange(args, a, splitFlags); ok {
-			if err := a.Run(arranged); err != nil {
-				t.Errorf("%s: %v", line, err)
+// TestNounsNameCommands: each form of a noun leads to a command that exists, or to a form that
+// minirun-engine implements.
+func TestNounsNameCommands(t *testing.T) {
+	for i := range nouns {
+		n := &nouns[i]
+		for _, w := range n.words() {
+			by, ok := n.replacement(w)
+			name, _, _ := strings.Cut(by, " ")
+			exists := slices.ContainsFunc(verbs, func(v verb) bool { return v.name == name })
+			if !ok || by != helperForm && !exists || by == helperForm && helperUsage(n.name+" "+w) == "" {
+				t.Errorf("minirun %s %s: becomes %q, which there is not", n.name, w, by)
 			}
-		}
-		os.Args = saved
-		if got := strings.Join(strings.Fields(out.String()), " "); got != want {
-			t.Errorf("%s: offers %q, want %q", line, got, want)
 		}
 	}
 }

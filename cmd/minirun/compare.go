@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -20,14 +17,14 @@ import (
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/signals"
-	"github.com/minirun/minirun/internal/termtext"
+	"github.com/minirun/minirun/internal/views"
 )
 
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
 		Usage:     "start a bundle with minirun and another runtime, and compare what the kernel reports",
-		ArgsUsage: "BUNDLE",
+		ArgsUsage: "BUNDLE  |  IMAGE",
 		Description: "Both containers are stopped when they execute their program, examined, and\n" +
 			"deleted: the program does not run, but hooks do. The exit status is 1 if there is\n" +
 			"an unexplained difference.",
@@ -56,12 +53,9 @@ func compareBundle(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	onHost, err := compare.MountsOnHost(ctx.Args().First())
+	t, err := findCompared(ctx, self)
 	if err != nil {
 		return err
-	}
-	if onHost && os.Getenv(privateMounts) == "" {
-		return inPrivateMounts(self)
 	}
 	if err := os.Unsetenv(privateMounts); err != nil { // the runtimes and their hooks must not see it
 		return err
@@ -70,15 +64,24 @@ func compareBundle(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := compare.Compare(alive, ctx.Args().First(), compare.Runtime{Name: "minirun", Path: self},
-		compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	var result *compare.Result
+	start := func(bundle string) (err error) {
+		result, err = compare.Compare(alive, bundle, compare.Runtime{Name: "minirun", Path: self},
+			compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+		return err
+	}
+	if t.Image != "" {
+		err = views.WithBundle(alive, newEngine(ctx), t.Image, start)
+	} else {
+		err = start(t.Bundle)
+	}
 	if err != nil {
 		return errors.Join(context.Cause(alive), err)
 	}
 	if format == "json" {
 		err = cmdline.WriteJSON(ctx.App.Writer, result)
 	} else {
-		err = showResult(ctx.App.Writer, result)
+		err = result.Text(ctx.App.Writer)
 	}
 	for _, d := range result.Differences {
 		if err == nil && d.Why == "" {
@@ -86,6 +89,26 @@ func compareBundle(ctx *cli.Context) error {
 		}
 	}
 	return err
+}
+
+// findCompared returns the bundle or image to be compared. It does not return if the
+// bundle's mounts would be made on the host: see inPrivateMounts.
+func findCompared(ctx *cli.Context, self string) (views.Target, error) {
+	t, err := findView(ctx, ctx.Args().Slice())
+	if err != nil || t.Image != "" {
+		return t, err
+	}
+	if t.Container {
+		if r, err := newEngine(ctx).Record(t.ID); err == nil {
+			return t, fmt.Errorf("compare: container %s has layers of an image, which other runtimes do not mount\n"+
+				"hint: minirun compare %s", t.ID, r.Name)
+		}
+	}
+	onHost, err := compare.MountsOnHost(t.Bundle)
+	if err == nil && onHost && os.Getenv(privateMounts) == "" {
+		err = inPrivateMounts(self)
+	}
+	return t, err
 }
 
 // privateMounts is set in the program that inPrivateMounts executes.
@@ -131,51 +154,10 @@ func cancelOnSignal() (context.Context, error) {
 				case signals.IsTermination(s):
 					cancel(&wait.Interrupted{Signal: s})
 				case s == unix.SIGTSTP:
-					_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+					signals.Suspend(s)
 				}
 			}
 		}
 	}()
 	return ctx, nil
-}
-
-func showResult(w io.Writer, r *compare.Result) error {
-	termtext.Fprintf(w, "%d facts compared, %d differ\n\n", r.Facts, len(r.Differences))
-	why := "\x00"
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, d := range r.Differences {
-		if d.Why != why {
-			why = d.Why
-			if err := table.Flush(); err != nil {
-				return err
-			}
-			reason := why
-			if reason == "" {
-				reason = "not explained"
-			}
-			termtext.Fprintf(w, "\n# %s\n", reason)
-			termtext.Fprintf(table, "\t%s\t%s\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
-		}
-		termtext.Fprintf(table, "%s\t%s\t%s\n", d.Fact, shortenText(d.Left), shortenText(d.Right))
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if r.Rounds > 0 {
-		termtext.Fprintf(w, "\nmedians of %d rounds, in turn\n", r.Rounds)
-		termtext.Fprintf(table, "\t%s\t%s\t\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
-		termtext.Fprintf(table, "create\t%.1f ms\t%.1f ms\t%.2f×\n", r.Create[0], r.Create[1], r.Create[0]/r.Create[1])
-		termtext.Fprintf(table, "delete\t%.1f ms\t%.1f ms\t%.2f×\n", r.Delete[0], r.Delete[1], r.Delete[0]/r.Delete[1])
-	}
-	return table.Flush()
-}
-
-func shortenText(text string) string {
-	if text == "" {
-		return "-"
-	}
-	if r := []rune(text); len(r) > 60 {
-		return string(r[:28]) + "…" + string(r[len(r)-31:])
-	}
-	return text
 }

@@ -21,7 +21,6 @@ func execCommand() *cli.Command {
 		Usage:     "run another process in a container",
 		ArgsUsage: "ID COMMAND [ARGUMENT…]  |  --process FILE ID",
 
-		UseShortOptionHandling: true,
 		Flags: []cli.Flag{
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "console-socket",

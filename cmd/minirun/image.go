@@ -30,6 +30,8 @@ var imageVerbs = []struct{ name, usage string }{
 	{"bundle", "write an OCI bundle from an image, for minirun, runc or crun"},
 	{"prune", "remove images without a name, and unused data"},
 	{"store", "manage the image store"},
+	{"login", "log in to a registry"},
+	{"logout", "remove the credentials for a registry"},
 }
 
 func imageCommand(name, usage string) func() *cli.Command {
@@ -54,13 +56,18 @@ var engineVerbs = []struct{ name, usage string }{
 	{"diff", "list the files that a container created from an image has changed"},
 	{"top", "show the processes of a container created from an image"},
 	{"stats", "show how much containers created from images use, live"},
+	{"version", "show the version of minirun, of the specification and of Go"},
+	{"info", "show versions, directories, this machine, and how many containers and images there are"},
+	{"system", "show disk usage, or remove what is not used"},
+	{"completion", "print the script for the completion of words in bash, zsh or fish"},
+	{"network", "manage networks that containers join"},
+	{"port", "show where a container's ports are published"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.
 func helperCommand(name, usage string, become cli.ActionFunc) func() *cli.Command {
 	return func() *cli.Command {
-		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become,
-			BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
+		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become}
 	}
 }
 

@@ -17,11 +17,13 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/runtarget"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(networkFlags(), []cli.Flag{
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
 			Usage: "image: standard input is the container's"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
@@ -43,10 +45,6 @@ func imageFlags() []cli.Flag {
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"},
 			Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		cmdline.TextFlag(cli.StringFlag{Name: "network",
-			Usage: "image: `none` (its own, without a connection), host, or bridge"}),
-		cmdline.ListFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"},
-			Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"},
 			Usage: "image: limit of `BYTES`, with b, k, m or g"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
@@ -68,7 +66,7 @@ func imageFlags() []cli.Flag {
 			cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"},
 		),
 		cmdline.NumberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
-	}
+	}...)
 }
 
 func newEngine(ctx *cli.Context) *engine.Engine {
@@ -84,7 +82,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 		Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: messages.Warn}
 }
 
-func runImage(ctx *cli.Context) error {
+func runImage(ctx *cli.Context, t runtarget.Target) error {
 	s, err := imageSettings(ctx)
 	if err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
@@ -92,6 +90,7 @@ func runImage(ctx *cli.Context) error {
 	if err := checkFlagsForImage(ctx); err != nil {
 		return messages.NewFailure(err, engine.CannotRun)
 	}
+	announcePull(t, s.Pull)
 	e := newEngine(ctx)
 	if s.Detach {
 		return runDetached(ctx, e, s)
@@ -106,6 +105,12 @@ func runImage(ctx *cli.Context) error {
 	if err = errors.Join(err, done()); err != nil {
 		return messages.NewFailure(err, max(end.Status, 1))
 	}
+	return endStatus(end)
+}
+
+// endStatus returns the error for the exit status of a container created from an image. It explains
+// one that ran out of memory.
+func endStatus(end *engine.End) error {
 	if end.OutOfMemory {
 		messages.Warn(end.MemoryText() + "\nhint: raise its limit with -m, such as -m 512m")
 	}
@@ -113,6 +118,17 @@ func runImage(ctx *cli.Context) error {
 		return messages.ExitStatus(end.Status)
 	}
 	return nil
+}
+
+// announcePull says on a terminal that a registry will be asked: the name of the image
+// may be a typing error.
+func announcePull(t runtarget.Target, pull string) {
+	if _, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS); err != nil || t.Stored || pull == "never" {
+		return
+	}
+	if n, err := image.ParseName(t.Image); err == nil {
+		fmt.Fprintf(stdio.Err, "minirun: image %s is not in the store: pulling it from %s\n", n.Familiar(), n.Registry)
+	}
 }
 
 // makeAndRun creates a container and attends it until it exits.
@@ -259,9 +275,8 @@ func imageSettings(ctx *cli.Context) (*engine.Settings, error) {
 		Volumes: cmdline.ListValues(
 			ctx,
 			"volume",
-		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Network: ctx.String("network"),
-		Publish: cmdline.ListValues(ctx, "publish"),
-		Memory:  ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
+		), Tmpfs: cmdline.ListValues(ctx, "tmpfs"), Connection: connectionFlags(ctx),
+		Memory: ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"),
 		Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
 		CapAdd: cmdline.ListValues(
 			ctx,

@@ -1,35 +1,51 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
 func inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "show a container from both sides: the host's and its own",
-		ArgsUsage: "ID",
+		Usage:     "show a container from both sides, the host's and its own, or images",
+		ArgsUsage: "ID|IMAGE…",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "type", Usage: "`container|image`, if the name may be both"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "platform", Usage: "image: that for `OS/ARCHITECTURE`"}),
 		},
 		Action: inspectContainer,
 	}
 }
 
 func inspectContainer(ctx *cli.Context) error {
+	if namesImages(ctx) {
+		return becomeImage(os.Args[1:])
+	}
+	if ctx.NArg() > 1 || ctx.String("platform") != "" {
+		return cmdline.UsageError(ctx.Command, "several names and --platform are for images, but "+ctx.Args().First()+
+			" is not one")
+	}
 	format := ctx.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
@@ -38,22 +54,63 @@ func inspectContainer(ctx *cli.Context) error {
 	if err != nil || interval <= 0 {
 		return fmt.Errorf("--interval %q: must be a time above 0 such as 500ms or 5s", ctx.String("interval"))
 	}
+	id := ctx.Args().First()
+	if ctx.Bool("watch") && format == "table" {
+		return watchContainer(ctx, id, interval)
+	}
 	for {
-		v, err := viewContainer(ctx, ctx.Args().First())
+		v, err := viewContainer(ctx, id)
 		if err != nil {
 			return err
-		}
-		if ctx.Bool("watch") && format == "table" {
-			fmt.Fprintf(ctx.App.Writer, "\x1b[H\x1b[2J") // home, and clear the screen
 		}
 		if err := showView(ctx.App.Writer, v, format); err != nil {
 			return err
 		}
-		if !ctx.Bool("watch") || v.Status == string(specs.StateStopped) || v.Status == engine.Exited {
+		if !ctx.Bool("watch") || v.hasExited() {
 			return nil
 		}
 		time.Sleep(interval)
 	}
+}
+
+// namesImages reports whether the arguments are images: the first one is not a container, or --type
+// says so.
+func namesImages(ctx *cli.Context) bool {
+	id := ctx.Args().First()
+	if kind := ctx.String("type"); kind != "" {
+		return kind != "container"
+	}
+	if _, err := record.Read(ctx.String("root"), id); err == nil {
+		return false
+	}
+	e := newEngine(ctx)
+	if _, err := e.Record(id); err == nil {
+		return false
+	}
+	_, _, err := e.Store.Find(id)
+	return err == nil
+}
+
+func watchContainer(ctx *cli.Context, id string, interval time.Duration) error {
+	seen := false
+	err := inspect.Watch(stdio.Out, interval, func() (string, bool, error) {
+		v, err := viewContainer(ctx, id)
+		if seen && errors.Is(err, record.ErrNotExist) {
+			return fmt.Sprintf("container %q exited and was deleted\n", id), true, nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+		seen = true
+		var text strings.Builder
+		err = showView(&text, v, "table")
+		return text.String(), v.hasExited(), err
+	})
+	var by *wait.Interrupted
+	if errors.As(err, &by) && by.Signal == unix.SIGINT {
+		return nil // ^C is how a user ends it
+	}
+	return err
 }
 
 // A view is a container as the runtime knows it and, if it was created from an image,
@@ -61,6 +118,10 @@ func inspectContainer(ctx *cli.Context) error {
 type view struct {
 	*inspect.View
 	Image *engine.Listed `json:"image,omitempty"`
+}
+
+func (v *view) hasExited() bool {
+	return v.Status == string(specs.StateStopped) || v.Status == engine.Exited
 }
 
 func viewContainer(ctx *cli.Context, id string) (*view, error) {

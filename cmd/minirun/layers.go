@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -21,7 +23,7 @@ func layersCommand() *cli.Command {
 		Usage:     "show the layers of a bundle, container or image, and the origin of a path",
 		ArgsUsage: "BUNDLE|ID [PATH]  |  IMAGE",
 		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
-			"them the container sees.",
+			"them is visible in the container.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
@@ -42,14 +44,22 @@ func layers(ctx *cli.Context) error {
 	stack, err := inspect.FindStack(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
 		e := newEngine(ctx)
-		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has exited
-			dir := e.Store.Container(ctx.Args().First())
+		name, ambiguous := e.Resolve(ctx.Args().First())
+		if ambiguous != nil {
+			return ambiguous
+		}
+		if _, bad := e.Record(name); bad == nil { // a container that has exited, or its ID
+			dir := e.Store.Container(name)
 			if stack, err = inspect.FindStack(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")
 			}
 		} else if _, _, bad := e.Store.Find(ctx.Args().First()); bad == nil {
 			return becomeImage(os.Args[1:])
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) && !isDir(ctx.Args().First()) {
+		return fmt.Errorf("layers: %q is not a container, an image or a bundle\nhint: minirun ps -a lists containers, and "+
+			"minirun images images", ctx.Args().First())
 	}
 	if err != nil {
 		return err
@@ -105,7 +115,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		for _, v := range found {
 			note := v.Why
 			if v.Seen {
-				note = "this is seen"
+				note = "visible in the container"
 			} else if note != "" {
 				note = "hidden: " + note
 			}

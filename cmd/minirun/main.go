@@ -20,22 +20,33 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/runtarget"
 	_ "github.com/minirun/minirun/internal/startup"
 	"github.com/minirun/minirun/internal/version"
 )
 
 func main() {
 	bootstrap.QuietMonitor()
-	a := app(os.Args[1:])
-	args, ok := cmdline.Arrange(os.Args, a, splitFlags)
-	if !ok {
-		return
-	}
-	if err := a.Run(args); err != nil {
+	if err := runCommandLine(); err != nil {
 		messages.Fail(err)
 	}
+}
+
+// runCommandLine runs the command of os.Args, which helpers also read.
+func runCommandLine() error {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case cmdline.CompleteCommand:
+			return becomeEngine(nil)
+		case cmdline.DescribeCommand:
+			return describe()
+		}
+	}
+	a := app(os.Args[1:])
+	return a.Run(cmdline.Arrange(os.Args, a, splitFlags))
 }
 
 type verb struct {
@@ -54,10 +65,10 @@ var verbs = []verb{
 	{"pause", pauseCommand, 1, anyNumber}, {"resume", resumeCommand, 1, anyNumber}, {"update", updateCommand, 1, 1},
 	{"events", eventsCommand, 1, 1}, {"features", featuresCommand, 0, 0},
 	{"checkpoint", checkpointCommand, 1, 1}, {"restore", restoreCommand, 1, 1},
-	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, 1},
+	{"plan", planCommand, 0, anyNumber}, {"step", stepCommand, 0, anyNumber}, {"inspect", inspectCommand, 1, anyNumber},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
-	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
-	{"monitor", monitorCommand, 1, 1}, {"unpause", unpauseCommand, 1, anyNumber},
+	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, anyNumber},
+	{"monitor", monitorCommand, 1, 1},
 }
 
 func init() {
@@ -90,11 +101,13 @@ func commandsFor(args []string) (commands []*cli.Command) {
 // build returns the verb's command with what all commands have in common.
 func (v *verb) build() *cli.Command {
 	c := v.command()
-	c.Before = func(ctx *cli.Context) error {
-		if err := cmdline.CheckCount(ctx, v.least, v.most); err != nil {
-			return err
+	if c.Before == nil {
+		c.Before = func(ctx *cli.Context) error {
+			if err := cmdline.CheckCount(ctx, v.least, v.most); err != nil {
+				return err
+			}
+			return sortDescriptors(ctx)
 		}
-		return sortDescriptors(ctx)
 	}
 	if action := c.Action; action != nil {
 		c.Action = func(ctx *cli.Context) error {
@@ -112,39 +125,35 @@ func (v *verb) build() *cli.Command {
 			return missing.Explain(err, e)
 		}
 	}
-	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-		return cmdline.UsageError(ctx.Command,
-			err.Error())
-	}
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }
 	c.HideHelpCommand = true // a container may be called help
 	return c
 }
 
-// completionVariable is set by contrib/completion. Without it,
-// --generate-bash-completion as the last argument, which makes cli print completions,
-// is an ordinary argument: it may be for the container's program.
-const completionVariable = "MINIRUN_COMPLETE"
+// flagError reports flags that cannot be parsed.
+func flagError(ctx *cli.Context, err error) error {
+	err = cmdline.FlagError(ctx, err)
+	if ctx.Command.Name == "run" && !slices.ContainsFunc(cmdline.GivenWords(ctx), meansBundle) {
+		return messages.NewFailure(err, engine.CannotRun) // as docker run
+	}
+	return err
+}
+
+func meansBundle(word string) bool {
+	return word == "-b" || word == "--bundle" || word == "-bundle" || paths.Path(word) == runtarget.Bundle
+}
 
 func app(args []string) *cli.App {
-	commands, completing := commandsFor(args), os.Getenv(completionVariable) != ""
-	for _, c := range commands {
-		if completing {
-			c.UseShortOptionHandling = false // otherwise cli forgets the context of an incomplete flag
-			c.Flags = c.VisibleFlags()       // cli offers all that exist
-		}
-	}
-	cli.HelpFlag = cmdline.ToggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help",
-		DisableDefaultText: true})
+	cmdline.UseHelp()
 	cli.VersionFlag = cmdline.ToggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version",
 		DisableDefaultText: true})
 	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + version.Text()) }
-	a := &cli.App{
-		Name:                 "minirun",
-		Usage:                "run OCI containers, and show how",
-		Version:              version.Number(),
-		EnableBashCompletion: completing,
-		HideHelpCommand:      true,
-		Compiled:             time.Unix(1, 0), // it is never shown, and without one cli looks at the file
+	return &cli.App{
+		Name:            "minirun",
+		Usage:           "run OCI containers, and show how",
+		Version:         version.Number(),
+		HideHelpCommand: true,
+		Compiled:        time.Unix(1, 0), // it is never shown, and without one cli looks at the file
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(),
 				Usage: "directory for the state of containers"}),
@@ -162,34 +171,39 @@ func app(args []string) *cli.App {
 			cmdline.TextFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
 		Before:         prepareCommand,
-		Commands:       commands,
+		Commands:       commandsFor(args),
 		Action:         help,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+		OnUsageError:   func(ctx *cli.Context, err error, _ bool) error { return cmdline.FlagError(ctx, err) },
 	}
-	if completing {
-		a.Flags = a.VisibleFlags()
-	}
-	return a
 }
 
 // help runs if no known command is given: `minirun help` and `minirun help COMMAND`
 // print the same as --help. It is not a command itself, because cli would take a
 // container called help for it.
 func help(ctx *cli.Context) error {
-	args := ctx.Args()
-	if args.Present() && args.First() != "help" {
-		return fmt.Errorf("unknown command %q\nhint: minirun --help lists the commands", args.First())
-	}
-	name := args.Get(1)
-	switch c := ctx.App.Command(name); {
-	case name == "":
+	args := ctx.Args().Slice()
+	if len(args) == 0 || len(args) == 1 && args[0] == "help" {
 		return cli.ShowAppHelp(ctx)
-	case c == nil:
-		return fmt.Errorf("unknown command %q\nhint: minirun --help lists the commands", name)
-	case c.SkipFlagParsing: // its helper knows its flags
-		os.Args = []string{os.Args[0], name, "--help"}
-		return c.Action(ctx)
 	}
-	return cli.ShowCommandHelp(ctx, name)
+	subject := args[0]
+	if subject == "help" {
+		subject = args[1]
+	}
+	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == subject })
+	switch {
+	case args[0] != "help" || i < 0:
+		var names []string
+		for _, v := range verbs {
+			names = append(names, v.name)
+		}
+		return cmdline.UnknownCommand("", subject, append(names, "help"))
+	case verbs[i].build().SkipFlagParsing: // other words may be subcommands
+		os.Args = slices.Concat(os.Args[:1], args[1:], []string{"--help"})
+	case len(args) > 2:
+		return fmt.Errorf("help: unexpected argument %q\nhint: minirun help %s", args[2], subject)
+	default:
+		os.Args = []string{os.Args[0], subject, "--help"}
+	}
+	return runCommandLine()
 }

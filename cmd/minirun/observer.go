@@ -34,19 +34,19 @@ func addObserver(ctx *cli.Context, o *container.Options) (done func() error, err
 }
 
 func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
-	level := ctx.String("explain-level")
-	if level != "short" && level != "full" {
-		return nil, fmt.Errorf("--explain-level %q: must be short or full", level)
+	level, err := trace.ParseLevel(ctx.String("explain-level"))
+	if err != nil {
+		return nil, err
 	}
 	name := ctx.String("explain-to")
 	if name == "" {
-		o.Watch = trace.NewExplainer(messages.NewPatientWriter(stdio.Err), level == "full")
+		o.Watch = trace.NewExplainer(messages.NewPatientWriter(stdio.Err), level)
 		return func() error { return nil }, nil
 	}
 	f, err := atomicfile.Append(name, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--explain-to: %w", err)
 	}
-	o.Watch = trace.NewExplainer(messages.NewPatientWriter(stdio.Descriptor(f.Fd())), level == "full")
+	o.Watch = trace.NewExplainer(messages.NewPatientWriter(stdio.Descriptor(f.Fd())), level)
 	return f.Close, nil
 }

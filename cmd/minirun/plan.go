@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -10,20 +11,25 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/trace"
+	"github.com/minirun/minirun/internal/views"
 )
 
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "plan",
 		Usage:     "print the system calls that run would make, without making them",
-		ArgsUsage: "BUNDLE  |  --diff BUNDLE BUNDLE",
-		Description: "No privilege is needed. The same bundle gives the same bytes. With --diff: the\n" +
-			"steps that are only in the first or only in the second bundle's plan;\n" +
+		ArgsUsage: "BUNDLE  |  CONTAINER  |  IMAGE [ARGUMENT…]  |  --diff A B",
+		Description: "No privilege is needed. The same bundle gives the same bytes. For an image, the flags\n" +
+			"of run may be given too: the plan is what run would do; the image must be in the store.\n" +
+			"With --diff: the steps that are only in the first or only in the second plan;\n" +
 			"the exit status is 1 if there is a difference.",
-		Flags: append(createFlags(),
+		UseShortOptionHandling: true,
+		Flags: append(append(createFlags(), cmdline.Hide(imageFlags())...),
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "summary", Usage: "one line for each part: its steps, and what they do"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "only", Usage: "only the `PART`, as named in the summary"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "cgroups", Usage: "imagine a host with cgroups of `VERSION` v1 or v2"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "diff", Usage: "compare the plans of two bundles"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "diff", Usage: "compare two plans"}),
 		),
 		Action: showPlan,
 	}
@@ -38,21 +44,43 @@ func showPlan(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	how := trace.PlanOptions{Format: ctx.String("format"), Only: ctx.String("only"), Summary: ctx.Bool("summary")}
+	if err := how.Check(); err != nil {
+		return err
+	}
 	if ctx.Bool("diff") {
 		return diffPlans(ctx, machine)
 	}
-	o, err := bundleOptions(ctx)
+	p, err := planOf(ctx, ctx.Args().Slice(), machine)
 	if err != nil {
 		return err
 	}
-	if o.ID == "" {
-		o.ID = plannedID
-	}
-	p, err := container.PlanRun(o, machine)
+	return p.Write(ctx.App.Writer, how)
+}
+
+// planOf computes the plan of what arguments name.
+func planOf(ctx *cli.Context, arguments []string, machine *host.Host) (p views.Plan, err error) {
+	t, err := findView(ctx, arguments)
 	if err != nil {
-		return err
+		return p, err
 	}
-	return trace.WritePlan(ctx.App.Writer, p, ctx.String("format"))
+	o := optionsForBundle(ctx, cmp.Or(t.ID, plannedID), t.Bundle)
+	if t.Image == "" {
+		if err := checkFlagsForBundle(ctx, t.Bundle); err != nil {
+			return p, err
+		}
+		p.RunPlan, err = container.PlanRun(o, machine)
+		return p, err
+	}
+	s, err := imageSettings(ctx)
+	if err == nil {
+		err = checkFlagsForImage(ctx)
+	}
+	if err != nil {
+		return p, err
+	}
+	s.Name, s.Args = cmp.Or(s.Name, plannedID), arguments[1:]
+	return views.PlanImage(newEngine(ctx), t.Image, s, o, machine)
 }
 
 func imaginedHost(version string) (*host.Host, error) {
@@ -69,18 +97,22 @@ func imaginedHost(version string) (*host.Host, error) {
 
 func diffPlans(ctx *cli.Context, machine *host.Host) error {
 	if ctx.NArg() != 2 {
-		return cmdline.UsageError(ctx.Command, "--diff takes two bundles")
+		return cmdline.UsageError(ctx.Command, "--diff takes two bundles, containers or images")
 	}
-	var plans [2]*container.RunPlan
-	for i, bundle := range ctx.Args().Slice() {
-		p, err := container.PlanRun(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle,
-			Warn: messages.Warn}, machine)
+	for _, name := range []string{"summary", "only", "format"} {
+		if ctx.IsSet(name) {
+			return cmdline.UsageError(ctx.Command, "--"+name+" cannot be combined with --diff")
+		}
+	}
+	var plans [2]views.Plan
+	for i, name := range ctx.Args().Slice() {
+		p, err := planOf(ctx, []string{name}, machine)
 		if err != nil {
-			return fmt.Errorf("%s: %w", bundle, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		plans[i] = p
 	}
-	different, err := trace.DiffPlans(ctx.App.Writer, plans[0], plans[1])
+	different, err := views.Diff(ctx.App.Writer, plans[0], plans[1])
 	if err == nil && different {
 		err = messages.ExitStatus(1)
 	}

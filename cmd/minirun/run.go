@@ -2,17 +2,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -25,7 +22,6 @@ func runCommand() *cli.Command {
 			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
 			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
-		UseShortOptionHandling: true,
 		Flags: append(
 			append(createFlags(), imageFlags()...),
 			cmdline.ToggleFlag(
@@ -35,7 +31,7 @@ func runCommand() *cli.Command {
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "explain",
 				Usage: "narrate on standard error what is done, why, and what the kernel says"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-level", Value: "short",
-				Usage: "`LEVEL` of --explain: short or full"}),
+				Usage: "`LEVEL` of --explain: short (at most 30 lines), normal or full"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "trace",
 				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
@@ -69,13 +65,16 @@ func createFlags() []cli.Flag {
 }
 
 func run(ctx *cli.Context) error {
-	if namesImage(ctx) {
-		return runImage(ctx)
-	}
-	o, err := bundleOptions(ctx)
-	if err != nil {
+	t, err := findTarget(ctx)
+	switch {
+	case err != nil && t.Image != "":
+		return messages.NewFailure(err, engine.CannotRun)
+	case err != nil:
 		return err
+	case t.Image != "":
+		return runImage(ctx, t)
 	}
+	o := optionsForBundle(ctx, t.ID, t.Bundle)
 	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
 		return err
 	}
@@ -109,12 +108,16 @@ func exitStatus(exit *container.Exit) error {
 // the container's program is ready (sd_notify(3)).
 const notifySocket = "NOTIFY_SOCKET"
 
-// bundleOptions reads the flags and arguments of run and create.
+// bundleOptions reads the flags and arguments of commands that take only bundles.
 func bundleOptions(ctx *cli.Context) (container.Options, error) {
-	id, bundle, err := idAndBundle(ctx)
+	id, bundle, err := findBundle(ctx)
 	if err != nil {
 		return container.Options{}, err
 	}
+	return optionsForBundle(ctx, id, bundle), nil
+}
+
+func optionsForBundle(ctx *cli.Context, id, bundle string) container.Options {
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
@@ -127,44 +130,7 @@ func bundleOptions(ctx *cli.Context) (container.Options, error) {
 		), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx),
 		NoCgroup: noCgroup(ctx),
 		Warn:     messages.Warn,
-	}, nil
-}
-
-// idAndBundle distinguishes `run bundle/` and `run ID bundle/` from runc's `run -b
-// bundle ID` and `run ID`. The ID is "" if none is given.
-func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
-	args := ctx.Args().Slice()
-	bundle = ctx.String("bundle")
-	switch {
-	case slices.Contains(args, ""): // "$UNSET" in a script
-		return "", "", cmdline.UsageError(ctx.Command, "an argument is empty: an ID or a bundle must have a name")
-	case len(args) == 0 && bundle == "":
-		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
-	case len(args) == 2 && bundle != "":
-		return "", "",
-			cmdline.UsageError(ctx.Command,
-				fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
-	case len(args) > 2:
-		return "", "",
-			cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
-	case len(args) == 2:
-		return args[0], args[1], nil
-	case bundle != "" && len(args) == 1:
-		return args[0], bundle, nil
-	case bundle != "":
-		return "", bundle, nil
-	case isBundle(args[0]):
-		return "", args[0], nil
-	case record.CheckID(args[0]) == nil && isBundle("."):
-		return args[0], ".", nil
 	}
-	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one",
-		ctx.Command.Name, args[0], args[0])
-}
-
-func isBundle(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "config.json"))
-	return err == nil
 }
 
 // generateID returns an ID that is unique among the processes of this host.

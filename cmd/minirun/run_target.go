@@ -1,36 +1,40 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/runtarget"
 )
 
-// namesImage reports whether `run` names an image, and not a bundle.
-func namesImage(ctx *cli.Context) bool {
-	args := ctx.Args().Slice()
-	if len(args) == 0 || ctx.String("bundle") != "" || isBundle(args[0]) {
-		return false
+// paths remembers what the arguments of this command line are: splitFlags and the command need it.
+var paths runtarget.Host
+
+// findTarget returns the bundle or the image that the arguments of run or create name.
+func findTarget(ctx *cli.Context) (runtarget.Target, error) {
+	paths.Store = func() *image.Store { return imageStore(ctx) }
+	t, err := runtarget.Decide(runtarget.Question{Command: ctx.Command.Name, Bundle: ctx.String("bundle"),
+		Arguments: ctx.Args().Slice(), AlwaysPull: ctx.String("pull") == "always"}, &paths)
+	var usage runtarget.UsageError
+	if errors.As(err, &usage) {
+		return t, cmdline.UsageError(ctx.Command, usage.Error())
 	}
-	if len(args) > 1 && isBundle(args[1]) {
-		return false
+	return t, err
+}
+
+// findBundle is findTarget for commands that take only bundles. The ID is "" if none is given.
+func findBundle(ctx *cli.Context) (id, bundle string, err error) {
+	t, err := findTarget(ctx)
+	if err == nil && t.Image != "" {
+		err = fmt.Errorf("%s: %s is an image, not a bundle\nhint: minirun bundle %[2]s DIR writes one",
+			ctx.Command.Name, t.Image)
 	}
-	if len(args) == 2 && strings.Contains(args[1], "/") && isDir(args[1]) {
-		return false // a bundle without config.json
-	}
-	if len(args) == 1 && record.CheckID(args[0]) == nil && isBundle(".") {
-		return false
-	}
-	if strings.HasPrefix(args[0], ".") || strings.HasPrefix(args[0], "/") || strings.HasSuffix(args[0], "/") ||
-		len(args) == 1 && isDir(args[0]) {
-		return false
-	}
-	_, err := image.ParseName(args[0])
-	return err == nil
+	return t.ID, t.Bundle, err
 }
 
 func isDir(path string) bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -10,46 +9,65 @@ import (
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/newbundle"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func specCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "spec",
-		Usage: "write a default config.json",
+		Name:      "spec",
+		Usage:     "write a default config.json, or a bundle with busybox",
+		ArgsUsage: "[--args PROGRAM ARGUMENT…]",
+		Description: "With --busybox, DIR is a bundle that can be run at once: its root file system\n" +
+			"has the host's busybox, which must be a static program. Everything after --args belongs\n" +
+			"to the program.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "busybox",
+				Usage: "create the bundle `DIR` with a root file system"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "args", Usage: "the program and its arguments follow; default: sh"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "terminal",
+				Usage: "give the program a terminal; the default, except with --busybox"}),
 		},
 		Action: writeSpec,
 	}
 }
 
 func writeSpec(ctx *cli.Context) error {
+	bundle := ctx.String("busybox")
+	s := newbundle.Settings{Rootless: ctx.Bool("rootless"), Terminal: !ctx.IsSet("busybox"), Args: ctx.Args().Slice()}
+	if ctx.IsSet("terminal") {
+		s.Terminal = ctx.Bool("terminal")
+	}
+	switch {
+	case ctx.Bool("args") && (len(s.Args) == 0 || s.Args[0] == ""):
+		return cmdline.UsageError(ctx.Command, "--args needs a program after it")
+	case !ctx.Bool("args") && len(s.Args) > 0:
+		return cmdline.UsageError(ctx.Command, "unexpected argument \""+s.Args[0]+"\"")
+	case ctx.IsSet("busybox") && ctx.IsSet("bundle"):
+		return errors.New("--bundle and --busybox: choose one, both name the bundle")
+	case ctx.IsSet("busybox") && bundle == "":
+		return errors.New("--busybox \"\": must be a directory")
+	}
 	machine, err := host.Detect()
-	if err != nil {
+	if err != nil { // config.json may be for another machine
+		machine = host.Typical(host.V2)
+		messages.Warn("spec: no cgroup file system is mounted here: config.json is for cgroup version 2")
+	}
+	s.Unified = machine.IsV2Only()
+	if bundle == "" {
+		return s.Write(filepath.Join(ctx.String("bundle"), "."))
+	}
+	if err := s.WriteBusybox(bundle); err != nil {
 		return err
 	}
-	unified := machine.IsV2Only()
-	s := spec.Default(unified)
-	if ctx.Bool("rootless") {
-		s = spec.DefaultRootless(os.Geteuid(), os.Getegid(), unified)
+	sudo := ""
+	if os.Geteuid() != 0 && !s.Rootless {
+		sudo = "sudo "
 	}
-	s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, spec.HostMasks("/")...)
-	data, err := spec.Marshal(s)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(ctx.String("bundle"), "config.json")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s exists already: remove it first", path)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return f.Close()
+	termtext.Fprintf(ctx.App.Writer, "created the bundle %s; run it with: %sminirun run %s\n", bundle, sudo,
+		filepath.Clean(bundle)+"/")
+	return nil
 }

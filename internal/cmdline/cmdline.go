@@ -28,37 +28,20 @@ type Line struct {
 	Ordered   bool     // the flags, each in one spelling, and a --, were given first
 	Lacking   bool     // the last flag lacks its value
 	Undefined bool     // a flag is not defined for the command
+	Unknown   string   // the first such flag
 	Foreign   bool     // the last word is an argument of another program, or follows --
 }
 
-// generateCompletion follows the word for which cli offers completions.
-const generateCompletion = "--generate-bash-completion"
-
 // A Splitter is a custom way for a command to split the words after its name.
-// completing is true if the last word may be incomplete.
-type Splitter func(command *cli.Command, words []string, completing bool) Line
+type Splitter func(command *cli.Command, words []string) Line
 
-// Arrange puts the flags of a command line first. It returns false if completions are
-// requested for an argument of another program: there are none.
-func Arrange(args []string, app *cli.App, split Splitter) ([]string, bool) {
-	completing := app.EnableBashCompletion && len(args) > 1 && args[len(args)-1] == generateCompletion
-	words := args
-	if completing {
-		words = args[:len(args)-1]
-	}
-	n, command := Find(words, app)
+// Arrange puts the flags of a command line first.
+func Arrange(args []string, app *cli.App, split Splitter) []string {
+	n, command := Find(args, app)
 	if command == nil || command.SkipFlagParsing {
-		return args, true
+		return args
 	}
-	if completing && len(words) > n && words[len(words)-1] == "-" {
-		words = words[:len(words)-1] // the beginning of a flag, not an argument
-	}
-	line := split(command, words[n:], completing)
-	if completing {
-		// cli offers the flags of the command, whatever its arguments are.
-		return slices.Concat(words[:n], line.Flags, args[len(words):]), !line.Foreign
-	}
-	return slices.Concat(words[:n], line.Words()), true
+	return slices.Concat(args[:n], split(command, args[n:]).Words())
 }
 
 // Find returns the command that a command line invokes, and the number of words up to
@@ -103,18 +86,8 @@ func Split(words []string, flags []cli.Flag, limit int) Line {
 			return l
 		case isFlag(word):
 			l.Ordered = l.Ordered && len(l.Arguments) == 0
-			named, ok := flagsNamedBy(word, flags)
-			for _, f := range named {
-				l.Names = append(l.Names, f.Names()[0])
-			}
-			l.Undefined = l.Undefined || !ok
-			end := i + 1 + countValues(word, flags)
-			l.Lacking = end > len(words)
-			end = min(end, len(words))
-			again := unifySpelling(word, named, used)
-			l.Ordered = l.Ordered && again == word
-			l.Flags = append(append(l.Flags, again), words[i+1:end]...)
-			i = end
+			end := l.addFlag(words[i:], flags, used)
+			i += end
 		case len(l.Arguments) == limit:
 			l.Foreign = true
 			l.Arguments = append(l.Arguments, words[i:]...)
@@ -125,6 +98,50 @@ func Split(words []string, flags []cli.Flag, limit int) Line {
 		}
 	}
 	return l
+}
+
+// addFlag adds the flag at the beginning of words, or a group of them, with its value. It returns
+// the number of words that they take.
+func (l *Line) addFlag(words []string, flags []cli.Flag, used map[string]string) int {
+	word := words[0]
+	named, unknown := flagsNamedBy(word, flags)
+	if unknown != "" && !l.Undefined {
+		l.Undefined, l.Unknown = true, unknown
+	}
+	end := 1 + countValues(word, flags)
+	l.Lacking = end > len(words)
+	end = min(end, len(words))
+	for i, part := range separate(word, named) {
+		if i < len(named) {
+			l.Names = append(l.Names, named[i].Names()[0])
+			part = unifySpelling(part, named[i:i+1], used)
+		}
+		l.Ordered = l.Ordered && part == word
+		l.Flags = append(l.Flags, part)
+	}
+	l.Flags = append(l.Flags, words[1:end]...)
+	return end
+}
+
+// separate splits a group of letters: -it into -i and -t, -p80:80 into -p=80:80.
+func separate(word string, named []cli.Flag) []string {
+	if len(named) == 0 || isWhole(word, named[0]) {
+		return []string{word}
+	}
+	parts := make([]string, len(named))
+	for i := range named {
+		parts[i] = "-" + word[i+1:i+2]
+	}
+	if value := word[1+len(named):]; value != "" {
+		parts[len(parts)-1] += "=" + strings.TrimPrefix(value, "=")
+	}
+	return parts
+}
+
+// isWhole reports whether a word is a flag's name, and not a group of letters.
+func isWhole(word string, f cli.Flag) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	return slices.Contains(f.Names(), name)
 }
 
 // unifySpelling returns a word that is a flag with the name that the flag had before in the
@@ -176,6 +193,9 @@ func CheckCount(ctx *cli.Context, least, most int) error {
 // UsageError reports a command line that does not match the command's usage.
 func UsageError(c *cli.Command, what string) error {
 	_, name, _ := strings.Cut(c.HelpName, " ") // with the parent command, without the program's name
+	if name == "" {
+		return fmt.Errorf("%s\nhint: minirun --help", what)
+	}
 	return fmt.Errorf("%s: %s\nhint: minirun %s --help", name, what, name)
 }
 
@@ -188,37 +208,57 @@ func isFlag(word string) bool {
 // countValues returns the number of words after a flag that are its value: 0 or 1.
 func countValues(word string, flags []cli.Flag) int {
 	named, _ := flagsNamedBy(word, flags)
-	if len(named) == 0 || strings.Contains(word, "=") {
+	if len(named) == 0 || strings.Contains(word, "=") || !takesValue(named[len(named)-1]) {
 		return 0
 	}
-	if last, ok := named[len(named)-1].(cli.DocGenerationFlag); ok && last.TakesValue() {
-		return 1
+	if !isWhole(word, named[0]) && len(word) > 1+len(named) {
+		return 0 // -n5
 	}
-	return 0
+	return 1
+}
+
+func takesValue(f cli.Flag) bool {
+	documented, ok := f.(cli.DocGenerationFlag)
+	return ok && documented.TakesValue()
 }
 
 // flagsNamedBy returns the flags that a word names: several for a group of letters such as
-// -it. It returns false if the word names a flag that is not defined.
-func flagsNamedBy(word string, flags []cli.Flag) ([]cli.Flag, bool) {
+// -it, in which the last one may be followed by its value. It also returns the flag that is not
+// defined, if there is one.
+func flagsNamedBy(word string, flags []cli.Flag) (named []cli.Flag, unknown string) {
 	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	if f := lookUp(name, flags); f != nil {
-		return []cli.Flag{f}, true
+		return []cli.Flag{f}, ""
 	}
 	if name == "help" || name == "h" { // cli adds it to every command
-		return nil, true
+		return nil, ""
 	}
 	if strings.HasPrefix(word, "--") || len(word) < 3 {
-		return nil, false
+		return nil, spell(word)
 	}
-	var named []cli.Flag
-	for _, letter := range word[1:] {
+	for i, letter := range word[1:] {
 		f := lookUp(string(letter), flags)
-		if f == nil {
-			return nil, false
+		switch {
+		case f == nil && i == 0:
+			return nil, spell(word)
+		case f == nil:
+			return nil, fmt.Sprintf("-%c in %s", letter, word)
 		}
 		named = append(named, f)
+		if takesValue(f) {
+			break
+		}
 	}
-	return named, true
+	return named, ""
+}
+
+// spell returns an unknown flag without its value, with two dashes if it is a word.
+func spell(word string) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 func lookUp(name string, flags []cli.Flag) cli.Flag {

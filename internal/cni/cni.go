@@ -1,4 +1,4 @@
-// Package cni connects containers to a bridge on this host with CNI plugins, for --network bridge.
+// Package cni connects containers to networks with CNI plugins.
 package cni
 
 import (
@@ -6,87 +6,165 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/containernetworking/cni/libcni"
+	current "github.com/containernetworking/cni/pkg/types/100"
 	"golang.org/x/sys/unix"
 )
 
-// The network that all containers share.
-const (
-	networkName = "minirun"
-	bridgeName  = "minirun0"
-	subnet      = "10.89.0.0/16"
-	networkDir  = "/run/minirun-cni"
-)
-
-// pluginDirs lists where distributions install the CNI plugins.
-var pluginDirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
-
-// A Container is a container to connect or disconnect.
-type Container struct {
-	ID    string
-	PID   int      // a process in the network namespace; not needed to disconnect
-	Ports []string // the values of --publish
+// Plugins executes plugins.
+type Plugins struct {
+	Dirs     []string // where they are
+	StateDir string   // what they remember, and the network namespaces of containers
 }
 
-// runtimeConf returns the plugins' view of a container, and the path that keeps its namespace.
-func (c Container) runtimeConf() (*libcni.RuntimeConf, error) {
-	pin := filepath.Join(networkDir, "namespaces", c.ID)
-	rt := &libcni.RuntimeConf{ContainerID: c.ID, NetNS: pin, IfName: "eth0"}
-	ports, err := portMappings(c.Ports)
-	if err == nil && len(ports) > 0 {
-		rt.CapabilityArgs = map[string]any{"portMappings": ports}
-	}
-	return rt, err
+// An Attachment connects a container to a network.
+type Attachment struct {
+	Sandbox string // the container's name, unique on this host
+	Device  string // in the container
+	List    []byte // the network's configuration list
+
+	// Only to connect it:
+	IPs   []netip.Addr // addresses that are asked for
+	MAC   string
+	Ports []Port
 }
 
-// Connect connects a container to the bridge.
-func (c Container) Connect(ctx context.Context) error {
-	list, err := networkConfig()
+// A Port is forwarded to the container, in the form of the plugin portmap.
+type Port struct {
+	HostPort      uint16 `json:"hostPort"`
+	ContainerPort uint16 `json:"containerPort"`
+	Protocol      string `json:"protocol"`
+	HostIP        string `json:"hostIP"`
+}
+
+// A Result is what a container got.
+type Result struct {
+	Addresses []netip.Prefix
+	Gateway   netip.Addr
+	MAC       string
+}
+
+func (p Plugins) namespace(sandbox string) string {
+	return filepath.Join(p.StateDir, "namespaces", sandbox)
+}
+
+// config returns the plugins' view of an attachment.
+func (p Plugins) config(a *Attachment) *libcni.RuntimeConf {
+	rt := &libcni.RuntimeConf{ContainerID: a.Sandbox, NetNS: p.namespace(a.Sandbox), IfName: a.Device,
+		CapabilityArgs: map[string]any{}}
+	if len(a.Ports) > 0 {
+		rt.CapabilityArgs["portMappings"] = a.Ports
+	}
+	if len(a.IPs) > 0 {
+		rt.CapabilityArgs["ips"] = a.IPs
+	}
+	if a.MAC != "" {
+		rt.CapabilityArgs["mac"] = a.MAC
+	}
+	return rt
+}
+
+// Connect connects a container. After an error nothing is left of the attachment.
+func (p Plugins) Connect(ctx context.Context, a *Attachment) (*Result, error) {
+	list, err := libcni.ConfListFromBytes(a.List)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rt, err := c.runtimeConf()
+	rt := p.config(a)
+	plugins := libcni.NewCNIConfigWithCacheDir(p.Dirs, p.StateDir, nil)
+	answer, err := plugins.AddNetworkList(ctx, list, rt)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, plugins.DelNetworkList(ctx, list, rt))
 	}
-	if err := pinNamespace(rt.NetNS, c.PID); err != nil {
-		return err
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return nil, err
 	}
-	plugins := libcni.NewCNIConfigWithCacheDir(pluginDirs, networkDir, nil)
-	if _, err := plugins.AddNetworkList(ctx, list, rt); err != nil {
-		err = errors.Join(err, plugins.DelNetworkList(ctx, list, rt), unpinNamespace(rt.NetNS))
-		return fmt.Errorf("cannot connect the container to the bridge %s: %w"+
-			"\nhint: install the CNI plugins and iptables: on Debian, apt-get install containernetworking-plugins "+
-			"iptables", bridgeName, err)
+	return parseResult(text, a.Device)
+}
+
+// parseResult reads the answer of the plugins: its version is the one of the configuration list.
+func parseResult(text []byte, device string) (*Result, error) {
+	var answer struct {
+		Interfaces []*current.Interface
+		IPs        []struct {
+			Address string
+			Gateway netip.Addr
+		}
 	}
-	return nil
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return nil, err
+	}
+	r := &Result{}
+	for _, ip := range answer.IPs {
+		address, err := netip.ParsePrefix(ip.Address)
+		if err != nil {
+			return nil, err
+		}
+		r.Addresses = append(r.Addresses, address)
+		if !r.Gateway.IsValid() {
+			r.Gateway = ip.Gateway
+		}
+	}
+	for _, i := range answer.Interfaces {
+		if i.Name == device && i.Sandbox != "" {
+			r.MAC = i.Mac
+		}
+	}
+	return r, nil
 }
 
 // Disconnect removes what Connect created, also if it was interrupted.
-func (c Container) Disconnect(ctx context.Context) error {
-	list, err := networkConfig()
+func (p Plugins) Disconnect(ctx context.Context, a *Attachment) error {
+	rt := p.config(a)
+	plugins := libcni.NewCNIConfigWithCacheDir(p.Dirs, p.StateDir, nil)
+	list, err := libcni.ConfListFromBytes(a.List)
 	if err != nil {
 		return err
 	}
-	rt, err := c.runtimeConf()
+	// The list may have been edited since.
+	if text, cached, err := plugins.GetNetworkListCachedConfig(list, rt); err == nil && text != nil {
+		if old, err := libcni.ConfListFromBytes(text); err == nil {
+			list, rt = old, cached
+		}
+	}
+	return plugins.DelNetworkList(ctx, list, rt)
+}
+
+// DisconnectAll removes what Connect has created for a container, on all networks.
+func (p Plugins) DisconnectAll(ctx context.Context, sandbox string) error {
+	plugins := libcni.NewCNIConfigWithCacheDir(p.Dirs, p.StateDir, nil)
+	attachments, err := plugins.GetCachedAttachments(sandbox)
 	if err != nil {
 		return err
 	}
-	err = libcni.NewCNIConfigWithCacheDir(pluginDirs, networkDir, nil).DelNetworkList(ctx, list, rt)
-	if err = errors.Join(err, unpinNamespace(rt.NetNS)); err != nil {
-		return fmt.Errorf("cannot disconnect the container from the bridge %s: %w", bridgeName, err)
+	for _, a := range attachments {
+		list, err := libcni.ConfListFromBytes(a.Config)
+		if err != nil {
+			return err
+		}
+		err = plugins.DelNetworkList(ctx, list, &libcni.RuntimeConf{ContainerID: a.ContainerID, NetNS: a.NetNS,
+			IfName: a.IfName, Args: a.CniArgs, CapabilityArgs: a.CapabilityArgs})
+		if err != nil {
+			return fmt.Errorf("cannot disconnect the container from network %s: %w", a.Network, err)
+		}
 	}
 	return nil
 }
 
-// pinNamespace keeps a network namespace after its last process has exited. The plugins need it to
-// remove what they created outside of it.
-func pinNamespace(pin string, pid int) error {
+// Pin keeps the network namespace of a process after its last process has exited. The plugins need
+// it to remove what they created outside of it.
+func (p Plugins) Pin(sandbox string, pid int) error {
+	pin := p.namespace(sandbox)
 	if err := os.MkdirAll(filepath.Dir(pin), 0o700); err != nil {
+		return err
+	}
+	if err := p.Unpin(sandbox); err != nil { // of a container that ended with the machine
 		return err
 	}
 	if err := os.WriteFile(pin, nil, 0o600); err != nil {
@@ -99,7 +177,9 @@ func pinNamespace(pin string, pid int) error {
 	return nil
 }
 
-func unpinNamespace(pin string) error {
+// Unpin undoes Pin.
+func (p Plugins) Unpin(sandbox string) error {
+	pin := p.namespace(sandbox)
 	if err := unix.Unmount(pin, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) &&
 		!errors.Is(err, unix.ENOENT) {
 		return &os.PathError{Op: "unmount", Path: pin, Err: err}
@@ -108,26 +188,4 @@ func unpinNamespace(pin string) error {
 		return err
 	}
 	return nil
-}
-
-// networkConfig returns a bridge with its own addresses, masquerading, and ports.
-func networkConfig() (*libcni.NetworkConfigList, error) {
-	text, err := json.Marshal(map[string]any{
-		"cniVersion": "0.4.0", "name": networkName,
-		"plugins": []any{
-			map[string]any{
-				"type": "bridge", "bridge": bridgeName, "isGateway": true, "ipMasq": true, "hairpinMode": true,
-				"ipam": map[string]any{
-					"type": "host-local", "dataDir": networkDir +
-						"/addresses", "routes": []any{map[string]string{"dst": "0.0.0.0/0"}},
-					"ranges": []any{[]any{map[string]string{"subnet": subnet}}},
-				},
-			},
-			map[string]any{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return libcni.ConfListFromBytes(text)
 }

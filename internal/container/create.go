@@ -111,7 +111,7 @@ func newContainer(o Options, p purpose) *Container {
 	c := &Container{options: o, purpose: p, lock: -1, unlocked: -1, inside: hooks.Inside{Directory: o.directory()}}
 	c.Process = child.Process{Description: child.FirstProcess, Signals: wait.Signals{Queue: p.signals},
 		Settings: child.Settings{
-			PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+			ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
 			Attended: p.attends, Observer: o.Watch, Warn: o.Warn,
 		}}
 	return c

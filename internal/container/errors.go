@@ -8,6 +8,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/child"
+	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
@@ -16,8 +17,9 @@ import (
 func (c *Container) listLastSteps() []record.LastStep {
 	var out []record.LastStep
 	for i := len(c.Plan.Steps) - 1; i >= 0 && c.Plan.Steps[i].Kind != plan.WaitForStart; i-- {
-		out = append(out, record.LastStep{Step: i, Text: child.StepText(c.Plan, i),
-			Exec: child.IsExec(&c.Plan.Steps[i])})
+		s := &c.Plan.Steps[i]
+		out = append(out, record.LastStep{Step: i, Text: child.DescribeStep(s), Call: c.Plan.BriefCall(s),
+			Exec: child.IsExec(s)})
 	}
 	return out
 }
@@ -33,7 +35,7 @@ func (c *Container) explainLastStep(failed *bootstrap.ErrFailed) error {
 			c.Spec, c.Roots = now, []string{c.Rootfs}
 			return c.ProgramError(child.ArgsSource, failed.Errno)
 		}
-		return fmt.Errorf("%s: %w", s.Text, failed.Errno)
+		return &diagnose.StepError{What: s.Text, Call: s.Call, Errno: failed.Errno}
 	}
 	return failed
 }

@@ -18,6 +18,8 @@ type RunPlan struct {
 	Bundle string
 	Dirs   []string           // of the cgroup, which minirun creates
 	Values []observer.Written // the values that it writes to its files
+
+	Assumptions []string // facts that were not read on this machine
 }
 
 // An otherHost is one on which a plan would run, but not now.
@@ -38,10 +40,19 @@ func (p *purpose) cgroupHost() (*host.Host, error) {
 // not run it.
 func PlanRun(o Options, machine *host.Host) (*RunPlan, error) {
 	p := purpose{starts: true, attends: true} // those of `run`
+	var assumptions []string
+	if machine == nil {
+		if _, err := host.Detect(); err != nil { // a plan only computes: a chroot without /sys is enough
+			machine = host.Typical(host.V2)
+			assumptions = append(assumptions, "cgroup version 2, with all controllers: "+
+				"no cgroup file system is mounted here")
+		}
+	}
 	if machine != nil {
 		p.otherHost = &otherHost{machine}
 	} else if namespaces.Unprivileged() && !wantsUserNamespace(o.Bundle) {
 		p.otherHost = &otherHost{}
+		assumptions = append(assumptions, "root runs it: without a user namespace, this user could not")
 	}
 	c, inputs, err := prepare(o, p)
 	if err != nil {
@@ -49,7 +60,7 @@ func PlanRun(o Options, machine *host.Host) (*RunPlan, error) {
 	}
 	thePlan, setup := compile.Container(inputs)
 	out := &RunPlan{Start: observer.Start{ID: o.ID, Spec: c.Spec, Plan: thePlan, Cloneflags: setup.Cloneflags()},
-		Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+		Bundle: c.options.Bundle, Dirs: c.group.Dirs(), Assumptions: assumptions}
 	out.Values = append(listValues(c.group, c.values, false), listValues(c.group, c.values, true)...)
 	return out, nil
 }

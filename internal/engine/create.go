@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -23,6 +24,10 @@ import (
 // Create creates a container from an image: its directory with config.json. Nothing
 // runs yet. After an error nothing is left.
 func (e *Engine) Create(name string, s *Settings) (*Record, error) {
+	plan, err := s.Connection.Plan(s.Hostname)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(filepath.Join(e.Store.Dir, "containers")); err != nil {
 		if err := e.help("store", "init"); err != nil {
 			return nil, err
@@ -44,11 +49,14 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	if s.Name == "" {
 		s.Name = generateName(i.Name)
 	}
+	if err := e.completeConnection(plan, s.Name, i); err != nil {
+		return nil, err
+	}
 	dir, err := e.createDirectory(s.Name)
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.createBundle(dir, i, layers, s)
+	r, err := e.createBundle(bundle{dir, i, layers, plan}, s)
 	if err == nil {
 		r.Health, r.Manager = health, e.manager()
 		err = e.record(r)
@@ -110,19 +118,24 @@ func errExists(name string) error {
 		"hint: remove it with: minirun rm %[1]s, or choose another name", name)
 }
 
+// A bundle is what a container is created from.
+type bundle struct {
+	dir        string
+	image      *image.Image
+	layers     image.Stack
+	connection *connection.Plan
+}
+
 // createBundle writes config.json, and creates the directories that it names.
-func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s *Settings) (*Record, error) {
+func (e *Engine) createBundle(b bundle, s *Settings) (*Record, error) {
+	dir, layers := b.dir, b.layers
 	if len(layers) == 0 { // overlayfs needs at least one
 		layers = image.Stack{filepath.Join(dir, "empty")}
 		if err := os.Mkdir(layers[0], 0o755); err != nil {
 			return nil, err
 		}
 	}
-	network, err := s.network()
-	if err != nil {
-		return nil, err
-	}
-	c, err := e.configure(i, layers, network, s)
+	c, err := e.configure(b.image, layers, b.connection, s)
 	if err != nil {
 		return nil, err
 	}
@@ -141,16 +154,17 @@ func (e *Engine) createBundle(dir string, i *image.Image, layers image.Stack, s 
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600); err != nil {
 		return nil, err
 	}
-	return newRecord(i, c, network, s), nil
+	return newRecord(b.image, c, b.connection, s), nil
 }
 
 // newRecord returns the record of a container created from an image.
-func newRecord(i *image.Image, c *specs.Spec, network string, s *Settings) *Record {
+func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *Record {
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
 		Restart: s.Restart, Flags: s.MonitorFlags,
-		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Shell: i.Config.Config.Shell,
+		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
+		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

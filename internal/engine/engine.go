@@ -5,7 +5,8 @@
 //	mounts.go    volumes, and the files that a container needs from its host
 //	create.go    an image and settings → a bundle in the store; pull.go: the image
 //	configure.go config.json of that bundle
-//	attend.go    the process that is responsible for a container
+//	connect.go   networks and ports: package connection, network and ports
+//	attend.go    the process that is responsible for a container, until it has ended
 //	run.go       a container's whole life, attended by this process
 //	detach.go    the same, attended by another process in the background
 //	restart.go   --restart: starts it again
@@ -32,6 +33,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/ports"
 	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -62,10 +64,13 @@ type Record struct {
 	Manager    string             `json:"manager,omitempty"`  // of its cgroup: systemd or disabled; "" is cgroupfs
 	Terminal   bool               `json:"terminal,omitempty"` // -t
 	StopSignal string             `json:"stopSignal,omitempty"`
-	Network    string             `json:"network"`
-	Ports      []string           `json:"ports,omitempty"`
+	Network    string             `json:"network"`         // none, host, container:NAME or the names of networks
+	Ports      []ports.Mapping    `json:"ports,omitempty"` // as bound on the host
+	Exposed    []string           `json:"exposed,omitempty"`
 	Health     *image.Healthcheck `json:"health,omitempty"`
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
+
+	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
 }
 
 // An End is how a container ended.

@@ -9,22 +9,6 @@ import (
 	"github.com/minirun/minirun/internal/engine/logfile"
 )
 
-// A log takes the output of a detached container.
-type log struct{ writer *logfile.Writer }
-
-func openLog(path string) (*log, error) {
-	w, err := logfile.OpenWriter(path)
-	return &log{w}, err
-}
-
-// copy writes a stream's lines until it ends.
-func (l *log) copy(stream string, from io.ReadCloser) {
-	l.writer.Copy(stream, from)
-	_ = from.Close()
-}
-
-func (l *log) close() error { return l.writer.Close() }
-
 // Logs writes the output of a detached container, its standard error to errs.
 func (e *Engine) Logs(id string, o logfile.Options, out, errs io.Writer) error {
 	if _, err := e.Record(id); err != nil {

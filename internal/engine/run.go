@@ -31,7 +31,11 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (*End, erro
 		return &End{Status: CannotRun}, err
 	}
 	defer a.leave()
-	return a.attendUntilEnd(r, o, started)
+	end, err := a.attendUntilEnd(r, o, started)
+	if err == nil {
+		e.warnAboutNetwork(r, end.Status)
+	}
+	return end, err
 }
 
 // attendUntilEnd starts a container, and again if its restart policy asks for it, until it has
@@ -61,6 +65,11 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 // runOnce runs a container once, and records how it ended. If it did not start, the end is nil.
 func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*End, error) {
 	e := a.engine
+	held, err := e.holdNetwork(r)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
 	running := false
 	ctx, stop := context.WithCancel(context.Background())
 	probing := make(chan struct{})
@@ -68,6 +77,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	exit, err := container.Run(o, container.RunOptions{Started: func() {
 		running = true
 		a.report(func(now *Attendance) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
+		held.Serve(e.address(r.Container))
 		if r.Health != nil {
 			probing = make(chan struct{})
 			go func() {

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/image"
 )
@@ -33,10 +34,9 @@ type Settings struct {
 
 	Pull string // missing, always or never
 
-	Volumes []string // [HOST:]CONTAINER[:OPTIONS]
-	Tmpfs   []string // CONTAINER[:OPTIONS]
-	Network string   // none, host or bridge; "": none, or bridge with Publish
-	Publish []string // [[IP:]HOST:]CONTAINER[/PROTOCOL]
+	Volumes    []string // [HOST:]CONTAINER[:OPTIONS]
+	Tmpfs      []string // CONTAINER[:OPTIONS]
+	Connection connection.Flags
 
 	Memory, Swap string // bytes with a suffix b, k, m or g
 	CPUs         string // for example 1.5
@@ -52,24 +52,6 @@ type Settings struct {
 	HealthTimeout  time.Duration
 	HealthStart    time.Duration
 	HealthRetries  int
-}
-
-// network returns the effective network mode.
-func (s *Settings) network() (string, error) {
-	mode := s.Network
-	if mode == "" {
-		mode = "none"
-		if len(s.Publish) > 0 {
-			mode = "bridge"
-		}
-	}
-	if !slices.Contains([]string{"none", "host", "bridge"}, mode) {
-		return "", fmt.Errorf("--network %q: must be none, host or bridge", mode)
-	}
-	if len(s.Publish) > 0 && mode != "bridge" {
-		return "", fmt.Errorf("--publish needs --network bridge, not --network %s", mode)
-	}
-	return mode, nil
 }
 
 // apply changes a configuration according to the flags. known returns the kernel's

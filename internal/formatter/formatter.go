@@ -71,10 +71,9 @@ func functions() template.FuncMap {
 // aligns columns at the tabs in the template.
 func (t Table) Write(w io.Writer, format string) error {
 	text, isTable := strings.CutPrefix(format, "table ")
-	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(strings.TrimSpace(text))
-	parsed, err := template.New("format").Funcs(functions()).Option("missingkey=error").Parse(text)
+	parsed, err := parse(text)
 	if err != nil {
-		return fmt.Errorf("--format: %w", err)
+		return err
 	}
 	rows := t.Rows
 	if isTable {
@@ -100,6 +99,30 @@ func (t Table) Write(w io.Writer, format string) error {
 		return err
 	}
 	return table.Flush()
+}
+
+func parse(text string) (*template.Template, error) {
+	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(strings.TrimSpace(text))
+	parsed, err := template.New("format").Funcs(functions()).Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--format: %w", err)
+	}
+	return parsed, nil
+}
+
+// Execute writes a value in the format TEMPLATE, and a newline.
+func Execute(w io.Writer, format string, value any) error {
+	parsed, err := parse(format)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := parsed.Execute(&out, value); err != nil {
+		return fmt.Errorf("--format: %w", err)
+	}
+	out.WriteByte('\n')
+	_, err = io.WriteString(w, termtext.Text(out.String()))
+	return err
 }
 
 // WriteJSON writes a value as indented JSON.

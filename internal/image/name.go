@@ -28,10 +28,16 @@ const (
 // ParseName parses a name in the form that users write.
 func ParseName(text string) (Name, error) {
 	n, err := parseName(text)
-	if err != nil {
-		return Name{}, fmt.Errorf("image name %q: %w", text, err)
+	if err == nil {
+		return n, nil
 	}
-	return n, nil
+	err = fmt.Errorf("image name %q: %w", text, err)
+	if lower := strings.ToLower(text); lower != text {
+		if _, bad := parseName(lower); bad == nil {
+			err = fmt.Errorf("%w\nhint: use %s", err, lower)
+		}
+	}
+	return Name{}, err
 }
 
 func parseName(text string) (n Name, err error) {

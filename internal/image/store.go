@@ -126,19 +126,31 @@ func sameRepository(ref string, name Name) bool {
 // shortID is the minimum number of digits of an ID.
 const shortID = 4
 
+// IDPrefix returns the digest that a text is the beginning of, if it can be one.
+func IDPrefix(text string) (prefix string, ok bool) {
+	hex := strings.TrimPrefix(text, digestStart)
+	return digestStart + hex, len(hex) >= shortID && strings.Trim(hex, digits+"abcdef") == ""
+}
+
+// AmbiguousIDError reports that a text is the beginning of several IDs.
+func AmbiguousIDError(text string) error {
+	return fmt.Errorf("image ID %s is ambiguous\nhint: give more digits", text)
+}
+
 // findByID finds an image by the beginning of its ID or its digest.
 func (s *Store) findByID(list []Descriptor, text string) (found Descriptor, ok bool, err error) {
-	hex := strings.TrimPrefix(text, digestStart)
-	if len(hex) < shortID || strings.Trim(hex, digits+"abcdef") != "" {
+	prefix, ok := IDPrefix(text)
+	if !ok {
 		return found, false, nil
 	}
+	ok = false
 	for _, d := range list {
-		match := strings.HasPrefix(d.Digest, digestStart+hex)
-		if _, m, err := s.manifest(d); err == nil && strings.HasPrefix(m.Config.Digest, digestStart+hex) {
+		match := strings.HasPrefix(d.Digest, prefix)
+		if _, m, err := s.manifest(d); err == nil && strings.HasPrefix(m.Config.Digest, prefix) {
 			match = true
 		}
 		if match && ok && d.Digest != found.Digest {
-			return found, false, fmt.Errorf("image ID %s is ambiguous\nhint: give more digits", text)
+			return found, false, AmbiguousIDError(text)
 		}
 		if match {
 			found, ok = d, true

@@ -25,9 +25,9 @@ type Facts struct {
 	Status     map[string]string // fields of /proc/PID/status
 	Cgroup     string            // /proc/PID/cgroup
 
-	// Propagation counts the mounts of each kind: "2 private, 18 slave"
+	// Propagation is the propagation type of each mount, by its line in Mounts
 	// (mount_namespaces(7), "Shared subtrees").
-	Propagation string
+	Propagation map[string]string
 }
 
 // NamespaceKinds are the names in /proc/PID/ns.
@@ -46,9 +46,8 @@ func ReadFacts(pid int) Facts {
 			f.Namespaces[kind] = link
 		}
 	}
-	f.Mounts = readMounts(proc)
+	f.Mounts, f.Propagation = readMounts(proc)
 	f.Status = ReadStatus(proc)
-	f.Propagation = readPropagation(proc)
 	if text, err := os.ReadFile(proc + "/cgroup"); err == nil {
 		f.Cgroup = strings.TrimSpace(string(text))
 	}
@@ -74,43 +73,42 @@ func parseStatus(text string) map[string]string {
 	return out
 }
 
-// readMounts reads the mount table from a directory /proc/PID, one line per mount.
-func readMounts(proc string) (out []string) {
+// readMounts reads the mount table from a directory /proc/PID: one line per mount, and
+// the propagation type for each line.
+func readMounts(proc string) (lines []string, propagation map[string]string) {
 	f, err := os.Open(proc + "/mountinfo")
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer f.Close()
 	table, _ := mountinfo.GetMountsFromReader(f, nil)
+	propagation = map[string]string{}
 	for _, m := range table {
-		out = append(out, fmt.Sprintf("%s: %s (%s) %s", m.Mountpoint, m.FSType, m.Source, m.Options))
+		line := fmt.Sprintf("%s: %s (%s) %s", m.Mountpoint, m.FSType, m.Source, m.Options)
+		lines = append(lines, line)
+		propagation[line] = propagationType(m.Optional)
 	}
-	return out
+	return lines, propagation
 }
 
-// readPropagation reads the propagation of the mounts in a directory /proc/PID.
-func readPropagation(proc string) string {
-	f, err := os.Open(proc + "/mountinfo")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	table, _ := mountinfo.GetMountsFromReader(f, nil)
-	return countPropagation(table)
-}
-
-// countPropagation counts the mounts of each propagation type: "2 private, 18 slave".
-func countPropagation(table []*mountinfo.Info) string {
+// propagationChanges counts the mounts whose propagation type has changed. A mount that
+// was added or removed is not a change of another one's type.
+func propagationChanges(before, after map[string]string) (out []string) {
 	count := map[string]int{}
-	for _, m := range table {
-		count[propagationType(m.Optional)]++
+	for mount, is := range after {
+		if was, existed := before[mount]; existed && was != is {
+			count[was+" → "+is]++
+		}
 	}
-	var out []string
-	for kind, n := range count {
-		out = append(out, fmt.Sprintf("%d %s", n, kind))
+	for change, n := range count {
+		mounts := "1 mount"
+		if n > 1 {
+			mounts = strconv.Itoa(n) + " mounts"
+		}
+		out = append(out, fmt.Sprintf("propagation of %s: %s", mounts, change))
 	}
 	sort.Strings(out)
-	return strings.Join(out, ", ")
+	return out
 }
 
 // propagationType interprets the optional fields of a line of mountinfo
@@ -156,8 +154,8 @@ func (f Facts) Changes(before Facts) (out []Change) {
 			add(NamespaceChange, "namespace %s: %s → %s", kind, cmp.Or(was, "none"), cmp.Or(is, "none"))
 		}
 	}
-	if before.Propagation != f.Propagation {
-		add(MountChange, "propagation of mounts: %s → %s", before.Propagation, f.Propagation)
+	for _, change := range propagationChanges(before.Propagation, f.Propagation) {
+		add(MountChange, "%s", change)
 	}
 	removed, added := compareMultisets(before.Mounts, f.Mounts)
 	for _, m := range removed {

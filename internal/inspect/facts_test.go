@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/moby/sys/mountinfo"
 )
 
 func TestParseStatus(t *testing.T) {
@@ -26,9 +24,16 @@ func TestPropagationTypes(t *testing.T) {
 			t.Errorf("%q is %s, want %s", optional, got, want)
 		}
 	}
-	table := []*mountinfo.Info{{Optional: "master:1"}, {}, {Optional: "master:9"}}
-	if got := countPropagation(table); got != "1 private, 2 slave" {
-		t.Errorf("counted %q", got)
+}
+
+// TestNewMountIsNotAPropagationChange: a mount that is added changes the number of private mounts, and
+// nothing about the others.
+func TestNewMountIsNotAPropagationChange(t *testing.T) {
+	before := Facts{Mounts: []string{"/: ext4"}, Propagation: map[string]string{"/: ext4": "private"}}
+	after := Facts{Mounts: []string{"/: ext4", "/proc: proc"},
+		Propagation: map[string]string{"/: ext4": "private", "/proc: proc": "private"}}
+	if got := after.Changes(before); !slices.Equal(got, []Change{{MountChange, "mount added: /proc: proc"}}) {
+		t.Errorf("the changes are %v", got)
 	}
 }
 
@@ -39,18 +44,18 @@ func TestChanges(t *testing.T) {
 		Mounts:      []string{"/: ext4", "/a: tmpfs", "/a: tmpfs"},
 		Status:      map[string]string{"Uid": "0 0 0 0", "CapBnd": "ff"},
 		Cgroup:      "4:memory:/\n0::/",
-		Propagation: "3 shared",
+		Propagation: map[string]string{"/: ext4": "shared", "/a: tmpfs": "private"},
 	}
 	after := Facts{
 		Namespaces:  map[string]string{"mnt": "mnt:[2]", "uts": "uts:[1]"},
 		Mounts:      []string{"/: ext4", "/a: tmpfs", "/proc: proc"},
 		Status:      map[string]string{"Uid": "1 1 1 1", "CapBnd": "ff"},
 		Cgroup:      "4:memory:/web\n0::/",
-		Propagation: "3 slave",
+		Propagation: map[string]string{"/: ext4": "slave", "/a: tmpfs": "private", "/proc: proc": "slave"},
 	}
 	want := []Change{
 		{NamespaceChange, "namespace mnt: mnt:[1] → mnt:[2]"},
-		{MountChange, "propagation of mounts: 3 shared → 3 slave"},
+		{MountChange, "propagation of 1 mount: shared → slave"},
 		{MountChange, "mount removed: /a: tmpfs"},
 		{MountChange, "mount added: /proc: proc"},
 		{StatusChange, "Uid: 0 0 0 0 → 1 1 1 1"},

@@ -105,7 +105,7 @@ func (s *Stack) directories() []string {
 }
 
 // A LayerFile is the file that a layer has at a path, and whether it is the one that
-// the container sees.
+// is visible in the container.
 type LayerFile struct {
 	Number int    `json:"number"`
 	Layer  string `json:"layer"`

@@ -51,7 +51,19 @@ func flagText(v uint64, sh shape) string {
 	case accessMode:
 		return joinFlags(v, []bit{{unix.R_OK, "R_OK"}, {unix.W_OK, "W_OK"}, {unix.X_OK, "X_OK"}})
 	case socketType:
-		return joinFlags(v, []bit{{unix.SOCK_CLOEXEC, "SOCK_CLOEXEC"}, {unix.SOCK_DGRAM, "SOCK_DGRAM"}})
+		return joinType(v, socketMask, socketNames)
+	case nodeMode:
+		return nodeModeText(v)
+	case renameFlags:
+		return joinFlags(v, renameNames)
+	case seccompFlags:
+		return joinFlags(v, seccompFlagNames)
+	case waitOptions:
+		return joinFlags(v, waitNames)
+	case ioprioValue:
+		return ioprioText(v)
+	case memoryPolicy:
+		return joinType(v, ^uint64(unix.MPOL_MODE_FLAGS), memoryPolicyNames)
 	}
 	return fmt.Sprintf("%#x", v)
 }
@@ -142,8 +154,10 @@ func cloneText(v uint64) string {
 }
 
 // valueName shows an argument that is one of a list of values.
-func valueName(v uint64, sh shape) string {
-	for _, b := range valueNames(sh) {
+func valueName(v uint64, sh shape) string { return valueOf(v, valueNames(sh)) }
+
+func valueOf(v uint64, names []bit) string {
+	for _, b := range names {
 		if b.value == v {
 			return b.name
 		}
@@ -164,9 +178,18 @@ func valueNames(sh shape) []bit {
 	case fcntlCommand:
 		return []bit{{unix.F_GETFD, "F_GETFD"}, {unix.F_SETFD, "F_SETFD"}, {unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC"}}
 	case keyctlCommand:
-		return []bit{{unix.KEYCTL_JOIN_SESSION_KEYRING, "KEYCTL_JOIN_SESSION_KEYRING"}}
+		return []bit{{unix.KEYCTL_JOIN_SESSION_KEYRING, "KEYCTL_JOIN_SESSION_KEYRING"},
+			{unix.KEYCTL_SETPERM, "KEYCTL_SETPERM"}}
 	case socketFamily:
-		return []bit{{unix.AF_INET, "AF_INET"}}
+		return []bit{{unix.AF_UNIX, "AF_UNIX"}, {unix.AF_INET, "AF_INET"}}
+	case seccompOperation:
+		return []bit{{unix.SECCOMP_SET_MODE_FILTER, "SECCOMP_SET_MODE_FILTER"}}
+	case personality:
+		return []bit{{0, "PER_LINUX"}, {perLinux32, "PER_LINUX32"}}
+	case ioprioTarget:
+		return []bit{{ioprioWhoProcess, "IOPRIO_WHO_PROCESS"}}
+	case clock:
+		return []bit{{unix.CLOCK_MONOTONIC, "CLOCK_MONOTONIC"}, {unix.CLOCK_REALTIME, "CLOCK_REALTIME"}}
 	}
 	return ioctlNames
 }

@@ -17,11 +17,17 @@ import (
 // Text writes the plan in human-readable form: the steps by group, each with its call
 // in strace's notation, where it branches, why it exists and what requested it. The
 // same plan always gives the same bytes.
-func (p *Plan) Text(w io.Writer) error {
+func (p *Plan) Text(w io.Writer) error { return p.TextOf(w, func(*Step) bool { return true }) }
+
+// TextOf writes only some steps of the plan.
+func (p *Plan) TextOf(w io.Writer, include func(*Step) bool) error {
 	var out strings.Builder
 	group, source := Group(255), "\x00"
 	for i := range p.Steps {
 		s := &p.Steps[i]
+		if !include(s) {
+			continue
+		}
 		if s.Group != group || s.Source != source {
 			group, source = s.Group, s.Source
 			fmt.Fprintf(&out, "\n# %s", group)
@@ -41,7 +47,8 @@ func (p *Plan) Text(w io.Writer) error {
 }
 
 // Line returns step i in strace's notation, with where its result goes and where it
-// branches: `openat2($root, "proc", {...}, 24) = $target; ENOENT: 41`.
+// branches: `openat2($root, "proc", {...}, 24) = $target; if it does not exist
+// (ENOENT): go on with step 41`.
 func (p *Plan) Line(i int) string {
 	s := &p.Steps[i]
 	var out strings.Builder
@@ -49,42 +56,32 @@ func (p *Plan) Line(i int) string {
 	if s.Out != None {
 		out.WriteString(" = " + p.cellName(uint64(s.Out)))
 	}
-	if s.Next != i+1 && !s.Call.ends() {
-		fmt.Fprintf(&out, "; then %d", s.Next)
-	}
-	if s.Zero != s.Next {
-		fmt.Fprintf(&out, "; 0: %d", s.Zero)
-	}
-	for _, on := range s.On {
-		name := unix.ErrnoName(on.Errno)
-		switch on.To {
-		case i:
-			fmt.Fprintf(&out, "; %s: again", name)
-		case i + 1:
-			fmt.Fprintf(&out, "; %s: fine", name)
-		default:
-			fmt.Fprintf(&out, "; %s: %d", name, on.To)
-		}
+	for _, rule := range s.rules(i) {
+		out.WriteString("; " + rule)
 	}
 	return out.String()
 }
 
-// Brief returns a step for a message: its name and its call, with long values
-// shortened to their ends. The arguments of a program may be megabytes.
-func (p *Plan) Brief(s *Step) string {
-	args := p.argTexts(s)
+// BriefName returns a step's name for a message, with long values shortened to their ends.
+func (s *Step) BriefName() string { return termtext.Value(s.Name) }
+
+// BriefCall returns a step's call for a message, with long values shortened to their ends. The
+// arguments of a program may be megabytes.
+func (p *Plan) BriefCall(s *Step) string {
+	args := p.ArgTexts(s)
 	for i := range args {
 		args[i] = termtext.Value(args[i])
 	}
-	return termtext.Value(s.Name) + ": " + s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
+	return s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
 }
 
 // CallText returns the call with its arguments, as strace writes it.
 func (p *Plan) CallText(s *Step) string {
-	return s.Call.Name() + "(" + strings.Join(p.argTexts(s), ", ") + ")"
+	return s.Call.Name() + "(" + strings.Join(p.ArgTexts(s), ", ") + ")"
 }
 
-func (p *Plan) argTexts(s *Step) []string {
+// ArgTexts returns the arguments of the call, as strace writes them.
+func (p *Plan) ArgTexts(s *Step) []string {
 	shapes := callShapes[s.Call]
 	args := make([]string, len(s.Args))
 	for k, a := range s.Args {
@@ -92,13 +89,17 @@ func (p *Plan) argTexts(s *Step) []string {
 		if k < len(shapes) {
 			shape = shapes[k]
 		}
-		switch {
-		case shape == buffer || shape == groups:
+		switch shape {
+		case buffer, groups, bitmask:
 			args[k] = p.countedText(s, a, shape)
-		case shape == prctlValue:
-			args[k] = p.prctlText(s, a)
-		case shape == ioctlValue:
+		case prctlValue:
+			args[k] = p.prctlText(s, k)
+		case ioctlValue:
 			args[k] = p.ioctlText(s, a)
+		case keyctlValue:
+			args[k] = p.keyctlText(s, k)
+		case fcntlValue:
+			args[k] = p.fcntlText(s, a)
 		default:
 			args[k] = p.argText(a, shape)
 		}
@@ -123,7 +124,6 @@ type shape uint8
 
 const (
 	number shape = iota
-	hex
 	octal
 	id
 	descriptor
@@ -162,7 +162,25 @@ const (
 	fsopenFlags
 	fsmountFlags
 	mountAttrFlags
-	cloneFlags
+	fcntlValue
+	nodeMode
+	renameFlags
+	capabilityHeader
+	seccompOperation
+	seccompFlags
+	seccompProgram
+	keyctlValue
+	personality
+	schedAttr
+	bitmask // of CPUs or NUMA nodes; an argument next to it is its length in bytes or bits
+	ioprioTarget
+	ioprioValue
+	memoryPolicy
+	clock
+	waitOptions
+	pollDescriptors
+	timespec
+	cloneFlags // the last one: a test counts to it
 )
 
 func (p *Plan) argText(a Arg, sh shape) string {
@@ -177,8 +195,6 @@ func (p *Plan) argText(a Arg, sh shape) string {
 		}
 	}
 	switch sh {
-	case hex:
-		return fmt.Sprintf("%#x", v)
 	case octal:
 		return fmt.Sprintf("%#o", v)
 	case id:
@@ -188,14 +204,16 @@ func (p *Plan) argText(a Arg, sh shape) string {
 			return "AT_FDCWD"
 		}
 		return strconv.Itoa(int(int32(v)))
-	case text, address, vector, environment, openHow, mountAttr, rlimit, capabilities:
+	case text, address, vector, environment, openHow, mountAttr, rlimit, capabilities, capabilityHeader,
+		seccompProgram, schedAttr, pollDescriptors, timespec:
 		return p.pointerText(v, sh)
 	case device:
 		if v == 0 {
 			return "0"
 		}
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(v), unix.Minor(v))
-	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily:
+	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily,
+		seccompOperation, personality, ioprioTarget, clock:
 		return valueName(v, sh)
 	case number, descriptor:
 		return strconv.FormatInt(int64(v), 10)
@@ -232,11 +250,6 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		return out + "}"
 	case mountAttr:
 		return mountAttrStruct(word(0), word(1), word(2), word(3))
-	case capabilities:
-		// struct __user_cap_data_struct[2]: the lower halves, then the upper.
-		low, mid, high := word(0), word(1), word(2)
-		return fmt.Sprintf("{effective=%#x, permitted=%#x, inheritable=%#x}",
-			low&0xffffffff|mid>>32<<32, low>>32|high<<32, mid&0xffffffff|high>>32<<32)
 	case rlimit:
 		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limitText(word(0)), limitText(word(1)))
 	case vector, environment:
@@ -249,7 +262,7 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		}
 		return "[" + strings.Join(list, ", ") + "]"
 	}
-	return "..."
+	return structureText(word, sh)
 }
 
 func limitText(v uint64) string {

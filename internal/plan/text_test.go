@@ -91,6 +91,7 @@ func sample() *Plan {
 	b.Add(Op{Name: "executable"},
 		Faccessat2, at, b.Str("/bin/sh"), Int(unix.X_OK), Int(unix.AT_EACCESS))
 	b.Add(Op{Name: "mask"}, Umask, Int(0o22))
+	addValues(b, fd)
 
 	b.In(Limits, "process.rlimits[0]")
 	b.Add(Op{Name: "limit"},
@@ -113,6 +114,33 @@ func sample() *Plan {
 		Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "echo \x01"}), b.Strs([]string{"SECRET=x", "A=b"}))
 	b.Add(Op{Name: "end"}, ExitGroup, Int(127))
 	return b.Plan()
+}
+
+// addValues adds calls whose arguments are structures, or depend on another argument.
+func addValues(b *Builder, fd Cell) {
+	b.Add(Op{Name: "a key's permissions"},
+		Keyctl, Int(unix.KEYCTL_SETPERM), Of(fd), Int(0x3f1b0000), Int(0), Int(0))
+	b.Add(Op{Name: "drop one"}, Prctl, Int(unix.PR_CAPBSET_DROP), Int(unix.CAP_MKNOD), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "raise one"},
+		Prctl, Int(unix.PR_CAP_AMBIENT), Int(unix.PR_CAP_AMBIENT_RAISE), Int(60), Int(0), Int(0))
+	b.Add(Op{Name: "a signal"}, Prctl, Int(unix.PR_SET_PDEATHSIG), Int(int(unix.SIGKILL)), Int(0), Int(0), Int(0))
+	b.Add(Op{Name: "all capabilities but one"}, Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0),
+		b.Words32(0xfffffffe, 0xffffffff, 0, 0x1ff, 0x1ff, 0))
+	b.Add(Op{Name: "a filter"}, Seccomp, Int(unix.SECCOMP_SET_MODE_FILTER),
+		Int(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW), b.Words(34, 0))
+	b.Add(Op{Name: "a scheduler"}, SchedSetattr, Int(0),
+		b.Words(48|unix.SCHED_BATCH<<32, unix.SCHED_FLAG_RESET_ON_FORK, 0xfffffffe, 0, 0, 7), Int(0))
+	b.Add(Op{Name: "some CPUs"}, SchedSetaffinity, Int(0), Int(16), b.Words(0xf0b, 1<<63))
+	b.Add(Op{Name: "some nodes"}, SetMempolicy, Int(unix.MPOL_BIND|unix.MPOL_F_STATIC_NODES), b.Words(3), Int(65))
+	b.Add(Op{Name: "an I/O priority"}, IoprioSet, Int(1), Int(0), Int(2<<13|4))
+	b.Add(Op{Name: "the time"}, ClockGettime, Int(unix.CLOCK_MONOTONIC), b.Room(16))
+	again := b.Here()
+	b.Add(Op{Name: "wait", Then: Then{On: []On{{unix.EINTR, again}, {unix.ECHILD, 0}}}},
+		Wait4, Of(fd), b.Room(8), Int(unix.WNOHANG), Int(0))
+	b.Add(Op{Name: "poll"}, Ppoll, b.Words32(3, unix.POLLIN), Int(1), b.Words(2, 500), Int(0), Int(0))
+	b.Add(Op{Name: "a pair"},
+		Socketpair, Int(unix.AF_UNIX), Int(unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC), Int(0), b.Room(8))
+	b.Add(Op{Name: "rename"}, Renameat2, Of(fd), b.Str("a"), Of(fd), b.Str("b"), Int(unix.RENAME_NOREPLACE))
 }
 
 // TestTextGolden checks the printed text byte for byte.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -42,6 +43,8 @@ func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
 			data = data[4:]
 		}
 		return "[" + strings.Join(list, ", ") + "]"
+	case a.Kind == Pointer && sh == bitmask && len(s.Args) == 3:
+		return p.bitmaskText(s, a)
 	case a.Kind == Pointer && sh == buffer && len(s.Args) == 3:
 		data, n := p.dataAt(a.Value), s.Args[2].Value
 		if n > uint64(len(data)) {
@@ -65,13 +68,44 @@ func (p *Plan) dataAt(address uint64) []byte {
 	return nil
 }
 
-// prctlText shows the second argument of prctl(2), whose type depends on the first.
-func (p *Plan) prctlText(s *Step, a Arg) string {
+// prctlText shows the second or third argument of prctl(2), whose types depend on the
+// first.
+func (p *Plan) prctlText(s *Step, k int) string {
+	a, option := s.Args[k], s.Args[0].Value
 	switch {
 	case a.Kind == Pointer:
 		return p.argText(a, text)
-	case s.Args[0].Value == unix.PR_CAP_AMBIENT:
+	case a.Kind == Result:
+	case k == 2 && option == unix.PR_CAP_AMBIENT && s.Args[1].Value == unix.PR_CAP_AMBIENT_RAISE:
+		return capabilityName(a.Value)
+	case k == 2:
+	case option == unix.PR_CAP_AMBIENT:
 		return valueName(a.Value, prctlValue)
+	case option == unix.PR_CAPBSET_DROP, option == unix.PR_CAPBSET_READ:
+		return capabilityName(a.Value)
+	case option == unix.PR_SET_PDEATHSIG && a.Value != 0:
+		return cmp.Or(unix.SignalName(unix.Signal(a.Value)), strconv.FormatUint(a.Value, 10))
+	}
+	return p.argText(a, number)
+}
+
+// keyctlText shows the second or third argument of keyctl(2), whose types depend on
+// the first.
+func (p *Plan) keyctlText(s *Step, k int) string {
+	a, command := s.Args[k], s.Args[0].Value
+	switch {
+	case k == 1 && command == unix.KEYCTL_JOIN_SESSION_KEYRING:
+		return p.argText(a, text)
+	case k == 2 && command == unix.KEYCTL_SETPERM && a.Kind == Immediate:
+		return joinFlags(a.Value, keyNames)
+	}
+	return p.argText(a, number)
+}
+
+// fcntlText shows the third argument of fcntl(2), whose type depends on the second.
+func (p *Plan) fcntlText(s *Step, a Arg) string {
+	if s.Args[1].Value == unix.F_SETFD && a.Kind == Immediate {
+		return joinFlags(a.Value, []bit{{unix.FD_CLOEXEC, "FD_CLOEXEC"}})
 	}
 	return p.argText(a, number)
 }

@@ -92,12 +92,12 @@ var maybeIgnored = [...]unix.Signal{
 
 // isForwarded excludes signals that cannot be caught, those that the Go runtime needs
 // (faults, preemption), and those that concern only this process: its children, its
-// output.
+// output, and its access to the terminal, for which a background job is stopped.
 func isForwarded(s unix.Signal) bool {
 	switch s {
 	case unix.SIGKILL, unix.SIGSTOP,
 		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGURG,
-		unix.SIGCHLD, unix.SIGPIPE,
+		unix.SIGCHLD, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU,
 		32, 33: // used by the C library
 		return false
 	}

@@ -12,9 +12,12 @@ import (
 	"strings"
 
 	"github.com/containerd/console"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 const help = `  next [N]   n, space  run this step, or N steps
@@ -26,6 +29,7 @@ const help = `  next [N]   n, space  run this step, or N steps
   info       i         the process: namespaces, mounts, identity, cgroup
   shell [C]  s         a shell, or the command C, where the process is (nsenter)
   quit       q, ^C     stop the container here, and remove it
+             ^Z        stop minirun; the shell's fg continues it
 `
 
 // readCommand reads a key or a line.
@@ -35,22 +39,15 @@ func (d *Debugger) readCommand(at observer.Stop) ([]string, error) {
 		fmt.Fprintf(d.w, "%s", prompt)
 		return d.readLine(at)
 	}
-	tty, err := console.ConsoleFromFile(d.in)
-	if err != nil {
-		return nil, err
-	}
-	if err := tty.SetRaw(); err != nil {
-		return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
-	}
-	fmt.Fprintf(d.w, "%s", prompt) // not earlier: no key may arrive while the terminal reads lines
-	key, err := d.readByte(at)
-	if reset := tty.Reset(); err == nil {
-		err = reset
-	}
+	key, err := d.readKey(at, prompt)
 	if err != nil {
 		return nil, err
 	}
 	switch key {
+	case 26: // ^Z
+		fmt.Fprintln(d.w)
+		signals.SuspendJob(unix.SIGTSTP)
+		return nil, nil
 	case 3, 4: // ^C and ^D
 		key = 'q'
 	case ' ', '\r', '\n':
@@ -63,6 +60,28 @@ func (d *Debugger) readCommand(at observer.Stop) ([]string, error) {
 		return append([]string{string(key)}, words...), err
 	}
 	return []string{string(key)}, nil
+}
+
+// readKey reads a key. A background job is stopped until it is in the foreground.
+func (d *Debugger) readKey(at observer.Stop, prompt string) (byte, error) {
+	in := stdio.Descriptor(d.in.Fd())
+	if err := at.AwaitForeground(in); err != nil {
+		return 0, err
+	}
+	tty, err := console.ConsoleFromFile(d.in)
+	if err != nil {
+		return 0, err
+	}
+	if err := tty.SetRaw(); err != nil {
+		return 0, fmt.Errorf("put the terminal into raw mode: %w", err)
+	}
+	fmt.Fprintf(d.w, "%s", prompt) // not earlier: no key may arrive while the terminal reads lines
+	key, err := d.readByte(at)
+	defer stdio.IgnoreJobControl()()
+	if !in.InBackground() {
+		err = errors.Join(err, tty.Reset())
+	}
+	return key, err
 }
 
 // readLine reads a line; the end of the input means quit.

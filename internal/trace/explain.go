@@ -5,53 +5,84 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
+// A Level is how much an Explainer narrates.
+type Level uint8
+
+// The levels of --explain-level.
+const (
+	Short  Level = iota // one line for each part of the plan
+	Normal              // the important steps, and what the kernel reports after them
+	Full                // each step
+)
+
+// ParseLevel returns the level with a name.
+func ParseLevel(name string) (Level, error) {
+	switch name {
+	case "short":
+		return Short, nil
+	case "normal":
+		return Normal, nil
+	case "full":
+		return Full, nil
+	}
+	return 0, fmt.Errorf("--explain-level %q: must be short, normal or full", name)
+}
+
 // An Explainer narrates a start: what is done, why, what the kernel answered, and what
-// it reports afterwards.
+// it reports afterwards. It shows a fact once, and again only if it has changed.
 type Explainer struct {
 	w     io.Writer
-	full  bool // each step, with its call; otherwise only the important ones
+	level Level
 	style style
 
-	plan   *plan.Plan
-	source string // of the last line
-	caps   int    // capabilities dropped since the last line
-	joined int    // cgroups of version 1 joined since the last line
-	before inspect.Facts
+	plan    *plan.Plan
+	pid     int
+	source  string    // of the last line
+	pending stepGroup // steps that have run and are not narrated yet
+	minor   int       // steps among them that are not important
+	before  inspect.Facts
+	shown   map[string]string // values of /proc/PID/status
+	seen    map[string]bool   // commands for the reader
 }
 
 // NewExplainer writes to w.
-func NewExplainer(w io.Writer, full bool) *Explainer {
-	return &Explainer{w: termtext.NewWriter(w), full: full, style: newStyle(w), source: "\x00"}
+func NewExplainer(w io.Writer, level Level) *Explainer {
+	return &Explainer{w: termtext.NewWriter(w), level: level, style: newStyle(w), source: "\x00",
+		shown: map[string]string{}, seen: map[string]bool{}}
 }
 
 // Born makes the plan stop before each step.
 func (e *Explainer) Born(b observer.Start) *plan.Observed {
 	e.plan = b.Plan
-	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s\n", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
+	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
+	if e.level == Short {
+		fmt.Fprintf(e.w, "%s (--explain-level normal or full shows them)%s", e.style.dim,
+			e.style.off)
+	}
+	fmt.Fprintln(e.w)
 	return b.Plan.Observe()
 }
 
 // Did narrates what minirun has done.
 func (e *Explainer) Did(a observer.Action) {
-	if a.Kind == observer.ProgramStarted {
-		e.reportJoinedCgroups(0)
-		e.reportDroppedCapabilities(0)
+	e.flush()
+	if e.level == Short {
+		e.line("minirun", truncate(a.What, 82))
+		return
 	}
 	e.heading(a.Source)
 	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, a.What)
 	if a.Why != "" {
-		fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, a.Why, e.style.off)
+		e.note(a.Why)
 	}
 	for _, v := range a.Values {
-		if !e.full && !v.Program && !readable(v.File) {
+		if e.level == Normal && !v.Program && !readable(v.File) {
 			continue // another file shows the effect of these
 		}
 		e.heading(v.Source)
@@ -68,77 +99,105 @@ func (e *Explainer) heading(source string) {
 	fmt.Fprintf(e.w, "%s%s%s\n", e.style.bold, requester(source), e.style.off)
 }
 
-// Stopped narrates the step that has run.
+// Stopped narrates the step that has run, or keeps it until those of the same kind
+// that follow it have run too.
 func (e *Explainer) Stopped(at observer.Stop) error {
+	e.pid = at.Pid
 	if at.Last < 0 {
 		e.before = inspect.ReadFacts(at.Pid)
 		return nil
 	}
 	s := &e.plan.Steps[at.Last]
-	if s.Call == plan.Prctl && len(s.Args) > 1 && s.Args[0].Value == unix.PR_CAPBSET_DROP && !e.full {
-		e.caps++
-		return nil
+	if e.level != Full && (isMinor(s) || at.Result < 0) {
+		e.minor++
+	} else {
+		e.pending.add(at.Last, s, at.Result)
 	}
-	if s.Group == plan.Limits && s.Call == plan.Write && !e.full {
-		e.joined++
-		return nil
-	}
-	if s.Group != plan.Limits {
-		e.reportJoinedCgroups(at.Pid)
-	}
-	e.reportDroppedCapabilities(at.Pid)
-	if e.full || !isMinor(s) && at.Result >= 0 {
-		e.step(at, s)
+	if next := e.nextImportant(at.Next); len(e.pending.steps) > 0 && (next == nil || !e.together(next)) {
+		e.flush()
 	}
 	return nil
 }
 
-// reportDroppedCapabilities reports the dropped capabilities in one line.
-func (e *Explainer) reportDroppedCapabilities(pid int) {
-	if e.caps == 0 {
-		return
+// nextImportant returns the next step to be narrated if no step from i on fails, nil if
+// there is none.
+func (e *Explainer) nextImportant(i int) *plan.Step {
+	for range e.plan.Steps {
+		if i >= len(e.plan.Steps) {
+			return nil
+		}
+		s := &e.plan.Steps[i]
+		if e.level == Full || !isMinor(s) {
+			return s
+		}
+		i = s.Next
 	}
-	e.heading("process.capabilities.bounding")
-	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities permanently: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim,
-		e.style.off, e.caps)
-	e.caps = 0
-	if pid != 0 {
-		e.reportStatus(pid, "CapBnd")
-	}
+	return nil
 }
 
-// reportJoinedCgroups reports the joined cgroups of version 1 in one line.
-func (e *Explainer) reportJoinedCgroups(pid int) {
-	if e.joined == 0 {
-		return
+// together reports whether a step is narrated together with those that are pending.
+func (e *Explainer) together(next *plan.Step) bool {
+	last := e.pending.steps[len(e.pending.steps)-1]
+	switch e.level {
+	case Short:
+		return linePart(last) == linePart(next)
+	case Normal:
+		return sameKind(last, next)
 	}
-	e.heading("linux.cgroupsPath")
-	fmt.Fprintf(e.w, "  %sinit%s     join %d cgroups: write(tasks, \"0\", 1) = 1\n", e.style.dim, e.style.off, e.joined)
-	e.joined = 0
-	if pid != 0 {
-		e.reportChanges(pid, fmt.Sprintf("cat /proc/%d/cgroup", pid))
-	}
+	return sameExceptNumber(last, next)
 }
 
-// step narrates one step.
-func (e *Explainer) step(at observer.Stop, s *plan.Step) {
+// flush narrates the pending steps.
+func (e *Explainer) flush() {
+	g, minor := e.pending, e.minor
+	if len(g.steps) == 0 {
+		return
+	}
+	e.pending, e.minor = stepGroup{}, 0
+	if e.level == Short {
+		count := fmt.Sprintf("%3d steps", len(g.steps)+minor)
+		if len(g.steps)+minor == 1 {
+			count = "  1 step "
+		}
+		e.line(linePart(g.steps[0]), count+"  "+describeSteps(g.steps, 72))
+		e.reportPart()
+		return
+	}
+	s := g.steps[0]
 	e.heading(s.Source)
-	fmt.Fprintf(e.w, "  %sinit%s %3d %s", e.style.dim, e.style.off, at.Last, s.Name)
-	if e.full || s.Group != plan.Limits {
-		fmt.Fprintf(e.w, ": %s = %s", e.plan.CallText(s), resultText(e.plan, at.Last, at.Result))
+	fmt.Fprintf(e.w, "  %sinit%s %3d ", e.style.dim, e.style.off, g.last)
+	switch {
+	case len(g.steps) > 1 && e.level == Full:
+		fmt.Fprintf(e.w, "%s: %s\n", g.names(), g.calls(e.plan))
+	case len(g.steps) > 1:
+		fmt.Fprintf(e.w, "%s: %s\n", describeSteps(g.steps, 80), g.calls(e.plan))
+	default:
+		fmt.Fprintf(e.w, "%s: %s = %s\n", s.Name, e.plan.CallText(s), resultText(e.plan, g.last, g.results[0]))
 	}
-	fmt.Fprintln(e.w)
 	if s.Why != "" {
-		fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, s.Why, e.style.off)
+		e.note(s.Why)
 	}
-	if at.Result >= 0 {
-		e.readBackStep(at.Pid, s)
+	if g.results[len(g.results)-1] >= 0 {
+		e.readBackStep(e.pid, s)
 	}
+}
+
+// line prints a line of the short narration.
+func (e *Explainer) line(subject, text string) {
+	fmt.Fprintf(e.w, "  %s%-12s%s  %s\n", e.style.dim, subject, e.style.off, text)
 }
 
 // note prints a line of secondary importance.
 func (e *Explainer) note(text string) {
 	fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, text, e.style.off)
+}
+
+// see prints a command with which the reader can check, the first time that it fits.
+func (e *Explainer) see(command string) {
+	if !e.seen[command] {
+		e.seen[command] = true
+		e.note("see it: " + command)
+	}
 }
 
 // Stamped is never called: the plan has no timestamps.

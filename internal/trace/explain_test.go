@@ -31,7 +31,8 @@ func TestReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		e := &Explainer{w: &out, style: style{good: "<good>", off: "<off>"}}
+		e := NewExplainer(&out, Normal)
+		e.style = style{good: "<good>", off: "<off>"}
 		e.readBack(observer.Written{File: file, Value: c.wrote, Unit: c.unit})
 		if good := strings.Contains(out.String(), "<good>"); good != c.good {
 			t.Errorf("wrote %q, stored %q: marked as good is %t\n%s", c.wrote, c.stored, good, out.String())
@@ -39,26 +40,15 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-// TestExplainerSummary: dropped capabilities and joined cgroups are counted until another step, and
-// minor steps are left out.
-func TestExplainerSummary(t *testing.T) {
-	b := plan.NewBuilder(3)
-	b.In(plan.Limits, "linux.cgroupsPath")
-	b.Add(plan.Op{Name: "join memory"}, plan.Write, plan.Int(5), b.Str("0"), plan.Int(1))
-	b.Add(plan.Op{Name: "join cpu"}, plan.Write, plan.Int(6), b.Str("0"), plan.Int(1))
-	b.In(plan.Identity, "process.capabilities.bounding")
-	for n := range 3 {
-		b.Add(plan.Op{Name: "drop"}, plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n))
-	}
-	b.In(plan.Exec, "")
-	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Int(5))
-	b.Add(plan.Op{Name: "exit"}, plan.ExitGroup, plan.Int(0))
+// narrate returns the narration of a plan whose steps all succeed.
+func narrate(t *testing.T, p *plan.Plan, level Level) string {
+	t.Helper()
 	var out bytes.Buffer
-	e := NewExplainer(&out, false)
-	e.plan = b.Plan()
-	for i := range 6 {
+	e := NewExplainer(&out, level)
+	e.plan = p
+	for i := range p.Steps {
 		result := int64(0)
-		if e.plan.Steps[i].Call == plan.Write {
+		if p.Steps[i].Call == plan.Write {
 			result = 1
 		}
 		if err := e.Stopped(observer.Stop{Pid: 0, Last: i, Next: i + 1, Result: result}); err != nil {
@@ -66,14 +56,89 @@ func TestExplainerSummary(t *testing.T) {
 		}
 	}
 	e.Did(observer.Action{Kind: observer.ProgramStarted, What: "the program runs", Source: "process.args"})
-	want := `config.json: linux.cgroupsPath
-  init     join 2 cgroups: write(tasks, "0", 1) = 1
+	return out.String()
+}
+
+// TestExplainerLevels: steps that differ in one number are one line at each level, the important steps
+// are in the second, and each part of the plan is a line in the first.
+func TestExplainerLevels(t *testing.T) {
+	b := plan.NewBuilder(3)
+	b.In(plan.Limits, "linux.cgroupsPath")
+	b.Add(plan.Op{Name: "join memory"}, plan.Write, plan.Int(5), b.Str("0"), plan.Int(1))
+	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Int(5))
+	b.Add(plan.Op{Name: "join cpu"}, plan.Write, plan.Int(6), b.Str("0"), plan.Int(1))
+	b.In(plan.Identity, "process.capabilities.bounding")
+	for n := range 4 {
+		b.Add(plan.Op{Name: "drop CAP_" + string(rune('A'+n))}, plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n))
+	}
+	b.In(plan.Exec, "")
+	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Int(6))
+	b.Add(plan.Op{Name: "exit"}, plan.ExitGroup, plan.Int(0))
+	p := b.Plan()
+	for level, want := range map[Level]string{
+		Short: `  limits          3 steps  join 2 cgroups
+  identity        4 steps  drop 4 capabilities
+  program         2 steps  exit
+  minirun       the program runs
+`,
+		Normal: `config.json: linux.cgroupsPath
+  init   2 join 2 cgroups: 2 × write(…) = 1
 config.json: process.capabilities.bounding
-  init     drop 3 capabilities permanently: prctl(PR_CAPBSET_DROP, …) = 0
+  init   6 drop 4 capabilities: 4 × prctl(PR_CAPBSET_DROP, …) = 0
+           /proc/0/status contains CapBnd: none
+minirun
+  init   8 exit: exit_group(0) = 0
 config.json: process.args
   minirun  the program runs
-`
-	if out.String() != want {
-		t.Errorf("the narration is\n%s\nwant\n%s", out.String(), want)
+`,
+		Full: `config.json: linux.cgroupsPath
+  init   0 join memory: write(5, "0", 1) = 1
+  init   1 close: close(5) = 0
+  init   2 join cpu: write(6, "0", 1) = 1
+config.json: process.capabilities.bounding
+  init   6 drop CAP_A, CAP_B, CAP_C, CAP_D: 4 × prctl(PR_CAPBSET_DROP, …) = 0
+           /proc/0/status contains CapBnd: none
+minirun
+  init   7 close: close(6) = 0
+  init   8 exit: exit_group(0) = 0
+config.json: process.args
+  minirun  the program runs
+`,
+	} {
+		if got := narrate(t, p, level); got != want {
+			t.Errorf("level %d: the narration is\n%s\nwant\n%s", level, got, want)
+		}
+	}
+}
+
+// TestExplainerRepeatsNothing: a fact and a command are shown again only if they have changed.
+func TestExplainerRepeatsNothing(t *testing.T) {
+	var out bytes.Buffer
+	e := NewExplainer(&out, Full)
+	self := os.Getpid()
+	for range 3 {
+		e.reportStatus(self, "NoNewPrivs")
+		e.see("cat /proc/self/mountinfo")
+	}
+	for _, text := range []string{"NoNewPrivs", "mountinfo"} {
+		if n := strings.Count(out.String(), text); n != 1 {
+			t.Errorf("%s is shown %d times:\n%s", text, n, out.String())
+		}
+	}
+	e.shown["NoNewPrivs"] = "another value"
+	e.reportStatus(self, "NoNewPrivs")
+	if n := strings.Count(out.String(), "NoNewPrivs"); n != 2 {
+		t.Errorf("the changed value is shown %d times", n-1)
+	}
+}
+
+func TestParseLevel(t *testing.T) {
+	for name, want := range map[string]Level{"short": Short, "normal": Normal, "full": Full} {
+		if got, err := ParseLevel(name); err != nil || got != want {
+			t.Errorf("%s is %d, %v", name, got, err)
+		}
+	}
+	if _, err := ParseLevel("loud"); err == nil {
+		t.Error("an unknown level is accepted")
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/plan"
@@ -30,7 +32,7 @@ func (e *Explainer) readBack(v observer.Written) {
 		mark = ""
 	}
 	fmt.Fprintf(e.w, "           %swrote %s; the file contains %s%s\n", mark, wrote, truncate(stored, 100), off)
-	fmt.Fprintf(e.w, "           %ssee it: cat %s%s\n", e.style.dim, v.File, off)
+	e.see("cat " + v.File)
 }
 
 // readable reports whether a file can be read: some are write-only.
@@ -44,11 +46,15 @@ func (e *Explainer) readBackStep(pid int, s *plan.Step) {
 	proc := "/proc/" + strconv.Itoa(pid)
 	switch s.Call {
 	case plan.Unshare, plan.Setns, plan.Clone:
-		e.reportChanges(pid, "ls -l "+proc+"/ns")
+		e.reportChanges(pid, "ls -l "+proc+"/ns", inspect.NamespaceChange, inspect.StatusChange)
 	case plan.Mount, plan.MoveMount, plan.PivotRoot, plan.Umount:
 		e.reportChanges(pid, "cat "+proc+"/mountinfo", inspect.MountChange)
+	case plan.Write:
+		if s.Group == plan.Limits {
+			e.reportChanges(pid, "cat "+proc+"/cgroup", inspect.CgroupChange)
+		}
 	case plan.Sethostname, plan.Setdomainname:
-		e.note("see it: nsenter --target " + strconv.Itoa(pid) + " --uts uname -n")
+		e.see("nsenter --target " + strconv.Itoa(pid) + " --uts uname -n")
 	case plan.Setresuid:
 		e.reportStatus(pid, "Uid")
 	case plan.Setresgid:
@@ -58,44 +64,99 @@ func (e *Explainer) readBackStep(pid int, s *plan.Step) {
 	case plan.Capset:
 		e.reportStatus(pid, "CapEff", "CapPrm", "CapInh")
 	case plan.Prctl:
-		e.reportStatus(pid, "NoNewPrivs")
+		switch s.Args[0].Value {
+		case unix.PR_SET_NO_NEW_PRIVS:
+			e.reportStatus(pid, "NoNewPrivs")
+		case unix.PR_CAPBSET_DROP:
+			e.reportStatus(pid, "CapBnd")
+		case unix.PR_CAP_AMBIENT:
+			e.reportStatus(pid, "CapAmb")
+		case unix.PR_SET_NAME:
+			e.reportStatus(pid, "Name")
+		}
+	case plan.Seccomp:
+		e.reportStatus(pid, "Seccomp")
 	case plan.Prlimit:
-		e.note("see it: cat " + proc + "/limits")
+		e.see("cat " + proc + "/limits")
 	}
 }
 
-// reportChanges prints the differences from the last time, of the given kinds or of
-// all, and the command that shows them.
+// reportChanges prints the differences of the given kinds from the last time, and the
+// command that shows them.
 func (e *Explainer) reportChanges(pid int, command string, kinds ...inspect.ChangeKind) {
-	now := inspect.ReadFacts(pid)
-	changes := now.Changes(e.before)
-	if len(now.Mounts) == 0 {
-		changes = nil // this process has no permission to read the facts
-	}
-	e.before = now
-	if len(kinds) > 0 {
-		changes = slices.DeleteFunc(changes, func(c inspect.Change) bool { return !slices.Contains(kinds, c.Kind) })
-	}
+	changes := e.newChanges(pid, kinds...)
 	for i, c := range changes {
-		if i == 4 && !e.full {
+		if i == 4 && e.level != Full {
 			e.note(fmt.Sprintf("… and %d more changes", len(changes)-i))
 			break
 		}
 		fmt.Fprintf(e.w, "           %sthe kernel reports: %s%s\n", e.style.good, c.Text, e.style.off)
 	}
 	if len(changes) > 0 {
-		e.note("see it: " + command)
+		e.see(command)
 	}
 }
 
-// reportStatus reads fields of /proc/PID/status.
+// newChanges returns the differences of the given kinds from the last time.
+func (e *Explainer) newChanges(pid int, kinds ...inspect.ChangeKind) []inspect.Change {
+	now := inspect.ReadFacts(pid)
+	changes := now.Changes(e.before)
+	if len(now.Mounts) == 0 {
+		return nil // this process has no permission to read the facts
+	}
+	e.before = now
+	return slices.DeleteFunc(changes, func(c inspect.Change) bool { return !slices.Contains(kinds, c.Kind) })
+}
+
+// reportPart prints what has changed since the last part of the plan:
+// namespaces, IDs and capabilities, and the number of mounts after pivot_root.
+func (e *Explainer) reportPart() {
+	mounts := len(e.before.Mounts)
+	var facts, namespaces []string
+	for _, c := range e.newChanges(e.pid, inspect.NamespaceChange, inspect.StatusChange) {
+		name, change, _ := strings.Cut(c.Text, ": ")
+		_, value, _ := strings.Cut(change, " → ")
+		switch name {
+		case "CapBnd", "CapEff":
+			facts = append(facts, name+" "+inspect.Capabilities(value))
+		case "Uid", "Gid", "NoNewPrivs", "Seccomp":
+			effective, _, _ := strings.Cut(value, " ")
+			facts = append(facts, name+" "+effective)
+		default:
+			if c.Kind == inspect.NamespaceChange {
+				namespaces = append(namespaces, strings.TrimPrefix(name, "namespace "))
+			}
+		}
+	}
+	if len(namespaces) > 0 {
+		facts = append([]string{"new namespaces " + strings.Join(namespaces, ", ")}, facts...)
+	}
+	if n := len(e.before.Mounts); n < mounts { // the host's mounts are gone
+		facts = append(facts, fmt.Sprintf("%d mounts, previously %d", n, mounts))
+	}
+	const width = 62
+	for len(facts) > 0 {
+		text := facts[0]
+		for facts = facts[1:]; len(facts) > 0 && len(text)+len("; ")+len(facts[0]) <= width; facts = facts[1:] {
+			text += "; " + facts[0]
+		}
+		e.line("", e.style.good+"the kernel reports: "+truncate(text, width)+e.style.off)
+	}
+}
+
+// reportStatus reads fields of /proc/PID/status, and prints those that have changed
+// since they were printed.
 func (e *Explainer) reportStatus(pid int, names ...string) {
 	proc := "/proc/" + strconv.Itoa(pid)
 	status := inspect.ReadStatus(proc)
 	e.before.Status = status
 	for _, name := range names {
 		value := status[name]
-		if strings.HasPrefix(name, "Cap") {
+		if was, ok := e.shown[name]; ok && was == value {
+			continue
+		}
+		e.shown[name] = value
+		if strings.HasPrefix(name, "Cap") && value != "" {
 			value += " " + inspect.Capabilities(value)
 		}
 		fmt.Fprintf(e.w, "           %s%s/status contains %s: %s%s\n", e.style.good, proc, name, cmp.Or(value, "none"),

@@ -63,9 +63,14 @@ func (d *Debugger) shell(at observer.Stop, command []string) error {
 			return err
 		}
 		err = cmd.Wait()
-		d.takeTerminal()
+		if d.keys {
+			// A shell with job control cannot, if it does not see this process's job from
+			// its PID namespace.
+			stdio.Descriptor(d.in.Fd()).TakeForeground()
+		}
 	}
-	if err != nil {
+	var exited *exec.ExitError
+	if err != nil && !(len(command) == 0 && errors.As(err, &exited) && exited.Exited()) { // not the last command's status
 		fmt.Fprintf(d.w, "%s: %v\n", strings.Join(words, " "), err)
 	}
 	return nil
@@ -80,15 +85,5 @@ func (d *Debugger) awaitShell(at observer.Stop, pidfd int) error {
 		if !d.keys || !errors.As(err, &by) || by.Signal != unix.SIGINT && by.Signal != unix.SIGQUIT {
 			return err
 		}
-	}
-}
-
-// takeTerminal puts this process's job in the foreground again. A shell with job
-// control cannot, if it does not see the job from its PID namespace.
-func (d *Debugger) takeTerminal() {
-	if d.keys {
-		defer stdio.IgnoreJobControl()()
-		// it may not be the controlling terminal
-		_ = unix.IoctlSetPointerInt(int(d.in.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
 	}
 }

@@ -271,11 +271,11 @@ func TestWritePlanFormats(t *testing.T) {
 	for format, want := range map[string]string{"text": "# minirun\n", "json": `"id": "web"`,
 		"md": "# The plan of web\n"} {
 		var out bytes.Buffer
-		if err := WritePlan(&out, planned("/a", "web"), format); err != nil || !strings.Contains(out.String(), want) {
+		if err := WritePlan(&out, planned("/a", "web"), PlanOptions{Format: format}); err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %v, no %q in\n%s", format, err, want, out.String())
 		}
 	}
-	if err := WritePlan(&bytes.Buffer{}, planned("/a", "web"), "yaml"); err == nil {
+	if err := WritePlan(&bytes.Buffer{}, planned("/a", "web"), PlanOptions{Format: "yaml"}); err == nil {
 		t.Error("yaml is a format")
 	}
 }

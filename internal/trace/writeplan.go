@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,41 +17,86 @@ import (
 
 // This file prints plans as text, JSON or Markdown. The same bundle always gives the same bytes.
 
-// WritePlan writes a plan; format is text, json or md.
-func WritePlan(w io.Writer, p *container.RunPlan, format string) error {
-	switch format {
-	case "text":
-		return planText(w, p)
-	case "json":
-		return planJSON(w, p)
-	case "md":
-		return planMarkdown(w, p)
-	}
-	return fmt.Errorf("--format %q: must be text, json or md", format)
+// PlanOptions select what WritePlan writes.
+type PlanOptions struct {
+	Format  string // text, json, or md
+	Only    string // a part of the plan, or a group; "": all of it
+	Summary bool   // one line for each part
 }
 
-func planText(w io.Writer, p *container.RunPlan) error {
-	var out strings.Builder
-	out.WriteString("# minirun\n")
-	for _, d := range p.Dirs {
-		fmt.Fprintf(&out, "      %-34s mkdir(%q, 0755)\n", "create the cgroup", d)
+// Check refuses options that WritePlan would refuse, before there is a plan.
+func (o *PlanOptions) Check() error {
+	switch {
+	case o.Format != "text" && o.Format != "json" && o.Format != "md":
+		return fmt.Errorf("--format %q: must be text, json or md", o.Format)
+	case o.Summary && o.Format == "md":
+		return errors.New("--format md cannot be combined with --summary: it is text or json")
+	case o.Summary && o.Only != "":
+		return errors.New("--only cannot be combined with --summary, which has one line for each part")
+	case o.Only != "" && !isPart(o.Only):
+		return fmt.Errorf("--only %q: no part of a plan has this name\nhint: choose one of %s", o.Only,
+			strings.Join(partNames[:], ", "))
 	}
-	source := ""
-	for _, v := range p.Values {
-		if v.Source != source {
-			source = v.Source
-			fmt.Fprintf(&out, "\n# minirun: %s\n", source)
-		}
-		fmt.Fprintf(&out, "      %-34s %s\n", "limit", writeText(v))
+	return nil
+}
+
+// WritePlan writes a plan.
+func WritePlan(w io.Writer, p *container.RunPlan, o PlanOptions) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	switch {
+	case o.Summary:
+		return planSummary(w, p, o.Format)
+	case o.Format == "json":
+		return planJSON(w, p, o.Only)
+	case o.Format == "md":
+		return planMarkdown(w, p, o.Only)
+	}
+	return planText(w, p, o.Only)
+}
+
+// legend explains the notation to someone who sees a plan for the first time.
+const legend = `# Each step: its number, what it does, the system call as strace(1) writes it, and // why.
+# $name is the result of an earlier step. After a success the next step follows, unless the line says
+# "go on with step N". An error that the line does not mention ends the start.
+`
+
+func planText(w io.Writer, p *container.RunPlan, only string) error {
+	var out strings.Builder
+	out.WriteString(legend)
+	for _, a := range p.Assumptions {
+		fmt.Fprintf(&out, "# assumes %s\n", a)
+	}
+	if selected(only, cgroupPart) {
+		writeCgroup(&out, p)
 	}
 	out.WriteByte('\n')
 	if _, err := io.WriteString(w, termtext.Text(out.String())); err != nil {
 		return err
 	}
-	if err := p.Plan.Head(w, p.Cloneflags); err != nil {
-		return err
+	if selected(only, processPart) {
+		if err := p.Plan.Head(w, p.Cloneflags); err != nil {
+			return err
+		}
 	}
-	return p.Plan.Text(w)
+	return p.Plan.TextOf(w, func(s *plan.Step) bool { return selectedStep(only, s) })
+}
+
+// writeCgroup writes what minirun does to the cgroup.
+func writeCgroup(out *strings.Builder, p *container.RunPlan) {
+	out.WriteString("\n# minirun\n")
+	for _, d := range p.Dirs {
+		fmt.Fprintf(out, "      %-34s mkdir(%q, 0755)\n", "create the cgroup", d)
+	}
+	source := ""
+	for _, v := range p.Values {
+		if v.Source != source {
+			source = v.Source
+			fmt.Fprintf(out, "\n# minirun: %s\n", source)
+		}
+		fmt.Fprintf(out, "      %-34s %s\n", "limit", writeText(v))
+	}
 }
 
 // writing describes how minirun sets a limit.
@@ -70,6 +116,8 @@ type planDocument struct {
 	Writes  []planWrite `json:"writes"`
 	Files   []planFile  `json:"files"`
 	Process []planStep  `json:"process"`
+
+	Assumptions []string `json:"assumptions,omitempty"`
 }
 
 type planWrite struct {
@@ -88,6 +136,7 @@ type planFile struct {
 type planStep struct {
 	Step   int            `json:"step"`
 	Group  string         `json:"group"`
+	Part   string         `json:"part"` // as in the summary
 	Name   string         `json:"name"`
 	Call   string         `json:"call"`
 	Text   string         `json:"text"`
@@ -98,19 +147,27 @@ type planStep struct {
 	On     map[string]int `json:"on,omitempty"`   // after an expected error
 }
 
-func planJSON(w io.Writer, p *container.RunPlan) error {
-	d := planDocument{ID: p.ID, Bundle: p.Bundle, Cgroup: p.Dirs,
-		Clone: strings.FieldsFunc(plan.CloneFlags(uint64(p.Cloneflags)), func(r rune) bool { return r == '|' })}
-	for _, v := range p.Values {
-		d.Writes = append(d.Writes, planWrite{v.File, v.Value, v.Source})
+func planJSON(w io.Writer, p *container.RunPlan, only string) error {
+	d := planDocument{ID: p.ID, Bundle: p.Bundle, Assumptions: p.Assumptions}
+	if selected(only, cgroupPart) {
+		d.Cgroup = p.Dirs
+		for _, v := range p.Values {
+			d.Writes = append(d.Writes, planWrite{v.File, v.Value, v.Source})
+		}
 	}
-	for _, f := range p.Plan.Files {
-		d.Files = append(d.Files, planFile{f.Descriptor, f.Name, f.Path, f.Source})
+	if selected(only, processPart) {
+		d.Clone = cloneFlags(p)
+		for _, f := range p.Plan.Files {
+			d.Files = append(d.Files, planFile{f.Descriptor, f.Name, f.Path, f.Source})
+		}
 	}
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
-		step := planStep{Step: i, Group: s.Group.String(), Name: s.Name, Call: s.Call.Name(), Text: p.Plan.CallText(s),
-			Why: s.Why, Source: s.Source, Next: s.Next}
+		if !selectedStep(only, s) {
+			continue
+		}
+		step := planStep{Step: i, Group: s.Group.String(), Part: partOf(s), Name: s.Name,
+			Call: s.Call.Name(), Text: p.Plan.CallText(s), Why: s.Why, Source: s.Source, Next: s.Next}
 		if s.Zero != s.Next {
 			step.Zero = &s.Zero
 		}
@@ -122,27 +179,49 @@ func planJSON(w io.Writer, p *container.RunPlan) error {
 		}
 		d.Process = append(d.Process, step)
 	}
+	return encodeJSON(w, d)
+}
+
+// cloneFlags lists the flags with which the process is created.
+func cloneFlags(p *container.RunPlan) []string {
+	return strings.FieldsFunc(plan.CloneFlags(uint64(p.Cloneflags)), func(r rune) bool { return r == '|' })
+}
+
+func encodeJSON(w io.Writer, document any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(d)
+	return enc.Encode(document)
 }
 
-func planMarkdown(w io.Writer, p *container.RunPlan) error {
+func planMarkdown(w io.Writer, p *container.RunPlan, only string) error {
 	var out strings.Builder
 	cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
-	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | requested by |\n|---|---|---|\n", p.ID)
-	for _, d := range p.Dirs {
-		fmt.Fprintf(&out, "| create the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
+	fmt.Fprintf(&out, "# The plan of %s\n\n", p.ID)
+	for _, a := range p.Assumptions {
+		fmt.Fprintf(&out, "It assumes %s.\n\n", a)
 	}
-	for _, v := range p.Values {
-		fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writeText(v)), cell(v.Source))
+	if selected(only, cgroupPart) || selected(only, processPart) {
+		out.WriteString("## minirun\n\n| what | call | requested by |\n|---|---|---|\n")
 	}
-	fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n",
-		cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
+	if selected(only, cgroupPart) {
+		for _, d := range p.Dirs {
+			fmt.Fprintf(&out, "| create the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
+		}
+		for _, v := range p.Values {
+			fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writeText(v)), cell(v.Source))
+		}
+	}
+	if selected(only, processPart) {
+		fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n",
+			cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
+	}
 	group := plan.Group(255)
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
+		if !selectedStep(only, s) {
+			continue
+		}
 		if s.Group != group {
 			group = s.Group
 			fmt.Fprintf(&out, "\n## %s\n\n| step | what | call | requested by |\n|---:|---|---|---|\n", group)

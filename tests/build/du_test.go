@@ -177,7 +177,7 @@ func TestPruneKeepsLayersOfImages(t *testing.T) {
 	if got := s.du("--filter", "type!=internal"); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
-	s.Do("build", "prune", "--all")
+	s.Do("build", "prune", "--all", "--force")
 	if got := s.du(); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}

@@ -42,7 +42,7 @@ func TestFlagsAfterTheID(t *testing.T) {
 	run("delete", b.ID, "--force")
 	detached("run", b.ID, "--detach", "--bundle", b.Dir)
 	run("delete", b.ID, "--force")
-	b.Minirun("delete", b.ID, "--bogus").Fails(t, "delete: flag provided but not defined: -bogus")
+	b.Minirun("delete", b.ID, "--bogus").Fails(t, "delete: unknown flag --bogus")
 	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: -memory")
 	// Podman looks for these words to determine whether a container can be restored into a pod.
 	b.Minirun("restore", "--lsm-mount-context").Fails(t, "flag needs an argument")

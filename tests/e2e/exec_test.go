@@ -226,7 +226,7 @@ func TestExecErrors(t *testing.T) {
 	}{
 		{[]string{b.ID, "nosuch"}, []string{`exec: cannot execute "nosuch"`, "executable file not found in $PATH"}},
 		{[]string{b.ID, "/nosuch"}, []string{`exec: cannot execute "/nosuch": no such file or directory`}},
-		{[]string{b.ID, "/plain"}, []string{`exec: cannot execute "/plain": permission denied`, "mode 0644"}},
+		{[]string{b.ID, "/plain"}, []string{`exec: cannot execute "/plain": it has mode 0644`, "(permission denied)"}},
 		{[]string{b.ID, "/tmp"}, []string{`exec: cannot execute "/tmp": is a directory`, "directory"}},
 		{[]string{b.ID, "/dos"}, []string{`exec: cannot execute "/dos"`, "carriage return"}},
 		{[]string{"--cwd", "/none", b.ID, "true"}, []string{"exec: process.cwd", "/none", "no such file or directory"}},

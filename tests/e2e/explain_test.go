@@ -32,7 +32,7 @@ func TestExplainNarratesSteps(t *testing.T) {
 	}} {
 		t.Run(name, func(t *testing.T) {
 			b := testbundle.New(t, change, memory(64<<20), testbundle.Sh("echo inside; exit 5"))
-			r := b.Run("--explain")
+			r := b.Run("--explain-level", "normal")
 			if r.Status != 5 || r.Stdout != "inside\n" {
 				t.Errorf("status %d, output %q", r.Status, r.Stdout)
 			}
@@ -43,8 +43,8 @@ func TestExplainNarratesSteps(t *testing.T) {
 			}
 			full := b.Run("--explain-level", "full").Stderr
 			has(t, full, "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) = 0", "-1 ENOENT (no such file or directory), so the plan continues at step")
-			if len(full) < 2*len(r.Stderr) {
-				t.Errorf("the full narration is %d bytes, the short one %d", len(full), len(r.Stderr))
+			if len(full) < len(r.Stderr)*3/2 {
+				t.Errorf("the full narration is %d bytes, the normal one %d", len(full), len(r.Stderr))
 			}
 			to := filepath.Join(b.Host, "told")
 			if r := b.Run("--explain-to", to); strings.Contains(r.Stderr, "pivot_root") {
@@ -56,8 +56,42 @@ func TestExplainNarratesSteps(t *testing.T) {
 		})
 	}
 	b := testbundle.New(t)
-	b.Run("--explain-level", "loud").Fails(t, "--explain-level", "short or full")
+	b.Run("--explain-level", "loud").Fails(t, "--explain-level", "short, normal or full")
 	b.Run("--explain", "--trace", "/x.txt").Fails(t, "choose one")
+}
+
+// The shortest narration is at most 30 lines of at most 100 columns, and has the main facts.
+func TestShortNarrationFits(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, change, memory(64<<20), testbundle.Args("true"))
+			r := b.Run("--explain")
+			r.Exit(t, 0)
+			if n := strings.Count(r.Stderr, "\n"); n > 30 {
+				t.Errorf("%d lines:\n%s", n, r.Stderr)
+			}
+			for line := range strings.Lines(r.Stderr) {
+				if n := len([]rune(line)); n > 101 {
+					t.Errorf("a line of %d columns: %s", n-1, line)
+				}
+			}
+			has(t, r.Stderr, "steps", "mount proc on /proc", "the kernel reports: ", "pivot_root", "drop 38 capabilities", "CapEff (CAP_KILL",
+				"the program runs", "exited with status 0")
+		})
+	}
+}
+
+// The narration at level full shows a fact when it changes, and equal steps as one line.
+func TestFullNarrationRepeatsNothing(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("true"))
+	r := b.Run("--explain-level", "full")
+	r.Exit(t, 0)
+	for text, want := range map[string]int{"contains NoNewPrivs": 1, "contains CapBnd": 1, "PR_CAPBSET_DROP": 1, "/mountinfo": 1, "propagation of mounts": 0} {
+		if n := strings.Count(r.Stderr, text); n > want {
+			t.Errorf("%q is shown %d times, want %d:\n%s", text, n, want, r.Stderr)
+		}
+	}
+	has(t, r.Stderr, "38 × prctl(PR_CAPBSET_DROP, …) = 0")
 }
 
 // A container that is run with --explain fails in the same way as without it.

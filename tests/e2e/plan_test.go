@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,4 +69,57 @@ func TestPlanFormats(t *testing.T) {
 		t.Errorf("the difference is %s:\n%s", got, r.Stdout)
 	}
 	b.Minirun("plan", "--diff", b.Dir, b.Dir).Prints(t, "")
+}
+
+// plan and spec only compute: they work in a chroot without /proc and /sys, and without root, and say
+// what they assume about the host.
+func TestPlanWithoutProcAndSys(t *testing.T) {
+	testbundle.Need(t)
+	root := t.TempDir()
+	testbundle.CopyFile(t, testbundle.Binary, filepath.Join(root, "minirun"), 0o755)
+	for dir := root; dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(args ...string) testbundle.Result {
+		t.Helper()
+		cmd := exec.Command("/minirun", args...)
+		cmd.Path, cmd.Dir = "/minirun", "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		return testbundle.Finish(t, cmd)
+	}
+	for _, flags := range [][]string{nil, {"--rootless"}} {
+		bundle := filepath.Join(root, "b"+strings.Join(flags, ""))
+		if err := os.MkdirAll(filepath.Join(bundle, "rootfs"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(bundle, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		name := "/" + filepath.Base(bundle)
+		r := in(append([]string{"spec", "--bundle", name}, flags...)...)
+		r.Exit(t, 0)
+		has(t, r.Stderr, "no cgroup file system is mounted here", "cgroup version 2")
+		r = in("plan", name)
+		r.Exit(t, 0)
+		has(t, r.Stdout, "# assumes cgroup version 2", "pivot_root", "mount proc on /proc", `mkdir("/sys/fs/cgroup/plan", 0755)`)
+		r = in("plan", "--summary", name)
+		r.Exit(t, 0)
+		has(t, r.Stdout, "# assumes cgroup version 2", "WHAT IT DOES", "drop 38 capabilities")
+	}
+}
+
+// plan as a user shows root's plan of a bundle that a user cannot run, and says so.
+func TestPlanSaysThatItIsRoots(t *testing.T) {
+	b := testbundle.New(t)
+	b.Write()
+	if err := os.Chmod(b.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.Command("plan", b.Dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	r := testbundle.Finish(t, cmd)
+	r.Exit(t, 0)
+	has(t, r.Stdout, "# assumes root runs it", "# Each step: its number")
 }

@@ -113,8 +113,8 @@ func TestProgramThatCannotBeExecuted(t *testing.T) {
 		{"directory", "/tmp", path("/bin"), []string{`"/tmp": is a directory`}},
 		{"root", "/", path("/bin"), []string{`"/": is a directory`}},
 		{"below a file", "/bin/busybox/x", path("/bin"), []string{"not a directory"}},
-		{"noexec mount", "/v/busybox", volume(t, "noexec"), []string{"permission denied", "/v/busybox is on a mount with the option noexec"}},
-		{"missing in a mount", "/v/none", volume(t), []string{"no such file", "there is no such file in the container"}},
+		{"noexec mount", "/v/busybox", volume(t, "noexec"), []string{"permission denied", "/v/busybox", "it is on a mount with the option noexec"}},
+		{"missing in a mount", "/v/none", volume(t), []string{"no such file", "the path is one in the container"}},
 		{"noexec in PATH", "busybox", func(b *testbundle.Bundle) {
 			volume(t, "noexec")(b)
 			path("/v")(b)

@@ -207,8 +207,8 @@ func TestTerminalPipesInBackground(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// With a new terminal for its container, a background job leaves the shell's settings and input alone
-// until it is in the foreground; it can also end before that.
+// With a new terminal for its container, a background job leaves the shell's settings and input alone:
+// it is stopped until it is in the foreground. It exits when it is continued, if its program has.
 func TestTerminalInBackground(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("echo ready; read x; echo got $x"), terminal)
@@ -233,7 +233,7 @@ func TestTerminalInBackground(t *testing.T) {
 
 	b = testbundle.New(t, testbundle.Sh("exit 3"), terminal)
 	b.Write()
-	cmd = exec.Command("/bin/sh", "-m", "-c", `"$@" & wait $!; echo "status $?"`, "sh", testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
+	cmd = exec.Command("/bin/sh", "-m", "-c", `"$@" & wait $!; fg >/dev/null; echo "status $?"`, "sh", testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
 	p.Attach(cmd)
 	b.Start(cmd)
 	p.Expect("status 3\r\n")

@@ -43,8 +43,8 @@ func TestWrongUseOfImageCommands(t *testing.T) {
 	for line, want := range map[string]string{
 		"store frobnicate":    `store: unknown subcommand "frobnicate"`,
 		"store check a":       `store check: unexpected argument "a"`,
-		"images --frobnicate": "images: flag provided but not defined: -frobnicate",
-		"tag a --frobnicate":  "tag: flag provided but not defined: -frobnicate",
+		"images --frobnicate": "images: unknown flag --frobnicate",
+		"tag a --frobnicate":  "tag: unknown flag --frobnicate",
 		"tag a":               "tag: missing argument: NAME",
 		"tag a b c":           `tag: unexpected argument "c"`,
 		"rmi":                 "rmi: missing argument: IMAGE",

@@ -37,7 +37,7 @@ func TestKilledCommandsLeaveConsistentStore(t *testing.T) {
 	s.Do("run", "--name", name("kept"), "kept", "true")
 	commands := [][]string{
 		{"pull", "-q", r.host() + "/x:one"}, {"pull", "-q", r.host() + "/x:two"}, {"load", "-q", l.dir}, {"import", rootfs, "imported"},
-		{"unpack", "kept"}, {"prune"}, {"prune", "--all"}, {"rmi", "two"}, {"pull", "-q", "--no-unpack", r.host() + "/z:one"}, {"unpack", r.host() + "/z:one"}, {"tag", "kept", "also"},
+		{"unpack", "kept"}, {"prune"}, {"prune", "--all", "--force"}, {"rmi", "two"}, {"pull", "-q", "--no-unpack", r.host() + "/z:one"}, {"unpack", r.host() + "/z:one"}, {"tag", "kept", "also"},
 	}
 	killed, rubbish := 0, 0
 	for n := range testbundle.Kills(t) {
@@ -69,7 +69,7 @@ func TestKilledCommandsLeaveConsistentStore(t *testing.T) {
 		s.Check()
 	}
 	s.Do("rm", name("kept"))
-	s.Do("prune", "--all")
+	s.Do("prune", "--all", "--force")
 	for _, dir := range []string{"blobs/sha256", "layers", "unpacked", "tmp", "locks"} {
 		if files, err := os.ReadDir(filepath.Join(s.StoreDir, dir)); err != nil || len(files) != 0 {
 			t.Errorf("%s has %d files left, %v", dir, len(files), err)

@@ -330,15 +330,3 @@ func TestRunInteractiveTerminal(t *testing.T) {
 		t.Errorf("%q", out)
 	}
 }
-
-// TestCompletion: completion of the flags of run, and of the commands of minirun-image.
-func TestCompletion(t *testing.T) {
-	s := newStore(t)
-	s.Env = append(s.Env, "MINIRUN_COMPLETE=1") // as contrib/completion sets it
-	for command, want := range map[string]string{"run --na": "--name", "exec --ig": "--ignore-paused", "pull --pl": "--platform", "load --in": "--input", "imagetools": "inspect", "imagetools create --ann": "--annotation", "imagetools inspect --r": "--raw"} {
-		words := strings.Fields(command)
-		if got := s.Do(append(words, "--generate-bash-completion")...); !strings.Contains(got, want) {
-			t.Errorf("%s: %q", command, got)
-		}
-	}
-}

@@ -106,7 +106,11 @@ func prepare() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
 	}
-	var err error
+	// A bridge for each container would take time. Tests of networks name one, or unset the variable.
+	err := os.Setenv("MINIRUN_NETWORK", "none")
+	if err != nil {
+		return err
+	}
 	if scratch, err = os.MkdirTemp("", "minirun-test-"); err != nil {
 		return err
 	}

@@ -56,14 +56,19 @@ func newUnprivileged(t testing.TB, name string, uid int, groups string) *Unprivi
 	return u
 }
 
+// Command returns a command that runs a shell script in the user's home directory.
+func (u *Unprivileged) Command(script string) *exec.Cmd {
+	cmd := exec.Command("setpriv", "--reuid", u.name, "--regid", u.name, u.groups,
+		"env", "HOME="+u.Home, "XDG_RUNTIME_DIR="+u.Home+"/run", "XDG_DATA_HOME="+u.Home+"/data", "PATH="+u.Home+":"+os.Getenv("PATH"),
+		"sh", "-ec", script)
+	cmd.Dir = u.Home
+	return cmd
+}
+
 // Do runs a shell script in the user's home directory; it must succeed.
 func (u *Unprivileged) Do(t testing.TB, script string) string {
 	t.Helper()
-	cmd := exec.Command("setpriv", "--reuid", u.name, "--regid", u.name, u.groups,
-		"env", "HOME="+u.Home, "XDG_RUNTIME_DIR="+u.Home+"/run", "XDG_DATA_HOME="+u.Home+"/data", "PATH="+u.Home+":"+os.Getenv("PATH"),
-		"sh", "-ec", script+" 2>errors.$$ || { cat errors.$$; exit 1; }")
-	cmd.Dir = u.Home
-	out, err := cmd.CombinedOutput()
+	out, err := u.Command(script + " 2>errors.$$ || { cat errors.$$; exit 1; }").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v: %s", script, err, out)
 	}

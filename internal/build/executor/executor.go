@@ -43,6 +43,7 @@ import (
 	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/ownthread"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // An Executor runs steps, also concurrently.
@@ -130,12 +131,28 @@ func (e *Executor) Debug(ctx context.Context, s *Step, terminal *os.File) error 
 	op.Argv = []string{"/bin/sh"}
 	shell := *s
 	shell.Op = &op
+	defer restoreSettings(stdio.Descriptor(terminal.Fd()))()
 	err := e.run(ctx, &shell, terminal)
 	var exit *ExitError
 	if errors.As(err, &exit) {
 		return nil
 	}
 	return err
+}
+
+// restoreSettings returns a function that restores the current settings of a terminal: minirun
+// cannot if it is killed. In the background they are left to the shell.
+func restoreSettings(terminal stdio.Descriptor) func() {
+	before, err := unix.IoctlGetTermios(int(terminal), unix.TCGETS)
+	if err != nil || terminal.InBackground() {
+		return func() {}
+	}
+	return func() {
+		defer stdio.IgnoreJobControl()()
+		if !terminal.InBackground() {
+			_ = unix.IoctlSetTermios(int(terminal), unix.TCSETS, before)
+		}
+	}
 }
 
 func (e *Executor) run(ctx context.Context, s *Step, terminal *os.File) (err error) {

@@ -30,7 +30,8 @@ func Platforms(list []string) (out []oci.Platform, err error) {
 		p := platforms.DefaultSpec()
 		if text != "local" {
 			if p, err = platforms.Parse(text); err != nil {
-				return nil, fmt.Errorf("--platform %s: %w", text, err)
+				return nil, fmt.Errorf("--platform %s: %w\nhint: use OS/ARCHITECTURE[/VARIANT], such as linux/arm64", text,
+					err)
 			}
 		}
 		out = append(out, platforms.Normalize(p))

@@ -175,11 +175,12 @@ func (b *stepList) endStatus(e *event) status {
 func (b *stepList) formatFailures() string {
 	var out strings.Builder
 	for _, s := range b.steps {
-		if s.status != failed {
+		lines := s.tail(keptLines)
+		if s.status != failed || len(lines) == 0 { // a step without output has only its error
 			continue
 		}
 		fmt.Fprintf(&out, "------\n > %s:\n", s.name)
-		for _, l := range s.tail(keptLines) {
+		for _, l := range lines {
 			fmt.Fprintf(&out, "%.3f %s\n", l.after.Seconds(), l.text)
 		}
 		out.WriteString("------\n")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http" //nolint:depguard // minirun-image alone links it, as it links transfer
 	"net/url"
 	"os"
@@ -86,7 +87,7 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 		got, err = f.request(ctx, u, dir, known)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", u.Redacted(), err)
+		return nil, addFetchHint(fmt.Errorf("fetch %s: %w", u.Redacted(), err), u)
 	}
 	if checksum != "" && got.Digest != want {
 		_ = got.File.Close()
@@ -131,7 +132,7 @@ func (f *fetcher) request(ctx context.Context, u *url.URL, dir string, known *me
 	case response.StatusCode == http.StatusNotModified && known != nil:
 		return known.open(dir)
 	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the server returned %s", response.Status)
+		return nil, &statusError{response.StatusCode, response.Status}
 	case response.ContentLength > f.limit:
 		return nil, fmt.Errorf("the file has %d bytes, more than the limit of %d", response.ContentLength, f.limit)
 	}
@@ -146,6 +147,29 @@ func (f *fetcher) request(ctx context.Context, u *url.URL, dir string, known *me
 		err = fmt.Errorf("%w: %w", errDisconnected, err)
 	}
 	return got, err
+}
+
+// A statusError reports that a server did not return the file.
+type statusError struct {
+	code   int
+	status string
+}
+
+func (e *statusError) Error() string { return "the server returned " + e.status }
+
+// addFetchHint adds what the user can do.
+func addFetchHint(err error, u *url.URL) error {
+	var status *statusError
+	var unknown *net.DNSError
+	switch {
+	case errors.As(err, &status) && status.code == http.StatusNotFound:
+		return fmt.Errorf("%w\nhint: check the address: curl -I %s", err, u.Redacted())
+	case errors.As(err, &status) && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden):
+		return fmt.Errorf("%w\nhint: the file is not public: download it into a directory, and build that", err)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w\nhint: check the host name %s, and this machine's network", err, u.Hostname())
+	}
+	return err
 }
 
 // transport returns the default transport with a timeout for each phase, and without

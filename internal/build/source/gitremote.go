@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -45,7 +46,12 @@ func (r *GitRef) ListRemote(ctx context.Context) (remoteRef, error) {
 	}
 	out, err := r.newGit("").run(ctx, args...)
 	if err != nil {
-		return remoteRef{}, fmt.Errorf("list the refs of %s: %w", r.Remote, err)
+		var failed *gitError
+		if errors.As(err, &failed) {
+			return remoteRef{}, fmt.Errorf("cannot read the git repository %s: %w\nhint: check the address, and that you "+
+				"have access: git ls-remote %[1]s", r.Remote, err)
+		}
+		return remoteRef{}, fmt.Errorf("cannot read the git repository %s: %w", r.Remote, err)
 	}
 	found, format, branch := map[string]string{}, sha1Format, ""
 	for line := range strings.Lines(out) {

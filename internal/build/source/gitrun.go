@@ -129,7 +129,19 @@ func (e *gitError) Error() string {
 	if e.said == "" {
 		return fmt.Sprintf("git %s: %v", e.verb, e.err)
 	}
-	return fmt.Sprintf("git %s: %s", e.verb, e.said)
+	return fmt.Sprintf("git %s: %s", e.verb, firstLines(e.said, 2))
+}
+
+// firstLines returns the first lines of a message that are not empty, as one line. The lines that git
+// adds after them repeat the cause in general terms.
+func firstLines(text string, most int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && len(lines) < most {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 func (e *gitError) Unwrap() error { return e.err }

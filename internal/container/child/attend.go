@@ -22,7 +22,7 @@ func (c *Process) Attend() (int, error) {
 	var relay *terminal.Relay
 	if c.Console != nil {
 		var err error
-		if relay, err = terminal.NewRelay(c.Console, c.Settings.Terminal); err != nil {
+		if relay, err = terminal.NewRelay(c.Console, c.Settings.Terminal, c.explainKeys); err != nil {
 			return 0, err
 		}
 		defer relay.Restore()
@@ -38,6 +38,9 @@ func (c *Process) Attend() (int, error) {
 		_ = c.Signals.ForReadable(relay.Copied)
 	}
 	c.Pipes.Finish(&c.Signals)
+	if c.endedBy != 0 && err == nil {
+		return 128 + int(c.endedBy), nil
+	}
 	return status, err
 }
 
@@ -50,6 +53,7 @@ func (c *Process) forwardUntilExit(relay *terminal.Relay) error {
 				c.Settings.Warn(err)
 			}
 		}
+		relay.AwaitForeground(c.Signals.Queue.FD)
 		more, err := wait.ForSignal(c.Signals.Queue.FD, int(c.PidFD().Fd()))
 		if err != nil || !more {
 			return err
@@ -65,8 +69,21 @@ func (c *Process) forwardSignal(s unix.Signal, relay *terminal.Relay) error {
 	if s == unix.SIGWINCH && relay != nil {
 		return relay.Resize()
 	}
+	if signals.IsTermination(s) {
+		relay.StayInBackground()
+		if handled, err := c.handleDiscarded(s, relay); handled || err != nil {
+			return err
+		}
+	}
 	if err := c.Signal(s); err != nil {
 		return fmt.Errorf("forward %s: %w", unix.SignalName(s), err)
+	}
+	switch s {
+	case unix.SIGTSTP:
+		relay.Suspend()
+		signals.Suspend(s)
+	case unix.SIGCONT:
+		return relay.Continue()
 	}
 	return nil
 }

@@ -21,18 +21,18 @@ func (c *Process) explainStep(failed *bootstrap.ErrFailed) error {
 	if IsExec(&c.Plan.Steps[failed.Step]) {
 		return c.ProgramError(ArgsSource, failed.Errno)
 	}
-	return fmt.Errorf("%s: %w%s", StepText(c.Plan, failed.Step), failed.Errno,
-		diagnose.ExplainStep(c.Spec, &c.Plan.Steps[failed.Step], failed.Errno))
+	step := &c.Plan.Steps[failed.Step]
+	return &diagnose.StepError{What: DescribeStep(step), Call: c.Plan.BriefCall(step), Errno: failed.Errno,
+		Why: diagnose.ExplainStep(c.Spec, step, failed.Errno)}
 }
 
-// StepText describes a step of a plan with its source.
-func StepText(p *plan.Plan, step int) string {
-	s := &p.Steps[step]
+// DescribeStep returns what requested a step, and its name.
+func DescribeStep(s *plan.Step) string {
 	where := "set-up"
 	if s.Source != "" {
 		where = "config.json: " + s.Source
 	}
-	return where + ": " + p.Brief(s)
+	return where + ": " + s.BriefName()
 }
 
 // IsExec reports whether a step fails because the program cannot be executed.
@@ -50,7 +50,7 @@ func (c *Process) ProgramError(source string, errno unix.Errno) *diagnose.Progra
 		Name: p.Args[0], Env: p.Env, Cwd: p.Cwd, Roots: c.Roots,
 		HidesMounts: !c.RootsMounted && len(c.Spec.Mounts) > 0,
 	}
-	return &diagnose.ProgramError{Source: source, Program: p.Args[0], Errno: errno, Cause: program.Cause(errno)}
+	return &diagnose.ProgramError{Source: source, Program: p.Args[0], Errno: errno, Explanation: program.Explain(errno)}
 }
 
 // Continue is the answer that lets the process continue with its next step.

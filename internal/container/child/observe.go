@@ -68,7 +68,8 @@ func (c *Process) ReportStep(m bootstrap.Message) error {
 		return fmt.Errorf("%s reports step %d of %d", c.Description, m.A, len(c.Observed.Origin))
 	}
 	at := observer.Stop{Pid: c.Proc.Pid, Last: -1, Result: int64(m.B),
-		Wait: func(fd int) error { return c.Signals.ForReadable(fd) }}
+		Wait:            func(fd int) error { return c.Signals.ForReadable(fd) },
+		AwaitForeground: c.Signals.AwaitForeground}
 	if m.A != ^uint64(0) {
 		at.Last = c.originalStep(int(m.A))
 		at.Next, _ = c.Plan.After(at.Last, at.Result)

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/observer"
@@ -19,6 +20,7 @@ import (
 
 // Settings are the command's settings for one process.
 type Settings struct {
+	ID            string // the container's
 	PidFile       string
 	ConsoleSocket string
 	PidFDSocket   string            // gets the pidfd of the process
@@ -56,6 +58,10 @@ type Process struct {
 	SeccompListener     *os.File // of its seccomp filter, until it is sent to the agent
 	Roots               []string // where the container's files are on the host, topmost first: for hints
 	RootsMounted        bool     // with the container's mounts
+
+	lastDiscarded unix.Signal // asked to exit, and had no effect: see handleDiscarded
+	discarded     int         // how many times in succession
+	endedBy       unix.Signal // the process was killed for it
 
 	Explain func(*bootstrap.ErrFailed) error // describes a failed step; nil: explainStep does
 }

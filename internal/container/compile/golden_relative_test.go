@@ -14,15 +14,15 @@ import (
 //
 //	plan                                           golden file
 //	  24  open /proc  openat2(…) = $target2           .  open /proc  openat2(…) = $target+
-//	  25  go to /proc fchdir($target2); EPERM: 28     .  go to /proc fchdir($target); EPERM: +3
+//	  25  go to /proc fchdir($target2); …step 28      .  go to /proc fchdir($target); …step +3
 //
 // "$target+" is the next cell of this name, "$target" the last one so far, "$target-1" the one before it.
 var (
 	stepLine     = regexp.MustCompile(`^ *\d+  `)
-	jump         = regexp.MustCompile(`; (then|0:|E[A-Z0-9]+:) (\d+)`)
+	jump         = regexp.MustCompile(`go on with step (\d+)`)
 	cell         = regexp.MustCompile(`\$([a-z]+)(\d*)`)
 	relativeLine = "   .  "
-	relativeJump = regexp.MustCompile(`; (then|0:|E[A-Z0-9]+:) ([+-]\d+)`)
+	relativeJump = regexp.MustCompile(`go on with step ([+-]\d+)`)
 	relativeCell = regexp.MustCompile(`\$([a-z]+)([+-]\d+|\+)?`)
 )
 
@@ -37,8 +37,8 @@ func relative(text string) []string {
 		}
 		line = jump.ReplaceAllStringFunc(line[len(prefix):], func(found string) string {
 			m := jump.FindStringSubmatch(found)
-			to, _ := strconv.Atoi(m[2])
-			return fmt.Sprintf("; %s %+d", m[1], to-step)
+			to, _ := strconv.Atoi(m[1])
+			return fmt.Sprintf("go on with step %+d", to-step)
 		})
 		lines[i] = relativeLine + cell.ReplaceAllStringFunc(line, func(found string) string {
 			m := cell.FindStringSubmatch(found)
@@ -73,8 +73,8 @@ func absolute(lines []string) string {
 		}
 		text = relativeJump.ReplaceAllStringFunc(text, func(found string) string {
 			m := relativeJump.FindStringSubmatch(found)
-			difference, _ := strconv.Atoi(m[2])
-			return fmt.Sprintf("; %s %d", m[1], step+difference)
+			difference, _ := strconv.Atoi(m[1])
+			return fmt.Sprintf("go on with step %d", step+difference)
 		})
 		text = relativeCell.ReplaceAllStringFunc(text, func(found string) string {
 			m := relativeCell.FindStringSubmatch(found)

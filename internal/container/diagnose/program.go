@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -26,17 +27,17 @@ type Program struct {
 	HidesMounts bool
 }
 
-// Cause looks for the cause of a failed execve: the errno says that something is
+// Explain looks for the cause of a failed execve: the errno says that something is
 // missing, but not what.
-func (p *Program) Cause(errno unix.Errno) string {
+func (p *Program) Explain(errno unix.Errno) Explanation {
 	candidates := process.Candidates(p.Name, p.Env)
 	searched := !strings.Contains(p.Name, "/")
 	if errno == unix.EISDIR {
-		return "" // that is the cause
+		return Explanation{} // that is the cause
 	}
 	if len(candidates) == 0 {
-		return fmt.Sprintf("executable file not found: process.env has no PATH in which to look for %q: "+
-			"add PATH, or give a path with a slash", p.Name)
+		return Explanation{"executable file not found: process.env has no PATH in which to look for it",
+			"add PATH to process.env, or give the program's path with a slash"}
 	}
 	for _, path := range candidates {
 		fd := p.open(path)
@@ -51,14 +52,25 @@ func (p *Program) Cause(errno unix.Errno) string {
 	}
 	switch {
 	case p.HidesMounts:
-		return ""
+		return Explanation{}
 	case searched:
-		return fmt.Sprintf("executable file not found in $PATH: %q is in none of its %d directories",
-			p.Name, len(candidates))
+		return Explanation{"executable file not found in $PATH", p.searchHint(candidates)}
 	case errno == unix.ENOENT:
-		return "there is no such file in the container"
+		return Explanation{"", "the path is one in the container, not on the host"}
 	}
-	return ""
+	return Explanation{}
+}
+
+// searchHint explains why a program is not found in PATH.
+func (p *Program) searchHint(candidates []string) string {
+	if strings.HasPrefix(p.Name, "-") {
+		return p.Name + " is the program here: flags for minirun come before the image or the container"
+	}
+	var dirs []string
+	for _, c := range candidates {
+		dirs = append(dirs, path.Dir(c))
+	}
+	return fmt.Sprintf("%q is in none of the directories of PATH: %s", p.Name, strings.Join(dirs, ":"))
 }
 
 // open opens a path of the container from outside, with O_PATH, in the topmost root that
@@ -107,25 +119,26 @@ func (p *Program) exists(path string) bool {
 }
 
 // explainFile explains why a file that exists could not be executed.
-func (p *Program) explainFile(fd int, path string, errno unix.Errno) string {
+func (p *Program) explainFile(fd int, path string, errno unix.Errno) Explanation {
 	f, err := regularfile.Reopen(fd, path)
 	switch {
 	case errno == unix.EACCES && isNoexec(fd):
-		return fmt.Sprintf("%s is on a mount with the option noexec", path)
+		return Explanation{"it is on a mount with the option noexec", "omit noexec in the options of that mount"}
 	case errors.Is(err, unix.EISDIR):
-		return fmt.Sprintf("%s is a directory", path)
+		return Explanation{"it is a directory", ""}
 	case errors.Is(err, regularfile.ErrNotRegular):
-		return fmt.Sprintf("%s is a device, a FIFO or a socket", path)
+		return Explanation{"it is a device, a FIFO or a socket", ""}
 	case err != nil:
-		return ""
+		return Explanation{}
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return ""
+		return Explanation{}
 	}
 	if errno == unix.EACCES && info.Mode()&0o111 == 0 {
-		return fmt.Sprintf("%s has mode %04o, without execute permission: chmod +x", path, info.Mode().Perm())
+		return Explanation{fmt.Sprintf("it has mode %04o, without execute permission", info.Mode().Perm()),
+			"make it executable in the root file system: chmod +x " + path}
 	}
 	head := make([]byte, 256)
 	n, _ := f.ReadAt(head, 0)
@@ -137,43 +150,45 @@ func (p *Program) explainFile(fd int, path string, errno unix.Errno) string {
 		return p.explainELF(f, path, errno)
 	}
 	if errno == unix.ENOEXEC {
-		return fmt.Sprintf("%s is neither an ELF file nor a script that begins with #!", path)
+		return Explanation{"it is neither an ELF file nor a script that begins with #!", "add a first line such as #!/bin/sh"}
 	}
-	return ""
+	return Explanation{}
 }
 
 // explainScript checks the interpreter in the first line of a script.
-func (p *Program) explainScript(path string, head []byte) string {
+func (p *Program) explainScript(path string, head []byte) Explanation {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line endings), "+
-			"so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix",
-			strings.TrimSpace(string(line[:len(line)-1]))+"\r")
+		return Explanation{fmt.Sprintf("its first line ends in a carriage return, so its interpreter would be %q",
+			strings.TrimSpace(string(line[:len(line)-1]))+"\r"),
+			"the file has Windows line endings; convert it: sed -i 's/\\r$//' FILE"}
 	}
 	fields := strings.Fields(string(line))
 	if len(fields) > 0 && !p.exists(fields[0]) {
-		return fmt.Sprintf("the file exists, but its interpreter %s does not", fields[0])
+		return Explanation{fmt.Sprintf("its interpreter %s does not exist", fields[0]),
+			"install it in the root file system, or change the first line of " + path}
 	}
-	return ""
+	return Explanation{}
 }
 
 // explainELF reads the few fields of elf(5) that explain why execve failed. Package
 // debug/elf would do it with decompressors that every start of minirun would load.
-func (p *Program) explainELF(f *os.File, path string, errno unix.Errno) string {
+func (p *Program) explainELF(f *os.File, path string, errno unix.Errno) Explanation {
 	head := make([]byte, 64)
 	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
-		return fmt.Sprintf("%s is not a 64-bit little-endian ELF file", path)
+		return Explanation{"it is not a 64-bit little-endian ELF file", ""}
 	}
 	le := binary.LittleEndian
 	if errno == unix.ENOEXEC {
-		return fmt.Sprintf("%s is for another machine: %s", path, machineName(le.Uint16(head[18:])))
+		return Explanation{"it is for another machine: " + machineName(le.Uint16(head[18:])),
+			"use a program, or an image, for the architecture of this machine: uname -m"}
 	}
 	const interp, entrySize = 3, 56
 	table, count := int64(le.Uint64(head[32:])), int(le.Uint16(head[56:]))
 	for i := range min(count, 64) {
 		entry := make([]byte, entrySize)
 		if _, err := f.ReadAt(entry, table+int64(i*entrySize)); err != nil {
-			return fmt.Sprintf("%s is a damaged ELF file: %v", path, err)
+			return Explanation{fmt.Sprintf("it is a damaged ELF file: %v", err), ""}
 		}
 		size := le.Uint64(entry[32:])
 		if le.Uint32(entry) != interp || size > unix.PathMax {
@@ -181,14 +196,15 @@ func (p *Program) explainELF(f *os.File, path string, errno unix.Errno) string {
 		}
 		name := make([]byte, size)
 		if _, err := f.ReadAt(name, int64(le.Uint64(entry[8:]))); err != nil {
-			return fmt.Sprintf("%s is a damaged ELF file: %v", path, err)
+			return Explanation{fmt.Sprintf("it is a damaged ELF file: %v", err), ""}
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
 		if !p.exists(interpreter) {
-			return fmt.Sprintf("the file exists, but its ELF interpreter %s does not", interpreter)
+			return Explanation{fmt.Sprintf("its ELF interpreter %s does not exist", interpreter),
+				"it is dynamically linked: add the loader and the libraries that ldd lists, or use a static program"}
 		}
 	}
-	return ""
+	return Explanation{}
 }
 
 // machineName returns the names of machines for which container images exist.

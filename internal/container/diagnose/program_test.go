@@ -18,9 +18,9 @@ func elf(machine byte) string {
 	return string(head)
 }
 
-// TestCauseExplainsErrno: each errno of execve that has several causes is explained by the file
+// TestExplainProgram: each errno of execve that has several causes is explained by the file
 // that is in the container.
-func TestCauseExplainsErrno(t *testing.T) {
+func TestExplainProgram(t *testing.T) {
 	root := t.TempDir()
 	for name, file := range map[string]struct {
 		mode os.FileMode
@@ -42,39 +42,39 @@ func TestCauseExplainsErrno(t *testing.T) {
 		errno unix.Errno
 		want  string
 	}{
-		{"/bin/missing", unix.ENOENT, "no such file"},
-		{"missing", unix.ENOENT, "in none of its 2 directories"},
+		{"/bin/missing", unix.ENOENT, ""},
+		{"missing", unix.ENOENT, "executable file not found in $PATH"},
 		{"plain", unix.EACCES, "without execute permission"},
 		{"/bin", unix.EACCES, "is a directory"},
 		{"/bin/windows", unix.ENOENT, "carriage return"},
-		{"lost", unix.ENOENT, "interpreter /bin/none does not"},
+		{"lost", unix.ENOENT, "interpreter /bin/none does not exist"},
 		{"arm", unix.ENOEXEC, "aarch64"},
 		{"text", unix.ENOEXEC, "neither an ELF file nor a script"},
 		{"/bin/sh", unix.EISDIR, ""},
 	} {
 		p := Program{Name: c.name, Env: []string{"PATH=/usr/bin:/bin"}, Cwd: "/", Roots: []string{root}}
-		if got := p.Cause(c.errno); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+		if got := p.Explain(c.errno); !strings.Contains(got.Cause, c.want) || c.want == "" && got.Cause != "" {
 			t.Errorf("%s, %v: %q, want %q", c.name, c.errno, got, c.want)
 		}
 	}
 }
 
-// TestCauseIsUnknownWithHiddenMounts: a program that may be in a mount is not reported as missing.
-func TestCauseIsUnknownWithHiddenMounts(t *testing.T) {
+// TestNoExplanationWithHiddenMounts: a program that may be in a mount is not reported as missing.
+func TestNoExplanationWithHiddenMounts(t *testing.T) {
 	p := Program{Name: "/bin/x", Cwd: "/", Roots: []string{t.TempDir()}}
-	if got := p.Cause(unix.ENOENT); got == "" {
+	if got := p.Explain(unix.ENOENT).Hint; got == "" {
 		t.Error("without mounts the file is known to be missing")
 	}
 	p.HidesMounts = true
-	if got := p.Cause(unix.ENOENT); got != "" {
+	if got := p.Explain(unix.ENOENT).Hint; got != "" {
 		t.Errorf("a mount may have it, but: %q", got)
 	}
 }
 
 // TestProgramErrorHasErrno: errors.Is finds the error number, on which the exit status depends.
 func TestProgramErrorHasErrno(t *testing.T) {
-	err := error(&ProgramError{Source: "config.json: process.args[0]", Program: "x", Errno: unix.ENOENT, Cause: "why"})
-	if !errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || !strings.HasSuffix(err.Error(), ": why") {
+	err := error(&ProgramError{Source: "config.json: process.args[0]", Program: "x", Errno: unix.ENOENT, Explanation: Explanation{Cause: "why"}})
+	if !errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EACCES) || !strings.HasSuffix(err.Error(), ": why (no such file or directory)") {
 		t.Errorf("%v", err)
 	}
 }

@@ -61,8 +61,8 @@ func (e *execution) explainStep(failed *bootstrap.ErrFailed) error {
 	if child.IsExec(s) {
 		return e.ProgramError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %w%s", e.describeSource(s.Source), e.Plan.Brief(s), failed.Errno,
-		diagnose.ExplainStep(e.Spec, s, failed.Errno))
+	return &diagnose.StepError{What: e.describeSource(s.Source) + ": " + s.BriefName(), Call: e.Plan.BriefCall(s),
+		Errno: failed.Errno, Why: diagnose.ExplainStep(e.Spec, s, failed.Errno)}
 }
 
 // describeSource names the source of a setting: a path in --process, the command line or

@@ -101,7 +101,7 @@ func openContainer(o *Options, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
 	e.Process = child.Process{Description: "the new process", Explain: e.explainStep,
 		Signals: wait.Signals{Queue: queue}, Settings: child.Settings{
-			PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
+			ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, Inherited: o.Inherited,
 			Attended: !o.Detach, Warn: o.Warn,
 		}}
 	h, err := record.AcquireWith(o.Root, o.ID, func(dir string) (record.Lock,

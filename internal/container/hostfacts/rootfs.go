@@ -64,7 +64,8 @@ func FindRoot(s *specs.Spec, bundle string) (string, error) {
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory",
-			Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+			Got: fmt.Sprintf("%q", s.Root.Path), Err: err,
+			Hint: "put a root file system there, for example with: minirun unpack IMAGE " + root}
 	}
 	info, err := os.Stat(real)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // An Observer observes the start of a container while it happens. `run --explain`, `step`
@@ -41,6 +42,9 @@ type Stop struct {
 	// Wait waits until a descriptor is readable. A signal that asks to exit is an
 	// error.
 	Wait func(fd int) error
+	// AwaitForeground stops minirun while it is a background job of a terminal. A signal
+	// that asks to exit is an error.
+	AwaitForeground func(terminal stdio.Descriptor) error
 }
 
 // A Kind distinguishes the actions that an observer treats differently.

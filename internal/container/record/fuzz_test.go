@@ -20,7 +20,7 @@ func FuzzRecord(f *testing.F) {
 		{},
 		{Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n", Rootfs: "/r",
 			Created: time.Unix(1e9, 6).UTC(), Namespaces: 0x7e020000},
-		{ID: "b", Cgroups: map[string]string{"": "/u", "cpu": "/c"}, Socket: 5, LastSteps: []LastStep{{1, "x", true}},
+		{ID: "b", Cgroups: map[string]string{"": "/u", "cpu": "/c"}, Socket: 5, LastSteps: []LastStep{{1, "x", "y()", true}},
 			Layers: []string{"/l1", "/l2"}, Upper: "/u", Work: "/w"},
 		{ID: "c", Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h", Args: []string{"h"}, Timeout: &seconds}}},
 			Listener: &Listener{"/l", "m"}, Annotations: map[string]string{"k": "v"}},

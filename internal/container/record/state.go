@@ -68,6 +68,7 @@ func (r *Record) encode() ([]byte, error) { return strictjson.Marshal(r) }
 // that runs the plan has it.
 type LastStep struct {
 	Step int    `json:"step"`
-	Text string `json:"text"`
+	Text string `json:"text"`           // what requested it, and its name
+	Call string `json:"call"`           // its system call
 	Exec bool   `json:"exec,omitempty"` // its failure concerns the program
 }

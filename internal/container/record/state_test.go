@@ -22,7 +22,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
 		Socket:  5, HookOutputs: []int{7, 9}, NoKeyring: true,
-		LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Layers: []string{"/l\"1", "/l2"},
+		LastSteps: []LastStep{{1, "config.json: \"x\"", "x()", true}, {2, "y", "y()", false}}, Layers: []string{"/l\"1", "/l2"},
 		Upper: "/u", Work: "/w", Listener: &Listener{"/l", "m"},
 		Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
 		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3},

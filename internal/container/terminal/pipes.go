@@ -133,14 +133,14 @@ func copyInput(pipe, stop int) {
 	const terminal = stdio.In
 	empty, unread := unix.PollFd{Fd: int32(pipe), Events: unix.POLLOUT}, unix.PollFd{Fd: int32(pipe)}
 	for awaitAny(-1, empty, stop) && awaitAny(-1, unread, stop, int(terminal)) {
-		if inBackground(int(terminal)) {
+		if terminal.InBackground() {
 			if !awaitAny(backgroundPause, unread, stop) {
 				return
 			}
 			continue
 		}
 		n, err := terminal.Read(buf)
-		if errors.Is(err, unix.EIO) && inBackground(int(terminal)) {
+		if errors.Is(err, unix.EIO) && terminal.InBackground() {
 			continue // since the last check
 		}
 		if err != nil {
@@ -167,13 +167,6 @@ func awaitAny(ms int, pipe unix.PollFd, stop int, sources ...int) bool {
 		}
 		return err == nil && fds[0].Revents&unix.POLLERR == 0 && fds[1].Revents == 0
 	}
-}
-
-// inBackground reports whether reading from a terminal is reserved for another job of
-// the shell. ENOTTY: it is not the controlling terminal, which has no jobs.
-func inBackground(terminal int) bool {
-	foreground, err := unix.IoctlGetInt(terminal, unix.TIOCGPGRP)
-	return err == nil && foreground != unix.Getpgrp()
 }
 
 // Finish writes the container's remaining output, and stops the copying. A signal

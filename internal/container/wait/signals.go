@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // Signals are the signals that a command receives. Those of `run` and `exec` are for
@@ -50,6 +52,10 @@ func (s *Signals) Check() error {
 		if signals.IsTermination(signal) {
 			s.AskedToExit = true
 			return &Interrupted{Signal: signal}
+		}
+		if signal == unix.SIGTSTP { // there is no program yet that could react
+			signals.Suspend(signal)
+			continue
 		}
 		s.Early = append(s.Early, signal)
 	}
@@ -108,4 +114,27 @@ func (s *Signals) Run(do func(context.Context) error) error {
 	err = do(ctx)
 	stopping.Close()
 	return errors.Join(<-ended, err)
+}
+
+// settle is how long a background job waits for signals that arrive together before it
+// is stopped, and for SIGCONT after it was: kill(1) of a shell sends SIGTERM and SIGCONT.
+const settle = 100 * time.Millisecond
+
+// AwaitForeground stops minirun while it is a background job of a terminal. A signal that
+// asks to exit is an error, and so is a job that no shell can continue: the kernel does
+// not stop it.
+func (s *Signals) AwaitForeground(terminal stdio.Descriptor) error {
+	for terminal.InBackground() {
+		if err := s.Poll(nil, settle); err != nil {
+			return err
+		}
+		if !terminal.InBackground() {
+			return nil
+		}
+		signals.SuspendJob(unix.SIGTTOU)
+		if !ForReadable(s.Queue.FD, settle) {
+			return fmt.Errorf("this is a background job of the terminal: %w", unix.EIO)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/ports"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -35,7 +37,8 @@ func newEngine(t *testing.T) *engine.Engine {
 			Created: time.Now().Add(-time.Duration(3-i) * time.Hour), Network: "bridge"}
 		r.Name, r.ID = "docker.io/library/busybox:latest", "sha256:1234"+strings.Repeat("0", 60)
 		if name == "second" {
-			r.Name, r.ID, r.Ports = "localhost:5000/app:1", "sha256:abcd"+strings.Repeat("0", 60), []string{"127.0.0.1:8080:80", "53/udp"}
+			r.Name, r.ID = "localhost:5000/app:1", "sha256:abcd"+strings.Repeat("0", 60)
+			r.Ports, r.Exposed = []ports.Mapping{{IP: netip.MustParseAddr("127.0.0.1"), Host: 8080, Container: 80, Protocol: "tcp"}}, []string{"53/udp"}
 			write(dir+"/end.json", `{"status":7,"finished":"2026-11-30T00:00:00Z"}`)
 		}
 		text, err := json.Marshal(r)
@@ -44,7 +47,7 @@ func newEngine(t *testing.T) *engine.Engine {
 		}
 		write(dir+"/container.json", string(text))
 		if name != "first" {
-			write(dir+"/attended", `{"started":"2026-11-30T00:00:00Z"}`)
+			write(dir+"/attended", `{"pid":1,"running":false,"started":"2026-11-29T00:00:00Z"}`)
 		}
 		write(dir+"/config.json", fmt.Sprintf(`{"annotations":{"tier":"%d","org.opencontainers.image.os":"linux"},"mounts":[
 			{"destination":"/data","type":"bind","source":"%s/volumes/vol%d/_data"}, {"destination":"/proc","type":"proc"},
@@ -206,17 +209,6 @@ func TestTableFitsTerminal(t *testing.T) {
 			if width == 200 && !strings.Contains(text, "does not fit") || width == 0 && !strings.Contains(text, `"sh -c a long comman…"`) {
 				t.Errorf("%d: the command is not as long as it should be:\n%s", width, text)
 			}
-		}
-	}
-}
-
-func TestPortText(t *testing.T) {
-	for port, want := range map[string]string{
-		"80": "80/tcp", "8080:80": "0.0.0.0:8080->80/tcp", "127.0.0.1:53:53/udp": "127.0.0.1:53->53/udp",
-		"[::1]:1:2": "[::1]:1->2/tcp", "0.0.0.0:1->2/tcp": "0.0.0.0:1->2/tcp",
-	} {
-		if got := portText([]string{port}); got != want {
-			t.Errorf("%s: %s, want %s", port, got, want)
 		}
 	}
 }

@@ -7,34 +7,6 @@ import (
 	"strings"
 )
 
-// portText returns published ports as in docker's tables: 0.0.0.0:8080->80/tcp. Each one is
-// [[IP:]HOST:]CONTAINER[/PROTOCOL], or already in that form.
-func portText(ports []string) string {
-	var out []string
-	for _, p := range ports {
-		if strings.Contains(p, "->") {
-			out = append(out, p)
-			continue
-		}
-		host, inside := "", p
-		if i := strings.LastIndexByte(p, ':'); i >= 0 {
-			host, inside = p[:i], p[i+1:]
-		}
-		if !strings.Contains(inside, "/") {
-			inside += "/tcp"
-		}
-		switch {
-		case host == "":
-			out = append(out, inside)
-			continue
-		case !strings.Contains(host, ":"):
-			host = "0.0.0.0:" + host
-		}
-		out = append(out, host+"->"+inside)
-	}
-	return strings.Join(out, ", ")
-}
-
 // parsePublish parses PORT[-PORT][/PROTOCOL], a port of the container or of the host.
 func parsePublish(_ *lister, value string) (test, error) {
 	numbers, protocol, ok := strings.Cut(value, "/")
@@ -55,7 +27,7 @@ func parsePublish(_ *lister, value string) (test, error) {
 		return err == nil && first <= n && n <= last
 	}
 	return func(i *item) bool {
-		for p := range strings.SplitSeq(portText(i.Ports), ", ") {
+		for _, p := range i.PortList() {
 			host, inside, _ := strings.Cut(p, "->")
 			if inside == "" {
 				host, inside = "", host

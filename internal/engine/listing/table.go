@@ -136,7 +136,7 @@ func (l *lister) row(i *item) formatter.Row {
 	row := formatter.Row{
 		"ID": l.id(i), "Image": image.Familiar(i.Name), "Command": `"` + command + `"`,
 		"CreatedAt":  i.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"),
-		"RunningFor": units.HumanDuration(time.Since(i.Created)) + " ago", "Ports": portText(i.Ports),
+		"RunningFor": units.HumanDuration(time.Since(i.Created)) + " ago", "Ports": strings.Join(i.PortList(), ", "),
 		"State": i.state(), "Status": i.Status(), "Names": i.Container, "Labels": i.labels(),
 		"Mounts": strings.Join(mounts, ","), "Networks": i.Network, "LocalVolumes": fmt.Sprint(volumes),
 		"Pid": i.Pid, "Size": "0B",

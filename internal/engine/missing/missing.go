@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // Explain adds a hint to an error about a container that does not exist. Other errors, and those that
@@ -66,7 +66,7 @@ func explainStored(e *engine.Engine, name string) string {
 // explainOther finds something else of this name, or a similar name.
 func explainOther(e *engine.Engine, name, otherwise string) string {
 	created, _ := e.Store.Containers()
-	if near := cmdline.Nearest(name, append(created, runtimeContainers(e.Root)...)); near != "" {
+	if near := nearest.Word(name, append(created, runtimeContainers(e.Root)...)); near != "" {
 		return "did you mean " + near + "?"
 	}
 	if _, _, err := e.Store.Find(name); err == nil {

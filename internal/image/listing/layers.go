@@ -30,8 +30,8 @@ type Layer struct {
 // are the directories of all layers.
 func Layers(i *store.Image, dirs []string, first, last int) ([]Layer, error) {
 	commands := map[string][]string{}
-	for _, h := range History(i) {
-		commands[h.Layer] = append(commands[h.Layer], h.CreatedBy)
+	for _, h := range History(i, nil) {
+		commands[h.Layer] = append(commands[h.Layer], h.Command())
 	}
 	list := []Layer{}
 	var below layer.Merged
@@ -54,8 +54,8 @@ func Layers(i *store.Image, dirs []string, first, last int) ([]Layer, error) {
 }
 
 // WriteLayers writes a table of layers in stack order, topmost first. With tree set, it lists the
-// files of each.
-func WriteLayers(w io.Writer, list []Layer, tree bool) error {
+// files of each. Without it, the table has at most the given width.
+func WriteLayers(w io.Writer, list []Layer, tree bool, width int) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tCREATED BY\n")
 	var wasted int64
@@ -63,7 +63,7 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 		wasted += v.Wasted
 		command := formatter.OneLine(v.Command)
 		if !tree {
-			command = formatter.Shorten(command, 70)
+			command = formatter.Shorten(command, max(width-layersWidth, 20))
 		}
 		size, hidden := units.HumanSize(float64(v.Bytes)), units.HumanSize(float64(v.Wasted))
 		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, size, hidden,
@@ -84,6 +84,9 @@ func WriteLayers(w io.Writer, list []Layer, tree bool) error {
 	}
 	return nil
 }
+
+// layersWidth is the usual width of the columns before the instruction.
+const layersWidth = 52
 
 // writeTree writes a layer's files as a tree.
 func writeTree(w io.Writer, v Layer) {

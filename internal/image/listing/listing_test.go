@@ -40,7 +40,7 @@ func TestHistoryTakesLayersInOrder(t *testing.T) {
 	i.Config.History = []oci.History{{CreatedBy: "ADD a"}, {CreatedBy: "CMD x", EmptyLayer: true},
 		{CreatedBy: "RUN  b\n\tb"}}
 	var got []string
-	for _, h := range History(i) {
+	for _, h := range History(i, nil) {
 		name := "none"
 		for n, text := range []string{"a", "b", "c"} {
 			if h.Layer == digest.FromString(text).String() {
@@ -53,7 +53,7 @@ func TestHistoryTakesLayersInOrder(t *testing.T) {
 		t.Errorf("%q", all)
 	}
 	var out bytes.Buffer
-	if err := WriteHistory(&out, History(i), false); err != nil {
+	if err := WriteHistory(&out, History(i, nil), HistoryStyle{Format: "table", Width: 80}); err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Split(out.String(), "\n"); len(lines) != 6 || !strings.Contains(lines[2], "RUN b b") ||
@@ -72,7 +72,7 @@ func TestWriteLayersShowsTopFirst(t *testing.T) {
 			}}},
 	}
 	var out bytes.Buffer
-	if err := WriteLayers(&out, list, false); err != nil {
+	if err := WriteLayers(&out, list, false, 80); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")
@@ -81,7 +81,7 @@ func TestWriteLayersShowsTopFirst(t *testing.T) {
 		t.Errorf("%s", &out)
 	}
 	out.Reset()
-	if err := WriteLayers(&out, list, true); err != nil {
+	if err := WriteLayers(&out, list, true, 80); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"\n     d/\n   -   \\x1b\n", "\n   + a  10B\n"} {

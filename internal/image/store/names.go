@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -86,28 +85,4 @@ func removeName(list []oci.Descriptor, full string) []oci.Descriptor {
 		}
 	}
 	return out
-}
-
-// RemoveName removes one name or, if the image is given by its ID, the image with all its names. It
-// returns the removed names.
-func (s *Store) RemoveName(ctx context.Context, text string) (gone []string, err error) {
-	d, name, err := s.FindImage(text)
-	if err != nil {
-		return nil, err
-	}
-	err = s.updateIndex(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
-		var out []oci.Descriptor
-		for _, e := range list {
-			if e.Digest == d.Digest && (name == "" || refName(e) == name) {
-				gone = append(gone, refName(e))
-				continue
-			}
-			out = append(out, e)
-		}
-		if name == "" && len(gone) > 1 {
-			return nil, fmt.Errorf("image %s has several names: %q\nhint: remove them by name", text, gone)
-		}
-		return out, nil
-	})
-	return gone, err
 }

@@ -90,29 +90,6 @@ func TestNameMoves(t *testing.T) {
 	}
 }
 
-func TestRemoveName(t *testing.T) {
-	s := newStore(t)
-	ctx := context.Background()
-	d, m := addImage(t, s, "layer")
-	setName(t, s, "app:1", d)
-	setName(t, s, "app:2", d)
-	id := m.Config.Digest.String()
-	if _, err := s.RemoveName(ctx, id); err == nil || !strings.Contains(err.Error(), "several names") {
-		t.Errorf("an image with two names is removed by its ID: %v", err)
-	}
-	if removed, err := s.RemoveName(ctx, "app:1"); err != nil ||
-		!slices.Equal(removed, []string{"docker.io/library/app:1"}) {
-		t.Error(removed, err)
-	}
-	if removed, err := s.RemoveName(ctx, id[:19]); err != nil ||
-		!slices.Equal(removed, []string{"docker.io/library/app:2"}) {
-		t.Error(removed, err)
-	}
-	if got := listNames(t, s); got != "" {
-		t.Error(got)
-	}
-}
-
 // TestSweepKeepsWhatIsNamed: the blobs of images stay, and everything else is removed.
 func TestSweepKeepsWhatIsNamed(t *testing.T) {
 	s := newStore(t)

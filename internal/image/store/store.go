@@ -3,7 +3,7 @@
 //
 //	store.go    opens a store and images; writes files atomically
 //	blobs.go    blobs, with interrupted downloads resumed
-//	names.go    index.json
+//	names.go    index.json; remove.go: removes many names at once
 //	unpack.go   layers
 //	build.go    the records of build caches, for prune
 //	usage.go    what builds have in the store, for du and prune
@@ -213,9 +213,34 @@ func (c *manifestSearch) consider(d oci.Descriptor, depth int) error {
 // Load reads the manifest and configuration that a descriptor refers to. For an index, it reads
 // those for this machine, or else the first that the store has.
 func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
+	return s.load(d, name, platforms.DefaultSpec())
+}
+
+// LoadPlatform is like Load for the image for a platform, OS/ARCHITECTURE[/VARIANT], which must be the
+// image's. "" is this machine's, or else the first that the store has.
+func (s *Store) LoadPlatform(d oci.Descriptor, name, platform string) (*Image, error) {
+	if platform == "" {
+		return s.Load(d, name)
+	}
+	p, err := platforms.Parse(platform)
+	if err != nil {
+		return nil, fmt.Errorf("--platform %s: %w", platform, err)
+	}
+	i, err := s.load(d, name, p)
+	if err != nil {
+		return nil, err
+	}
+	if has := i.Config.Platform; !platforms.OnlyStrict(p).Match(platforms.Normalize(has)) {
+		return nil, fmt.Errorf("the store has it for %s, not for %s\nhint: minirun pull --platform %[2]s",
+			platforms.Format(has), platform)
+	}
+	return i, nil
+}
+
+func (s *Store) load(d oci.Descriptor, name string, platform oci.Platform) (*Image, error) {
 	i := &Image{Name: name, Target: d, Desc: d}
 	if image.IsIndex(d.MediaType) {
-		c := &manifestSearch{store: s, order: platforms.Only(platforms.DefaultSpec())}
+		c := &manifestSearch{store: s, order: platforms.Only(platform)}
 		if err := c.consider(d, 0); err != nil {
 			return nil, err
 		}

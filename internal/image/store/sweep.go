@@ -208,17 +208,7 @@ func (s *Store) Prune(ctx context.Context, all bool) (names []string, out SweepR
 		return nil, out, err
 	}
 	err = s.updateIndex(ctx, func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
-		for _, d := range list {
-			i, err := s.Load(d, "")
-			switch {
-			case err == nil && used[i.ID()], refName(d) != "" && !all:
-				kept = append(kept, d)
-			case refName(d) != "":
-				names = append(names, refName(d))
-			default:
-				names = append(names, d.Digest.String())
-			}
-		}
+		kept, names = s.splitUnused(list, used, all)
 		return kept, nil
 	})
 	if err != nil {
@@ -226,6 +216,38 @@ func (s *Store) Prune(ctx context.Context, all bool) (names []string, out SweepR
 	}
 	out, err = s.Sweep(ctx)
 	return names, out, err
+}
+
+// Unused returns the names of the images that Prune would remove, or the digests of those without a
+// name.
+func (s *Store) Unused(all bool) (names []string, err error) {
+	used, err := s.usedImages()
+	if err != nil {
+		return nil, err
+	}
+	index, err := s.Index()
+	if err != nil {
+		return nil, err
+	}
+	_, names = s.splitUnused(index.Manifests, used, all)
+	return names, nil
+}
+
+// splitUnused splits a list of images into those to keep and the names of the others.
+func (s *Store) splitUnused(list []oci.Descriptor, used map[string]bool, all bool) (kept []oci.Descriptor,
+	names []string) {
+	for _, d := range list {
+		i, err := s.Load(d, "")
+		switch {
+		case err == nil && used[i.ID()], refName(d) != "" && !all:
+			kept = append(kept, d)
+		case refName(d) != "":
+			names = append(names, refName(d))
+		default:
+			names = append(names, d.Digest.String())
+		}
+	}
+	return kept, names
 }
 
 // usedImages returns the IDs of the images that containers were created from.

@@ -92,7 +92,7 @@ func (r Registries) Target(ctx context.Context, to image.Name, from []Source, jo
 	}
 	repository, options, err := r.connectForPush(ctx, to, jobs, more...)
 	if err != nil {
-		return nil, addHint(err)
+		return nil, addHint(err, to.Registry)
 	}
 	pusher, err := remote.NewPusher(options...)
 	if err != nil {
@@ -108,7 +108,7 @@ func (t *Target) Put(ctx context.Context, reference string, d oci.Descriptor, te
 	if digest.Digest(reference) == d.Digest {
 		to = t.repository.Digest(reference)
 	}
-	return addHint(t.pusher.Put(ctx, to, document{d.MediaType, text}))
+	return addHint(t.pusher.Put(ctx, to, document{d.MediaType, text}), t.repository.RegistryStr())
 }
 
 // document implements the library's interface for a manifest or an index.
@@ -202,7 +202,7 @@ func (t *Target) copyBlob(ctx context.Context, from Source, d oci.Descriptor) er
 		if r, ok := from.(*Registry); ok && r.repository.RegistryStr() == t.repository.RegistryStr() {
 			content = &remote.MountableLayer{Layer: content, Reference: r.repository.Digest(d.Digest.String())}
 		}
-		err = addHint(t.pusher.Upload(ctx, t.repository, content))
+		err = addHint(t.pusher.Upload(ctx, t.repository, content), t.repository.RegistryStr())
 	}
 	if err == nil {
 		more(d.Size - source.shown.Load())

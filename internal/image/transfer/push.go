@@ -37,7 +37,7 @@ func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to
 	}
 	repository, options, err := r.connectForPush(ctx, to, jobs)
 	if err != nil {
-		return fmt.Errorf("push %s: %w", to, addHint(err))
+		return fmt.Errorf("push %s: %w", to, addHint(err, to.Registry))
 	}
 	content, err := openTaggable(layout.Path(s.Dir), i.Target)
 	if err != nil {
@@ -52,7 +52,7 @@ func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to
 	}()
 	err = remote.Push(repository.Tag(to.Tag), content, options...) // closes updates
 	if err != nil {
-		err = fmt.Errorf("push %s: %w", to, addHint(err))
+		err = fmt.Errorf("push %s: %w", to, addHint(err, to.Registry))
 	}
 	<-ended
 	return err
@@ -155,7 +155,7 @@ func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name,
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("push %s: %w", to, addHint(err))
+		return fmt.Errorf("push %s: %w", to, addHint(err, to.Registry))
 	}
 	return nil
 }

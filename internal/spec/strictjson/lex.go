@@ -26,12 +26,14 @@ func (d *decoder) separator(closing byte, first bool) (done bool) {
 		return false
 	case c != ',':
 		d.broken("must continue with a comma or " + string(closing) + ", got " + d.here())
+		d.hintComment()
 		return true
 	}
 	d.pos++
 	d.space()
 	if d.pos < len(d.data) && d.data[d.pos] == closing {
 		d.broken("must not have a comma before " + string(closing))
+		d.p.addHint("remove that comma: JSON has commas only between values")
 	}
 	return false
 }
@@ -195,6 +197,13 @@ func (d *decoder) broken(want string) {
 	column := len(seen) - bytes.LastIndexByte(seen, '\n')
 	d.bad(want, "")
 	d.p.addPosition(" (line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ")")
+}
+
+// hintComment explains a problem at the beginning of a comment.
+func (d *decoder) hintComment() {
+	if d.pos < len(d.data) && (d.data[d.pos] == '/' || d.data[d.pos] == '#') {
+		d.p.addHint("JSON has no comments: remove it, or put the text into annotations")
+	}
 }
 
 // here formats the next character for a message.

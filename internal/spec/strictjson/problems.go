@@ -16,6 +16,7 @@ type Error struct {
 	Want string // what the value must be, starting with a verb: "must be …"
 	Got  string // the value found, quoted if it is a string; "" if there is none to show
 	Err  error  // the cause, if another layer found the problem; Want may then be empty
+	Hint string // what to do; may be empty
 }
 
 func (e *Error) Error() string {
@@ -38,6 +39,9 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
+	}
+	if e.Hint != "" {
+		s += "\nhint: " + e.Hint
 	}
 	return s
 }
@@ -120,12 +124,25 @@ func (p *Problems) setOmitted(path string) {
 
 // addPosition adds the position in the file to the last problem.
 func (p *Problems) addPosition(position string) {
-	if p.more > 0 || len(p.errs) == 0 {
-		return
-	}
-	if e, ok := p.errs[len(p.errs)-1].(*Error); ok {
+	if e := p.last(); e != nil {
 		e.Want += position
 	}
+}
+
+// addHint adds to the last problem what to do about it.
+func (p *Problems) addHint(hint string) {
+	if e := p.last(); e != nil {
+		e.Hint = hint
+	}
+}
+
+// last returns the last problem, or nil if it is only counted.
+func (p *Problems) last() *Error {
+	if p.more > 0 || len(p.errs) == 0 {
+		return nil
+	}
+	e, _ := p.errs[len(p.errs)-1].(*Error)
+	return e
 }
 
 // Err joins the problems, nil if there are none.

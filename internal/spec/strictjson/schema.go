@@ -135,3 +135,12 @@ func (s *schema) span() string {
 	}
 	return "from 0 to " + strconv.FormatUint(^uint64(0)>>(64-s.bits), 10)
 }
+
+// names returns the names of the fields.
+func (s *schema) names() []string {
+	names := make([]string, len(s.fields))
+	for i, f := range s.fields {
+		names[i] = f.name
+	}
+	return names
+}

@@ -164,7 +164,7 @@ func (d *daemon) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*cont
 
 // Prune removes the cache, the images and the build records.
 func (d *daemon) Prune(req *controlapi.PruneRequest, stream controlapi.Control_PruneServer) error {
-	out, err := d.command(stream.Context(), "prune", "--all", "--build").CombinedOutput()
+	out, err := d.command(stream.Context(), "prune", "--all", "--build", "--force").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("minirun prune: %w: %s", err, out)
 	}

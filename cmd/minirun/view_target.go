@@ -1,0 +1,24 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/runtarget"
+	"github.com/minirun/minirun/internal/views"
+)
+
+// findView returns the bundle, container or image that arguments of a view name.
+func findView(ctx *cli.Context, arguments []string) (views.Target, error) {
+	paths.Store = func() *image.Store { return imageStore(ctx) }
+	q := runtarget.Question{Command: ctx.Command.Name, Bundle: ctx.String("bundle"), Arguments: arguments}
+	t, err := views.Find(q, &paths, newEngine(ctx).Bundle)
+	var usage runtarget.UsageError
+	if errors.As(err, &usage) {
+		err = cmdline.UsageError(ctx.Command, usage.Error())
+	}
+	return t, err
+}

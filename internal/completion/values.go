@@ -1,0 +1,112 @@
+package completion
+
+import "strings"
+
+// A Kind is what an argument or the value of a flag is. One that begins with = lists all words.
+type Kind string
+
+// The kinds of words.
+const (
+	Containers        Kind = "containers"
+	Running           Kind = "running"
+	Stopped           Kind = "stopped"
+	PathsInContainers Kind = "paths" // a container, a colon, and a path in it
+	Images            Kind = "images"
+	Volumes           Kind = "volumes"
+	Networks          Kind = "networks"
+	Signals           Kind = "signals"
+	Capabilities      Kind = "capabilities"
+	Users             Kind = "users" // nothing is known about them
+	Files             Kind = "files"
+	Directories       Kind = "directories" // also for bundles
+)
+
+// arguments lists the kinds of a command's arguments by position. The last one is repeated if its
+// list begins with an empty kind.
+var arguments = map[string][][]Kind{
+	"run": {{Images, Directories}}, "create": {{Images, Directories}, {Directories}},
+	"exec": {{Running}}, "attach": {{Running}}, "ps": {{Running}}, "top": {{Running}}, "port": {{Running}},
+	"kill": {{Running}, {Signals}}, "pause": {{Running}}, "resume": {{Containers}}, "stop": {{"", Running}},
+	"restart": {{"", Containers}}, "start": {{"", Stopped}}, "rm": {{"", Containers}}, "wait": {{"", Containers}},
+	"logs": {{Containers}}, "stats": {{"", Running}}, "rename": {{Containers}}, "diff": {{Containers}},
+	"commit": {{Containers}, {Images}}, "cp": {{PathsInContainers, Files}, {PathsInContainers, Files}},
+	"update": {{Containers}}, "events": {{Containers}}, "state": {{Containers}}, "delete": {{Containers}},
+	"checkpoint": {{Running}}, "restore": {{Users}}, "inspect": {{"", Containers, Images}},
+	"layers": {{Containers, Images, Directories}}, "plan": {{Directories, Images}, {Directories}},
+	"step": {{Directories, Images}, {Directories}}, "compare": {{Directories, Images}}, "spec": {{}},
+	"pull": {{Images}}, "push": {{Images}}, "tag": {{Images}, {Images}}, "rmi": {{"", Images}},
+	"history": {{Images}}, "save": {{"", Images}}, "unpack": {{Images}, {Directories}},
+	"bundle": {{Images}, {Directories}}, "images": {{Images}}, "import": {{Files}}, "load": {{Files}},
+	"build": {{Directories}}, "imagetools create": {{"", Images}}, "imagetools inspect": {{Images}},
+	"network rm": {{"", Networks}}, "network inspect": {{"", Networks}}, "network connect": {{Networks}, {Containers}},
+	"network disconnect": {{Networks}, {Containers}}, "volume rm": {{"", Volumes}}, "volume inspect": {{"", Volumes}},
+	"completion": {{"=bash zsh fish"}},
+}
+
+// argumentOf returns the kinds of argument n of a command.
+func argumentOf(path string, n int) []Kind {
+	list := arguments[path]
+	if len(list) == 0 {
+		return nil
+	}
+	if n >= len(list) {
+		n = len(list) - 1
+		if len(list[n]) == 0 || list[n][0] != "" {
+			return nil
+		}
+	}
+	kinds := list[n]
+	if len(kinds) > 0 && kinds[0] == "" {
+		kinds = kinds[1:]
+	}
+	return kinds
+}
+
+// ofProgram returns the kinds of the arguments of another program.
+func ofProgram(path string) []Kind {
+	if path == "ps" {
+		return nil
+	}
+	return []Kind{Files}
+}
+
+// flags lists the kinds of flags' values, by the flag, or by the command and the flag.
+var flags = map[string][]Kind{
+	"network": {Networks}, "volume": {Volumes, Directories}, "volumes-from": {Containers}, "user": {Users},
+	"name": {Users}, "hostname": {Users}, "env": {Users}, "label": {Users}, "publish": {Users}, "memory": {Users},
+	"build network": {"=default host none"}, "build tag": {Images}, "imagetools create tag": {Images},
+	"pull": {"=missing always never"}, "restart": {"=no on-failure always unless-stopped"},
+	"log-format": {"=text json"}, "cgroup-manager": {"=cgroupfs systemd disabled"},
+	"format": {"=json table"}, "build format": {"=text json"}, "version format": {"=json"}, "info format": {"=json"},
+	"build du format": {"=table pretty json"}, "build history inspect format": {"=pretty json"},
+	"imagetools inspect format": {"=json"}, "plan format": {"=text json"}, "inspect format": {"=json text"},
+	"progress": {"=auto tty plain quiet none rawjson"}, "explain-level": {"=short full"},
+	"explain": {"=text json"}, "call": {"=build check outline targets"}, "userns": {"=host"},
+	"signal": {Signals}, "stop-signal": {Signals}, "cap-add": {Capabilities}, "cap-drop": {Capabilities},
+	"cap": {Capabilities}, "security-opt": {"=no-new-privileges seccomp=unconfined", Files},
+	"platform":   {"=linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/riscv64 linux/ppc64le linux/s390x"},
+	"provenance": {"=true false mode=min mode=max"}, "sbom": {"=true false"}, "builder": {"=default"},
+	"with": {"=runc crun"}, "manage-cgroups-mode": {"=soft full strict ignore"},
+	"mount": {"=type=bind,source= type=volume,source= type=tmpfs,target="}, "driver": {"=bridge"},
+	"ps filter":     {"=status=running status=exited status=paused name= label= ancestor= id="},
+	"images filter": {"=dangling=true dangling=false label= before= since= reference="},
+	"filter":        {"=until= label="}, "build du filter": {"=until= id= type= inuse= shared= private= mutable="},
+	"build history ls filter": {"=status=completed status=error status=running status=canceled duration> ref="},
+	"bundle":                  {Directories}, "root": {Directories}, "store": {Directories}, "layer": {Directories},
+	"workdir": {Directories}, "cwd": {Directories}, "cdi-spec-dir": {Directories}, "image-path": {Directories},
+	"work-path": {Directories}, "parent-path": {Directories}, "tail": {"=all 10 100"},
+}
+
+// valueOf returns the kinds of a flag's value: files, if nothing is known about it.
+func valueOf(path, flag string) []Kind {
+	for key := path + " " + flag; ; {
+		if kinds, ok := flags[key]; ok {
+			return kinds
+		}
+		_, rest, ok := strings.Cut(key, " ")
+		if !ok {
+			return []Kind{Files}
+		}
+		key = rest
+	}
+}

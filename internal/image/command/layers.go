@@ -1,0 +1,88 @@
+package command
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/image/listing"
+	"github.com/minirun/minirun/internal/inspect"
+)
+
+// Layers returns the command layers.
+func Layers() *cli.Command {
+	return &cli.Command{
+		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed " +
+			"and removed", ArgsUsage: "IMAGE",
+		Flags: []cli.Flag{
+			FormatFlag(),
+			&cli.BoolFlag{Name: "tree", Usage: "list each layer's files"},
+			&cli.StringFlag{Name: "range", Usage: "show only the layers `FROM-TO`, counted from 1, the lowest"},
+			&cli.StringFlag{Name: "why", Usage: "show which layers have `PATH`, and which of them is visible"},
+		},
+		Action: showLayers,
+	}
+}
+
+func showLayers(ctx *cli.Context) error {
+	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
+		return err
+	}
+	asJSON, err := WantsJSON(ctx)
+	if err != nil {
+		return err
+	}
+	s, release, err := OpenShared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	i, dirs, err := OpenUnpacked(ctx, s, ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	if path := ctx.String("why"); path != "" {
+		found, err := (&inspect.Stack{Lower: dirs}).Find(path)
+		switch {
+		case err != nil:
+			return err
+		case asJSON:
+			return formatter.WriteJSON(ctx.App.Writer, found)
+		}
+		return listing.WriteOrigin(ctx.App.Writer, path, found)
+	}
+	first, last, err := parseRange(ctx.String("range"), len(dirs))
+	if err != nil {
+		return err
+	}
+	list, err := listing.Layers(i, dirs, first, last)
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return formatter.WriteJSON(ctx.App.Writer, list)
+	}
+	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"), terminalWidth(tableWidth))
+}
+
+// parseRange parses FROM-TO, FROM- or N. Without a range, it returns all layers.
+func parseRange(text string, count int) (from, to int, err error) {
+	if text == "" {
+		return 1, count, nil
+	}
+	begin, end, two := strings.Cut(text, "-")
+	from, err = strconv.Atoi(begin)
+	if to = from; err == nil && two {
+		if to = count; end != "" {
+			to, err = strconv.Atoi(end)
+		}
+	}
+	if err != nil || from < 1 || to > count || from > to {
+		return 0, 0, fmt.Errorf("--range %q: must be FROM-TO, between 1 and %d", text, count)
+	}
+	return from, to, nil
+}
