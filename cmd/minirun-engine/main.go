@@ -48,11 +48,11 @@ func verbs() []verb {
 		{rmCommand(), 1, cmdline.Unlimited},
 		{startCommand(), 0, cmdline.Unlimited}, {restartCommand(), 1, cmdline.Unlimited},
 		{waitCommand(), 1, cmdline.Unlimited}, {killCommand(), 1, cmdline.Unlimited}, {renameCommand(), 2, 2},
-		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
-		{statsCommand(), 0, cmdline.Unlimited},
 		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
 		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
 		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
+		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
+		{statsCommand(), 0, cmdline.Unlimited},
 	}
 }
 

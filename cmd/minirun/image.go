@@ -52,16 +52,16 @@ var engineVerbs = []struct{ name, usage string }{
 	{"restart", "stop containers created from images, and start them again"},
 	{"rename", "give a stopped container created from an image another name"},
 	{"wait", "wait until containers created from images end, and print their exit statuses"},
-	{"cp", "copy files between a container created from an image and the host"},
-	{"diff", "list the files that a container created from an image has changed"},
-	{"top", "show the processes of a container created from an image"},
-	{"stats", "show how much containers created from images use, live"},
 	{"version", "show the version of minirun, of the specification and of Go"},
 	{"info", "show versions, directories, this machine, and how many containers and images there are"},
 	{"system", "show disk usage, or remove what is not used"},
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 	{"network", "manage networks that containers join"},
 	{"port", "show where a container's ports are published"},
+	{"cp", "copy files between a container created from an image and the host"},
+	{"diff", "list the files that a container created from an image has changed"},
+	{"top", "show the processes of a container created from an image"},
+	{"stats", "show how much containers created from images use, live"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

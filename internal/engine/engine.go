@@ -6,7 +6,7 @@
 //	create.go    an image and settings → a bundle in the store; pull.go: the image
 //	configure.go config.json of that bundle
 //	connect.go   networks and ports: package connection, network and ports
-//	attend.go    the process that is responsible for a container, until it has ended
+//	attend.go    the process that is responsible for a container
 //	run.go       a container's whole life, attended by this process
 //	detach.go    the same, attended by another process in the background
 //	restart.go   --restart: starts it again
@@ -71,6 +71,8 @@ type Record struct {
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 
 	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
+
+	StopTimeout *int `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
 }
 
 // An End is how a container ended.

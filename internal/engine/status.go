@@ -15,6 +15,8 @@ func (l *Listed) Status() string {
 	switch {
 	case (l.State == Exited || l.State == Restarting) && l.End != nil:
 		return l.endText()
+	case l.State == Exited && l.Attended:
+		return "Exiting" // until its end is recorded
 	case l.State == Exited:
 		return "Exited, status unknown"
 	case l.State == string(specs.StateRunning), l.State == string(record.StatePaused):

@@ -16,8 +16,26 @@ import (
 
 // A StopWay is how a container is asked to exit.
 type StopWay struct {
-	Signal   string        // "": the one that the container or its image specifies
-	Patience time.Duration // after which it is killed; < 0: never
+	Signal  string // "": the one that the container or its image specifies
+	Seconds *int   // after which it is killed; nil: as the container specifies, or 10; -1: never
+}
+
+// defaultStopTimeout is Docker's, in seconds.
+const defaultStopTimeout = 10
+
+// patience returns how long a container may take to exit.
+func (w *StopWay) patience(r *Record) time.Duration {
+	seconds := defaultStopTimeout
+	switch {
+	case w.Seconds != nil:
+		seconds = *w.Seconds
+	case r.StopTimeout != nil:
+		seconds = *r.StopTimeout
+	}
+	if seconds < 0 {
+		return 1 << 62
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // Check refuses a signal that does not exist.
@@ -103,10 +121,10 @@ const (
 
 // An ending is a container that a command ends.
 type ending struct {
-	engine *Engine
-	id     string
-	signal unix.Signal
-	way    StopWay
+	engine   *Engine
+	id       string
+	signal   unix.Signal
+	patience time.Duration // after the signal
 
 	pid      int // of the process that got the signal
 	killed   bool
@@ -128,7 +146,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &ending{engine: e, id: r.Container, signal: signal, way: way, deadline: time.Now().Add(hookPatience)}
+	n := &ending{engine: e, id: r.Container, signal: signal, patience: way.patience(r), deadline: time.Now().Add(hookPatience)}
 	var a *attendant
 	for ; ; time.Sleep(pollInterval) {
 		if a == nil {
@@ -167,12 +185,9 @@ func (n *ending) proceed(owned bool) (running bool, err error) {
 	switch {
 	case state.Pid != n.pid:
 		n.pid, n.killed = state.Pid, n.signal == unix.SIGKILL
-		patience := n.way.Patience
+		patience := n.patience
 		if n.killed {
 			patience = killPatience
-		}
-		if patience < 0 {
-			patience = 1 << 62
 		}
 		n.deadline = time.Now().Add(patience)
 		return true, n.send(n.signal, state)

@@ -49,8 +49,10 @@ var arrows = map[string]string{
 	"internal/version":             "",
 	"internal/flock":               "ctxio",
 	"internal/keyvalue":            "",
+	"internal/engine/reconfigure":  "spec",
+	"internal/engine/restart":      "",
 	"internal/engine/missing":      "cmdline container/record engine nearest",
-	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports engine/restart fileattr flock image namespaces signals spec",
+	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports engine/reconfigure engine/restart fileattr flock image namespaces signals spec",
 	"internal/build":               "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":        "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",
 	"internal/interrupt":           "",
@@ -143,9 +145,6 @@ var arrows = map[string]string{
 	"internal/engine/logfile":         "",
 	"internal/engine/listing":         "cmdline dirsize engine formatter image inspect termtext",
 	"internal/processtable":           "bootstrap",
-	"internal/engine/usage":           "cgroups/stats container/control engine formatter termtext",
-	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces regularfile",
-	"internal/engine/restart":         "",
 	"internal/runtarget":              "container/record image",
 	"internal/capability":             "",
 	"internal/newbundle":              "spec",
@@ -155,12 +154,14 @@ var arrows = map[string]string{
 	"internal/engine/network":         "atomicfile flock",
 	"internal/engine/network/listing": "engine/network formatter keyvalue termtext",
 	"internal/engine/ports":           "",
+	"internal/engine/usage":           "cgroups/stats container/control engine formatter termtext",
+	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces regularfile",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"capability": 80, "views": 5, "newbundle": 60, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13, "engine/restart": 13,
+	"capability": 80, "views": 5, "newbundle": 60, "engine/attach": 11, "engine/connection": 11, "engine/network": 12, "engine/network/listing": 11, "engine/ports": 13, "engine/restart": 60, "engine/reconfigure": 60,
 	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
 	"build/history": 5, "build/metadata": 5, "build/options": 5, "build/diskusage": 5, "image/listing": 5, "image/command": 4, "image/credentials": 40,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
@@ -168,7 +169,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70, "interrupt": 80, "container/child": 31, "container/compile": 33, "container/control": 30, "container/copyup": 31, "container/criu": 31, "container/diagnose": 32, "container/exec": 30, "container/features": 30, "container/hooks": 33, "container/hostfacts": 32, "container/notify": 32, "container/observer": 32, "container/openfiles": 31, "container/record": 32, "container/terminal": 33, "container/wait": 34,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/listing": 9, "engine/containerfiles": 9, "engine/usage": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/system": 9, "completion": 60,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "helper": 65, "nearest": 90, "messages": 25, "version": 80, "flock": 65, "fileattr": 70, "keyvalue": 70, "dirsize": 70, "filelock": 70, "engine/logfile": 60, "engine/listing": 9, "processtable": 39, "runtarget": 25, "prompt": 60, "engine/system": 9, "completion": 60, "engine/containerfiles": 9, "engine/usage": 9, "engine/missing": 9,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
