@@ -155,7 +155,7 @@ var arrows = map[string]string{
 	"internal/engine/network/listing": "engine/network formatter keyvalue termtext",
 	"internal/engine/ports":           "",
 	"internal/engine/usage":           "cgroups/stats container/control engine formatter termtext",
-	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces regularfile",
+	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces ownthread regularfile",
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
