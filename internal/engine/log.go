@@ -20,8 +20,8 @@ func (e *Engine) Logs(id string, o logfile.Options, out, errs io.Writer) error {
 	}
 	err := logfile.Show(e.file(id, logFile), o, out, errs)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no log: it was not started in the background, so it wrote to minirun's own output\n"+
-			"hint: minirun run -d and minirun start keep a log", id)
+		return fmt.Errorf("container %s has no log: it was not started in the background, so it wrote to minirun's own "+
+			"output\nhint: minirun run -d and minirun start keep a log", id)
 	}
 	return err
 }
