@@ -53,6 +53,8 @@ func verbs() []verb {
 		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
 		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
 		{statsCommand(), 0, cmdline.Unlimited},
+		{volumeCommand(), 0, cmdline.Unlimited},
+		{commitCommand(), 1, 2},
 	}
 }
 

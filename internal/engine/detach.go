@@ -64,7 +64,7 @@ func (a *attendant) handOver(r *Record, flags []string) error {
 		_ = cmd.Wait()
 		return err
 	case isNew:
-		err = errors.Join(err, a.cleanUp(r, true), e.removeFiles(r.Container))
+		err = errors.Join(err, a.cleanUp(r, true), e.removeWithVolumes(r))
 	}
 	return fmt.Errorf("container %s did not start: %w", r.Container, err)
 }
@@ -165,9 +165,11 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log, err := logfile.OpenWriter(e.file(a.id, logFile))
-	if err != nil {
-		return err
+	log := logfile.Discard()
+	if !r.NoLog {
+		if log, err = logfile.OpenWriter(e.file(a.id, logFile)); err != nil {
+			return err
+		}
 	}
 	finish, err := log.TakeOutput(r.Terminal)
 	if err != nil {

@@ -54,6 +54,11 @@ func (e *Engine) Preview(name string, s *Settings) (p *Preview, err error) {
 	}()
 	other := *e
 	other.Store = &image.Store{Dir: dir}
+	volumes := 0
+	other.newVolume = func() string { // the same in each plan
+		volumes++
+		return fmt.Sprintf("anonymous-%d", volumes)
+	}
 	p.Bundle = other.Store.Container(s.Name)
 	if err := os.MkdirAll(p.Bundle, 0o711); err != nil {
 		return p, err
@@ -71,7 +76,7 @@ func (e *Engine) openUnpacked(name string) (*image.Image, image.Stack, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.checkPlatform(name, &i.Config, false); err != nil {
+	if err := e.images().CheckPlatform(name, &i.Config, false); err != nil {
 		return nil, nil, err
 	}
 	layers, err := e.Store.Layers(i.ID)
