@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/console"
+	"github.com/minirun/minirun/internal/engine/logfile"
 )
 
 // This file runs containers in the background. `run --detach` starts this program
@@ -166,14 +167,14 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log := &log{}
+	log := logfile.Discard()
 	if !r.NoLog {
-		if log, err = openLog(e.file(a.id, logFile)); err != nil {
+		if log, err = logfile.OpenWriter(e.file(a.id, logFile)); err != nil {
 			return err
 		}
 	}
 	streams, err := console.Take(console.Options{Dir: e.Store.Container(a.id), Terminal: r.Terminal, Input: r.Interactive,
-		Log: log.copy})
+		Log: log.Copy})
 	if err != nil {
 		return err
 	}
@@ -183,5 +184,5 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 		e.note(a.id, err)
 	}
 	streams.Finish()
-	return errors.Join(err, log.close())
+	return errors.Join(err, log.Close())
 }

@@ -163,7 +163,7 @@ var arrows = map[string]string{
 	"internal/engine/network/listing": "cmdline engine/network formatter keyvalue termtext",
 	"internal/engine/ports":           "",
 	"internal/engine/usage":           "cgroups/stats container/control engine formatter termtext",
-	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces regularfile",
+	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces ownthread regularfile",
 	"internal/image/tree":             "image/layer",
 	"internal/image/browser":          "image/tree termtext",
 	"internal/image/commit":           "build/export image image/bundle image/store image/transfer",
