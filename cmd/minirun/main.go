@@ -21,6 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/runtarget"
@@ -122,7 +123,14 @@ func (v *verb) build() *cli.Command {
 			if err == nil {
 				return nil
 			}
-			return explainFailure(ctx, err)
+			e, args := newEngine(ctx), ctx.Args()
+			err = missing.ByID(e, args.First(), err, func(name string) error {
+				return action(cmdline.WithArguments(ctx, append([]string{name}, args.Tail()...)))
+			})
+			if err == nil {
+				return nil
+			}
+			return missing.Explain(err, e)
 		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }

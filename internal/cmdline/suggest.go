@@ -43,6 +43,9 @@ func Subcommand(ctx *cli.Context) error {
 func FlagError(ctx *cli.Context, err error) error {
 	command := ctx.Command
 	line := Split(GivenWords(ctx), command.Flags, Unlimited)
+	if !line.Undefined && line.Lacking {
+		return UsageError(command, lackingValue(line, command.Flags))
+	}
 	if !line.Undefined {
 		return UsageError(command, err.Error())
 	}
@@ -59,6 +62,17 @@ func FlagError(ctx *cli.Context, err error) error {
 		return fmt.Errorf("%s\nhint: did you mean --%s?", what, near)
 	}
 	return fmt.Errorf("%s\nhint: %s --help lists the flags", what, strings.TrimSpace("minirun "+name))
+}
+
+// lackingValue says what value the last flag of a line needs.
+func lackingValue(line Line, flags []cli.Flag) string {
+	text := line.Flags[len(line.Flags)-1] + " needs a value"
+	if f, ok := lookUp(line.Names[len(line.Names)-1], flags).(cli.DocGenerationFlag); ok {
+		if value, usage := splitUsage(f.GetUsage()); value != "" {
+			text += ", " + value + ": " + usage
+		}
+	}
+	return text
 }
 
 // GivenWords returns the words after the command's name.

@@ -28,13 +28,13 @@ func TestFlagErrors(t *testing.T) {
 		"x --detahc": "x: unknown flag --detahc\nhint: did you mean --detach?",
 		"x -Z":       "x: unknown flag -Z\nhint: minirun x --help lists the flags", "x -dZ": "x: unknown flag -Z in -dZ",
 		"x --zzzz": "x: unknown flag --zzzz\nhint: minirun x --help", "x a b --zzzz": "x: unknown flag --zzzz",
-		"--nope x": "unknown flag --nope\nhint: minirun --help lists the flags", "x --name": "x: flag needs an argument",
+		"--nope x": "unknown flag --nope\nhint: minirun --help lists the flags", "x --name": "x: --name needs a value\nhint: minirun x --help", "x -de": "x: -e needs a value, WORD: set WORD\nhint: ",
 	} {
 		a := &cli.App{Name: "minirun", HideHelpCommand: true, Writer: &strings.Builder{},
 			OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return FlagError(ctx, err) },
 			Commands: []*cli.Command{{Name: "x", Action: func(*cli.Context) error { return nil },
 				Flags: []cli.Flag{ToggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}}),
-					TextFlag(cli.StringFlag{Name: "name"})},
+					TextFlag(cli.StringFlag{Name: "name"}), TextFlag(cli.StringFlag{Name: "e", Usage: "set `WORD`"})},
 				OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return FlagError(ctx, err) }}}}
 		split := func(c *cli.Command, words []string) Line { return Split(words, c.Flags, Unlimited) }
 		saved := os.Args
