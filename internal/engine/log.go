@@ -18,13 +18,12 @@ func openLog(path string) (*log, error) {
 }
 
 // copy writes a stream's lines until it ends.
-func (l *log) copy(stream string, from io.ReadCloser) {
+func (l *log) copy(stream string, from io.Reader) {
 	if l.writer == nil {
 		_, _ = io.Copy(io.Discard, from)
 	} else {
 		l.writer.Copy(stream, from)
 	}
-	_ = from.Close()
 }
 
 func (l *log) close() error {
