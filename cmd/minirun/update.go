@@ -99,7 +99,8 @@ func resourcesOf(ctx *cli.Context) (*specs.LinuxResources, error) {
 		case ctx.String(name) == "": // "$UNSET" in a script
 			return nil, fmt.Errorf("--%s: the value is empty", name)
 		case file != "" && !strings.HasSuffix(name, "-schema") && !strings.HasPrefix(name, "kernel-"):
-			return nil, cmdline.UsageError(ctx.Command, "--"+name+" cannot be combined with --resources, which has all resources")
+			return nil, cmdline.UsageError(ctx.Command,
+				"--"+name+" cannot be combined with --resources, which has all resources")
 		}
 	}
 	if file == "" {
