@@ -117,7 +117,7 @@ var arrows = map[string]string{
 	"internal/namespaces":             "handshake plan spec",
 	"internal/rootfs":                 "handshake linkwalk namespaces overlay plan spec",
 	"internal/process":                "handshake namespaces plan seccomp spec",
-	"internal/cmdline":                "nearest",
+	"internal/cmdline":                "nearest termtext",
 	"internal/ctxio":                  "",
 	"internal/debuglog":               "",
 	"internal/linkwalk":               "",
