@@ -49,7 +49,7 @@ var arrows = map[string]string{
 	"internal/version":             "",
 	"internal/flock":               "ctxio",
 	"internal/keyvalue":            "",
-	"internal/engine/missing":      "cmdline container/record engine nearest",
+	"internal/engine/missing":      "cmdline container/record engine hint nearest",
 	"internal/engine":              "atomicfile container container/control container/diagnose container/record container/wait engine/connection engine/logfile engine/network engine/ports fileattr flock image namespaces signals spec",
 	"internal/build":               "build/attest build/contenthash build/devices build/dockerfile build/executor build/explain build/export build/graph build/lint build/progress build/remotecache build/solver build/source build/sshagent ctxio image image/layer image/store image/transfer keyvalue retry termtext",
 	"internal/build/solver":        "build/contenthash build/dockerfile build/executor build/export build/filecopy build/graph build/progress build/remotecache build/source build/sshagent fileattr image image/overlay image/store namespaces regularfile retry",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/nearest"
 )
 
@@ -20,30 +21,20 @@ import (
 func Explain(err error, e *engine.Engine) error {
 	var inRuntime *record.NotExistError
 	var inStore *engine.NoContainerError
-	var already *explained
-	hint := ""
+	var already *hint.Error
+	text := ""
 	switch {
 	case errors.As(err, &already):
 		return err
 	case errors.As(err, &inStore):
-		hint = explainStored(e, inStore.Name)
+		text = explainStored(e, inStore.Name)
 	case errors.As(err, &inRuntime):
-		hint = explainRunning(e, inRuntime.ID)
+		text = explainRunning(e, inRuntime.ID)
 	default:
 		return err
 	}
-	return &explained{err, hint}
+	return hint.Add(err, "%s", text)
 }
-
-// explained is an error with a hint. Its cause and its exit status are those of the error.
-type explained struct {
-	error
-	hint string
-}
-
-func (e *explained) Error() string { return e.error.Error() + "\nhint: " + e.hint }
-
-func (e *explained) Unwrap() error { return e.error }
 
 // explainRunning explains that the runtime has no container of this name.
 func explainRunning(e *engine.Engine, name string) string {
@@ -77,7 +68,24 @@ func explainOther(e *engine.Engine, name, otherwise string) string {
 			}
 		}
 	}
+	if os.Geteuid() != 0 && belongsToRoot(name) {
+		return "root has a container of this name: use sudo"
+	}
 	return otherwise
+}
+
+// belongsToRoot reports whether root has a container of this name in the default places, as far as the
+// user can see.
+func belongsToRoot(name string) bool {
+	if record.CheckID(name) != nil {
+		return false
+	}
+	for _, dir := range []string{"/run/minirun", "/var/lib/minirun/containers"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // runtimeContainers returns the names of the containers that exist in the runtime.
