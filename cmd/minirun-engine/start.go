@@ -28,6 +28,9 @@ func startCommand() *cli.Command {
 				if names, err = e.Due(); err != nil {
 					return err
 				}
+				if err := e.RemoveLost(); err != nil {
+					return err
+				}
 			case len(names) == 0:
 				return cmdline.UsageError(ctx.Command, "missing argument: NAME")
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,8 +32,9 @@ func stopCommand() *cli.Command {
 // stopFlags are the flags of stop and restart.
 func stopFlags() []cli.Flag {
 	return []cli.Flag{
-		cmdline.NumberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t", "timeout"}, Value: 10,
-			Usage: "kill after `SECONDS`; -1: never"}),
+		cmdline.NumberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t", "timeout"},
+			Usage:       "kill after `SECONDS`, 10 if neither this nor --stop-timeout of run is given; -1: never",
+			DefaultText: "10"}),
 		cmdline.TextFlag(cli.StringFlag{Name: "signal", Aliases: []string{"s"},
 			Usage: "ask with `SIGNAL` instead of the image's, or SIGTERM"}),
 	}
@@ -47,7 +47,10 @@ func stopWay(ctx *cli.Context) (way engine.StopWay, err error) {
 		return way, fmt.Errorf("%s: --time %d: must be from 0 to %d, or -1 for no limit", ctx.Command.Name, seconds,
 			math.MaxInt32)
 	}
-	way = engine.StopWay{Signal: ctx.String("signal"), Patience: time.Duration(seconds) * time.Second}
+	way = engine.StopWay{Signal: ctx.String("signal")}
+	if ctx.IsSet("time") {
+		way.Seconds = &seconds
+	}
 	if err := way.Check(); err != nil {
 		return way, fmt.Errorf("%s: --signal: %w", ctx.Command.Name, err)
 	}

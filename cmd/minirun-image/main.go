@@ -82,7 +82,7 @@ func app() *cli.App {
 		importCommand(),
 		command.Images(), command.Tag(), command.Rmi(), command.History(), command.Layers(),
 		unpackCommand(), bundleCommand(), command.Prune(), storeCommand(),
-		command.Inspect(), command.Login(), command.Logout(),
+		command.Inspect(), command.Login(), command.Logout(), command.CommitContainer(), command.Export(),
 	}, helperCommands())
 	prepare(commands)
 	cmdline.UseHelp()

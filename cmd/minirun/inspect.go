@@ -129,7 +129,7 @@ func viewContainer(ctx *cli.Context, id string) (*view, error) {
 	l, notOfImage := newEngine(ctx).Status(id)
 	switch {
 	case notOfImage == nil && err != nil: // no longer exists in the runtime
-		return &view{&inspect.View{ID: id, Status: engine.Exited}, l}, nil
+		return &view{&inspect.View{ID: id, Status: l.StoppedState()}, l}, nil
 	case err != nil:
 		return nil, err
 	case notOfImage != nil:
@@ -158,7 +158,7 @@ func showView(w io.Writer, v *view, format string) error {
 		}
 	}
 	termtext.Fprintln(w)
-	if v.Status == engine.Exited {
+	if v.Status == engine.Exited || v.Status == engine.Restarting {
 		return nil
 	}
 	return v.Text(w)

@@ -22,6 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/missing"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/runtarget"
 	_ "github.com/minirun/minirun/internal/startup"
@@ -59,7 +60,7 @@ const anyNumber = cmdline.Unlimited
 
 // verbs lists the commands by name, in the order of the help.
 var verbs = []verb{
-	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 0, anyNumber},
+	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, anyNumber}, {"start", startCommand, 0, anyNumber},
 	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, anyNumber}, {"delete", deleteCommand, 1, 1},
 	{"state", stateCommand, 1, 1}, {"list", listCommand, 0, 0}, {"ps", psCommand, 0, anyNumber},
 	{"pause", pauseCommand, 1, anyNumber}, {"resume", resumeCommand, 1, anyNumber}, {"update", updateCommand, 1, 1},
@@ -89,11 +90,18 @@ func commandsFor(args []string) (commands []*cli.Command) {
 			commands = append(commands, v.build())
 		}
 	}
-	if len(commands) > 0 {
-		return commands
+	if len(commands) == 0 {
+		for _, v := range verbs {
+			commands = append(commands, v.build())
+		}
 	}
-	for _, v := range verbs {
-		commands = append(commands, v.build())
+	for _, c := range commands {
+		switch c.Name {
+		case "run", "create":
+			c.Flags = append(c.Flags, imageFlags(args, c)...)
+		case "plan", "step":
+			c.Flags = append(c.Flags, cmdline.Hide(imageFlags(args, c))...)
+		}
 	}
 	return commands
 }
@@ -115,7 +123,14 @@ func (v *verb) build() *cli.Command {
 			if err == nil {
 				return nil
 			}
-			return missing.Explain(err, newEngine(ctx))
+			e, args := newEngine(ctx), ctx.Args()
+			err = missing.ByID(e, args.First(), err, func(name string) error {
+				return action(cmdline.WithArguments(ctx, append([]string{name}, args.Tail()...)))
+			})
+			if err == nil {
+				return nil
+			}
+			return missing.Explain(err, e)
 		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }
@@ -134,6 +149,15 @@ func flagError(ctx *cli.Context, err error) error {
 
 func meansBundle(word string) bool {
 	return word == "-b" || word == "--bundle" || word == "-bundle" || paths.Path(word) == runtarget.Bundle
+}
+
+// imageFlags returns the flags for an image that a command line may refer to, and all for help.
+func imageFlags(args []string, c *cli.Command) []cli.Flag {
+	at := slices.Index(args, c.Name)
+	if at < 0 || slices.Contains(args, "help") {
+		return runflags.All()
+	}
+	return runflags.Needed(args[at+1:], c.Flags)
 }
 
 func app(args []string) *cli.App {

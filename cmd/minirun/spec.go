@@ -47,7 +47,7 @@ func writeSpec(ctx *cli.Context) error {
 	case !ctx.Bool("args") && len(s.Args) > 0:
 		return cmdline.UsageError(ctx.Command, "unexpected argument \""+s.Args[0]+"\"")
 	case ctx.IsSet("busybox") && ctx.IsSet("bundle"):
-		return errors.New("--bundle and --busybox: choose one, both name the bundle")
+		return errors.New("--bundle cannot be combined with --busybox: both name the bundle")
 	case ctx.IsSet("busybox") && bundle == "":
 		return errors.New("--busybox \"\": must be a directory")
 	}

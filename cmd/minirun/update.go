@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
-	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -70,11 +71,10 @@ func update(ctx *cli.Context) error {
 			messages.Warn(fmt.Sprintf("--%s has no effect: kernel memory counts towards --memory", name))
 		}
 	}
-	root, id := ctx.String("root"), ctx.Args().First()
 	if ctx.IsSet("restart") {
-		p, err := engine.ParseRestart(ctx.String("restart"))
+		p, err := restart.Parse(ctx.String("restart"))
 		if err == nil {
-			err = newEngine(ctx).SetRestart(id, p)
+			err = newEngine(ctx).SetRestart(ctx.Args().First(), p)
 		}
 		if err != nil || len(ctx.LocalFlagNames()) == 1 { // nothing else to update
 			return err
@@ -88,11 +88,22 @@ func update(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return control.Update(root, id, r, schemas)
+		return updateContainer(ctx, r, schemas)
 	}
 	r, err := parseResources(ctx.String)
 	if err != nil {
 		return err
 	}
-	return control.Update(root, id, r, schemas)
+	return updateContainer(ctx, r, schemas)
+}
+
+// updateContainer changes a container's resources. If it was created from an image they stay for its
+// next start, and it may be stopped.
+func updateContainer(ctx *cli.Context, r *specs.LinuxResources, schemas control.RdtSchemas) error {
+	root, id := ctx.String("root"), ctx.Args().First()
+	live := func() error { return control.Update(root, id, r, schemas) }
+	if !isOfImage(ctx, id) {
+		return live()
+	}
+	return newEngine(ctx).Update(id, r, live)
 }

@@ -67,7 +67,7 @@ func FlagError(ctx *cli.Context, err error) error {
 	switch {
 	case line.Undefined:
 	case line.Lacking:
-		return UsageError(command, "flag needs an argument: "+spell(line.Flags[len(line.Flags)-1]))
+		return UsageError(command, lackingValue(line, command.Flags))
 	case wrong != "":
 		return UsageError(command, wrong)
 	default:
@@ -86,6 +86,17 @@ func FlagError(ctx *cli.Context, err error) error {
 		return fmt.Errorf("%s\nhint: did you mean --%s?", what, near)
 	}
 	return fmt.Errorf("%s\nhint: %s --help lists the flags", what, strings.TrimSpace("minirun "+name))
+}
+
+// lackingValue says what value the last flag of a line needs.
+func lackingValue(line Line, flags []cli.Flag) string {
+	text := line.Flags[len(line.Flags)-1] + " needs a value"
+	if f, ok := lookUp(line.Names[len(line.Names)-1], flags).(cli.DocGenerationFlag); ok {
+		if value, usage := splitUsage(f.GetUsage()); value != "" {
+			text += ", " + value + ": " + usage
+		}
+	}
+	return text
 }
 
 // GivenWords returns the words after the command's name.

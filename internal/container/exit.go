@@ -19,7 +19,7 @@ type Exit struct {
 }
 
 // A MemoryEnd describes a container that failed after the kernel killed one of its processes
-// because there was no memory left.
+// for lack of memory.
 type MemoryEnd struct{ Limit uint64 } // in bytes; 0: it has none
 
 func (m *MemoryEnd) String() string {
@@ -40,8 +40,8 @@ func MemoryEndOf(root, id string) *MemoryEnd {
 	return readMemoryEnd(group.Open(r.Cgroups))
 }
 
-// readMemoryEnd reads the counters of a cgroup. What cannot be read did not happen: the container
-// has ended in any case.
+// readMemoryEnd reads the counters of a cgroup. An error is not reported: it must not hide the exit
+// status of the container.
 func readMemoryEnd(g *group.Group) *MemoryEnd {
 	kills, limit, err := stats.ReadOOM(g)
 	if err != nil || kills == 0 {

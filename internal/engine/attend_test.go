@@ -78,8 +78,8 @@ func TestDamagedReport(t *testing.T) {
 	}
 }
 
-// TestCleanUpAfterPowerFailure: a container that was running has ended with an unknown status, and
-// overlay's work directory is gone.
+// TestCleanUpAfterPowerFailure: a container that was running gets an end with an unknown status, and
+// overlay's work directory is removed.
 func TestCleanUpAfterPowerFailure(t *testing.T) {
 	e := newContainer(t, "web")
 	a, err := e.attend("web")

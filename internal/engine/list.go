@@ -64,7 +64,7 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 
 // IsRunning reports whether the container has processes, which may be paused, or will soon have some.
 func (l *Listed) IsRunning() bool {
-	return l.State == Restarting || l.Pid != 0 && l.State != string(specs.StateStopped)
+	return l.State == Restarting || l.Pid != 0
 }
 
 // Status returns the status of one container.
@@ -75,7 +75,7 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	}
 	now, attended := e.attendance(id)
 	l := &Listed{Record: *r, State: Exited, Attended: attended, Started: now.Started, Restarts: now.Restarts}
-	if l.End, err = e.readEnd(id, now, attended); err != nil {
+	if l.End, err = e.readEnd(id, now); err != nil {
 		return nil, err
 	}
 	switch {
@@ -85,8 +85,10 @@ func (e *Engine) Status(id string) (*Listed, error) {
 		l.State = Created
 	}
 	switch state, err := control.State(e.Root, id); {
+	case err == nil && state.Status == specs.StateStopped: // its attendant, if there is one, is about to delete it
+		l.State, l.End = Exited, nil
 	case err == nil:
-		l.State, l.Pid, l.Started = string(state.Status), state.Pid, state.Created
+		l.State, l.Pid = string(state.Status), state.Pid
 	case !errors.Is(err, record.ErrNotExist):
 		return nil, err
 	}
@@ -99,9 +101,9 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	return l, err
 }
 
-// readEnd returns the last end of a container; nil if it has not ended, or nobody knows how.
-func (e *Engine) readEnd(id string, now Attendance, attended bool) (*End, error) {
-	if now.Running && !attended { // what is on disk belongs to an earlier run
+// readEnd returns the last end of a container; nil if it has not ended, or its end is not recorded.
+func (e *Engine) readEnd(id string, now Attendance) (*End, error) {
+	if now.Running { // the file belongs to an earlier run
 		return nil, nil
 	}
 	var end End
@@ -128,8 +130,19 @@ func (e *Engine) readHealth(id string, attended bool) (*Health, error) {
 	return &h, nil
 }
 
-// isRunning reports whether a container's program is running.
+// hasProcess reports whether a container's first process exists, paused or not.
+func (e *Engine) hasProcess(id string) bool {
+	state, err := control.State(e.Root, id)
+	return err == nil && state.Pid != 0 && state.Status != specs.StateStopped
+}
+
+// isRunning reports whether a container runs or is being created. If its creator was killed, nothing
+// continues the creation, so only an attended container is being created.
 func (e *Engine) isRunning(id string) bool {
 	state, err := control.State(e.Root, id)
+	if err == nil && state.Pid == 0 {
+		_, attended := e.attendance(id)
+		return attended && state.Status != specs.StateStopped
+	}
 	return err == nil && state.Status != specs.StateStopped
 }

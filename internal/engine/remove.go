@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
 )
 
@@ -84,7 +84,8 @@ func errStuck(id string, pid int) error {
 // delete deletes a container in the runtime, whatever its state, and reports whether it was there.
 // Only its attendant calls it.
 func (e *Engine) delete(id string) (existed bool, err error) {
-	if _, err := control.State(e.Root, id); errors.Is(err, record.ErrNotExist) {
+	// Also a directory without a record, which a killed process leaves.
+	if _, err := os.Lstat(filepath.Join(e.Root, id)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	warnings, err := container.Delete(e.Root, id, true)

@@ -1,18 +1,14 @@
 package engine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/engine/reconfigure"
 )
 
 // Rename gives a stopped container another name. The name is that of its directory, which
@@ -26,7 +22,7 @@ func (e *Engine) Rename(id, name string) error {
 		return fmt.Errorf("rename: %w", err)
 	}
 	a, err := e.attend(id)
-	if errors.Is(err, errAttended) || err == nil && e.isRunning(id) {
+	if errors.Is(err, errAttended) || err == nil && e.hasProcess(id) {
 		err = fmt.Errorf("container %s is running: only a stopped one can be renamed\n"+
 			"hint: minirun stop %[1]s; minirun rename %[1]s %[2]s; minirun start %[2]s", id, name)
 	}
@@ -39,11 +35,14 @@ func (e *Engine) Rename(id, name string) error {
 	if err := a.cleanUp(r, true); err != nil {
 		return err
 	}
-	config, err := e.movedConfig(id, name)
+	from, to := e.Store.Container(id), e.Store.Container(name)
+	config, err := os.ReadFile(e.file(id, "config.json"))
+	if err == nil {
+		config, err = reconfigure.Move(config, from, to)
+	}
 	if err != nil {
 		return err
 	}
-	from, to := e.Store.Container(id), e.Store.Container(name)
 	if err := renameNew(from, to); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			err = errExists(name)
@@ -69,41 +68,4 @@ func renameNew(from, to string) error {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}
 	return nil
-}
-
-// movedConfig returns a container's config.json with the paths for another name.
-func (e *Engine) movedConfig(id, name string) ([]byte, error) {
-	text, err := os.ReadFile(e.file(id, "config.json"))
-	if err != nil {
-		return nil, err
-	}
-	var c specs.Spec
-	if err := json.Unmarshal(text, &c); err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
-	}
-	from, to := e.Store.Container(id), e.Store.Container(name)
-	move := func(path string) string {
-		if rest, ok := strings.CutPrefix(path, from+"/"); ok {
-			return filepath.Join(to, rest)
-		}
-		return path
-	}
-	for i := range c.Mounts {
-		c.Mounts[i].Source = move(c.Mounts[i].Source)
-	}
-	for i := range c.Linux.Namespaces {
-		c.Linux.Namespaces[i].Path = move(c.Linux.Namespaces[i].Path)
-	}
-	for key, value := range c.Annotations {
-		c.Annotations[key] = move(value)
-	}
-	var layers []string // an image without layers has an empty directory
-	if json.Unmarshal([]byte(c.Annotations[spec.AnnotationLayers]), &layers) == nil && len(layers) == 1 {
-		quoted, err := json.Marshal([]string{move(layers[0])})
-		if err != nil {
-			return nil, err
-		}
-		c.Annotations[spec.AnnotationLayers] = string(quoted)
-	}
-	return spec.Compact(&c)
 }

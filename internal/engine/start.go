@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"github.com/minirun/minirun/internal/engine/restart"
 )
 
 // Start starts containers that have stopped, each attended by a new monitor. One that is running is
@@ -20,7 +22,7 @@ func (e *Engine) Start(id string) error {
 		return err
 	}
 	defer a.leave()
-	if e.isRunning(id) {
+	if e.hasProcess(id) {
 		return fmt.Errorf("container %s is running, but the minirun process that attended it was killed\n"+
 			"hint: stop it and start it again with: minirun restart %[1]s", id)
 	}
@@ -80,8 +82,8 @@ func (e *Engine) Due() ([]string, error) {
 	var due []string
 	for _, l := range list {
 		switch l.Restart.When {
-		case always:
-		case unlessStopped:
+		case restart.Always:
+		case restart.UnlessStopped:
 			if e.stopRequest(l.Container).Stop {
 				continue
 			}
@@ -93,8 +95,23 @@ func (e *Engine) Due() ([]string, error) {
 	return due, nil
 }
 
+// RemoveLost removes the containers that were started with --rm and whose attendant could not do it,
+// because the machine stopped.
+func (e *Engine) RemoveLost() error {
+	list, err := e.List(true)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if l.Remove && l.State == Exited && !l.Attended {
+			err = errors.Join(err, e.Remove(l.Container, false))
+		}
+	}
+	return err
+}
+
 // SetRestart changes the restart policy of a container. Its attendant reads it when it ends.
-func (e *Engine) SetRestart(id string, p RestartPolicy) error {
+func (e *Engine) SetRestart(id string, p restart.Policy) error {
 	r, err := e.Record(id)
 	if err != nil {
 		return err

@@ -15,12 +15,22 @@ func (l *Listed) Status() string {
 	switch {
 	case (l.State == Exited || l.State == Restarting) && l.End != nil:
 		return l.endText()
+	case l.State == Exited && l.Attended:
+		return "Exiting" // until its end is recorded
 	case l.State == Exited:
 		return "Exited, status unknown"
 	case l.State == string(specs.StateRunning), l.State == string(record.StatePaused):
 		return l.upText()
 	}
 	return string(l.State[0]-'a'+'A') + l.State[1:]
+}
+
+// StoppedState returns the state of a container without a process: exited or restarting.
+func (l *Listed) StoppedState() string {
+	if l.State == Restarting {
+		return Restarting
+	}
+	return Exited
 }
 
 func since(t time.Time) string { return units.HumanDuration(time.Since(t)) }

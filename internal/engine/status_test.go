@@ -43,6 +43,7 @@ func TestStatusText(t *testing.T) {
 		{Listed{State: Restarting, End: &End{Status: 1, Finished: now.Add(-2 * time.Second)}},
 			"Restarting (1) 2 seconds ago"},
 		{Listed{State: Created}, "Created"},
+		{Listed{State: Exited, Attended: true, Started: now}, "Exiting"},
 		{Listed{State: Exited, Started: now}, "Exited, status unknown"},
 		{Listed{State: "running", Attended: true, Started: now.Add(-3 * time.Minute)}, "Up 3 minutes"},
 		{Listed{State: "running", Attended: true, Started: now.Add(-3 * time.Minute),

@@ -16,8 +16,26 @@ import (
 
 // A StopWay is how a container is asked to exit.
 type StopWay struct {
-	Signal   string        // "": the one that the container or its image specifies
-	Patience time.Duration // after which it is killed; < 0: never
+	Signal  string // "": the one that the container or its image specifies
+	Seconds *int   // after which it is killed; nil: as the container specifies, or 10; -1: never
+}
+
+// defaultStopTimeout is Docker's, in seconds.
+const defaultStopTimeout = 10
+
+// patience returns how long a container may take to exit.
+func (w *StopWay) patience(r *Record) time.Duration {
+	seconds := defaultStopTimeout
+	switch {
+	case w.Seconds != nil:
+		seconds = *w.Seconds
+	case r.StopTimeout != nil:
+		seconds = *r.StopTimeout
+	}
+	if seconds < 0 {
+		return 1 << 62
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // Check refuses a signal that does not exist.
@@ -78,7 +96,7 @@ func (e *Engine) Kill(id, signal string) error {
 	if err != nil {
 		return err
 	}
-	if !e.isRunning(id) {
+	if !e.hasProcess(id) {
 		return fmt.Errorf("container %s is not running\nhint: minirun start %[1]s", id)
 	}
 	if number == unix.SIGKILL {
@@ -103,10 +121,10 @@ const (
 
 // An ending is a container that a command ends.
 type ending struct {
-	engine *Engine
-	id     string
-	signal unix.Signal
-	way    StopWay
+	engine   *Engine
+	id       string
+	signal   unix.Signal
+	patience time.Duration // after the signal
 
 	pid      int // of the process that got the signal
 	killed   bool
@@ -128,7 +146,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &ending{engine: e, id: r.Container, signal: signal, way: way, deadline: time.Now().Add(hookPatience)}
+	n := &ending{engine: e, id: r.Container, signal: signal, patience: way.patience(r), deadline: time.Now().Add(hookPatience)}
 	var a *attendant
 	for ; ; time.Sleep(pollInterval) {
 		if a == nil {
@@ -140,7 +158,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 				return nil, err
 			}
 		}
-		running, err := n.proceed()
+		running, err := n.proceed(a != nil)
 		if err != nil && a != nil {
 			a.leave()
 		}
@@ -152,23 +170,24 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 
 // proceed sends what is due to a container, and reports whether it is still running. The same
 // container may run again meanwhile: its attendant has not seen the request before it started it.
-func (n *ending) proceed() (running bool, err error) {
+// If this process owns it, nothing continues to create it.
+func (n *ending) proceed(owned bool) (running bool, err error) {
 	state, err := control.State(n.engine.Root, n.id)
 	if err != nil && !errors.Is(err, record.ErrNotExist) {
 		return false, err
 	}
 	if err != nil || state.Status == specs.StateStopped || state.Pid == 0 {
-		return err == nil && state.Status != specs.StateStopped, n.awaitAttendant()
+		if owned {
+			return false, nil
+		}
+		return true, n.awaitAttendant()
 	}
 	switch {
 	case state.Pid != n.pid:
 		n.pid, n.killed = state.Pid, n.signal == unix.SIGKILL
-		patience := n.way.Patience
+		patience := n.patience
 		if n.killed {
 			patience = killPatience
-		}
-		if patience < 0 {
-			patience = 1 << 62
 		}
 		n.deadline = time.Now().Add(patience)
 		return true, n.send(n.signal, state)
@@ -181,8 +200,8 @@ func (n *ending) proceed() (running bool, err error) {
 	return true, n.send(unix.SIGKILL, state)
 }
 
-// awaitAttendant limits the time for which there is no process: before the first one, and after the
-// last one, while poststop hooks run.
+// awaitAttendant limits the time without a process: before the first one, and after the last one,
+// while poststop hooks run.
 func (n *ending) awaitAttendant() error {
 	if n.pid != 0 {
 		n.pid, n.deadline = 0, time.Now().Add(hookPatience)

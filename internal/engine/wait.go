@@ -39,7 +39,7 @@ func (e *Engine) Wait(id string) (int, error) {
 			return 0, fmt.Errorf("container %s: %w", id, err)
 		case now.Ends > before.Ends:
 			return now.Status, nil
-		case !attended && now.Running && e.isRunning(r.Container):
+		case !attended && now.Running && e.hasProcess(r.Container):
 			continue // its attendant was killed
 		case !attended && now.Running:
 			return 0, fmt.Errorf("container %s: its exit status is not known, because minirun was killed", id)

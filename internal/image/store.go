@@ -129,7 +129,7 @@ func (s *Store) Find(text string) (d Descriptor, name string, err error) {
 	if bad != nil {
 		return d, "", bad
 	}
-	return d, "", fmt.Errorf("%w: %s", ErrNotFound, n)
+	return d, "", fmt.Errorf("%w: %s", ErrNotFound, n.Familiar())
 }
 
 func sameRepository(ref string, name Name) bool {

@@ -96,7 +96,7 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 			m.t.Skipf("this machine cannot make the mistake: %s: %v: %s", c.needs, err, out)
 		}
 	}
-	defer func() { _ = m.shell(cleanUp).Run() }()
+	defer m.cleanUp()
 	dir := m.dir
 	var r testbundle.Result
 	if c.user {

@@ -90,7 +90,7 @@ func (m *machine) importImages() {
 func (m *machine) shell(script string) *exec.Cmd {
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Dir = m.dir
-	cmd.Env = append(os.Environ(), "PATH="+m.path+":"+os.Getenv("PATH"), "HOME="+m.Host)
+	cmd.Env = append(os.Environ(), "MINIRUN_NETWORK=", "PATH="+m.path+":"+os.Getenv("PATH"), "HOME="+m.Host)
 	return cmd
 }
 
@@ -118,14 +118,22 @@ type line struct {
 	unlisted string // a reason not to count the line, such as a missing program
 }
 
-const cleanUp = `docker rm -f $(docker ps -aq) >/dev/null 2>&1; docker network prune -f >/dev/null 2>&1; docker volume prune -a -f >/dev/null 2>&1; rm -rf ./* ./.??*`
+// cleanUp removes the containers, networks, volumes and files of a test.
+func (m *machine) cleanUp() {
+	m.t.Helper()
+	testbundle.ReapOrphans(m.t) // of exec -d: a PID namespace ends only when its last process has been reaped
+	if ids := strings.Fields(m.run("docker ps -aq")); len(ids) > 0 {
+		m.run("docker rm -f " + strings.Join(ids, " "))
+	}
+	m.run("docker network prune -f; docker volume prune -a -f; rm -rf ./* ./.??*")
+}
 
 // test runs a line on this machine, and removes what it leaves.
 func (m *machine) test(t *testing.T, l line) {
 	t.Helper()
 	here := *m
 	here.t = t
-	defer func() { _ = here.shell(cleanUp).Run() }()
+	defer here.cleanUp()
 	if l.before != "" {
 		if r := testbundle.Finish(t, here.shell("set -e; "+l.before)); r.Status != 0 {
 			t.Fatalf("%s: status %d: %s%s", l.before, r.Status, r.Stdout, r.Stderr)

@@ -57,6 +57,36 @@ func TestOutOfMemoryOfBundle(t *testing.T) {
 	}
 }
 
+// TestUpdatedLimitsStay: update changes the limits of a running container and of a stopped one, and the
+// next run has them.
+func TestUpdatedLimitsStay(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("updated")
+	s.Do("run", "-d", "--name", id, "-m", "64m", "--pids-limit", "50", "busybox")
+	defer s.Do("rm", "-f", id)
+	limits := func(memory, pids uint64) {
+		t.Helper()
+		var got struct {
+			Data struct {
+				Memory struct{ Usage struct{ Limit uint64 } }
+				Pids   struct{ Limit uint64 }
+			}
+		}
+		s.JSON(&got, "events", "--stats", id)
+		if got.Data.Memory.Usage.Limit != memory || got.Data.Pids.Limit != pids {
+			t.Errorf("%+v, want %d, %d", got, memory, pids)
+		}
+	}
+	s.Do("update", "--memory", "48m", id)
+	limits(48<<20, 50)
+	s.Do("restart", "-t", "0", id)
+	limits(48<<20, 50)
+	s.Do("stop", "-t", "0", id)
+	s.Do("update", "--pids-limit", "40", id)
+	s.Do("start", id)
+	limits(48<<20, 40)
+}
+
 // TestHostnameVariable: HOSTNAME is the host name, unless it is given.
 func TestHostnameVariable(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "echo $HOSTNAME; hostname"))
@@ -69,8 +99,8 @@ func TestHostnameVariable(t *testing.T) {
 	}
 }
 
-// TestWarningsAreNotInTheLog: a warning of the runtime goes to run's standard error, and later to a
-// file that inspect names, but not to the container's log.
+// TestWarningsAreNotInTheLog: start prints a warning of the runtime, and later ones are in a file that
+// inspect names, but not in the container's log.
 func TestWarningsAreNotInTheLog(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "echo output; exec sleep 1000"))
 	id := name("warned")
@@ -85,15 +115,17 @@ func TestWarningsAreNotInTheLog(t *testing.T) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		t.Fatal(err)
 	}
-	c.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/bin/false"}}}
+	c.Version = "1.2.0" // in which the failure of a poststart hook is a warning too
+	c.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/false"}}, Poststop: []specs.Hook{{Path: "/bin/false"}}}
 	if text, err = json.Marshal(c); err != nil {
 		t.Fatal(err)
 	}
 	write(t, config, string(text))
-	s.Do("start", id)
-	s.Do("wait", id)
+	if r := s.Minirun("start", id); r.Status != 0 || !strings.Contains(r.Stderr, "poststart") {
+		t.Errorf("start: %+v", r)
+	}
 	testbundle.Await(t, "the end", func() bool { return !s.state(id).Attended })
-	if r := s.Minirun("logs", id); strings.Contains(r.Stdout+r.Stderr, "poststop") {
+	if r := s.Minirun("logs", id); strings.Contains(r.Stdout+r.Stderr, "poststop") || strings.Contains(r.Stderr, "poststart") {
 		t.Errorf("logs: %+v", r)
 	}
 	inspect := s.Do("inspect", id)

@@ -9,8 +9,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestMissingContainerHints: an error about a container that does not exist says what else has this
-// name, or a similar one.
+// TestMissingContainerHints: an error about a container that does not exist names what has this name,
+// or a similar one.
 func TestMissingContainerHints(t *testing.T) {
 	s := loaded(t, runs("true"))
 	web := name("web")
@@ -84,7 +84,7 @@ func TestKillForms(t *testing.T) {
 	s.Minirun("delete", "-f", a).Fails(t, "hint: remove it with: minirun rm -f "+a)
 }
 
-// TestPauseNames: pause and unpause take several names; exec in a paused container says what to do.
+// TestPauseNames: pause and unpause take several names; exec in a paused container is an error.
 func TestPauseNames(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	a, b := name("a"), name("b")

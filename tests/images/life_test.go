@@ -132,7 +132,7 @@ func TestWaitPrintsStatuses(t *testing.T) {
 		t.Errorf("%q, %v", &out, err)
 	}
 	if got := s.Do("wait", b, b); got != "4" {
-		t.Errorf("a container that has ended: %q", got)
+		t.Errorf("a stopped container: %q", got)
 	}
 	r := s.Minirun("wait", b, name("none"))
 	if r.Fails(t, "no such container"); r.Stdout != "4\n" {
@@ -292,6 +292,36 @@ func TestRestartPolicies(t *testing.T) {
 		s.Minirun(append(append([]string{"run"}, flags...), "busybox")...).Fails(t, words)
 	}
 	s.Check()
+}
+
+// TestStartOfMachine: after a power failure, which leaves no process and no state in /run, the containers
+// with a restart policy start again, and those with --rm are removed.
+func TestStartOfMachine(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "echo written >>/f; cat /f; exec sleep 1000"))
+	back, stays, gone := name("back"), name("stays"), name("gone")
+	s.Do("run", "-d", "--restart", "always", "--name", back, "busybox")
+	s.Do("run", "-d", "--name", stays, "busybox")
+	s.Do("run", "-d", "--rm", "--name", gone, "busybox")
+	testbundle.Await(t, "the first run", func() bool { return strings.Contains(s.Do("logs", back), "written") })
+	for _, id := range []string{back, stays, gone} {
+		killMonitor(t, s, id)
+		s.Do("delete", "-f", id)
+		// As a kernel that was not shut down leaves it.
+		if err := os.MkdirAll(filepath.Join(s.StoreDir, "containers", id, ".upper.work/work/incompat/volatile"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Do("start", "--all-restart"); got != back {
+		t.Errorf("started %q", got)
+	}
+	defer s.Do("rm", "-f", back, stays)
+	testbundle.Await(t, "the second run", func() bool { return strings.HasSuffix(s.Do("logs", back), "written\nwritten") })
+	if got := s.state(stays); got.State != "exited" {
+		t.Errorf("%+v", got)
+	}
+	if got := s.state(gone); got.State != "" {
+		t.Errorf("%+v", got)
+	}
 }
 
 // TestRestartAfterSignalToMonitor: the end of the machine, at which the monitor gets SIGTERM, is not a

@@ -38,7 +38,9 @@ func Explain(err error, e *engine.Engine) error {
 
 // explainRunning explains that the runtime has no container of this name.
 func explainRunning(e *engine.Engine, name string) string {
-	if l, err := e.Status(name); err == nil {
+	if l, err := e.Status(name); err == nil && l.State == engine.Restarting {
+		return fmt.Sprintf("%s has just exited and will be restarted; minirun logs %[1]s shows its output", name)
+	} else if err == nil {
 		return fmt.Sprintf("%s is not running (%s); start it with: minirun start %[1]s", name, l.Status())
 	}
 	return explainOther(e, name, "minirun list and minirun ps -a list the containers")

@@ -23,8 +23,11 @@ func (e *UnreachableError) Error() string {
 	switch {
 	case errors.As(e.Err, &errno):
 		cause = errno
-	case errors.As(e.Err, &lookup) && lookup.IsNotFound:
+	case !errors.As(e.Err, &lookup):
+	case lookup.IsNotFound:
 		return fmt.Sprintf("cannot reach %s: no such host\nhint: check the name of the registry", e.Host)
+	default:
+		cause = fmt.Errorf("its address cannot be looked up (%s)", lookup.Err)
 	}
 	hint := "check the network connection; minirun load reads images from archives, without a network"
 	if errno == unix.ECONNREFUSED {
