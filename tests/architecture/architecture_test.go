@@ -28,7 +28,7 @@ const module = "github.com/minirun/minirun"
 var arrows = map[string]string{
 	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version",
+	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version",
 	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",
@@ -146,7 +146,7 @@ var arrows = map[string]string{
 	"internal/engine/logfile":         "",
 	"internal/engine/console":         "",
 	"internal/engine/attachment":      "engine/console stdio",
-	"internal/engine/listing":         "cmdline dirsize engine formatter image inspect termtext",
+	"internal/engine/listing":         "cmdline dirsize engine engine/connection formatter image inspect termtext",
 	"internal/processtable":           "bootstrap",
 	"internal/runtarget":              "container/record image nearest",
 	"internal/capability":             "",
@@ -157,9 +157,9 @@ var arrows = map[string]string{
 	"internal/engine/volumes":         "atomicfile keyvalue",
 	"internal/views":                  "cgroups/host container container/control container/record engine runtarget trace",
 	"internal/engine/attach":          "cni engine/network engine/ports", // links CNI's library, which cmd/minirun must not
-	"internal/engine/connection":      "engine/network engine/ports helper namespaces stdio",
+	"internal/engine/connection":      "cmdline engine/network engine/ports helper namespaces stdio",
 	"internal/engine/network":         "atomicfile flock",
-	"internal/engine/network/listing": "engine/network formatter keyvalue termtext",
+	"internal/engine/network/listing": "cmdline engine/network formatter keyvalue termtext",
 	"internal/engine/ports":           "",
 	"internal/engine/usage":           "cgroups/stats container/control engine formatter termtext",
 	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces regularfile",
