@@ -54,6 +54,7 @@ func verbs() []verb {
 		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
 		{statsCommand(), 0, cmdline.Unlimited},
 		{volumeCommand(), 0, cmdline.Unlimited},
+		{commitCommand(), 1, 2},
 		{attachCommand(), 1, 1},
 	}
 }

@@ -31,6 +31,7 @@ var imageVerbs = []struct{ name, usage string }{
 	{"prune", "remove images without a name, and unused data"},
 	{"store", "manage the image store"},
 	{"login", "log in to a registry"},
+	{"export", "write the file system of a container to a tar archive"},
 	{"logout", "remove the credentials for a registry"},
 }
 
@@ -63,6 +64,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"diff", "list the files that a container created from an image has changed"},
 	{"top", "show the processes of a container created from an image"},
 	{"stats", "show how much containers created from images use, live"},
+	{"commit", "create an image from what a container has written"},
 	{"attach", "connect this terminal with a container that runs in the background"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/engine/config"
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/network"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
@@ -16,56 +17,54 @@ import (
 )
 
 // configure creates config.json, and returns the volumes that the container uses.
-func (e *Engine) configure(b bundle, s *Settings) (*specs.Spec, []volumes.Use, error) {
-	c, err := e.convert(b, s)
+func (e *Engine) configure(i *image.Image, layers image.Stack, p *connection.Plan, s *Settings) (*specs.Spec,
+	[]volumes.Use, error) {
+	c, err := e.convert(i, layers, p, s)
 	if err != nil {
 		return nil, nil, err
 	}
 	if namespaces.Unprivileged() {
 		uids, gids := namespaces.Ranges()
-		if err := image.Unprivileged(c, uids, gids, b.connection.Mode == network.Host); err != nil {
+		if err := image.Unprivileged(c, uids, gids, p.Mode == network.Host); err != nil {
 			return nil, nil, err
 		}
 	}
 	dir := e.Store.Container(s.Name)
 	upper := filepath.Join(dir, "upper")
-	image.SetLayers(c, b.layers, upper)
+	image.SetLayers(c, layers, upper)
 	c.Annotations[spec.AnnotationVolatile] = "true"
 	if s.Init {
 		c.Annotations[spec.AnnotationInit] = "true"
 	}
-	uses, err := e.addMounts(c, b.layers, b.image.Config.Config.Volumes, s)
+	uses, err := e.addMounts(c, layers, i.Config.Config.Volumes, s)
 	if err != nil {
 		return nil, uses, err
 	}
-	return c, uses, e.connect(c, b.connection, s.Name)
+	return c, uses, e.connect(c, p, s.Name)
 }
 
 // convert combines the image's configuration and the flags.
-func (e *Engine) convert(b bundle, s *Settings) (*specs.Spec, error) {
+func (e *Engine) convert(i *image.Image, layers image.Stack, p *connection.Plan, s *Settings) (*specs.Spec, error) {
 	who := s.User
 	if who == "" {
-		who = b.image.Config.Config.User
+		who = i.Config.Config.User
 	}
-	user, err := image.LookUp(b.layers, who)
+	user, err := image.LookUp(layers, who)
 	if err != nil {
 		return nil, err
 	}
-	if user.AdditionalGids, err = image.AddGroups(b.layers, user.AdditionalGids, s.Groups); err != nil {
+	if user.AdditionalGids, err = image.AddGroups(layers, user.AdditionalGids, s.Groups); err != nil {
 		return nil, err
 	}
-	of := b.image.Config
-	of.Config.Expose(s.Connection.Expose)
-	c, err := image.Convert(of, s.Wishes, user)
+	c, err := image.Convert(i.Config, s.Wishes, user)
 	if err != nil {
 		return nil, err
 	}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, spec.HostMasks("/")...)
 	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will call, and which does more
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
-	err = s.Apply(c, config.Host{HostNetwork: b.connection.Mode == network.Host, Unified: unified,
-		Capabilities: config.Capabilities, Devices: config.HostDevices, ProcessOf: e.processOf, Systemd: e.Systemd})
-	if err != nil {
+	if err := s.Apply(c, config.Host{Network: p.Mode, Unified: unified, Capabilities: config.Capabilities,
+		Devices: config.HostDevices, ProcessOf: e.processOf, Systemd: e.Systemd}); err != nil {
 		return nil, err
 	}
 	addHostname(c)

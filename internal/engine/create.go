@@ -143,25 +143,24 @@ type bundle struct {
 // createBundle writes config.json, and creates the directories that it names. With an error, it returns
 // a record with the volumes that were created.
 func (e *Engine) createBundle(b bundle, s *Settings) (*Record, error) {
-	layers := b.layers
+	dir, layers := b.dir, b.layers
 	if len(layers) == 0 { // overlayfs needs at least one
-		layers = image.Stack{filepath.Join(b.dir, "empty")}
+		layers = image.Stack{filepath.Join(dir, "empty")}
 		if err := os.Mkdir(layers[0], 0o755); err != nil {
 			return nil, err
 		}
 	}
-	b.layers = layers
-	c, uses, err := e.configure(b, s)
+	c, uses, err := e.configure(b.image, layers, b.connection, s)
 	if err != nil {
 		return &Record{Volumes: uses}, err
 	}
 	r := newRecord(b.image, c, b.connection, s)
 	r.Volumes = uses
-	return r, e.writeBundle(b.dir, c, layers)
+	return r, writeBundle(dir, c, layers)
 }
 
 // writeBundle writes a bundle into a directory.
-func (e *Engine) writeBundle(dir string, c *specs.Spec, layers image.Stack) error {
+func writeBundle(dir string, c *specs.Spec, layers image.Stack) error {
 	for _, d := range []string{"rootfs", "upper"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			return err
@@ -182,11 +181,10 @@ func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
-		Restart: s.Restart, Flags: s.MonitorFlags,
+		Restart: s.Restart, Flags: s.MonitorFlags, NoLog: s.NoLog, Namespaces: s.Namespaces, StopTimeout: s.StopTimeout,
+		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
 		Interactive: s.Interactive,
-		StopSignal:  s.StopSignal, StopTimeout: s.StopTimeout, NoLog: s.NoLog, Namespaces: s.Namespaces,
-		Shell:   i.Config.Config.Shell,
-		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
+		Network:     p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"os/exec"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/engine/connection"
 )
 
 // Exit statuses of a container that did not start, as in Docker.
@@ -33,7 +35,7 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (*End, erro
 	defer a.leave()
 	end, err := a.attendUntilEnd(r, o, started)
 	if err == nil {
-		e.warnAboutNetwork(r, end.Status)
+		connection.WarnAfterFailure(e.Warn, r.Network, r.StandardNetwork, end.Status)
 	}
 	return end, err
 }
@@ -68,7 +70,8 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	if err := e.rejoin(r); err != nil {
 		return nil, err
 	}
-	held, err := e.holdNetwork(r)
+	network := e.networkStart(r)
+	held, err := network.Hold()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	exit, err := container.Run(o, container.RunOptions{Started: func() {
 		running = true
 		a.report(func(now *Attendance) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
-		held.Serve(e.address(r.Container))
+		held.Serve(func() netip.Addr { return e.networks().Address(r.Container) })
 		if r.Health != nil {
 			probing = make(chan struct{})
 			go func() {
@@ -93,7 +96,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	stop()
 	<-probing
 	if !running {
-		return nil, err
+		return nil, network.Explain(err)
 	}
 	a.asked = exit.Asked
 	end := &End{Status: exit.Status, Finished: time.Now().UTC()}

@@ -28,7 +28,7 @@ func (s *Settings) Apply(c *specs.Spec, h Host) error {
 	}
 	c.Process.Rlimits, c.Process.OOMScoreAdj = s.Rlimits, s.OOMScoreAdj
 	s.applyResources(c, h)
-	if !h.HostNetwork { // as in Docker: in its own network there is nothing to protect from its users
+	if h.Network != "host" { // as in Docker: in its own network there is nothing to protect from its users
 		c.Linux.Sysctl = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0",
 			"net.ipv4.ping_group_range": "0 2147483647"}
 	}

@@ -50,7 +50,7 @@ func TestApplySettings(t *testing.T) {
 
 // testHost is a host with two devices and one container.
 func testHost(network string, unified bool) Host {
-	return Host{HostNetwork: network == "host", Unified: unified, Capabilities: func() (known, own []string) { return spec.CapabilityNames(), spec.CapabilityNames() },
+	return Host{Network: network, Unified: unified, Capabilities: func() (known, own []string) { return spec.CapabilityNames(), spec.CapabilityNames() },
 		Devices: func() ([]specs.LinuxDevice, error) {
 			return []specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229},
 				{Path: "/dev/sda", Type: "b", Major: 8}}, nil

@@ -14,9 +14,9 @@ import (
 
 // A Host is what the configuration of a container depends on.
 type Host struct {
-	HostNetwork  bool // the container is in the host's network
-	Unified      bool // only cgroups version 2
-	Systemd      bool // --systemd-cgroup
+	Network      string // the mode
+	Unified      bool   // only cgroups version 2
+	Systemd      bool   // --systemd-cgroup
 	Capabilities func() (known, own []string)
 	Devices      func() ([]specs.LinuxDevice, error)
 	ProcessOf    func(container string) (pid int, err error)

@@ -15,14 +15,13 @@ func (s *Settings) applyNamespaces(c *specs.Spec, h Host) error {
 	if h.Unified && n.Cgroup != "host" || n.Cgroup == "private" {
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
-	network := ""
-	if h.HostNetwork {
-		network = "host"
+	if h.Network == "host" { // package connection joins other networks
+		removeNamespace(c, specs.NetworkNamespace)
 	}
 	for _, share := range []struct {
 		kind specs.LinuxNamespaceType
 		mode string
-	}{{specs.NetworkNamespace, network}, {specs.IPCNamespace, n.IPC}, {specs.PIDNamespace, n.PID},
+	}{{specs.IPCNamespace, n.IPC}, {specs.PIDNamespace, n.PID},
 		{specs.UTSNamespace, n.UTS}} {
 		if err := shareNamespace(c, share.kind, share.mode, h); err != nil {
 			return err
@@ -50,8 +49,7 @@ func shareNamespace(c *specs.Spec, kind specs.LinuxNamespaceType, mode string, h
 	other, joins := strings.CutPrefix(mode, "container:")
 	switch {
 	case mode == "host":
-		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces,
-			func(n specs.LinuxNamespace) bool { return n.Type == kind })
+		removeNamespace(c, kind)
 	case joins:
 		pid, err := h.ProcessOf(other)
 		if err != nil {
@@ -65,6 +63,11 @@ func shareNamespace(c *specs.Spec, kind specs.LinuxNamespaceType, mode string, h
 // RemoveMount removes the mount with a destination.
 func RemoveMount(c *specs.Spec, destination string) {
 	c.Mounts = slices.DeleteFunc(c.Mounts, func(m specs.Mount) bool { return m.Destination == destination })
+}
+
+func removeNamespace(c *specs.Spec, kind specs.LinuxNamespaceType) {
+	c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces,
+		func(n specs.LinuxNamespace) bool { return n.Type == kind })
 }
 
 // JoinNamespace makes a container join the namespace of a process.

@@ -45,18 +45,23 @@ type Network struct {
 	Subnets  []Subnet          `json:"subnets,omitempty"`
 	Internal bool              `json:"internal"`
 	Labels   map[string]string `json:"labels"`
+
+	WithoutMasquerade bool       `json:"withoutMasquerade,omitempty"`
+	HostBinding       netip.Addr `json:"hostBinding,omitzero"` // published ports without an address are on this one
+	MTU               int        `json:"mtu,omitempty"`
 }
 
 // A Subnet is a range of addresses, and the address of the host in it.
 type Subnet struct {
 	Subnet  netip.Prefix `json:"subnet"`
 	Gateway netip.Addr   `json:"gateway"`
+	Range   netip.Prefix `json:"range,omitzero"` // the part for containers, if it is not all
 }
 
 // standardNetwork is the network that all containers share unless --network is given.
 func standardNetwork() *Network {
 	return &Network{Name: Bridge, ID: Bridge, Driver: Bridge, Device: "minirun0", Labels: map[string]string{},
-		Subnets: []Subnet{{netip.MustParsePrefix("10.89.0.0/16"), netip.MustParseAddr("10.89.0.1")}}}
+		Subnets: []Subnet{{Subnet: netip.MustParsePrefix("10.89.0.0/16"), Gateway: netip.MustParseAddr("10.89.0.1")}}}
 }
 
 // Predefined returns the networks that always exist.
@@ -101,6 +106,10 @@ func (n *Network) ConfigList() ([]byte, error) {
 	var ranges, routes []any
 	for _, s := range n.Subnets {
 		one := map[string]any{"subnet": s.Subnet.String()}
+		if s.Range.IsValid() {
+			first, last := s.bounds()
+			one["rangeStart"], one["rangeEnd"] = first.String(), last.String()
+		}
 		if !n.Internal {
 			one["gateway"] = s.Gateway.String()
 			all := "0.0.0.0/0"
@@ -115,12 +124,16 @@ func (n *Network) ConfigList() ([]byte, error) {
 	if len(routes) > 0 {
 		ipam["routes"] = routes
 	}
-	bridge := map[string]any{"type": "bridge", "bridge": n.Device, "isGateway": !n.Internal, "ipMasq": !n.Internal,
+	bridge := map[string]any{"type": "bridge", "bridge": n.Device, "isGateway": !n.Internal, "ipMasq": !n.Internal && !n.WithoutMasquerade,
 		"hairpinMode": true, "ipam": ipam, "capabilities": map[string]bool{"ips": true, "mac": true}}
+	if n.MTU != 0 {
+		bridge["mtu"] = n.MTU
+	}
 	plugins := []any{bridge}
 	if !n.Internal {
-		plugins = append(plugins,
-			map[string]any{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}})
+		// The kernel does not route packets from ::1: the process that holds the ports forwards them.
+		plugins = append(plugins, map[string]any{"type": "portmap", "conditionsV6": []string{"!", "-d", "::1"},
+			"capabilities": map[string]bool{"portMappings": true}})
 	}
 	// Containers of other networks are kept out, and FORWARD's policy may be DROP, as on a host
 	// with Docker.

@@ -50,8 +50,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"volume": {"x", "/a:b", "/none/such:/x", "/tmp:/x:color"}, "mount": {"x", "type=bind,src=/none/such,dst=/x", "type=bind"},
 		"tmpfs": {"x", "/x:size=big"}, "volumes-from": {":ro", "x:rx"}, "volume-driver": {"nfs"}, "shm-size": {"x", "-1", "0"},
 		"device": {"/none/such", "/dev/null:x", "/dev/null:/x:q", "a:b:c:d", dir}, "device-cgroup-rule": {"x", "c 1 rwm", "d 1:2 r", "c 1:2 q"},
-		"restart": {"x", "on-failure:x", "always"}, "network": {"a/b"}, "network-alias": {"a b"}, "ip": {"x"}, "ip6": {"x"}, "mac-address": {"x"}, "add-host": {"x"}, "dns": {"x"}, "dns-search": {"x y"}, "dns-option": {"a b"},
-		"publish": {"x", "80:"}, "expose": {"x", "0", "70000", "80/icmp"},
+		"restart": {"x", "on-failure:x", "always"}, "network": {"container:"}, "publish": {"x", "99999:80", "80:80:80:80"}, "expose": {"x", "0", "70000", "80/icmp"},
+		"network-alias": {"a b"}, "ip": {"x"}, "ip6": {"x"}, "mac-address": {"x"}, "add-host": {"x"}, "dns": {"x"},
 		"memory": {"12x", "x", "0", "-2"}, "memory-swap": {"x"}, "memory-reservation": {"x", "-1"},
 		"memory-swappiness": {"101", "-1", "x"}, "oom-score-adj": {"1001", "x"},
 		"cpus": {"abc", "0", "-1", "NaN", "1e300"}, "cpu-shares": {"x", "1"}, "cpu-period": {"x", "1"}, "cpu-quota": {"x"},
@@ -67,7 +67,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"health-interval": {"x", "1", "-1s", "1us"}, "health-timeout": {"x"}, "health-start-period": {"x"},
 		"health-start-interval": {"x"}, "health-retries": {"0", "x", "-1"},
 	}
-	anything := []string{"hostname", "domainname", "entrypoint", "user", "group-add", "cidfile", "cgroup-parent", "health-cmd"}
+	anything := []string{"hostname", "domainname", "entrypoint", "user", "group-add", "cidfile", "dns-search", "dns-option", "cgroup-parent", "health-cmd"}
 	for i := range table {
 		f := &table[i]
 		values := wrong[f.name]

@@ -2,12 +2,12 @@ package runflags
 
 // The groups of flags in the help.
 const (
-	general    = "For an image"
-	storage    = "For an image: files and volumes"
-	networking = "For an image: network"
-	limits     = "For an image: limits"
-	isolation  = "For an image: privileges and isolation"
-	health     = "For an image: health check"
+	general   = "For an image"
+	storage   = "For an image: files and volumes"
+	networks  = "For an image: network"
+	limits    = "For an image: limits"
+	isolation = "For an image: privileges and isolation"
+	health    = "For an image: health check"
 )
 
 // table lists docker's flags of run and create. It is an array of constants, so that a program that
@@ -51,18 +51,18 @@ var table = [...]flag{
 		"linux.devices and linux.resources.devices", ""},
 	{"device-cgroup-rule", "", list, storage, "allow devices: `TYPE MAJOR:MINOR rwm`", "linux.resources.devices", ""},
 
-	{"network", "net", list, networking, "`NETWORK` to join, bridge, none, host, or container:NAME", "linux.namespaces", ""},
-	{"network-alias", "net-alias", list, networking, "other `NAME` for its peers on the network", "", ""},
-	{"ip", "", text, networking, "its IPv4 `ADDRESS` on the network", "", ""},
-	{"ip6", "", text, networking, "its IPv6 `ADDRESS` on the network", "", ""},
-	{"mac-address", "", text, networking, "hardware `ADDRESS` of its network device", "", ""},
-	{"publish", "p", list, networking, "forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`", "", ""},
-	{"publish-all", "P", toggle, networking, "forward a free port to each port that the image exposes", "", ""},
-	{"expose", "", list, networking, "its program listens on `PORT[/PROTOCOL]`", "", ""},
-	{"add-host", "", list, networking, "add `NAME:IP` to /etc/hosts; host-gateway is the host's IP", "", ""},
-	{"dns", "", list, networking, "`ADDRESS` of a name server", "", ""},
-	{"dns-search", "", list, networking, "search names in `DOMAIN`", "", ""},
-	{"dns-option", "dns-opt", list, networking, "`OPTION` of resolv.conf(5)", "", ""},
+	{"network", "net", list, networks, "`NETWORK` to join, bridge, none, host, or container:NAME", "linux.namespaces", ""},
+	{"network-alias", "net-alias", list, networks, "other `NAME` for its peers on the network", "", ""},
+	{"ip", "", text, networks, "its IPv4 `ADDRESS` on the network", "", ""},
+	{"ip6", "", text, networks, "its IPv6 `ADDRESS` on the network", "", ""},
+	{"mac-address", "", text, networks, "hardware `ADDRESS` of its network device", "", ""},
+	{"publish", "p", list, networks, "forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`", "", ""},
+	{"publish-all", "P", toggle, networks, "forward a free port to each port that the image exposes", "", ""},
+	{"expose", "", list, networks, "its program listens on `PORT[/PROTOCOL]`", "", ""},
+	{"add-host", "", list, networks, "add `NAME:IP` to /etc/hosts; host-gateway is the host's IP", "mounts", ""},
+	{"dns", "", list, networks, "`ADDRESS` of a name server", "mounts", ""},
+	{"dns-search", "", list, networks, "search names in `DOMAIN`", "mounts", ""},
+	{"dns-option", "dns-opt", list, networks, "`OPTION` of resolv.conf(5)", "mounts", ""},
 
 	{"memory", "m", text, limits, "limit of `BYTES`, with b, k, m or g", "linux.resources.memory.limit", ""},
 	{"memory-swap", "", text, limits, "limit of memory and swap; -1: no limit", "linux.resources.memory.swap", ""},
@@ -138,9 +138,9 @@ var table = [...]flag{
 	{"io-maxiops", "", text, limits, "", "", "it is for Windows\nhint: use --device-read-iops"},
 	{"isolation", "", text, general, "", "", "it is for Windows\nhint: omit it"},
 	{"kernel-memory", "", text, limits, "", "", "it has no effect since Linux 5.16\nhint: use --memory"},
-	{"link", "", list, networking, "", "",
+	{"link", "", list, networks, "", "",
 		"links were replaced by networks\nhint: minirun network create NET, then --network NET for both"},
-	{"link-local-ip", "", list, networking, "", "", "CNI plugins do not assign such addresses\nhint: omit it"},
+	{"link-local-ip", "", list, networks, "", "", "CNI plugins do not assign such addresses\nhint: omit it"},
 	{"log-opt", "", list, general, "", "", "the log always rotates, and keeps the last 32 MiB\nhint: omit it"},
 	{"runtime", "", text, general, "", "",
 		"minirun is the runtime\nhint: minirun bundle IMAGE DIR writes a bundle for another one"},

@@ -109,11 +109,6 @@ func (r *reader) duration(flag string) time.Duration {
 	return d
 }
 
-func isPort(text string) bool {
-	n, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && n > 0
-}
-
 // hasSELinux reports whether the host uses SELinux.
 func hasSELinux() bool {
 	_, err := os.Stat("/sys/fs/selinux/enforce")
