@@ -51,6 +51,11 @@ func verbs() []verb {
 		{versionCommand(), 0, 0}, {infoCommand(), 0, 0}, {systemCommand(), 0, cmdline.Unlimited},
 		{completionCommand(), 1, 1}, {containerCommand(), 0, cmdline.Unlimited}, {buildxCommand(), 0, cmdline.Unlimited},
 		{networkCommand(), 0, cmdline.Unlimited}, {networkHookCommand(), 1, 1}, {portCommand(), 1, 2},
+		{cpCommand(), 2, 2}, {diffCommand(), 1, 1}, {topCommand(), 1, cmdline.Unlimited},
+		{statsCommand(), 0, cmdline.Unlimited},
+		{volumeCommand(), 0, cmdline.Unlimited},
+		{commitCommand(), 1, 2},
+		{attachCommand(), 1, 1},
 	}
 }
 
@@ -132,6 +137,9 @@ func prepareCommand(ctx *cli.Context) error {
 // splitFlags splits the words after a command's name into flags, which may appear anywhere, and
 // arguments.
 func splitFlags(command *cli.Command, words []string) cmdline.Line {
+	if command.Name == "top" { // the words after the container are options of ps(1)
+		return cmdline.Split(words, command.Flags, 0)
+	}
 	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
 }
 

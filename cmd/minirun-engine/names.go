@@ -1,9 +1,9 @@
 package main
 
 import (
-	"flag"
-
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/cmdline"
 )
 
 // containerArguments returns how many arguments of a command are containers, from the first one on;
@@ -33,7 +33,7 @@ func resolveContainers(action cli.ActionFunc) cli.ActionFunc {
 		if err != nil {
 			return err
 		}
-		names := []string{"--"}
+		var names []string
 		for i, arg := range args {
 			if i < count {
 				if arg, err = e.Resolve(arg); err != nil {
@@ -42,12 +42,6 @@ func resolveContainers(action cli.ActionFunc) cli.ActionFunc {
 			}
 			names = append(names, arg)
 		}
-		set := flag.NewFlagSet(ctx.Command.Name, flag.ContinueOnError)
-		if err := set.Parse(names); err != nil {
-			return err
-		}
-		resolved := cli.NewContext(ctx.App, set, ctx)
-		resolved.Command = ctx.Command
-		return action(resolved)
+		return action(cmdline.WithArguments(ctx, names))
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/interrupt"
@@ -48,6 +49,9 @@ func main() {
 	if interrupt.IsOutputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // same status as for the signal, without a message: | head
 	}
+	if inUserNamespace || os.Geteuid() != 0 {
+		err = hint.ForUser(err, "use sudo, or choose another directory with --store")
+	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)
 }
@@ -76,7 +80,7 @@ func app() *cli.App {
 		importCommand(),
 		command.Images(), command.Tag(), command.Rmi(), command.History(), command.Layers(),
 		unpackCommand(), bundleCommand(), command.Prune(), storeCommand(),
-		command.Inspect(), command.Login(), command.Logout(),
+		command.Inspect(), command.Login(), command.Logout(), command.CommitContainer(), command.Export(),
 	}, helperCommands())
 	prepare(commands)
 	cmdline.UseHelp()

@@ -3,20 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"strings"
 
-	"github.com/containerd/console"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/command"
+	"github.com/minirun/minirun/internal/image/listing"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
@@ -31,6 +25,12 @@ func jobsFlag() cli.Flag {
 	return &cli.IntFlag{Name: "jobs", Value: 3, Usage: "transfer `N` layers at once"}
 }
 
+// trustFlag returns a flag of docker's that has no effect there either by default.
+func trustFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "disable-content-trust", Value: true,
+		Usage: "accepted for compatibility; signatures are not verified"}
+}
+
 func pullCommand() *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "pull an image from a registry", ArgsUsage: "NAME",
@@ -43,6 +43,8 @@ func pullCommand() *cli.Command {
 			&cli.StringFlag{Name: "platform",
 				Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
 			&cli.BoolFlag{Name: "all-platforms", Usage: "pull the images for all platforms, and keep their index"},
+			&cli.BoolFlag{Name: "all-tags", Aliases: []string{"a"}, Usage: "pull all tags of the repository"},
+			trustFlag(),
 			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
 		},
 		Action: pull,
@@ -66,6 +68,37 @@ func pull(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
+	names := []image.Name{name}
+	if ctx.Bool("all-tags") {
+		if names, err = allTags(ctx, registries, name); err != nil {
+			return err
+		}
+	}
+	for _, n := range names {
+		if err := pullOne(ctx, registries, s, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allTags returns the names of all images in a repository.
+func allTags(ctx *cli.Context, registries transfer.Registries, name image.Name) (out []image.Name, err error) {
+	if text := ctx.Args().First(); listing.HasTag(text) || name.Digest != "" {
+		return nil, fmt.Errorf("%s: %s has a tag or a digest, so --all-tags has no effect\nhint: minirun %[1]s --all-tags "+
+			"%[3]s", ctx.Command.Name, text, listing.Repository(name))
+	}
+	tags, err := registries.Tags(retry.WithNotice(ctx.Context, command.RetryNotice(ctx.Bool("quiet"))), name)
+	for _, t := range tags {
+		n := name
+		n.Tag = t
+		out = append(out, n)
+	}
+	return out, err
+}
+
+// pullOne pulls one image.
+func pullOne(ctx *cli.Context, registries transfer.Registries, s *store.Store, name image.Name) error {
 	p := command.ShowTransfer("Pulling", "pull "+name.Familiar(), ctx.Bool("quiet"))
 	c := retry.WithNotice(ctx.Context, p.Retrying)
 	source, d, err := registries.Find(c, name, command.Warn)
@@ -140,202 +173,4 @@ func unpack(ctx *cli.Context, s *store.Store, d oci.Descriptor) error {
 		return err
 	}
 	return command.UnpackLayers(ctx, s, i, i.ID())
-}
-
-func pushCommand() *cli.Command {
-	return &cli.Command{
-		Name: "push", Usage: "push an image to a registry", ArgsUsage: "NAME [TO]",
-		Flags: []cli.Flag{quietFlag(), jobsFlag()}, Action: push,
-	}
-}
-
-func push(ctx *cli.Context) error {
-	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
-		return err
-	}
-	to, err := image.ParseName(ctx.Args().Get(ctx.NArg() - 1))
-	if err != nil {
-		return err
-	}
-	registries, err := transfer.ReadRegistries()
-	if err != nil {
-		return err
-	}
-	s, release, err := command.OpenShared(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	i, err := s.OpenImage(ctx.Args().First())
-	if err != nil {
-		return err
-	}
-	p := command.ShowTransfer("Pushing", "push "+to.Familiar(), ctx.Bool("quiet"))
-	err = registries.Push(retry.WithNotice(ctx.Context, p.Retrying), s, i, to, ctx.Int("jobs"), p)
-	if p.Close(err); err != nil {
-		return err
-	}
-	termtext.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
-	return nil
-}
-
-func loadCommand() *cli.Command {
-	return &cli.Command{
-		Name: "load", Usage: "load images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
-		Description: "Reads an OCI image layout, which is a directory or an archive, or an archive written by\n" +
-			"docker save. Archives may be compressed (gzip, zstd, bzip2, xz). Without an argument, or\nwith -, the " +
-			"archive is read from standard input.",
-		Flags: []cli.Flag{
-			quietFlag(), jobsFlag(),
-			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "read the archive `FILE`, as in docker load"},
-			&cli.StringFlag{Name: "name", Usage: "`NAME` of an image that has no name in the archive"},
-			&cli.StringFlag{Name: "platform",
-				Usage: "use `OS/ARCHITECTURE[/VARIANT]` instead of this machine's platform"},
-			&cli.BoolFlag{Name: "all-platforms", Usage: "load the images for all platforms"},
-			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layers until the image is run"},
-		},
-		Action: load,
-	}
-}
-
-func load(ctx *cli.Context) error {
-	if err := cmdline.CheckCount(ctx, 0, 1); err != nil {
-		return err
-	}
-	from := "-"
-	for _, given := range []string{ctx.Args().First(), ctx.String("input")} {
-		if given != "" {
-			from = given
-		}
-	}
-	var name *image.Name
-	if text := ctx.String("name"); text != "" {
-		n, err := image.ParseName(text)
-		if err != nil {
-			return err
-		}
-		name = &n
-	}
-	s, release, err := command.OpenShared(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	archive, found, err := transfer.OpenArchive(ctx.Context, from, filepath.Join(s.Dir, "tmp"))
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	defer func() { _ = archive.Close() }()
-	for _, f := range found {
-		p := command.ShowTransfer("Loading", "load "+f.Desc.Digest.String(), ctx.Bool("quiet"))
-		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, fetchOptions(ctx), p)
-		if p.Close(err); err != nil {
-			return fmt.Errorf("load %s: %w", from, err)
-		}
-		if name != nil {
-			f.Names = []image.Name{*name}
-		}
-		if err := addImages(ctx, s, f.Names, d); err != nil {
-			return err
-		}
-	}
-	if len(found) == 0 {
-		return fmt.Errorf("load %s: the archive contains no images", from)
-	}
-	return nil
-}
-
-func saveCommand() *cli.Command {
-	return &cli.Command{
-		Name: "save", Usage: "write images to an archive or a directory", ArgsUsage: "NAME…",
-		Description: "The archive is an OCI image layout that docker load, podman and skopeo can also read: it\n" +
-			"has Docker's manifest.json next to index.json. The blobs are copied unchanged.",
-		Flags: []cli.Flag{
-			quietFlag(),
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` instead of standard output"},
-			&cli.StringFlag{Name: "dir", Usage: "write an OCI image layout to the directory `DIR`"},
-		},
-		Action: saveImages,
-	}
-}
-
-func saveImages(ctx *cli.Context) (err error) {
-	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
-		return err
-	}
-	s, release, err := command.OpenShared(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	var images []transfer.NamedImage
-	for _, text := range ctx.Args().Slice() {
-		i, err := s.OpenImage(text)
-		if err != nil {
-			return err
-		}
-		images = append(images, transfer.NamedImage{Name: i.Name, Image: i})
-	}
-	out := io.Writer(os.Stdout)
-	if file := ctx.String("output"); file != "" {
-		f, err := atomicfile.Create(file, 0o666)
-		if err != nil {
-			return err
-		}
-		defer func() { err = f.Done(err) }()
-		out = f
-	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
-		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use " +
-			"--output or --dir")
-	}
-	p := command.ShowTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
-	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
-	p.Close(err)
-	return err
-}
-
-func importCommand() *cli.Command {
-	return &cli.Command{
-		Name: "import", Usage: "create an image from a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
-		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"},
-				Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
-			&cli.BoolFlag{Name: "no-unpack", Usage: "do not unpack the layer until the image is run"},
-		},
-		Action: importTar,
-	}
-}
-
-func importTar(ctx *cli.Context) error {
-	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
-		return err
-	}
-	var names []image.Name
-	if ctx.NArg() == 2 {
-		n, err := image.ParseName(ctx.Args().Get(1))
-		if err != nil {
-			return err
-		}
-		names = append(names, n)
-	}
-	from := ctx.Args().First()
-	in := os.Stdin
-	if from != "-" {
-		f, err := ctxio.Open(ctx.Context, from)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }()
-		in = f
-	}
-	s, release, err := command.OpenShared(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	d, err := transfer.Import(ctx.Context, s, in, filepath.Base(from), ctx.StringSlice("change"))
-	if err != nil {
-		return fmt.Errorf("import %s: %w", from, err)
-	}
-	return addImages(ctx, s, names, d)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/exec"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -21,17 +22,17 @@ func execCommand() *cli.Command {
 		Usage:     "run another process in a container",
 		ArgsUsage: "ID COMMAND [ARGUMENT…]  |  --process FILE ID",
 
-		Flags: []cli.Flag{
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
+		Flags: append([]cli.Flag{
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the process a terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "console-socket",
 				Usage: "Unix `SOCKET` that receives the master of the terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the process"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"},
-				Usage: "ignored: standard input is its own", Hidden: true}),
+				Usage: "ignored: standard input is always passed on", Hidden: true}),
 			cmdline.TextFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"},
-				Usage: "working `DIR` in the container"}),
+				Usage: "working directory `DIR` in the container"}),
 			cmdline.ListFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"},
-				Usage: "set `NAME=VALUE` in its environment"}),
+				Usage: "set `NAME[=VALUE]` in its environment"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"},
 				Usage: "run as `UID[:GID]`; in a container created from an image also names"}),
 			cmdline.ListFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"},
@@ -42,14 +43,14 @@ func execCommand() *cli.Command {
 			cmdline.TextFlag(cli.StringFlag{Name: "pid-file", Usage: "write its process ID to `FILE`"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL`"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE`"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "no-new-privs", Usage: "execve gives it no privileges"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "no-new-privs", Usage: "execve grants the process no privileges"}),
 			cmdline.ListFlag(cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP_NAME`"}),
 			cmdline.NumberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
 			cmdline.ListFlag(cli.StringSliceFlag{Name: "cgroup",
 				Usage: "join a cgroup below the container's, `[CONTROLLER:]PATH`"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "ignore-paused",
-				Usage: "also in a paused container: the process starts when it is resumed"}),
-		},
+				Usage: "also run in a paused container: the process starts when it is resumed"}),
+		}, runflags.ExecFlags()...),
 		Action: execute,
 	}
 }
@@ -59,11 +60,15 @@ const execFailed = 255
 
 func execute(ctx *cli.Context) error {
 	args := ctx.Args()
+	env, err := runflags.ExecEnvironment(ctx)
+	if err != nil {
+		return messages.NewFailure(err, execFailed)
+	}
 	o := exec.Options{
 		Root: ctx.String("root"), ID: args.First(), Args: args.Tail(), ProcessFile: ctx.String("process"),
-		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: cmdline.ListValues(ctx, "env"), User: ctx.String("user"),
+		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: env, User: ctx.String("user"),
 		Gids: cmdline.ListValues(ctx, "additional-gids"),
-		Caps: cmdline.ListValues(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
+		Caps: runflags.ExecCapabilities(ctx), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
 		Cgroups: cmdline.ListValues(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
 		PidFDSocket: ctx.String("pidfd-socket"),

@@ -31,6 +31,7 @@ var imageVerbs = []struct{ name, usage string }{
 	{"prune", "remove images without a name, and unused data"},
 	{"store", "manage the image store"},
 	{"login", "log in to a registry"},
+	{"export", "write the file system of a container to a tar archive"},
 	{"logout", "remove the credentials for a registry"},
 }
 
@@ -55,9 +56,16 @@ var engineVerbs = []struct{ name, usage string }{
 	{"version", "show the version of minirun, of the specification and of Go"},
 	{"info", "show versions, directories, this machine, and how many containers and images there are"},
 	{"system", "show disk usage, or remove what is not used"},
+	{"volume", "manage volumes"},
 	{"completion", "print the script for the completion of words in bash, zsh or fish"},
 	{"network", "manage networks that containers join"},
 	{"port", "show where a container's ports are published"},
+	{"cp", "copy files between a container created from an image and the host"},
+	{"diff", "list the files that a container created from an image has changed"},
+	{"top", "show the processes of a container created from an image"},
+	{"stats", "show how much containers created from images use, live"},
+	{"commit", "create an image from what a container has written"},
+	{"attach", "connect this terminal with a container that runs in the background"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

@@ -7,14 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/messages"
-	"github.com/minirun/minirun/internal/termtext"
 )
 
 func layersCommand() *cli.Command {
@@ -26,6 +25,7 @@ func layersCommand() *cli.Command {
 			"them is visible in the container.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "json", Usage: "same as --format json"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "range",
 				Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
@@ -38,6 +38,9 @@ func layersCommand() *cli.Command {
 
 func layers(ctx *cli.Context) error {
 	format := ctx.String("format")
+	if ctx.Bool("json") {
+		format = "json"
+	}
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
 	}
@@ -78,20 +81,7 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 	if format == "json" {
 		return cmdline.WriteJSON(w, map[string]any{"layers": all, "written": changes})
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
-	for i := len(all) - 1; i >= 0; i-- {
-		l := all[i]
-		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts,
-			l.Opaque, l.Path)
-	}
-	if len(changes) > 0 {
-		termtext.Fprintf(table, "\nWRITTEN\tKIND\tBYTES\tPATH\n")
-		for _, c := range changes {
-			termtext.Fprintf(table, "%s\t%s\t%d\t%s\n", c.What, c.Kind, c.Size, c.Path)
-		}
-	}
-	return table.Flush()
+	return inspect.WriteLayers(w, all, changes)
 }
 
 func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
@@ -99,27 +89,12 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 	if err != nil {
 		return err
 	}
-	seen := false
-	for _, v := range found {
-		seen = seen || v.Seen
-	}
 	if format == "json" {
 		err = cmdline.WriteJSON(w, found)
 	} else {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		termtext.Fprintf(table, "LAYER\tHAS\t\tPATH\n")
-		for _, v := range found {
-			note := v.Why
-			if v.Seen {
-				note = "visible in the container"
-			} else if note != "" {
-				note = "hidden: " + note
-			}
-			termtext.Fprintf(table, "%d\t%s\t%s\t%s\n", v.Number, v.Kind, note, v.Layer)
-		}
-		err = table.Flush()
+		err = inspect.WritePath(w, found)
 	}
-	if err == nil && !seen {
+	if err == nil && !slices.ContainsFunc(found, func(f inspect.LayerFile) bool { return f.Seen }) {
 		err = messages.ExitStatus(1)
 	}
 	return err

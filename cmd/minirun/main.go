@@ -21,6 +21,8 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/missing"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/runtarget"
 	_ "github.com/minirun/minirun/internal/startup"
@@ -58,7 +60,7 @@ const anyNumber = cmdline.Unlimited
 
 // verbs lists the commands by name, in the order of the help.
 var verbs = []verb{
-	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 0, anyNumber},
+	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, anyNumber}, {"start", startCommand, 0, anyNumber},
 	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, anyNumber}, {"delete", deleteCommand, 1, 1},
 	{"state", stateCommand, 1, 1}, {"list", listCommand, 0, 0}, {"ps", psCommand, 0, anyNumber},
 	{"pause", pauseCommand, 1, anyNumber}, {"resume", resumeCommand, 1, anyNumber}, {"update", updateCommand, 1, 1},
@@ -88,11 +90,18 @@ func commandsFor(args []string) (commands []*cli.Command) {
 			commands = append(commands, v.build())
 		}
 	}
-	if len(commands) > 0 {
-		return commands
+	if len(commands) == 0 {
+		for _, v := range verbs {
+			commands = append(commands, v.build())
+		}
 	}
-	for _, v := range verbs {
-		commands = append(commands, v.build())
+	for _, c := range commands {
+		switch c.Name {
+		case "run", "create":
+			c.Flags = append(c.Flags, imageFlags(args, c)...)
+		case "plan", "step":
+			c.Flags = append(c.Flags, cmdline.Hide(imageFlags(args, c))...)
+		}
 	}
 	return commands
 }
@@ -114,7 +123,14 @@ func (v *verb) build() *cli.Command {
 			if err == nil {
 				return nil
 			}
-			return explainFailure(ctx, err)
+			e, args := newEngine(ctx), ctx.Args()
+			err = missing.ByID(e, args.First(), err, func(name string) error {
+				return action(cmdline.WithArguments(ctx, append([]string{name}, args.Tail()...)))
+			})
+			if err == nil {
+				return nil
+			}
+			return missing.Explain(err, e)
 		}
 	}
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return flagError(ctx, err) }
@@ -133,6 +149,15 @@ func flagError(ctx *cli.Context, err error) error {
 
 func meansBundle(word string) bool {
 	return word == "-b" || word == "--bundle" || word == "-bundle" || paths.Path(word) == runtarget.Bundle
+}
+
+// imageFlags returns the flags for an image that a command line may refer to, and all for help.
+func imageFlags(args []string, c *cli.Command) []cli.Flag {
+	at := slices.Index(args, c.Name)
+	if at < 0 || slices.Contains(args, "help") {
+		return runflags.All()
+	}
+	return runflags.Needed(args[at+1:], c.Flags)
 }
 
 func app(args []string) *cli.App {
@@ -154,7 +179,7 @@ func app(args []string) *cli.App {
 					"~/.local/share/minirun)"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "log more"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "cgroup-manager",
 				Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
@@ -185,11 +210,7 @@ func help(ctx *cli.Context) error {
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == subject })
 	switch {
 	case args[0] != "help" || i < 0:
-		var names []string
-		for _, v := range verbs {
-			names = append(names, v.name)
-		}
-		return cmdline.UnknownCommand("", subject, append(names, "help"))
+		return cmdline.UnknownCommand("", subject, append(verbNames(), "help"))
 	case verbs[i].build().SkipFlagParsing: // other words may be subcommands
 		os.Args = slices.Concat(os.Args[:1], args[1:], []string{"--help"})
 	case len(args) > 2:

@@ -30,8 +30,12 @@ func resumeCommand() *cli.Command {
 // forEachID calls do for all named containers, also after an error.
 func forEachID(ctx *cli.Context, do func(root, id string) error) (failed error) {
 	for _, id := range ctx.Args().Slice() {
-		if err := do(ctx.String("root"), id); err != nil {
-			failed = errors.Join(failed, missing.Explain(err, newEngine(ctx)))
+		pause := func(name string) error { return do(ctx.String("root"), name) }
+		if err := pause(id); err != nil {
+			e := newEngine(ctx)
+			if err = missing.ByID(e, id, err, pause); err != nil {
+				failed = errors.Join(failed, missing.Explain(err, e))
+			}
 		}
 	}
 	return failed

@@ -9,6 +9,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/trace"
 	"github.com/minirun/minirun/internal/views"
@@ -24,7 +25,7 @@ func planCommand() *cli.Command {
 			"With --diff: the steps that are only in the first or only in the second plan;\n" +
 			"the exit status is 1 if there is a difference.",
 		UseShortOptionHandling: true,
-		Flags: append(append(createFlags(), cmdline.Hide(imageFlags())...),
+		Flags: append(createFlags(),
 			cmdline.TextFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "summary", Usage: "one line for each part: its steps, and what they do"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "only", Usage: "only the `PART`, as named in the summary"}),
@@ -66,16 +67,13 @@ func planOf(ctx *cli.Context, arguments []string, machine *host.Host) (p views.P
 	}
 	o := optionsForBundle(ctx, cmp.Or(t.ID, plannedID), t.Bundle)
 	if t.Image == "" {
-		if err := checkFlagsForBundle(ctx, t.Bundle); err != nil {
+		if err := runflags.CheckBundle(ctx, t.Bundle); err != nil {
 			return p, err
 		}
 		p.RunPlan, err = container.PlanRun(o, machine)
 		return p, err
 	}
-	s, err := imageSettings(ctx)
-	if err == nil {
-		err = checkFlagsForImage(ctx)
-	}
+	s, err := imageSettings(ctx, t.Image)
 	if err != nil {
 		return p, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -23,7 +24,7 @@ func runCommand() *cli.Command {
 			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
 		Flags: append(
-			append(createFlags(), imageFlags()...),
+			createFlags(),
 			cmdline.ToggleFlag(
 				cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
 			),
@@ -75,7 +76,7 @@ func run(ctx *cli.Context) error {
 		return runImage(ctx, t)
 	}
 	o := optionsForBundle(ctx, t.ID, t.Bundle)
-	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
+	if err := runflags.CheckBundle(ctx, o.Bundle); err != nil {
 		return err
 	}
 	if o.ID == "" {
@@ -108,15 +109,7 @@ func exitStatus(exit *container.Exit) error {
 // the container's program is ready (sd_notify(3)).
 const notifySocket = "NOTIFY_SOCKET"
 
-// bundleOptions reads the flags and arguments of commands that take only bundles.
-func bundleOptions(ctx *cli.Context) (container.Options, error) {
-	id, bundle, err := findBundle(ctx)
-	if err != nil {
-		return container.Options{}, err
-	}
-	return optionsForBundle(ctx, id, bundle), nil
-}
-
+// optionsForBundle reads the flags for a bundle.
 func optionsForBundle(ctx *cli.Context, id, bundle string) container.Options {
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -25,16 +24,6 @@ func findTarget(ctx *cli.Context) (runtarget.Target, error) {
 		return t, cmdline.UsageError(ctx.Command, usage.Error())
 	}
 	return t, err
-}
-
-// findBundle is findTarget for commands that take only bundles. The ID is "" if none is given.
-func findBundle(ctx *cli.Context) (id, bundle string, err error) {
-	t, err := findTarget(ctx)
-	if err == nil && t.Image != "" {
-		err = fmt.Errorf("%s: %s is an image, not a bundle\nhint: minirun bundle %[2]s DIR writes one",
-			ctx.Command.Name, t.Image)
-	}
-	return t.ID, t.Bundle, err
 }
 
 func isDir(path string) bool {

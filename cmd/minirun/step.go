@@ -10,6 +10,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
@@ -26,7 +27,7 @@ func stepCommand() *cli.Command {
 			"lines on standard input; type ? for help. The input after the last command\n" +
 			"goes to the container. For an image, the flags of run may be given too.",
 		UseShortOptionHandling: true,
-		Flags: append(append(createFlags(), cmdline.Hide(imageFlags())...),
+		Flags: append(createFlags(),
 			cmdline.TextFlag(cli.StringFlag{Name: "at",
 				Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
@@ -38,7 +39,7 @@ func stepCommand() *cli.Command {
 func step(ctx *cli.Context) error {
 	at, until := ctx.String("at"), ctx.String("until")
 	if at != "" && until != "" {
-		return errors.New("--at and --until: choose one")
+		return errors.New("--at cannot be combined with --until: both say where to stop first")
 	}
 	t, err := findView(ctx, ctx.Args().Slice())
 	if err != nil {
@@ -64,7 +65,7 @@ func step(ctx *cli.Context) error {
 
 func stepBundle(ctx *cli.Context, t views.Target, watch *trace.Debugger) error {
 	o := optionsForBundle(ctx, cmp.Or(t.ID, generateID()), t.Bundle)
-	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
+	if err := runflags.CheckBundle(ctx, o.Bundle); err != nil {
 		return err
 	}
 	o.Watch = watch
@@ -78,10 +79,7 @@ func stepBundle(ctx *cli.Context, t views.Target, watch *trace.Debugger) error {
 // stepImage runs a container from an image, and removes it. Its input is what the
 // debugger leaves of this process's.
 func stepImage(ctx *cli.Context, t views.Target, watch *trace.Debugger) error {
-	s, err := imageSettings(ctx)
-	if err == nil {
-		err = checkFlagsForImage(ctx)
-	}
+	s, err := imageSettings(ctx, t.Image)
 	if err != nil {
 		return err
 	}

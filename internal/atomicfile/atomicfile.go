@@ -54,6 +54,19 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	return f.Done(err)
 }
 
+// CreateNew writes a file that must not exist.
+func CreateNew(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
 // Create opens an output. A regular file is replaced at Commit and keeps its mode;
 // until then, and after an error, it is unchanged. A link that the user or root
 // created is followed. Pipes and devices are written to directly.

@@ -2,7 +2,7 @@ package cmdline
 
 import "github.com/urfave/cli/v2"
 
-// ContainerListFlags returns the flags of `ps` without an ID, other than --format. Two programs need
+// ContainerListFlags returns the flags of `ps` without an ID, except --format. Two programs need
 // them: the one that implements ps, and the one that finds out whether an ID is given. -f is also the
 // format, as in runc's ps: a filter has a =.
 func ContainerListFlags() []cli.Flag {

@@ -1,29 +1,59 @@
 package engine
 
 import (
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/network"
+	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// configure creates config.json.
-func (e *Engine) configure(i *image.Image, layers image.Stack, p *connection.Plan, s *Settings) (*specs.Spec, error) {
+// configure creates config.json, and returns the volumes that the container uses.
+func (e *Engine) configure(i *image.Image, layers image.Stack, p *connection.Plan, s *Settings) (*specs.Spec,
+	[]volumes.Use, error) {
+	c, err := e.convert(i, layers, p, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if namespaces.Unprivileged() {
+		uids, gids := namespaces.Ranges()
+		if err := image.Unprivileged(c, uids, gids, p.Mode == network.Host); err != nil {
+			return nil, nil, err
+		}
+	}
+	dir := e.Store.Container(s.Name)
+	upper := filepath.Join(dir, "upper")
+	image.SetLayers(c, layers, upper)
+	c.Annotations[spec.AnnotationVolatile] = "true"
+	if s.Init {
+		c.Annotations[spec.AnnotationInit] = "true"
+	}
+	uses, err := e.addMounts(c, layers, i.Config.Config.Volumes, s)
+	if err != nil {
+		return nil, uses, err
+	}
+	return c, uses, e.connect(c, p, s.Name)
+}
+
+// convert combines the image's configuration and the flags.
+func (e *Engine) convert(i *image.Image, layers image.Stack, p *connection.Plan, s *Settings) (*specs.Spec, error) {
 	who := s.User
 	if who == "" {
 		who = i.Config.Config.User
 	}
 	user, err := image.LookUp(layers, who)
 	if err != nil {
+		return nil, err
+	}
+	if user.AdditionalGids, err = image.AddGroups(layers, user.AdditionalGids, s.Groups); err != nil {
 		return nil, err
 	}
 	c, err := image.Convert(i.Config, s.Wishes, user)
@@ -33,24 +63,12 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, p *connection.Pla
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, spec.HostMasks("/")...)
 	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will call, and which does more
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
-	if err := s.apply(c, knownCapabilities, p.Mode, unified); err != nil {
+	if err := s.Apply(c, config.Host{Network: p.Mode, Unified: unified, Capabilities: config.Capabilities,
+		Devices: config.HostDevices, ProcessOf: e.processOf, Systemd: e.Systemd}); err != nil {
 		return nil, err
 	}
 	addHostname(c)
-	if namespaces.Unprivileged() {
-		uids, gids := namespaces.Ranges()
-		if err := image.Unprivileged(c, uids, gids, p.Mode == network.Host); err != nil {
-			return nil, err
-		}
-	}
-	dir := e.Store.Container(s.Name)
-	upper := filepath.Join(dir, "upper")
-	image.SetLayers(c, layers, upper)
-	c.Annotations[spec.AnnotationVolatile] = "true"
-	if err := e.addMounts(c, s.Name, layers, i.Config.Config.Volumes, s); err != nil {
-		return nil, err
-	}
-	return c, e.connect(c, p, s.Name)
+	return c, nil
 }
 
 // addHostname sets HOSTNAME, as Docker does, unless the image or the user does. The program sees the
@@ -62,18 +80,4 @@ func addHostname(c *specs.Spec) {
 		}
 	}
 	c.Process.Env = append(c.Process.Env, "HOSTNAME="+c.Hostname)
-}
-
-// knownCapabilities returns the names of the capabilities that the kernel has.
-func knownCapabilities() []string {
-	known := spec.CapabilityNames()
-	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
-	if err != nil {
-		return known
-	}
-	last, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || last >= len(known) {
-		return known
-	}
-	return known[:last+1]
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine/connection"
+	"github.com/minirun/minirun/internal/engine/pull"
 	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -38,7 +40,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	i, layers, err := e.openImage(name, s.Pull)
+	i, layers, err := e.images().Open(name, pull.Options{When: s.Pull, Platform: s.Platform, Quiet: s.Quiet})
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +59,26 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, err
 	}
 	r, err := e.createBundle(bundle{dir, i, layers, plan}, s)
+	if err == nil && len(s.CDI) > 0 {
+		err = e.help(append([]string{"add-devices", dir}, s.CDI...)...)
+	}
 	if err == nil {
 		r.Health, r.Manager = health, e.manager()
 		err = e.record(r)
 	}
+	if err == nil && s.CIDFile != "" {
+		if err = atomicfile.CreateNew(s.CIDFile, []byte(s.Name), 0o644); err != nil {
+			err = fmt.Errorf("--cidfile: %w", err)
+		}
+	}
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, e.removeAnonymous(r), os.RemoveAll(dir))
 	}
 	return r, nil
+}
+
+func (e *Engine) images() *pull.Images {
+	return &pull.Images{Store: e.Store, Help: e.help, Warn: e.Warn}
 }
 
 // manager returns the value of --cgroup-manager, "" for the default.
@@ -126,7 +140,8 @@ type bundle struct {
 	connection *connection.Plan
 }
 
-// createBundle writes config.json, and creates the directories that it names.
+// createBundle writes config.json, and creates the directories that it names. With an error, it returns
+// a record with the volumes that were created.
 func (e *Engine) createBundle(b bundle, s *Settings) (*Record, error) {
 	dir, layers := b.dir, b.layers
 	if len(layers) == 0 { // overlayfs needs at least one
@@ -135,26 +150,30 @@ func (e *Engine) createBundle(b bundle, s *Settings) (*Record, error) {
 			return nil, err
 		}
 	}
-	c, err := e.configure(b.image, layers, b.connection, s)
+	c, uses, err := e.configure(b.image, layers, b.connection, s)
 	if err != nil {
-		return nil, err
+		return &Record{Volumes: uses}, err
 	}
+	r := newRecord(b.image, c, b.connection, s)
+	r.Volumes = uses
+	return r, writeBundle(dir, c, layers)
+}
+
+// writeBundle writes a bundle into a directory.
+func writeBundle(dir string, c *specs.Spec, layers image.Stack) error {
 	for _, d := range []string{"rootfs", "upper"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := copyRootOwner(filepath.Join(dir, "upper"), layers); err != nil && !namespaces.Unprivileged() {
-		return nil, err
+		return err
 	}
 	text, err := spec.Compact(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600); err != nil {
-		return nil, err
-	}
-	return newRecord(b.image, c, b.connection, s), nil
+	return os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600)
 }
 
 // newRecord returns the record of a container created from an image.
@@ -162,9 +181,10 @@ func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
-		Restart: s.Restart, Flags: s.MonitorFlags,
+		Restart: s.Restart, Flags: s.MonitorFlags, NoLog: s.NoLog, Namespaces: s.Namespaces, StopTimeout: s.StopTimeout,
 		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
-		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
+		Interactive: s.Interactive,
+		Network:     p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

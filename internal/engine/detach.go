@@ -10,12 +10,11 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
-	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/console"
 )
 
 // This file runs containers in the background. `run --detach` starts this program
@@ -65,7 +64,7 @@ func (a *attendant) handOver(r *Record, flags []string) error {
 		_ = cmd.Wait()
 		return err
 	case isNew:
-		err = errors.Join(err, a.cleanUp(r, true), e.removeFiles(r.Container))
+		err = errors.Join(err, a.cleanUp(r, true), e.removeWithVolumes(r))
 	}
 	return fmt.Errorf("container %s did not start: %w", r.Container, err)
 }
@@ -166,11 +165,14 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log, err := openLog(e.file(a.id, logFile))
-	if err != nil {
-		return err
+	log := &log{}
+	if !r.NoLog {
+		if log, err = openLog(e.file(a.id, logFile)); err != nil {
+			return err
+		}
 	}
-	finish, err := log.takeOutput(r.Terminal)
+	streams, err := console.Take(console.Options{Dir: e.Store.Container(a.id), Terminal: r.Terminal, Input: r.Interactive,
+		Log: log.copy})
 	if err != nil {
 		return err
 	}
@@ -179,88 +181,6 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 		say(answer{Error: err.Error(), Status: end.Status})
 		e.note(a.id, err)
 	}
-	finish()
-	return err
-}
-
-// takeOutput redirects the standard output and error of this process, which the
-// container inherits, to the log.
-func (l *log) takeOutput(terminal bool) (finish func(), err error) {
-	if terminal {
-		return l.takeTerminal()
-	}
-	var all sync.WaitGroup
-	for fd, stream := range map[int]string{1: "stdout", 2: "stderr"} {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		if err := unix.Dup3(int(w.Fd()), fd, 0); err != nil {
-			return nil, err
-		}
-		w.Close()
-		all.Go(func() { l.copy(stream, r) })
-	}
-	return func() {
-		toNull(1, 2)
-		// A process that outlived the container, which is only possible without a
-		// cgroup, may keep the other ends open for as long as it likes.
-		copied := make(chan struct{})
-		go func() {
-			all.Wait()
-			close(copied)
-		}()
-		select {
-		case <-copied:
-		case <-time.After(logDeadline):
-		}
-		_ = l.close()
-	}, nil
-}
-
-// logDeadline limits how long logging the last output of a container may take.
-const logDeadline = 10 * time.Second
-
-// takeTerminal gives this process a terminal, so that the container's is relayed to it
-// as to any other.
-func (l *log) takeTerminal() (finish func(), err error) {
-	master, path, err := console.NewPty()
-	if err != nil {
-		return nil, err
-	}
-	slave, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, err
-	}
-	for fd := range 3 {
-		if err := unix.Dup3(int(slave.Fd()), fd, 0); err != nil {
-			return nil, err
-		}
-	}
-	slave.Close()
-	go l.copy("stdout", master)
-	return func() {
-		// The relay still has the terminal open, so its master never reports end of
-		// file: wait until nothing that was written is left to read.
-		for empty, tries := 0, 0; empty < 3 && tries < 200; tries++ {
-			if n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCINQ); err != nil || n == 0 {
-				empty++
-			} else {
-				empty = 0
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		toNull(0, 1, 2)
-	}, nil
-}
-
-func toNull(fds ...int) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return
-	}
-	for _, fd := range fds {
-		_ = unix.Dup3(int(null.Fd()), fd, 0)
-	}
-	null.Close()
+	streams.Finish()
+	return errors.Join(err, log.close())
 }

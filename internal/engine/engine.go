@@ -1,9 +1,9 @@
 // Package engine manages containers created from images on top of the runtime: it does
 // what Docker's daemon, or podman and conmon, do for runc.
 //
-//	settings.go  flags of `run` → changes of config.json (pure)
-//	mounts.go    volumes, and the files that a container needs from its host
-//	create.go    an image and settings → a bundle in the store; pull.go: the image
+//	settings.go  flags of `run` (runflags reads them)
+//	mounts.go    mounts and volumes; hostfiles.go: the files that a container needs from its host
+//	create.go    an image and settings → a bundle in the store; package pull finds the image
 //	configure.go config.json of that bundle
 //	connect.go   networks and ports: package connection, network and ports
 //	attend.go    the process that is responsible for a container
@@ -33,8 +33,10 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/engine/ports"
 	"github.com/minirun/minirun/internal/engine/restart"
+	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -49,6 +51,8 @@ type Engine struct {
 	Systemd   bool  // --systemd-cgroup
 	NoCgroup  bool  // --cgroup-manager disabled
 	Warn      func(any)
+
+	newVolume func() string // the name of an anonymous volume; nil: a random one
 }
 
 // A Record is what is known about a container when it is created. [image.Origin] is
@@ -70,9 +74,14 @@ type Record struct {
 	Health     *image.Healthcheck `json:"health,omitempty"`
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 
+	Interactive bool `json:"interactive,omitempty"` // -i
+
 	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
 
-	StopTimeout *int `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
+	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever
+	NoLog       bool              `json:"noLog,omitempty"`       // --log-driver none
+	Namespaces  config.Namespaces `json:"namespaces,omitzero"`
+	Volumes     []volumes.Use     `json:"volumes,omitempty"`
 }
 
 // An End is how a container ended.

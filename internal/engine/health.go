@@ -70,7 +70,8 @@ func (s *Settings) health(h *image.Healthcheck) (*image.Healthcheck, error) {
 	for _, set := range []struct {
 		to   *time.Duration
 		from time.Duration
-	}{{&out.Interval, s.HealthInterval}, {&out.Timeout, s.HealthTimeout}, {&out.StartPeriod, s.HealthStart}} {
+	}{{&out.Interval, s.HealthInterval}, {&out.Timeout, s.HealthTimeout}, {&out.StartPeriod, s.HealthStart},
+		{&out.StartInterval, s.HealthStartInterval}} {
 		if set.from != 0 {
 			*set.to = set.from
 		}

@@ -88,7 +88,7 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	case err == nil && state.Status == specs.StateStopped: // its attendant, if there is one, is about to delete it
 		l.State, l.End = Exited, nil
 	case err == nil:
-		l.State, l.Pid, l.Started = string(state.Status), state.Pid, state.Created
+		l.State, l.Pid = string(state.Status), state.Pid
 	case !errors.Is(err, record.ErrNotExist):
 		return nil, err
 	}

@@ -4,148 +4,82 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/engine/config"
+	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/image"
 )
 
-// A volume is one -v flag.
-type volume struct {
-	source string // a path of the host, a name, or "" for an anonymous volume
-	target string
-	flags  []string
+// Volumes returns the store of volumes.
+func (e *Engine) Volumes() volumes.Store {
+	return volumes.Store{Dir: filepath.Join(e.Store.Dir, "volumes")}
 }
 
-// parseVolume parses [SOURCE:]TARGET[:OPTIONS].
-func parseVolume(text string) (volume, error) {
-	parts := strings.Split(text, ":")
-	v := volume{target: parts[0]}
-	if len(parts) > 1 {
-		v.source, v.target = parts[0], parts[1]
+// addMounts adds the mounts of flags, of other containers and of the image, in this order of precedence.
+// It returns the volumes in use, also with an error.
+func (e *Engine) addMounts(c *specs.Spec, layers image.Stack, ofImage map[string]struct{}, s *Settings) (
+	uses []volumes.Use, err error) {
+	mounts := slices.Clone(s.Mounts)
+	taken := func(target string) bool {
+		return slices.ContainsFunc(mounts, func(m volumes.Mount) bool {
+			return filepath.Clean(m.Target) == filepath.Clean(target)
+		})
 	}
-	if len(parts) > 3 || len(parts) > 1 && v.source == "" || !strings.HasPrefix(v.target, "/") ||
-		filepath.Clean(v.target) == "/" {
-		return v, fmt.Errorf("--volume %q: must be [HOST:]CONTAINER[:OPTIONS], with a path below / in the container",
-			text)
-	}
-	if len(parts) == 3 {
-		v.flags = strings.Split(parts[2], ",")
-	}
-	for _, f := range v.flags {
-		if !slices.Contains([]string{"ro", "rw", "rprivate", "private", "rshared", "shared", "rslave", "slave",
-			"nosuid", "nodev", "noexec"}, f) {
-			return v, fmt.Errorf("--volume %q: unknown option %q\n"+
-				"hint: use ro, rw, nosuid, nodev, noexec, or a propagation type such as rslave", text, f)
-		}
-	}
-	return v, nil
-}
-
-// isPath distinguishes a path of the host from a volume's name.
-func (v *volume) isPath() bool {
-	return strings.ContainsAny(v.source, "/") || v.source == "." || v.source == ".."
-}
-
-// mount returns the bind mount of a source.
-func (v *volume) mount(source string) specs.Mount {
-	options := []string{"rbind"}
-	private := true
-	for _, f := range v.flags {
-		options = append(options, f)
-		private = private && !strings.Contains(f, "shared") && !strings.Contains(f, "slave") &&
-			!strings.Contains(f, "private")
-	}
-	if private {
-		options = append(options, "rprivate")
-	}
-	return specs.Mount{Destination: v.target, Type: "bind", Source: source, Options: options}
-}
-
-// addMounts adds volumes, including those of the image, and tmpfs.
-func (e *Engine) addMounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{},
-	s *Settings) error {
-	targets := map[string]bool{}
-	for _, text := range s.Volumes {
-		v, err := parseVolume(text)
+	for _, from := range s.VolumesFrom {
+		list, err := e.volumesOf(from)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		source, err := e.volumeSource(&v, id, layers)
+		for _, m := range list {
+			if !taken(m.Target) {
+				mounts = append(mounts, m)
+			}
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(ofImage)) {
+		if target = filepath.Clean("/" + target); target != "/" && !taken(target) {
+			mounts = append(mounts, volumes.Mount{Flag: "the image's volume " + target, Type: volumes.Volume, Target: target})
+		}
+	}
+	resolver := volumes.Resolver{Store: e.Volumes(), Users: e.VolumeUsers, NewName: e.newVolume,
+		Fill: func(dir, target string) error { return e.fillVolume(dir, target, layers) }}
+	for _, m := range mounts {
+		mount, use, err := resolver.Resolve(&m)
+		if use != nil {
+			uses = append(uses, *use)
+		}
 		if err != nil {
-			return fmt.Errorf("--volume %q: %w", text, err)
+			return uses, fmt.Errorf("%s: %w", m.Flag, err)
 		}
-		targets[filepath.Clean(v.target)] = true
-		c.Mounts = append(c.Mounts, v.mount(source))
+		config.RemoveMount(c, filepath.Clean(m.Target)) // such as /dev/shm
+		c.Mounts = append(c.Mounts, mount)
 	}
-	for _, text := range s.Tmpfs {
-		target, options, _ := strings.Cut(text, ":")
-		if !strings.HasPrefix(target, "/") {
-			return fmt.Errorf("--tmpfs %q: must be CONTAINER[:OPTIONS]", text)
-		}
-		m := specs.Mount{Destination: target, Type: "tmpfs", Source: "tmpfs",
-			Options: []string{"nosuid", "nodev", "noexec"}}
-		if options != "" {
-			m.Options = append(m.Options, strings.Split(options, ",")...)
-		}
-		targets[filepath.Clean(target)] = true
-		c.Mounts = append(c.Mounts, m)
-	}
-	for _, target := range sorted(ofImage) {
-		if target = filepath.Clean("/" + target); targets[target] || target == "/" {
-			continue
-		}
-		v := volume{target: target}
-		source, err := e.volumeSource(&v, id, layers)
-		if err != nil {
-			return fmt.Errorf("the image's volume %s: %w", target, err)
-		}
-		c.Mounts = append(c.Mounts, v.mount(source))
-	}
-	return nil
+	return uses, nil
 }
 
-func sorted(set map[string]struct{}) []string {
-	var out []string
-	for k := range set {
-		out = append(out, k)
+// volumesOf returns the volumes of another container as mounts.
+func (e *Engine) volumesOf(from VolumesFrom) (list []volumes.Mount, err error) {
+	flag := "--volumes-from " + from.Container
+	r, err := e.Record(from.Container)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	slices.Sort(out)
-	return out
-}
-
-// volumeSource finds or creates the source of a volume. A path of the host must exist: one
-// that Docker would create as root is usually a typing error.
-func (e *Engine) volumeSource(v *volume, id string, layers image.Stack) (string, error) {
-	if v.isPath() {
-		path, err := filepath.Abs(v.source)
-		if err != nil {
-			return "", err
+	for _, u := range r.Volumes {
+		m := volumes.Mount{Flag: flag, Type: volumes.Bind, Source: u.Source, Target: u.Target,
+			ReadOnly: u.ReadOnly || from.ReadOnly}
+		if u.Name != "" {
+			m.Type, m.Source = volumes.Volume, u.Name
 		}
-		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%w\nhint: create it first with: mkdir -p %s", err, path)
-		}
-		return path, nil
+		list = append(list, m)
 	}
-	dir := filepath.Join(e.Store.Dir, "volumes", v.source)
-	if v.source == "" { // an anonymous volume
-		dir = filepath.Join(e.Store.Container(id), "volumes", strings.ReplaceAll(strings.Trim(v.target, "/"), "/", "+"))
-	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" ||
-		v.source[0] == '.' {
-		return "", fmt.Errorf("%q is not a valid volume name: only letters, digits and _ . - are allowed", v.source)
-	}
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return dir, err
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
-		return "", err
-	}
-	return dir, e.fillVolume(dir, v.target, layers)
+	return list, nil
 }
 
 // fillVolume fills a new volume with the image's content at its target.
@@ -158,4 +92,70 @@ func (e *Engine) fillVolume(dir, target string, layers image.Stack) error {
 		return err
 	}
 	return e.help(append([]string{"seed", dir, target}, layers...)...)
+}
+
+// VolumeUsers returns the names of the containers that use each volume.
+func (e *Engine) VolumeUsers() (map[string][]string, error) {
+	ids, err := e.Store.Containers()
+	if err != nil {
+		return nil, err
+	}
+	users := map[string][]string{}
+	for _, id := range ids {
+		r, err := e.Record(id)
+		if errors.Is(err, ErrNoContainer) {
+			continue // removed meanwhile, or still being created
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range r.Volumes {
+			if u.Name != "" && !slices.Contains(users[u.Name], id) {
+				users[u.Name] = append(users[u.Name], id)
+			}
+		}
+	}
+	return users, nil
+}
+
+// RemoveVolume removes a volume. The caller has made sure that no container uses it.
+func (e *Engine) RemoveVolume(name string) error {
+	return e.Volumes().Remove(name, func(dir string) error {
+		err := os.RemoveAll(dir)
+		if err != nil && os.Geteuid() != 0 {
+			return e.help("remove-volume", name)
+		}
+		return err
+	})
+}
+
+// removeAnonymous removes the anonymous volumes of a container that no other container uses.
+func (e *Engine) removeAnonymous(r *Record) (all error) {
+	if r == nil || !slices.ContainsFunc(r.Volumes, func(u volumes.Use) bool { return u.Anonymous }) {
+		return nil
+	}
+	users, err := e.VolumeUsers()
+	if err != nil {
+		return err
+	}
+	for _, name := range volumes.Removable(r.Container, r.Volumes, users) {
+		if err := e.RemoveVolume(name); err != nil && !errors.Is(err, volumes.ErrNotFound) {
+			all = errors.Join(all, err)
+		}
+	}
+	return all
+}
+
+// removeWithVolumes removes a container and its anonymous volumes.
+func (e *Engine) removeWithVolumes(r *Record) error {
+	return errors.Join(e.removeAnonymous(r), e.removeFiles(r.Container))
+}
+
+// RemoveWithVolumes is Remove for a container and its anonymous volumes.
+func (e *Engine) RemoveWithVolumes(id string, force bool) error {
+	r, _ := e.Record(id) // Remove reports the error
+	if err := e.Remove(id, force); err != nil {
+		return err
+	}
+	return e.removeAnonymous(r)
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/control"
-	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -54,6 +52,11 @@ func (e *Engine) Preview(name string, s *Settings) (p *Preview, err error) {
 	}()
 	other := *e
 	other.Store = &image.Store{Dir: dir}
+	volumes := 0
+	other.newVolume = func() string { // the same in each plan
+		volumes++
+		return fmt.Sprintf("anonymous-%d", volumes)
+	}
 	p.Bundle = other.Store.Container(s.Name)
 	if err := os.MkdirAll(p.Bundle, 0o711); err != nil {
 		return p, err
@@ -71,7 +74,7 @@ func (e *Engine) openUnpacked(name string) (*image.Image, image.Stack, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.checkPlatform(name, &i.Config, false); err != nil {
+	if err := e.images().CheckPlatform(name, &i.Config, false); err != nil {
 		return nil, nil, err
 	}
 	layers, err := e.Store.Layers(i.ID)
@@ -88,19 +91,3 @@ func (p *Preview) Final(text string) string {
 
 // Remove removes the bundle.
 func (p *Preview) Remove() error { return os.RemoveAll(p.dir) }
-
-// Bundle returns the bundle of a container that exists, or that was created from an
-// image and has exited.
-func (e *Engine) Bundle(id string) (bundle string, ok bool) {
-	if record.CheckID(id) != nil {
-		return "", false
-	}
-	if _, err := e.Record(id); err == nil {
-		return e.Store.Container(id), true
-	}
-	state, err := control.State(e.Root, id)
-	if err != nil {
-		return "", false
-	}
-	return state.Bundle, true
-}

@@ -51,7 +51,7 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 	end, err := a.runOnce(r, o, started)
 	if end == nil {
 		if isNew {
-			err = errors.Join(err, e.removeFiles(r.Container))
+			err = errors.Join(err, e.removeWithVolumes(r))
 		}
 		return &End{Status: StatusOf(err)}, err
 	}
@@ -59,7 +59,7 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 		end, err = a.restart(o, end)
 	}
 	if r.Remove && !e.stopRequest(r.Container).Keep {
-		return end, errors.Join(err, e.removeFiles(r.Container))
+		return end, errors.Join(err, e.removeWithVolumes(r))
 	}
 	return end, err
 }
@@ -67,6 +67,9 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 // runOnce runs a container once, and records how it ended. If it did not start, the end is nil.
 func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*End, error) {
 	e := a.engine
+	if err := e.rejoin(r); err != nil {
+		return nil, err
+	}
 	network := e.networkStart(r)
 	held, err := network.Hold()
 	if err != nil {
@@ -134,7 +137,7 @@ func (a *attendant) cleanUp(r *Record, keep bool) error {
 		return err
 	}
 	if r.Remove && !keep {
-		return e.removeFiles(a.id)
+		return e.removeWithVolumes(r)
 	}
 	return nil
 }

@@ -172,9 +172,9 @@ func SetCapabilities(c *specs.LinuxCapabilities, names []string) {
 	c.Bounding, c.Effective, c.Permitted = slices.Clone(names), slices.Clone(names), slices.Clone(names)
 }
 
-// Capabilities applies --cap-add and --cap-drop to the default set. ALL stands for all of known.
-// Names may omit CAP_ and be in lower case.
-func Capabilities(add, drop, known []string) ([]string, error) {
+// Capabilities applies --cap-add and --cap-drop to the default set. known are those of the kernel, and
+// ALL stands for all, those that minirun has. Names may omit CAP_ and be in lower case.
+func Capabilities(add, drop, known, all []string) ([]string, error) {
 	full := func(names []string) ([]string, error) {
 		var out []string
 		for _, n := range names {
@@ -200,7 +200,7 @@ func Capabilities(add, drop, known []string) ([]string, error) {
 	set := capabilities
 	switch {
 	case slices.Contains(add, "ALL"):
-		set = known
+		set = all
 	case slices.Contains(drop, "ALL"):
 		set = nil
 	}

@@ -62,17 +62,20 @@ func TestEnvironment(t *testing.T) {
 
 func TestCapabilities(t *testing.T) {
 	known := []string{"CAP_CHOWN", "CAP_KILL", "CAP_SYS_ADMIN"}
+	if got, err := Capabilities([]string{"ALL"}, nil, known, known[:2]); err != nil || !slices.Equal(got, known[:2]) {
+		t.Errorf("ALL, if minirun has two: %v, %v", got, err)
+	}
 	for _, c := range []struct{ add, drop, want []string }{
 		{nil, []string{"ALL"}, nil},
 		{[]string{"chown"}, []string{"all"}, []string{"CAP_CHOWN"}},
 		{[]string{"ALL"}, nil, known},
 		{[]string{"ALL"}, []string{"CAP_KILL"}, []string{"CAP_CHOWN", "CAP_SYS_ADMIN"}},
 	} {
-		if got, err := Capabilities(c.add, c.drop, known); err != nil || !slices.Equal(got, c.want) {
+		if got, err := Capabilities(c.add, c.drop, known, known); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("add %v, drop %v: %v, %v", c.add, c.drop, got, err)
 		}
 	}
-	if _, err := Capabilities([]string{"NONSENSE"}, nil, known); err == nil {
+	if _, err := Capabilities([]string{"NONSENSE"}, nil, known, known); err == nil {
 		t.Error("an unknown capability is taken")
 	}
 }

@@ -1,6 +1,9 @@
 package image
 
-import "runtime"
+import (
+	"runtime"
+	"strings"
+)
 
 // compatibleArch maps an architecture to another one whose programs it runs without an emulator.
 var compatibleArch = map[string]string{"amd64": "386", "arm64": "arm"}
@@ -27,4 +30,13 @@ func PlatformWarning(name, platform string) string {
 	return "image " + name + " is for " + platform + ", but this machine is linux/" + runtime.GOARCH +
 		"; its programs need an emulator\nhint: choose an image for this machine, or install QEMU: on Debian, " +
 		"apt-get install qemu-user-static binfmt-support"
+}
+
+// IsForPlatform reports whether an image is for a platform, OS/ARCHITECTURE[/VARIANT], or "" for any.
+func (c *Config) IsForPlatform(platform string) bool {
+	if platform == "" {
+		return true
+	}
+	parts := strings.Split(platform, "/")
+	return parts[0] == c.OS && parts[1] == c.Architecture && (len(parts) == 2 || c.Variant == "" || parts[2] == c.Variant)
 }

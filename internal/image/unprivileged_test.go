@@ -44,7 +44,7 @@ func TestUnprivileged(t *testing.T) {
 		config.Process.User = user
 		err := Unprivileged(config, ids(1), ids(1), false)
 		if err == nil || !strings.Contains(err.Error(),
-			"does not map "+field+"\nhint: map more IDs with lines such as 54321:100000:65536 in /etc/subuid") {
+			"does not map "+field+": user 54321 has no range of IDs in /etc/subuid") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -193,6 +193,19 @@ type Written struct {
 // Changes lists the contents of the upper directory: files that the container has
 // created, changed (which copies the whole file up) or deleted (a whiteout).
 func (s *Stack) Changes() ([]Written, error) {
+	return s.written(func(w Written) ([]Written, error) {
+		if w.What == parentOfChanges {
+			return nil, nil
+		}
+		return []Written{w}, nil
+	})
+}
+
+// parentOfChanges is a directory in the upper directory that the layers below have too.
+const parentOfChanges = "parent"
+
+// written calls convert for each file in the upper directory, and returns all results.
+func (s *Stack) written(convert func(Written) ([]Written, error)) ([]Written, error) {
 	if s.Upper == "" {
 		return nil, nil
 	}
@@ -209,12 +222,13 @@ func (s *Stack) Changes() ([]Written, error) {
 		case k == Whiteout:
 			w.What = "deleted"
 		case there && k == Dir:
-			return nil // a parent directory of another entry
+			w.What = parentOfChanges
 		case there:
 			w.What = "changed"
 		}
-		out = append(out, w)
-		return nil
+		converted, err := convert(w)
+		out = append(out, converted...)
+		return err
 	})
 	return out, err
 }

@@ -90,7 +90,9 @@ func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, 
 		args = append(args, strings.Fields(line)...)
 	}
 	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", helper, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("%s %s: %w: %s\nhint: compare the user's ranges in /etc/subuid and /etc/subgid; if they are "+
+			"right, %[1]s may have lost its privileges: sudo apt-get install --reinstall uidmap", helper,
+			strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

@@ -75,14 +75,76 @@ func Unmapped(kind string, id uint32, uids []specs.LinuxIDMapping) string {
 	return unmappedHint(kind+" "+strconv.FormatUint(uint64(id), 10), hostUser(uids))
 }
 
+// unmappedHint explains that IDs are not mapped, and how to give the user more.
 func unmappedHint(ids, name string) string {
-	text := "the user namespace does not map " + ids + "\nhint: map more IDs with lines such as " + name +
-		":100000:65536 in /etc/subuid and /etc/subgid"
-	if !canMapRanges() {
-		text += ", and install newuidmap and newgidmap (Debian: package uidmap)"
+	h := missingIDs{name: name, subuid: readText("/etc/subuid"), subgid: readText("/etc/subgid"),
+		hasPrograms: canMapRanges()}
+	if u, err := user.LookupUser(name); err == nil {
+		h.isLogin, h.uid = true, u.Uid
 	}
-	return text
+	return "the user namespace does not map " + ids + ": " + h.explain()
 }
+
+// missingIDs is what decides how a user gets more IDs.
+type missingIDs struct {
+	name           string
+	uid            int
+	isLogin        bool // the name is in /etc/passwd, so usermod(8) knows it
+	subuid, subgid string
+	hasPrograms    bool // newuidmap and newgidmap are installed
+}
+
+// explain returns the cause, and a hint with what to do (pure).
+func (h missingIDs) explain() string {
+	uids, gids := subordinateIDs(h.subuid, h.name, h.uid), subordinateIDs(h.subgid, h.name, h.uid)
+	var cause, advice string
+	switch {
+	case len(uids) == 0 || len(gids) == 0:
+		cause = "user " + h.name + " has no range of IDs in /etc/subuid and /etc/subgid"
+	case !h.hasPrograms:
+		return "newuidmap and newgidmap, which map the ranges in /etc/subuid, are not installed\n" +
+			"hint: install them (Debian: sudo apt-get install uidmap)"
+	default:
+		cause = "the ranges of user " + h.name + " in /etc/subuid and /etc/subgid are too small"
+	}
+	if !h.hasPrograms {
+		advice = "install newuidmap and newgidmap (Debian: sudo apt-get install uidmap); then "
+	}
+	first := nextRange(h.subuid, h.subgid)
+	if h.isLogin {
+		ids := fmt.Sprintf("%d-%d", first, first+rangeSize-1)
+		return cause + "\nhint: " + advice + "sudo usermod --add-subuids " + ids + " --add-subgids " + ids + " " + h.name
+	}
+	return fmt.Sprintf("%s\nhint: %sadd the line %s:%d:%d to /etc/subuid and /etc/subgid", cause, advice, h.name, first,
+		rangeSize)
+}
+
+const (
+	rangeSize  = 65536
+	firstRange = 100000 // as useradd(8) assigns them
+)
+
+// nextRange returns the first ID after all ranges in texts such as /etc/subuid.
+func nextRange(texts ...string) int {
+	next := firstRange
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			f := strings.Split(strings.TrimSpace(line), ":")
+			if len(f) != 3 {
+				continue
+			}
+			first, err := strconv.Atoi(f[1])
+			size, err2 := strconv.Atoi(f[2])
+			if end := first + size; err == nil && err2 == nil && size > 0 && end < 1<<31 {
+				next = max(next, end)
+			}
+		}
+	}
+	return next
+}
+
+// unknownUser stands for a user that cannot be found.
+const unknownUser = "USER"
 
 // hostUser returns the user that is root in a user namespace, as in /etc/subuid.
 func hostUser(uids []specs.LinuxIDMapping) string {
@@ -95,7 +157,7 @@ func hostUser(uids []specs.LinuxIDMapping) string {
 		}
 		return strconv.FormatUint(uint64(m.HostID), 10)
 	}
-	return "USER"
+	return unknownUser
 }
 
 // canMapRanges reports whether the programs that let a user map more than one ID are

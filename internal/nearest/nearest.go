@@ -22,6 +22,9 @@ func Word(word string, candidates []string) string {
 	return best
 }
 
+// Edits returns the number of typing errors that turn one word into the other.
+func Edits(a, b string) int { return countEdits([]rune(a), []rune(b)) }
+
 // countEdits returns the number of characters to insert, remove, replace or exchange with their
 // neighbor that turns one word into the other (the optimal string alignment distance).
 func countEdits(a, b []rune) int {

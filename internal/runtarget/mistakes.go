@@ -7,6 +7,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // checkBundle refuses a bundle that does not exist or has no config.json. What config.json contains
@@ -14,7 +15,7 @@ import (
 func checkBundle(q Question, path string, f Facts) error {
 	switch f.Path(path) {
 	case Nothing:
-		return fmt.Errorf("%s: there is no directory %s\n%s", q.Command, path, bundleHint(path, f))
+		return fmt.Errorf("%s: directory %s does not exist\n%s", q.Command, path, bundleHint(path, f))
 	case File:
 		return fmt.Errorf("%s: %s is a file, and a bundle is a directory\nhint: minirun %[1]s %[3]s", q.Command, path,
 			filepath.Dir(path)+"/")
@@ -55,8 +56,8 @@ func explainPath(q Question, f Facts) error {
 	_, err := image.ParseName(first)
 	switch {
 	case kind == Directory && err == nil:
-		return fmt.Errorf("%s: %s is a directory but not a bundle (no config.json), and there is no image %[2]s "+
-			"in the store\nhint: minirun spec --bundle %[2]s writes a config.json; minirun pull %[2]s gets the image",
+		return fmt.Errorf("%s: %s is a directory but not a bundle (no config.json), and image %[2]s "+
+			"is not in the store\nhint: minirun spec --bundle %[2]s writes a config.json; minirun pull %[2]s gets the image",
 			q.Command, first)
 	case kind == Directory:
 		return notBundle(q, first)
@@ -72,10 +73,10 @@ func explainSecond(q Question, f Facts) error {
 	id, path := q.Arguments[0], q.Arguments[1]
 	switch kind := f.Path(path); {
 	case kind == Directory:
-		return fmt.Errorf("%s: %s is not a bundle (no config.json), and there is no image %s in the store\n"+
+		return fmt.Errorf("%s: %s is not a bundle (no config.json), and image %s is not in the store\n"+
 			"hint: minirun spec --bundle %[2]s writes a config.json; minirun pull %[3]s gets the image", q.Command, path, id)
 	case kind == Nothing && (strings.HasSuffix(path, "/") || len(similarBundles(path, f)) > 0):
-		return fmt.Errorf("%s: there is no directory %s\n%s", q.Command, path, bundleHint(path, f))
+		return fmt.Errorf("%s: directory %s does not exist\n%s", q.Command, path, bundleHint(path, f))
 	}
 	return nil
 }
@@ -93,13 +94,13 @@ func checkReference(q Question, f Facts) error {
 	}
 	near := append(similarBundles(first, f), similarImages(n, f)...)
 	if len(near) > 0 {
-		return fmt.Errorf("%s: there is no bundle %s, and no such image in the store\n"+
+		return fmt.Errorf("%s: %s is neither a bundle nor an image in the store\n"+
 			"hint: did you mean %s? If not: minirun pull %[2]s", q.Command, first, strings.Join(near, " or "))
 	}
 	parent := filepath.Dir(first)
 	hasTag := strings.Contains(first[strings.LastIndexByte(first, '/')+1:], ":")
 	if !isHubName(first, n) || parent != "." && !hasTag && f.Path(parent) >= Directory {
-		return fmt.Errorf("%s: there is no directory %s, and no such image in the store\n"+
+		return fmt.Errorf("%s: directory %s does not exist, and no image in the store has this name\n"+
 			"hint: for an image in a registry: minirun pull %s", q.Command, first, n)
 	}
 	return nil
@@ -150,30 +151,5 @@ func similarImages(n image.Name, f Facts) (out []string) {
 // isSimilar reports whether two different names differ by one typing error for every four letters,
 // at most two.
 func isSimilar(a, b string) bool {
-	return a != b && distance(a, b) <= min(len(filepath.Base(a))/4, 2)
-}
-
-// distance returns how many letters were inserted, removed, replaced or swapped with the next one.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replaced := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replaced++
-			}
-			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return a != b && nearest.Edits(a, b) <= min(len(filepath.Base(a))/4, 2)
 }

@@ -89,7 +89,7 @@ func Decide(q Question, f Facts) (Target, error) {
 	if err := explainPath(q, f); err != nil {
 		return Target{Image: first}, err
 	}
-	if len(args) == 1 && f.Path(first) == ForeignConfig { // the loader says what its config.json lacks
+	if len(args) == 1 && f.Path(first) == ForeignConfig { // the loader reports what is missing in it
 		return Target{Bundle: first}, nil
 	}
 	return Target{Image: first}, checkReference(q, f)

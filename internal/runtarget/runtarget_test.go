@@ -79,7 +79,7 @@ func TestDecideByWhatExists(t *testing.T) {
 		{project, "debian echo ''", "image debian"},
 		{project, "busybox ''", "stored busybox"},
 		{inBundle, "debian:12", "image debian:12"},
-		// what is refused
+		// refused
 		{project, "", "missing argument: BUNDLE or IMAGE"},
 		{project, "''", "an argument is empty"},
 		{project, "-b bundle ''", "an argument is empty"},
@@ -87,12 +87,12 @@ func TestDecideByWhatExists(t *testing.T) {
 		{project, "bundle ls", `unexpected argument "ls": a bundle takes no arguments`},
 		{project, "web bundle ls", "image web"},
 		{project, "./bundel", "did you mean bundle/?"},
-		{project, "./nothing", "there is no directory ./nothing"},
+		{project, "./nothing", "directory ./nothing does not exist"},
 		{project, "web ./bundel", "did you mean bundle/?"},
-		{project, "web nothing/", "there is no directory nothing/"},
+		{project, "web nothing/", "directory nothing/ does not exist"},
 		{project, "debian ./start", "image debian"},
 		{project, "bundel", "did you mean bundle/?"},
-		{project, "out/wbe", "there is no directory out/wbe"},
+		{project, "out/wbe", "directory out/wbe does not exist"},
 		{project, "out/something", "minirun pull docker.io/out/something"},
 		{project, "busybx", "did you mean busybox?"},
 		{project, "nginx", "is a directory but not a bundle"},
@@ -101,10 +101,10 @@ func TestDecideByWhatExists(t *testing.T) {
 		{project, "web /srv", "/srv is not a bundle"},
 		{project, "README.md", "README.md is a file"},
 		{project, "Debian", "minirun run debian"},
-		{project, "a/b/c", "there is no directory a/b/c"},
+		{project, "a/b/c", "directory a/b/c does not exist"},
 		{project, "a_b_/x", "invalid component"},
-		{inBundle, "a/b/c", "there is no directory a/b/c"},
-		{inBundle, "./README.md", "there is no directory ./README.md"},
+		{inBundle, "a/b/c", "directory a/b/c does not exist"},
+		{inBundle, "./README.md", "directory ./README.md does not exist"},
 	} {
 		q := Question{Command: "run"}
 		for _, word := range strings.Fields(c.line) {

@@ -28,7 +28,13 @@ func (e *ExitedError) Error() string { return fmt.Sprintf("exited with status %d
 // Enter executes the program again in a user namespace, with additional environment variables, and
 // reports whether this process is the one that it executed. It does nothing for root. In the process
 // that called it first, the error is an ExitedError after the other one exited.
-func Enter(env ...string) (entered bool, err error) {
+func Enter(env ...string) (entered bool, err error) { return EnterWith(nil, env...) }
+
+// FirstFile is the number of the first descriptor that EnterWith passes on.
+const FirstFile = 4
+
+// EnterWith is Enter, and passes open files to the program.
+func EnterWith(files []*os.File, env ...string) (entered bool, err error) {
 	switch stage := os.Getenv(stageVariable); {
 	case stage == mapped:
 		return true, os.Unsetenv(stageVariable)
@@ -37,15 +43,25 @@ func Enter(env ...string) (entered bool, err error) {
 	case os.Geteuid() == 0:
 		return false, nil
 	}
-	status, err := runChild(env)
+	status, err := runChild(files, env)
 	if err != nil {
 		return false, err
 	}
 	return false, &ExitedError{status}
 }
 
+// Continue does what is left of Enter in the process that it executed, and reports whether this process
+// is one. Programs that do something before they call Enter call it first: until then the process has
+// no rights.
+func Continue() (entered bool, err error) {
+	if os.Getenv(stageVariable) == "" {
+		return false, nil
+	}
+	return Enter()
+}
+
 // runChild runs the program in a new user namespace and returns its exit status.
-func runChild(env []string) (status int, err error) {
+func runChild(files []*os.File, env []string) (status int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
@@ -53,7 +69,8 @@ func runChild(env []string) (status int, err error) {
 	uids, gids := namespaces.Ranges()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{r}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr,
+		append([]*os.File{r}, files...)
 	cmd.Env = append(append(os.Environ(), stageVariable+"=3"), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL,

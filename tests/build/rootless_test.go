@@ -73,7 +73,7 @@ func TestUserWithOneIDBuilds(t *testing.T) {
 			says := func(command string, want ...string) {
 				t.Helper()
 				got := u.Do(t, minirun+command+" 2>&1 && echo it succeeded || true")
-				for _, w := range append(want, "hint: map more IDs", "/etc/subuid") {
+				for _, w := range append(want, "hint: ", "/etc/subuid") {
 					if !strings.Contains(got, w) {
 						t.Errorf("%s: %s, want %q", command, got, w)
 					}
@@ -109,7 +109,7 @@ CMD cat /id /srv/f && pwd && ls /dev/pts
 			says("import base.tar owned", `entry "./home/app/"`, "chown to 1000:1000", "does not map uid 1000 and gid 1000")
 			says("run --rm -u app app", "does not map uid 1000")
 			for dockerfile, want := range map[string]string{
-				"COPY --chown=33 f /srv/app/": "/srv/app", "COPY --chown=0:33 f /f": "to /f: chown to 0:33: invalid argument: the user namespace does not map gid 33\n",
+				"COPY --chown=33 f /srv/app/": "/srv/app", "COPY --chown=0:33 f /f": "to /f: chown to 0:33: invalid argument: the user namespace does not map gid 33: ",
 				"USER app\nRUN id": "user 1000: ", "RUN --mount=type=cache,target=/c,uid=33 id": "target=/c: ",
 			} {
 				build("FROM base\n" + dockerfile + "\n")

@@ -235,7 +235,7 @@ func TestExecErrors(t *testing.T) {
 		{[]string{"--user", "user", b.ID, "true"}, []string{"--user", "UID[:GID]"}},
 		{[]string{"--user", "1:", b.ID, "true"}, []string{"--user", "UID[:GID]"}},
 		{[]string{"-g", "wheel", b.ID, "true"}, []string{"--additional-gids"}},
-		{[]string{"-e", "NOVALUE", b.ID, "true"}, []string{"env", "NAME=value"}},
+		{[]string{"-e", "=value", b.ID, "true"}, []string{"--env", "NAME[=VALUE]"}},
 		{[]string{"--apparmor", "profile", b.ID, "true"}, []string{"AppArmor"}},
 		{[]string{"--process-label", "label", b.ID, "true"}, []string{"SELinux"}},
 		{[]string{"--preserve-fds", "-1", b.ID, "true"}, []string{"--preserve-fds"}},

@@ -80,7 +80,7 @@ func TestLoginAsksOnTerminal(t *testing.T) {
 	}
 }
 
-// TestLoginUsesHelper: with credsStore, the password goes to the helper and not into the file, and pull
+// TestLoginUsesHelper: with credsStore, the helper has the password and the file does not, and pull
 // gets it from there.
 func TestLoginUsesHelper(t *testing.T) {
 	host := testbundle.PrivateRegistry(t, "user", "right")

@@ -63,6 +63,9 @@ func TestRemoveImagesLikeDocker(t *testing.T) {
 		t.Errorf("after an error: %q", r.Stdout)
 	}
 	s.Do("rmi", "-f", "none")
+	for _, args := range [][]string{{"rmi", "thre"}, {"history", "thre"}, {"tag", "thre", "x"}, {"inspect", "--type", "image", "thre"}} {
+		s.Minirun(args...).Fails(t, "no such image: thre", "hint: did you mean three?")
+	}
 	s.Do("tag", "three", "more:1")
 	id := s.images()["docker.io/library/three:latest"].ID
 	s.Minirun("rmi", id).Fails(t, "several names", "minirun rmi -f")

@@ -44,8 +44,8 @@ func TestRunDecidesByWhatExists(t *testing.T) {
 		"run busybx":               "did you mean busybox?",
 		"run webservr":             "did you mean webserver/?",
 		"run ./webservr":           "did you mean webserver/?",
-		"run webserver/none":       "there is no directory webserver/none",
-		"run a/b/c":                "there is no directory a/b/c",
+		"run webserver/none":       "directory webserver/none does not exist",
+		"run a/b/c":                "directory a/b/c does not exist",
 		"run --pull never debian":  "no such image",
 		"run Busybox":              "minirun run busybox",
 		"create busybx":            "did you mean busybox?",
@@ -61,7 +61,7 @@ func TestRunDecidesByWhatExists(t *testing.T) {
 		}
 	}
 	// In a bundle, an ID is an ID: engines run `create ID` and `run ID` there.
-	if r := in(s.Dir, "run", "a/b/c"); r.Status == 0 || !strings.Contains(r.Stderr, "there is no directory a/b/c") {
+	if r := in(s.Dir, "run", "a/b/c"); r.Status == 0 || !strings.Contains(r.Stderr, "directory a/b/c does not exist") {
 		t.Errorf("in a bundle: %s", r.Stderr)
 	}
 	id := fmt.Sprint(name("busybox"))
@@ -70,7 +70,7 @@ func TestRunDecidesByWhatExists(t *testing.T) {
 	}
 }
 
-// TestRunAnnouncesRegistry: on a terminal, a line says that a registry is asked.
+// TestRunAnnouncesRegistry: on a terminal, a line announces the request to the registry.
 func TestRunAnnouncesRegistry(t *testing.T) {
 	s := loaded(t, runs("true"))
 	pty := testbundle.NewPty(t)

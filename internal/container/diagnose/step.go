@@ -47,7 +47,12 @@ func explainUser(config *specs.Spec, s *plan.Step) string {
 	} else if s.Call != plan.Setresuid {
 		return ""
 	}
-	return ": " + namespaces.Unmapped(kind, uint32(s.Args[0].Value), config.Linux.UIDMappings)
+	id := uint32(s.Args[0].Value)
+	if len(config.Linux.UIDMappings) > 0 {
+		return fmt.Sprintf(": the user namespace does not map %[1]s %[2]d\nhint: map it with linux.%[1]sMappings in "+
+			"config.json, or choose another process.user", kind, id)
+	}
+	return ": " + namespaces.Unmapped(kind, id, nil)
 }
 
 // ExplainScheduler explains EPERM and EBUSY from sched_setattr(2).

@@ -3,8 +3,7 @@
 //	item.go    what is known about a container, beyond its status
 //	filter.go  --filter
 //	ports.go   published ports
-//	table.go   the placeholders of --format
-//	fit.go     the default table, as wide as the terminal
+//	table.go   the placeholders of --format, and the default table, as wide as the terminal
 package listing
 
 import (

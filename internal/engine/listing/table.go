@@ -3,7 +3,6 @@ package listing
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -164,28 +163,24 @@ func (l *lister) writeTable(w io.Writer, items []*item) error {
 		}
 		rows = append(rows, row)
 	}
-	t := newTextTable(columns, rows)
-	if l.options.Width > 0 && !l.options.NoTrunc {
-		t.fit(l.options.Width)
+	t := formatter.Table{Headers: headers, Rows: rows}.NewColumns(columns...)
+	if width := l.options.Width; width > 0 && !l.options.NoTrunc {
+		if t.Width() > width {
+			t.Replace(shorter, "RunningFor", "Status")
+		}
+		t.Fit(width, narrow)
 	}
-	_, err := io.WriteString(w, t.text())
+	_, err := io.WriteString(w, t.Text())
 	return err
 }
 
-// newTextTable returns a table of these placeholders.
-func newTextTable(columns []string, rows []formatter.Row) *textTable {
-	t := &textTable{names: slices.Clone(columns), gap: normalGap}
-	var first []string
-	for _, name := range columns {
-		first = append(first, headers[name])
-	}
-	t.cells = append(t.cells, first)
-	for _, row := range rows {
-		var line []string
-		for _, name := range columns {
-			line = append(line, termtext.Line(fmt.Sprint(row[name])))
-		}
-		t.cells = append(t.cells, line)
-	}
-	return t
+// narrow lists what may be done to a table that is too wide. Names and IDs stay: they are copied.
+var narrow = []formatter.Narrowing{
+	{Column: "Command", Least: commandWidth + 2}, {Column: "Ports", Least: formatter.RemoveEmpty},
+	{Column: "Command", Least: 12}, {Column: "Image", Least: 20}, {Column: "RunningFor", Least: formatter.RemoveAny},
+	{Column: "Ports", Least: 22}, {Column: "Image", Least: 12}, {Column: "Command", Least: 8},
 }
+
+// shorter are shorter words for the ages of new containers.
+var shorter = strings.NewReplacer("Less than a second", "1 second", "About a minute", "1 minute",
+	"About an hour", "1 hour")

@@ -60,7 +60,7 @@ var errRotated = errors.New("the log is being rotated too often")
 const openAttempts = 1000
 
 // openParts opens the files of a log whose numbers are higher than after, lowest first. They are
-// consecutive. The error is fs.ErrNotExist if there is no log.
+// consecutive. Without a log the error is fs.ErrNotExist.
 func openParts(path string, after int) (parts []*part, err error) {
 	for range openAttempts {
 		if parts, err = tryOpenParts(path, after); !errors.Is(err, errRotated) {

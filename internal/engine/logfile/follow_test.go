@@ -62,7 +62,7 @@ func TestFollowAcrossRotations(t *testing.T) {
 	}
 }
 
-// TestSlowFollowerReportsWhatItMissed: what is shown is in order and without repetition, and each
+// TestSlowFollowerReportsWhatItMissed: the lines are in order and not repeated, and each
 // gap is reported.
 func TestSlowFollowerReportsWhatItMissed(t *testing.T) {
 	const lines = 3000

@@ -25,8 +25,8 @@ var errUntil = errors.New("the rest of the log is newer")
 // pollInterval is how often a log that is followed is looked at. Tests change it.
 var pollInterval = 100 * time.Millisecond
 
-// Show writes the text of a log, what the container wrote to its standard error to errs. The error
-// is fs.ErrNotExist if there is no log.
+// Show writes the text of a log, the lines of the container's standard error to errs. Without a log the
+// error is fs.ErrNotExist.
 func Show(path string, o Options, out, errs io.Writer) error {
 	parts, err := openParts(path, 0)
 	if err != nil {

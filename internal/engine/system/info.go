@@ -166,7 +166,7 @@ func volumeNames(store string) (names []string, err error) {
 		return nil, nil
 	}
 	for _, d := range list {
-		if d.IsDir() && !strings.HasSuffix(d.Name(), ".new") {
+		if d.IsDir() && !strings.HasPrefix(d.Name(), ".") {
 			names = append(names, d.Name())
 		}
 	}

@@ -23,7 +23,7 @@ func Images() *cli.Command {
 			".Digest, .CreatedSince, .CreatedAt, .Layers, .Size, .Packed and .Platform.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"},
-				Usage: "accepted for compatibility; there are no hidden images"},
+				Usage: "accepted for compatibility; no images are hidden"},
 			&cli.BoolFlag{Name: "digests", Usage: "show digests"},
 			&cli.StringSliceFlag{Name: "filter", Aliases: []string{"f"},
 				Usage: "show only matching images: `dangling=true|reference=PATTERN|label=NAME[=VALUE]|before=IMAGE|" +
@@ -96,7 +96,7 @@ func tag(ctx *cli.Context) error {
 	defer release()
 	d, _, err := s.FindImage(ctx.Args().First())
 	if err != nil {
-		return err
+		return s.ExplainMissing(err, ctx.Args().First())
 	}
 	return s.SetName(ctx.Context, name, d)
 }

@@ -61,7 +61,7 @@ func inspectOne(s *store.Store, text, platform string) (*listing.Inspected, erro
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.ExplainMissing(err, text)
 	}
 	i, err := s.LoadPlatform(d, name, platform)
 	if err != nil {

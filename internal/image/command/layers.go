@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -9,8 +10,11 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/image/browser"
 	"github.com/minirun/minirun/internal/image/listing"
+	"github.com/minirun/minirun/internal/image/tree"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/prompt"
 )
 
 // Layers returns the command layers.
@@ -18,8 +22,11 @@ func Layers() *cli.Command {
 	return &cli.Command{
 		Name: "layers", Usage: "show an image's layers: the command that created each, and what it added, changed " +
 			"and removed", ArgsUsage: "IMAGE",
+		Description: "On a terminal, the layers and their files are shown on the whole screen; the key ? explains\n" +
+			"the others. With a flag, or if standard output is not a terminal, a table is printed.",
 		Flags: []cli.Flag{
 			FormatFlag(),
+			&cli.BoolFlag{Name: "json", Usage: "print the layers and their files as JSON; same as --format json"},
 			&cli.BoolFlag{Name: "tree", Usage: "list each layer's files"},
 			&cli.StringFlag{Name: "range", Usage: "show only the layers `FROM-TO`, counted from 1, the lowest"},
 			&cli.StringFlag{Name: "why", Usage: "show which layers have `PATH`, and which of them is visible"},
@@ -36,6 +43,7 @@ func showLayers(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	asJSON = asJSON || ctx.Bool("json")
 	s, release, err := OpenShared(ctx)
 	if err != nil {
 		return err
@@ -46,27 +54,48 @@ func showLayers(ctx *cli.Context) error {
 		return err
 	}
 	if path := ctx.String("why"); path != "" {
-		found, err := (&inspect.Stack{Lower: dirs}).Find(path)
-		switch {
-		case err != nil:
-			return err
-		case asJSON:
-			return formatter.WriteJSON(ctx.App.Writer, found)
-		}
-		return listing.WriteOrigin(ctx.App.Writer, path, found)
+		return showOrigin(ctx, dirs, path, asJSON)
 	}
 	first, last, err := parseRange(ctx.String("range"), len(dirs))
 	if err != nil {
 		return err
 	}
-	list, err := listing.Layers(i, dirs, first, last)
+	list, files, err := listing.Layers(i, dirs)
+	if err != nil {
+		return err
+	}
+	isPlain := asJSON || ctx.IsSet("format") || ctx.Bool("tree") || ctx.IsSet("range")
+	if !isPlain && prompt.IsTerminal(os.Stdout) && prompt.IsTerminal(os.Stdin) && os.Getenv("TERM") != "dumb" {
+		release() // rmi must not wait for the user
+		return browser.Show(ctx.Context, browsed(ctx.Args().First(), list, files))
+	}
+	list = list[first-1 : last]
+	if asJSON {
+		return formatter.WriteJSON(ctx.App.Writer, list)
+	}
+	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"), terminalWidth(tableWidth))
+}
+
+// browsed returns what the browser shows.
+func browsed(name string, list []listing.Layer, files *tree.Image) browser.Image {
+	out := browser.Image{Name: name, Tree: files}
+	for _, l := range list {
+		out.Layers = append(out.Layers, browser.Layer{Command: formatter.OneLine(l.Command), Bytes: l.Bytes,
+			Wasted: l.Wasted})
+	}
+	return out
+}
+
+// showOrigin shows what each layer has at a path.
+func showOrigin(ctx *cli.Context, dirs []string, path string, asJSON bool) error {
+	found, err := (&inspect.Stack{Lower: dirs}).Find(path)
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
-		return formatter.WriteJSON(ctx.App.Writer, list)
+		return formatter.WriteJSON(ctx.App.Writer, found)
 	}
-	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"), terminalWidth(tableWidth))
+	return listing.WriteOrigin(ctx.App.Writer, path, found)
 }
 
 // parseRange parses FROM-TO, FROM- or N. Without a range, it returns all layers.

@@ -25,7 +25,7 @@ type Credentials struct {
 	RegistryToken      string // sent to the registry unchanged
 }
 
-// IsAnonymous reports whether there are no credentials.
+// IsAnonymous reports whether all fields are empty.
 func (c Credentials) IsAnonymous() bool { return c == Credentials{} }
 
 const (

@@ -52,7 +52,7 @@ func Path() (string, error) {
 func readForUse() (*file, error) {
 	path, err := Path()
 	if err != nil {
-		return &file{}, nil // no home directory: there are no credentials
+		return &file{}, nil // without a home directory, nothing is stored
 	}
 	f, err := read(path)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -14,6 +14,7 @@
 //	links.go      hard links, and the files of lower layers that they need
 //	whiteouts.go  whiteouts, opaque directories, the root of a layer
 //	pack.go       a directory → an archive
+//	packfile.go   files that are not a layer → an archive
 //	compare.go    what a layer changes in the layers below it
 //	decompress.go the uncompressed archive of a blob, and its digest
 //

@@ -35,10 +35,12 @@ const (
 
 // A Change is a file in a layer.
 type Change struct {
-	Path string     `json:"path"`
-	What ChangeKind `json:"what"`
-	Dir  bool       `json:"dir,omitempty"`
-	Size int64      `json:"size,omitempty"`
+	Path     string     `json:"path"`
+	What     ChangeKind `json:"what"`
+	Dir      bool       `json:"dir,omitempty"`
+	Size     int64      `json:"size,omitempty"`
+	Replaces bool       `json:"replaces,omitempty"` // a directory that hides the content of the one below
+	HiddenBy int        `json:"hiddenBy,omitempty"` // the number of the later layer that hides it: see package tree
 }
 
 // Merged is the tree that a container would see of the layers added so far, lowest first. Comparing
@@ -239,7 +241,7 @@ func (f *layerFile) change(was *node) Change {
 			c.What = Changed
 		}
 	case was != nil:
-		c.What = Changed
+		c.What, c.Replaces = Changed, c.Dir && wasDir
 	}
 	return c
 }

@@ -29,13 +29,28 @@ type madeDir struct {
 func (a *applier) create(dir int, e entry, how func() error) error {
 	err := how()
 	if errors.Is(err, unix.EEXIST) {
-		if err := a.remove(dir, e.path); err != nil {
+		if err := a.removeExisting(dir, e.path); err != nil {
 			return err
 		}
 		err = how()
 	}
 	if err != nil {
 		return &os.PathError{Op: "create", Path: e.path, Err: err}
+	}
+	return nil
+}
+
+// removeExisting removes what is in the place of a new file.
+func (a *applier) removeExisting(dir int, at string) error {
+	if !a.rules.inUse {
+		return a.remove(dir, at)
+	}
+	err := unix.Unlinkat(dir, path.Base(at), 0)
+	if errors.Is(err, unix.EISDIR) {
+		return fmt.Errorf("%w: there is a directory, which a file does not replace", ErrRefused)
+	}
+	if err != nil {
+		return &os.PathError{Op: "replace", Path: at, Err: err}
 	}
 	return nil
 }
@@ -147,7 +162,7 @@ func setFileMetadata(fd int, e entry) error {
 		return namespaces.OwnerError(e.uid, e.gid, err)
 	}
 	for name, value := range e.xattrs {
-		if err := unix.Fsetxattr(fd, name, []byte(value), 0); err != nil {
+		if err := unix.Fsetxattr(fd, name, []byte(value), 0); err != nil && !e.mayLack(err) {
 			return fmt.Errorf("set the extended attribute %s: %w", name, err)
 		}
 	}
@@ -160,36 +175,52 @@ func setFileMetadata(fd int, e entry) error {
 	return nil
 }
 
-// setMetadata does the same for files that cannot be opened: links, devices, directories. Directories
-// get their times at the end.
+// setMetadata does the same for files that cannot be opened for writing: links, devices, directories.
+// Directories get their times at the end. The name is looked up only once, because a container may
+// replace the file with a link meanwhile, and chmod(2) would follow it.
 func setMetadata(dir int, e entry) error {
-	if err := unix.Fchownat(dir, e.base, e.uid, e.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	fd, err := unix.Openat(dir, e.base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open the new file", Path: e.path, Err: err}
+	}
+	return errors.Join(setOpenMetadata(fd, e), unix.Close(fd))
+}
+
+// setOpenMetadata sets the metadata of a file that is open with O_PATH.
+func setOpenMetadata(fd int, e entry) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if isLink := st.Mode&unix.S_IFMT == unix.S_IFLNK; isLink != (e.kind == symlink) {
+		return fmt.Errorf("%w: another process replaced the file", ErrRefused)
+	}
+	if err := unix.Fchownat(fd, "", e.uid, e.gid, unix.AT_EMPTY_PATH); err != nil {
 		return namespaces.OwnerError(e.uid, e.gid, err)
 	}
+	file := "/proc/self/fd/" + strconv.Itoa(fd)
 	for name, value := range e.xattrs {
-		if err := unix.Lsetxattr(procPath(dir, e.base), name, []byte(value), 0); err != nil {
+		if err := unix.Setxattr(file, name, []byte(value), 0); err != nil && !e.mayLack(err) {
 			return fmt.Errorf("set the extended attribute %s: %w", name, err)
 		}
 	}
-	if e.kind == symlink {
-		return e.setTimes(dir)
-	}
-	// It is not a link: this layer has just created it, and no other process writes here.
-	if err := unix.Fchmodat(dir, e.base, e.mode&0o7777, 0); err != nil {
-		return fmt.Errorf("chmod to %#o: %w", e.mode&0o7777, err)
+	if e.kind != symlink {
+		if err := unix.Fchmodat(unix.AT_FDCWD, file, e.mode&0o7777, 0); err != nil {
+			return fmt.Errorf("chmod to %#o: %w", e.mode&0o7777, err)
+		}
 	}
 	if e.kind == directory {
 		return nil
 	}
-	return e.setTimes(dir)
-}
-
-func (e *entry) setTimes(dir int) error {
-	if err := unix.UtimesNanoAt(dir, e.base, e.times(), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.UtimesNanoAt(fd, "", e.times(), unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("set its times: %w", err)
 	}
 	return nil
 }
+
+// mayLack reports whether a file may stay without an extended attribute: its file system has none,
+// and the user did not choose it for this file.
+func (e *entry) mayLack(err error) bool { return e.inUse && errors.Is(err, unix.ENOTSUP) }
 
 // times returns the access and modification times. Few archives contain the access time.
 func (e *entry) times() []unix.Timespec {
@@ -246,6 +277,9 @@ func (a *applier) clearXattrs(dir int, base string) error {
 // replaceByDirectory replaces a whiteout or a file with a directory. If that hid a directory of the
 // lower layers, the new directory must hide it too.
 func (a *applier) replaceByDirectory(dir int, e entry) error {
+	if a.rules.inUse {
+		return fmt.Errorf("%w: there is a file, which a directory does not replace", ErrRefused)
+	}
 	if err := a.remove(dir, e.path); err != nil {
 		return err
 	}

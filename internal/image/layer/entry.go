@@ -38,6 +38,7 @@ type entry struct {
 	modified  time.Time
 	accessed  time.Time
 	xattrs    map[string]string
+	inUse     bool // see rules
 }
 
 const (
@@ -53,6 +54,10 @@ type rules struct {
 	// describes the root, and entries that would deceive overlay are refused. In other archives
 	// these names are ordinary files, and the root does not change.
 	marks bool
+
+	// inUse is set for directories that other processes use. Mounts below belong to them, and a file
+	// never replaces a directory, nor the other way round.
+	inUse bool
 
 	plain bool       // only files, directories and links are allowed, and owners and attributes are ignored
 	owner *Owner     // of all files that the archive lists; nil: as in the archive
@@ -70,7 +75,7 @@ func parseEntry(h *tar.Header, r *rules) (entry, error) {
 	if h.Typeflag == tar.TypeXGlobalHeader { // git archive stores the commit in it, not a file
 		return entry{kind: ignored}, nil
 	}
-	e := entry{size: h.Size, uid: h.Uid, gid: h.Gid, modified: h.ModTime, accessed: h.AccessTime}
+	e := entry{size: h.Size, uid: h.Uid, gid: h.Gid, modified: h.ModTime, accessed: h.AccessTime, inUse: r.inUse}
 	var err error
 	if e.path, err = cleanPath("name", h.Name); err != nil {
 		return e, err

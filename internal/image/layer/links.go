@@ -56,7 +56,7 @@ func (a *applier) linkTarget(e entry) (string, error) {
 func (a *applier) link(dir int, e entry, target string) error {
 	from := dir
 	if parent := path.Dir(target); parent != e.dir {
-		fd, err := openBelow(a.root, parent, unix.O_DIRECTORY)
+		fd, err := a.openBelow(a.root, parent, unix.O_DIRECTORY)
 		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 			return fmt.Errorf("%w: its directory: %w", ErrRefused, err)
 		}

@@ -148,36 +148,19 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	if strings.HasPrefix(name, whiteoutPrefix) {
 		return fmt.Errorf("names that begin with %s are reserved for whiteouts", whiteoutPrefix)
 	}
-	h := &tar.Header{Name: at, Mode: int64(st.Mode & 0o7777)}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFSOCK:
+	h := newHeader(at, &st)
+	switch h.Typeflag {
+	case typeSocket:
 		return nil
-	case unix.S_IFDIR:
-		h.Typeflag, h.Name = tar.TypeDir, at+"/"
-	case unix.S_IFLNK:
+	case tar.TypeSymlink:
 		target, err := os.Readlink(procPath(int(dir.Fd()), name))
 		if err != nil {
 			return err
 		}
-		h.Typeflag, h.Linkname = tar.TypeSymlink, target
-	case unix.S_IFCHR, unix.S_IFBLK:
-		h.Typeflag = tar.TypeChar
-		if st.Mode&unix.S_IFMT == unix.S_IFBLK {
-			h.Typeflag = tar.TypeBlock
-		}
-		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
-	case unix.S_IFIFO:
-		h.Typeflag = tar.TypeFifo
-	default:
-		h.Typeflag, h.Size = tar.TypeReg, st.Size
+		h.Linkname = target
 	}
-	if st.Nlink > 1 && h.Typeflag != tar.TypeDir {
-		key := [2]uint64{st.Dev, st.Ino}
-		if first, ok := p.links[key]; ok {
-			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
-			return p.header(h, &st)
-		}
-		p.links[key] = at
+	if p.linkToFirst(h, &st) {
+		return p.header(h, &st)
 	}
 	opaque, err := p.attributes(h, procPath(int(dir.Fd()), name))
 	if err != nil {
@@ -193,6 +176,49 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 		return p.packDirectory(dir, name, at, opaque)
 	}
 	return nil
+}
+
+// typeSocket is the type of a file that archives do not have.
+const typeSocket = 's'
+
+// newHeader returns the header for a file, without the target of a symbolic link.
+func newHeader(at string, st *unix.Stat_t) *tar.Header {
+	h := &tar.Header{Name: at, Mode: int64(st.Mode & 0o7777)}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK:
+		h.Typeflag = typeSocket
+	case unix.S_IFDIR:
+		h.Typeflag, h.Name = tar.TypeDir, at+"/"
+	case unix.S_IFLNK:
+		h.Typeflag = tar.TypeSymlink
+	case unix.S_IFCHR, unix.S_IFBLK:
+		h.Typeflag = tar.TypeChar
+		if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+			h.Typeflag = tar.TypeBlock
+		}
+		h.Devmajor, h.Devminor = int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev))
+	case unix.S_IFIFO:
+		h.Typeflag = tar.TypeFifo
+	default:
+		h.Typeflag, h.Size = tar.TypeReg, st.Size
+	}
+	return h
+}
+
+// linkToFirst turns the header into a hard link if the archive already has the file under another
+// name.
+func (p *packer) linkToFirst(h *tar.Header, st *unix.Stat_t) bool {
+	if st.Nlink <= 1 || h.Typeflag == tar.TypeDir {
+		return false
+	}
+	key := [2]uint64{st.Dev, st.Ino}
+	first, ok := p.links[key]
+	if ok {
+		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+	} else {
+		p.links[key] = h.Name
+	}
+	return ok
 }
 
 // mark writes a whiteout.

@@ -94,12 +94,12 @@ func (a *applier) descend(dir string) (int, error) {
 	p.cut(p.common(parts))
 	for i := len(p.names); i < len(parts); i++ {
 		at := strings.Join(parts[:i+1], "/")
-		fd, err := openDir(p.last(), parts[i])
+		fd, err := a.openDir(p.last(), parts[i])
 		if hidden := a.rules.marks && errors.Is(err, errWhiteout); hidden || errors.Is(err, unix.ENOENT) {
 			if err := a.createImplied(p.last(), at, hidden); err != nil {
 				return -1, err
 			}
-			fd, err = openDir(p.last(), parts[i])
+			fd, err = a.openDir(p.last(), parts[i])
 		}
 		if err != nil {
 			return -1, fmt.Errorf("its directory %s: %w", at, err)
@@ -111,12 +111,12 @@ func (a *applier) descend(dir string) (int, error) {
 
 var errWhiteout = errors.New("a whiteout")
 
-// inLayer is how paths in a layer are resolved: without links, on one file system.
-const inLayer = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+// withoutLinks is how paths are resolved, except in a directory that is in use on one file system.
+const withoutLinks = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
 // openDir opens a directory, given as a single path component.
-func openDir(dir int, name string) (int, error) {
-	fd, err := openBelow(dir, name, unix.O_DIRECTORY)
+func (a *applier) openDir(dir int, name string) (int, error) {
+	fd, err := a.openBelow(dir, name, unix.O_DIRECTORY)
 	if !errors.Is(err, unix.ELOOP) && !errors.Is(err, unix.ENOTDIR) {
 		return fd, err
 	}
@@ -134,8 +134,12 @@ func openDir(dir int, name string) (int, error) {
 
 // openBelow opens a path with O_PATH. No component may be a symbolic link, except the last one,
 // which is opened itself.
-func openBelow(dir int, name string, flags int) (int, error) {
-	return regularfile.OpenPathIn(dir, name, flags|unix.O_NOFOLLOW, inLayer)
+func (a *applier) openBelow(dir int, name string, flags int) (int, error) {
+	resolve := uint64(withoutLinks | unix.RESOLVE_NO_XDEV)
+	if a.rules.inUse {
+		resolve = withoutLinks
+	}
+	return regularfile.OpenPathIn(dir, name, flags|unix.O_NOFOLLOW, resolve)
 }
 
 // createImplied creates a directory that the archive does not list. In a layer it only exists to hold
@@ -187,7 +191,11 @@ func (a *applier) describeImplied(dir int, base string, d *madeDir) error {
 	if st.Mode&0o755 == 0o755 {
 		return nil
 	}
-	return unix.Fchmodat(dir, base, st.Mode&0o7777|0o755, 0)
+	fd, err := unix.Openat(dir, base, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fchmodat(fd, ".", st.Mode&0o7777|0o755, 0), unix.Close(fd))
 }
 
 // lowerFile returns what the lower layers have at a path, or nil.

@@ -37,7 +37,7 @@ func (a *applier) resolveWithout(dir, replaced string) (string, error) {
 
 // lookUp returns what is at a path that does not lead through a link.
 func (a *applier) lookUp(at string) (linkwalk.Kind, string, error) {
-	fd, err := openBelow(a.root, at, 0)
+	fd, err := a.openBelow(a.root, at, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return a.lookUpLower(at)

@@ -49,7 +49,7 @@ func (a *applier) hide(e entry) error {
 // isHiddenByFile reports whether this layer has a whiteout, or another file that is not a
 // directory, at a path or above it.
 func (a *applier) isHiddenByFile(at string) bool {
-	fd, err := openBelow(a.root, at, unix.O_DIRECTORY)
+	fd, err := a.openBelow(a.root, at, unix.O_DIRECTORY)
 	if err == nil {
 		_ = unix.Close(fd)
 	}
@@ -226,15 +226,19 @@ func (a *applier) setDirTimes(name string, d madeDir) error {
 	if !d.known {
 		return nil
 	}
-	times := []unix.Timespec{d.modified, d.modified}
-	if err := unix.UtimesNanoAt(a.root, name, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	fd, err := a.openBelow(a.root, name, unix.O_DIRECTORY)
+	if err == nil {
+		times := []unix.Timespec{d.modified, d.modified}
+		err = errors.Join(unix.UtimesNanoAt(fd, ".", times, 0), unix.Close(fd))
+	}
+	if err != nil {
 		return &os.PathError{Op: "set the times", Path: name, Err: err}
 	}
 	return nil
 }
 
 func (a *applier) setDirMode(name string, mode uint32) error {
-	fd, err := openBelow(a.root, name, unix.O_DIRECTORY)
+	fd, err := a.openBelow(a.root, name, unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func History(i *store.Image, sizes []int64) []Instruction {
 const builtHere = "minirun build"
 
 // Command returns the instruction in one line. The text in an image that minirun built ends as that of
-// BuildKit does, so that both builders create the same image; what is shown names the builder.
+// BuildKit does, so that both builders create the same image. Tables name minirun instead.
 func (i *Instruction) Command() string {
 	text := formatter.OneLine(i.CreatedBy)
 	if rest, ok := strings.CutSuffix(text, " # buildkit"); ok && i.Comment == builtHere {

@@ -81,8 +81,12 @@ func matches(name, want string) bool {
 	if err != nil || err2 != nil {
 		return false
 	}
-	hasTag := strings.Contains(want[strings.LastIndexByte(want, '/')+1:], ":")
-	return n.Registry == w.Registry && n.Repository == w.Repository && (n.Tag == w.Tag || !hasTag)
+	return n.Registry == w.Registry && n.Repository == w.Repository && (n.Tag == w.Tag || !HasTag(want))
+}
+
+// HasTag reports whether a name was given with a tag.
+func HasTag(text string) bool {
+	return strings.Contains(text[strings.LastIndexByte(text, '/')+1:], ":")
 }
 
 // describe returns the line for an image.

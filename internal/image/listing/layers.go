@@ -12,6 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/formatter"
 	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/image/tree"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -23,34 +24,32 @@ type Layer struct {
 	Blob    string `json:"blob"`
 	Packed  int64  `json:"packed"` // size of the blob
 	Path    string `json:"path"`   // path of the unpacked layer
-	layer.Difference
+	*layer.Difference
 }
 
-// Layers returns the layers of an image from number first to last, counted from 1, the lowest. dirs
-// are the directories of all layers.
-func Layers(i *store.Image, dirs []string, first, last int) ([]Layer, error) {
+// Layers returns the layers of an image, lowest first. dirs are their directories. The files have the
+// number of the later layer that hides them.
+func Layers(i *store.Image, dirs []string) ([]Layer, *tree.Image, error) {
 	commands := map[string][]string{}
 	for _, h := range History(i, nil) {
 		commands[h.Layer] = append(commands[h.Layer], h.Command())
 	}
 	list := []Layer{}
 	var below layer.Merged
-	for n := 1; n <= last; n++ {
-		blob := i.Manifest.Layers[n-1]
-		d, err := below.Add(dirs[n-1])
+	var differences []*layer.Difference
+	for n, dir := range dirs {
+		d, err := below.Add(dir)
 		if err != nil {
-			return nil, fmt.Errorf("layer %d: %w", n, err)
+			return nil, nil, fmt.Errorf("layer %d: %w", n+1, err)
 		}
-		if n < first {
-			continue
-		}
-		l := Layer{Number: n, Blob: blob.Digest.String(), Packed: blob.Size, Path: dirs[n-1], Difference: *d}
+		blob := i.Manifest.Layers[n]
+		l := Layer{Number: n + 1, Blob: blob.Digest.String(), Packed: blob.Size, Path: dir, Difference: d}
 		if created := commands[l.Blob]; len(created) > 0 {
 			l.Command, commands[l.Blob] = created[0], created[1:]
 		}
-		list = append(list, l)
+		list, differences = append(list, l), append(differences, d)
 	}
-	return list, nil
+	return list, tree.New(differences), nil
 }
 
 // WriteLayers writes a table of layers in stack order, topmost first. With tree set, it lists the

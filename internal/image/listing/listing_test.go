@@ -64,9 +64,9 @@ func TestHistoryTakesLayersInOrder(t *testing.T) {
 
 func TestWriteLayersShowsTopFirst(t *testing.T) {
 	list := []Layer{
-		{Number: 1, Command: "ADD base", Difference: layer.Difference{Added: 1, Bytes: 10,
+		{Number: 1, Command: "ADD base", Difference: &layer.Difference{Added: 1, Bytes: 10,
 			Files: []layer.Change{{Path: "/a", What: layer.Added, Size: 10}}}},
-		{Number: 2, Command: strings.Repeat("x", 80), Difference: layer.Difference{Removed: 1, Wasted: 10,
+		{Number: 2, Command: strings.Repeat("x", 80), Difference: &layer.Difference{Removed: 1, Wasted: 10,
 			Files: []layer.Change{
 				{Path: "/d", What: layer.Parent, Dir: true}, {Path: "/d/\x1b", What: layer.Removed},
 			}}},

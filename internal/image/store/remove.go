@@ -84,7 +84,7 @@ func (r *remover) remove(text string, force bool) ([]string, error) {
 	case len(found) == 0 && bad != nil:
 		return nil, bad
 	case len(found) == 0:
-		return nil, fmt.Errorf("%w: %s", image.ErrNotFound, name)
+		return nil, r.store.ExplainMissing(fmt.Errorf("%w: %s", image.ErrNotFound, name.Familiar()), text)
 	case len(found) > 1 && !force:
 		var names []string
 		for _, n := range found {

@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/containerd/platforms"
@@ -30,6 +31,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // A Store is a store that can be written to.
@@ -160,11 +162,22 @@ func (s *Store) FindImage(text string) (oci.Descriptor, string, error) {
 	return oci.Descriptor{}, "", fmt.Errorf("%w: %s was removed by another process", image.ErrNotFound, text)
 }
 
+// ExplainMissing adds the name that was probably meant to an error about an image that does not exist.
+func (s *Store) ExplainMissing(err error, text string) error {
+	if !errors.Is(err, image.ErrNotFound) {
+		return err
+	}
+	if near := nearest.Word(strings.TrimSuffix(text, ":latest"), s.Names()); near != "" {
+		return fmt.Errorf("%w\nhint: did you mean %s? minirun images lists the images", err, near)
+	}
+	return fmt.Errorf("%w\nhint: minirun images lists the images, and minirun pull %s fetches it", err, text)
+}
+
 // OpenImage finds an image and reads its manifest and configuration.
 func (s *Store) OpenImage(text string) (*Image, error) {
 	d, name, err := s.FindImage(text)
 	if err != nil {
-		return nil, err
+		return nil, s.ExplainMissing(err, text)
 	}
 	i, err := s.Load(d, name)
 	if err != nil {

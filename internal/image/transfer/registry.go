@@ -148,6 +148,19 @@ func (r Registries) findOnHost(ctx context.Context, host string, n image.Name) (
 	return &Registry{repository, &http.Client{Transport: trip}}, d, err
 }
 
+// Tags returns the tags of a repository.
+func (r Registries) Tags(ctx context.Context, n image.Name) ([]string, error) {
+	repository, trip, err := r.connect(ctx, n.Registry, n.Repository, transport.PullScope)
+	var tags []string
+	if err == nil {
+		tags, err = remote.List(repository, remote.WithContext(ctx), remote.WithTransport(trip))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the tags of %s: %w", repository.Name(), addHint(err, n.Registry))
+	}
+	return tags, nil
+}
+
 // resolve returns the descriptor that a reference stands for. If a registry does not answer HEAD
 // correctly, or without the manifest's type, the manifest itself is requested.
 func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (oci.Descriptor, error) {

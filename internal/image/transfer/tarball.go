@@ -27,23 +27,32 @@ import (
 	"github.com/minirun/minirun/internal/image/store"
 )
 
+// ImportOptions describe an imported image.
+type ImportOptions struct {
+	From     string       // the name of the archive, for the history
+	Message  string       // the comment in the history
+	Changes  []string     // Dockerfile instructions that do not need a build
+	Platform oci.Platform // zero: this machine's
+}
+
 // Import creates an image with one layer from a root file system in a tar archive, which may be
-// compressed. The archive becomes the layer unchanged; changes are Dockerfile instructions that do
-// not need a build.
-func Import(ctx context.Context, s *store.Store, archive io.Reader, from string, changes []string) (oci.Descriptor,
-	error) {
+// compressed. The archive becomes the layer unchanged.
+func Import(ctx context.Context, s *store.Store, archive io.Reader, o ImportOptions) (oci.Descriptor, error) {
 	blob, diffID, err := storeLayer(ctx, s, ctxio.NewReader(ctx, archive))
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
 	now := time.Now().UTC()
 	config := docker.DockerOCIImage{Image: oci.Image{
-		Created: &now, Platform: oci.Platform{OS: "linux", Architecture: runtime.GOARCH},
+		Created: &now, Platform: o.Platform,
 		RootFS:  oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
-		History: []oci.History{{Created: &now, CreatedBy: "minirun import " + from}},
+		History: []oci.History{{Created: &now, CreatedBy: "minirun import " + o.From, Comment: o.Message}},
 	}}
-	for _, c := range changes {
-		if err := change(&config, c); err != nil {
+	if config.OS == "" {
+		config.Platform = oci.Platform{OS: "linux", Architecture: runtime.GOARCH}
+	}
+	for _, c := range o.Changes {
+		if err := ApplyInstruction(&config, c); err != nil {
 			return oci.Descriptor{}, fmt.Errorf("--change %q: %w", c, err)
 		}
 	}
@@ -123,8 +132,8 @@ func withMediaType(archive io.Reader) (as io.Reader, release func(), err error) 
 	return content, release, err
 }
 
-// change applies one instruction to a configuration.
-func change(c *docker.DockerOCIImage, text string) error {
+// ApplyInstruction applies a Dockerfile instruction that needs no build to a configuration.
+func ApplyInstruction(c *docker.DockerOCIImage, text string) error {
 	parsed, err := parser.Parse(strings.NewReader(text))
 	if err != nil {
 		return err
