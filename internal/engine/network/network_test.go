@@ -81,7 +81,7 @@ func TestNetworksOfStore(t *testing.T) {
 		!strings.Contains(err.Error(), "overlaps with 10.5.0.0/24 of network app") {
 		t.Errorf("the same addresses: %v", err)
 	}
-	for name, want := range map[string]string{"ap": "hint: create", "App": "did you mean app?", "": "no such network"} {
+	for name, want := range map[string]string{"zzz": "hint: create", "App": "did you mean app?", "fre": "did you mean free?", "": "no such network"} {
 		if _, err := s.Open(name); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
