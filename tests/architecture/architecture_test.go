@@ -158,8 +158,8 @@ var arrows = map[string]string{
 	"internal/engine/volumes":         "atomicfile keyvalue",
 	"internal/views":                  "cgroups/host container container/control container/record engine runtarget trace",
 	"internal/engine/attach":          "cni engine/network engine/ports", // links CNI's library, which cmd/minirun must not
-	"internal/engine/connection":      "cmdline engine/network engine/ports helper namespaces stdio",
-	"internal/engine/network":         "atomicfile flock",
+	"internal/engine/connection":      "engine/network engine/ports helper namespaces stdio",
+	"internal/engine/network":         "atomicfile flock nearest",
 	"internal/engine/network/listing": "cmdline engine/network formatter keyvalue termtext",
 	"internal/engine/ports":           "",
 	"internal/engine/usage":           "cgroups/stats container/control engine formatter termtext",
