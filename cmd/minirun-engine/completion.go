@@ -29,7 +29,7 @@ func completionCommand() *cli.Command {
 			shell := ctx.Args().First()
 			script, ok := completion.Script(shell)
 			if !ok {
-				return fmt.Errorf("completion: there is no script for %q\nhint: minirun completion bash, or zsh, or fish", shell)
+				return fmt.Errorf("completion: %q is not a supported shell\nhint: minirun completion bash, or zsh, or fish", shell)
 			}
 			_, err := ctx.App.Writer.Write(script)
 			return err

@@ -16,7 +16,8 @@ func logsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "show the output of a detached container created from an image", ArgsUsage: "ID",
 		Flags: []cli.Flag{
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until it exits"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"},
+				Usage: "follow the output until the container exits"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "tail", Aliases: []string{"n"}, Value: "all",
 				Usage: "show only the last `N` lines"}),

@@ -154,7 +154,7 @@ func writeItems(w io.Writer, uses []system.Use) error {
 	return table.Flush()
 }
 
-// measureCache returns the disk usage of the build cache, as minirun-image reports it. What an image
+// measureCache returns the disk usage of the build cache, as minirun-image reports it. Data that an image
 // shares counts there.
 func measureCache(ctx *cli.Context, e *engine.Engine) (system.Use, error) {
 	u := system.Use{Type: "Build Cache"}

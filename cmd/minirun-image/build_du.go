@@ -23,7 +23,7 @@ func duCommand() *cli.Command {
 		Flags: []cli.Flag{
 			filterFlag(),
 			&cli.StringFlag{Name: "format", Value: "table", Usage: "`table|pretty|json|TEMPLATE`, or table TEMPLATE"},
-			&cli.BoolFlag{Name: "verbose", Usage: "same as --format pretty"},
+			&cli.BoolFlag{Name: "verbose", Usage: "the same as --format pretty"},
 			builderFlag(),
 		},
 		Action: du,

@@ -33,7 +33,7 @@ func buildFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "cdi-spec-dir",
 			Usage: "read CDI specs for RUN --device from `DIR` instead of /etc/cdi and /var/run/cdi"},
 		&cli.StringSliceFlag{Name: "add-host",
-			Usage: "`NAME:ADDRESS` for RUN's /etc/hosts; host-gateway is this machine"},
+			Usage: "add `NAME:ADDRESS` to /etc/hosts of RUN; host-gateway is this machine"},
 		&cli.StringSliceFlag{Name: "ulimit", Usage: "`NAME=SOFT[:HARD]` for RUN, such as nofile=1024:2048"},
 		&cli.StringFlag{Name: "shm-size", Usage: "`SIZE` of RUN's /dev/shm: 128m; the default is 64m"},
 		&cli.StringSliceFlag{Name: "resource",

@@ -18,6 +18,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/interrupt"
@@ -47,6 +48,9 @@ func main() {
 	}
 	if interrupt.IsOutputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // same status as for the signal, without a message: | head
+	}
+	if inUserNamespace || os.Geteuid() != 0 {
+		err = hint.ForUser(err, "use sudo, or choose another directory with --store")
 	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)

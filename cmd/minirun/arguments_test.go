@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/noun"
 	"github.com/minirun/minirun/internal/runtarget"
 )
 
@@ -130,14 +131,14 @@ func TestDescribeFollowsTheOrderOfFlags(t *testing.T) {
 // TestNounsNameCommands: each form of a noun leads to a command that exists, or to a form that
 // minirun-engine implements.
 func TestNounsNameCommands(t *testing.T) {
-	for i := range nouns {
-		n := &nouns[i]
-		for _, w := range n.words() {
-			by, ok := n.replacement(w)
+	for i := range noun.All {
+		n := &noun.All[i]
+		for _, w := range n.Words(verbNames()) {
+			by, ok := n.Replacement(w, verbNames())
 			name, _, _ := strings.Cut(by, " ")
-			exists := slices.ContainsFunc(verbs, func(v verb) bool { return v.name == name })
-			if !ok || by != helperForm && !exists || by == helperForm && helperUsage(n.name+" "+w) == "" {
-				t.Errorf("minirun %s %s: becomes %q, which there is not", n.name, w, by)
+			exists := slices.Contains(verbNames(), name)
+			if !ok || by != noun.Helper && !exists || by == noun.Helper && noun.HelperUsage(n.Name+" "+w) == "" {
+				t.Errorf("minirun %s %s: becomes %q, which there is not", n.Name, w, by)
 			}
 		}
 	}

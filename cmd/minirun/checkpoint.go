@@ -18,16 +18,16 @@ func checkpointCommand() *cli.Command {
 		Flags: append(
 			criuFlags(),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "tcp-skip-in-flight",
-				Usage: "leave out TCP connections that are not established yet"}),
+				Usage: "leave out TCP connections that are not yet established"}),
 			cmdline.TextFlag(
 				cli.StringFlag{Name: "parent-path", Usage: "`DIR` of earlier images, relative to the new ones"},
 			),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "leave the container running afterwards"}),
 			cmdline.NumberFlag(cli.IntFlag{Name: "status-fd", Value: -1,
-				Usage: "criu writes a zero byte to descriptor `N` when lazy pages are ready"}),
+				Usage: "make criu write a zero byte to descriptor `N` when lazy pages are ready"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "page-server", Usage: "send the memory to `ADDRESS:PORT`"}),
 			cmdline.ToggleFlag(
-				cli.BoolFlag{Name: "pre-dump", Usage: "write the memory only, and leave the container running"},
+				cli.BoolFlag{Name: "pre-dump", Usage: "write only the memory, and leave the container running"},
 			),
 		),
 		Action: checkpoint,

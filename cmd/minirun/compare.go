@@ -7,16 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/compare"
-	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/messages"
-	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/views"
 )
 
@@ -47,7 +43,8 @@ func compareBundle(ctx *cli.Context) error {
 	}
 	other, err := exec.LookPath(ctx.String("with"))
 	if err != nil {
-		return fmt.Errorf("--with: %w: install it (apt-get install runc crun), or give its path", err)
+		return fmt.Errorf("--with %q: %w\nhint: apt install runc crun, or give the path of a runtime",
+			ctx.String("with"), err)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -57,10 +54,10 @@ func compareBundle(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Unsetenv(privateMounts); err != nil { // the runtimes and their hooks must not see it
+	if err := os.Unsetenv(compare.PrivateMounts); err != nil { // the runtimes and their hooks must not see it
 		return err
 	}
-	alive, err := cancelOnSignal()
+	alive, err := compare.CancelOnSignal()
 	if err != nil {
 		return err
 	}
@@ -92,7 +89,7 @@ func compareBundle(ctx *cli.Context) error {
 }
 
 // findCompared returns the bundle or image to be compared. It does not return if the
-// bundle's mounts would be made on the host: see inPrivateMounts.
+// bundle's mounts would be made on the host: see compare.InPrivateMounts.
 func findCompared(ctx *cli.Context, self string) (views.Target, error) {
 	t, err := findView(ctx, ctx.Args().Slice())
 	if err != nil || t.Image != "" {
@@ -105,59 +102,8 @@ func findCompared(ctx *cli.Context, self string) (views.Target, error) {
 		}
 	}
 	onHost, err := compare.MountsOnHost(t.Bundle)
-	if err == nil && onHost && os.Getenv(privateMounts) == "" {
-		err = inPrivateMounts(self)
+	if err == nil && onHost && os.Getenv(compare.PrivateMounts) == "" {
+		err = compare.InPrivateMounts(self)
 	}
 	return t, err
-}
-
-// privateMounts is set in the program that inPrivateMounts executes.
-const privateMounts = "MINIRUN_COMPARE_PRIVATE"
-
-// inPrivateMounts executes the command again in a separate mount namespace, which the
-// kernel removes with the mounts in it. Mounts of a container without a mount
-// namespace are made in that of its runtime, and runc does not unmount them. It is the
-// same process, so that signals reach it.
-func inPrivateMounts(self string) error {
-	runtime.LockOSThread() // execve keeps the namespaces of the thread that calls it
-	defer runtime.UnlockOSThread()
-	err := unix.Unshare(unix.CLONE_NEWNS)
-	if err == nil {
-		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	}
-	if err == nil {
-		err = unix.Exec(self, os.Args, append(os.Environ(), privateMounts+"=1"))
-	}
-	return fmt.Errorf("make a mount namespace for mounts of a container without one: %w", err)
-}
-
-// cancelOnSignal returns a context that is canceled by a signal that asks to exit:
-// compare has containers to delete. A stop from the terminal stops it.
-func cancelOnSignal() (context.Context, error) {
-	queue, err := signals.Catch()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	go func() { // ends with minirun
-		for {
-			_, err := unix.Poll([]unix.PollFd{{Fd: int32(queue.FD), Events: unix.POLLIN}}, -1)
-			if err != nil && !errors.Is(err, unix.EINTR) {
-				return
-			}
-			came, err := queue.Pending()
-			if err != nil {
-				return
-			}
-			for _, s := range came {
-				switch {
-				case signals.IsTermination(s):
-					cancel(&wait.Interrupted{Signal: s})
-				case s == unix.SIGTSTP:
-					signals.Suspend(s)
-				}
-			}
-		}
-	}()
-	return ctx, nil
 }

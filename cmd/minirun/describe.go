@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/noun"
 )
 
 // describe describes an incomplete command line for completion, or executes the helper that
@@ -18,35 +19,38 @@ func describe() error {
 	a := app(nil)
 	n, c := cmdline.Find(append([]string{"minirun"}, words[:max(len(words)-1, 0)]...), a)
 	if c != nil {
-		i := slices.IndexFunc(nouns, func(n noun) bool { return n.name == c.Name })
-		j := slices.IndexFunc(aliases, func(a alias) bool { return a.name == c.Name })
+		found := noun.Find(c.Name)
 		switch {
-		case j >= 0:
-			os.Args = slices.Concat(os.Args[:2], words[:n-2], []string{aliases[j].to}, words[n-1:])
-			return describe()
-		case i >= 0:
-			return nouns[i].describe(a, n)
+		case found != nil:
+			return describeNoun(found, a, n)
 		case c.SkipFlagParsing, c.Name == "ps" && n == len(words):
 			return c.Action(cli.NewContext(a, flag.NewFlagSet("", flag.ContinueOnError), nil))
+		}
+	}
+	if c == nil && len(words) > 0 {
+		line := cmdline.Split(words[:len(words)-1], a.Flags, 0)
+		if len(line.Arguments) > 0 && line.Arguments[0] == "help" {
+			os.Args = slices.Concat(os.Args[:2], line.Flags, line.Arguments[1:], words[len(words)-1:])
+			return describe()
 		}
 	}
 	cmdline.Describe(os.Stdout, a, words, splitFlags)
 	return nil
 }
 
-// describe describes a command line that begins with a noun, whose name is word n of the line.
-func (n *noun) describe(a *cli.App, at int) error {
+// describeNoun describes a command line that begins with a noun, whose name is word at of the line.
+func describeNoun(n *noun.Noun, a *cli.App, at int) error {
 	words := os.Args[2:]
 	if at == len(words) { // the form is incomplete
-		a.Commands = []*cli.Command{n.describeForms()}
+		a.Commands = []*cli.Command{n.Describe(verbNames())}
 		cmdline.Describe(os.Stdout, a, words, splitFlags)
 		return nil
 	}
-	by, ok := n.replacement(words[at-1])
+	by, ok := n.Replacement(words[at-1], verbNames())
 	switch {
 	case !ok:
 		return nil
-	case by == helperForm:
+	case by == noun.Helper:
 		return becomeEngine(nil)
 	}
 	os.Args = slices.Concat(os.Args[:2], words[:at-2], strings.Fields(by), words[at:])

@@ -12,7 +12,7 @@ import (
 func featuresCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "features",
-		Usage:       "print what this build supports as JSON",
+		Usage:       "print the features that this build supports, as JSON",
 		Description: "The form is that of features.md in the OCI runtime specification.",
 		Action: func(ctx *cli.Context) error {
 			out := json.NewEncoder(ctx.App.Writer)

@@ -65,6 +65,7 @@ var engineVerbs = []struct{ name, usage string }{
 	{"top", "show the processes of a container created from an image"},
 	{"stats", "show how much containers created from images use, live"},
 	{"commit", "create an image from what a container has written"},
+	{"attach", "connect this terminal with a container that runs in the background"},
 }
 
 // helperCommand returns a command that a helper implements. The helper parses its flags.

@@ -16,7 +16,7 @@ func killCommand() *cli.Command {
 			"docker: containers created from images get SIGKILL, or the one of -s.",
 		Flags: []cli.Flag{
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
-				Usage: "bundle: to all processes of the container"}),
+				Usage: "bundle: send it to all processes of the container"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "signal", Aliases: []string{"s"},
 				Usage: "send `SIGNAL` to all the named containers"}),
 		},

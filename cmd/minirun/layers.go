@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -84,7 +85,7 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 	if format == "json" {
 		return cmdline.WriteJSON(w, map[string]any{"layers": all, "written": changes})
 	}
-	return inspect.WriteStack(w, all, changes)
+	return inspect.WriteLayers(w, all, changes)
 }
 
 func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
@@ -92,16 +93,12 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 	if err != nil {
 		return err
 	}
-	seen := false
-	for _, v := range found {
-		seen = seen || v.Seen
-	}
 	if format == "json" {
 		err = cmdline.WriteJSON(w, found)
 	} else {
-		err = inspect.WriteOrigins(w, found)
+		err = inspect.WritePath(w, found)
 	}
-	if err == nil && !seen {
+	if err == nil && !slices.ContainsFunc(found, func(f inspect.LayerFile) bool { return f.Seen }) {
 		err = messages.ExitStatus(1)
 	}
 	return err

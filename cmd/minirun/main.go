@@ -179,7 +179,7 @@ func app(args []string) *cli.App {
 					"~/.local/share/minirun)"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "debug", Usage: "log more"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "cgroup-manager",
 				Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
@@ -210,11 +210,7 @@ func help(ctx *cli.Context) error {
 	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == subject })
 	switch {
 	case args[0] != "help" || i < 0:
-		var names []string
-		for _, v := range verbs {
-			names = append(names, v.name)
-		}
-		return cmdline.UnknownCommand("", subject, append(names, "help"))
+		return cmdline.UnknownCommand("", subject, append(verbNames(), "help"))
 	case verbs[i].build().SkipFlagParsing: // other words may be subcommands
 		os.Args = slices.Concat(os.Args[:1], args[1:], []string{"--help"})
 	case len(args) > 2:

@@ -19,7 +19,7 @@ func addObserver(ctx *cli.Context, o *container.Options) (done func() error, err
 	explain := ctx.Bool("explain") || ctx.IsSet("explain-level") || ctx.IsSet("explain-to")
 	switch {
 	case explain && ctx.String("trace") != "":
-		return nil, errors.New("--explain and --trace: choose one: a narrated start takes as long as its reader")
+		return nil, errors.New("--explain cannot be combined with --trace: a narrated start takes as long as its reader")
 	case explain:
 		return explainer(ctx, o)
 	case ctx.String("trace") != "":

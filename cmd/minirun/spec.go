@@ -24,7 +24,7 @@ func specCommand() *cli.Command {
 			"to the program.",
 		Flags: []cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"}),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privileges"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "busybox",
 				Usage: "create the bundle `DIR` with a root file system"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "args", Usage: "the program and its arguments follow; default: sh"}),
@@ -47,7 +47,7 @@ func writeSpec(ctx *cli.Context) error {
 	case !ctx.Bool("args") && len(s.Args) > 0:
 		return cmdline.UsageError(ctx.Command, "unexpected argument \""+s.Args[0]+"\"")
 	case ctx.IsSet("busybox") && ctx.IsSet("bundle"):
-		return errors.New("--bundle and --busybox: choose one, both name the bundle")
+		return errors.New("--bundle cannot be combined with --busybox: both name the bundle")
 	case ctx.IsSet("busybox") && bundle == "":
 		return errors.New("--busybox \"\": must be a directory")
 	}

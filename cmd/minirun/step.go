@@ -39,7 +39,7 @@ func stepCommand() *cli.Command {
 func step(ctx *cli.Context) error {
 	at, until := ctx.String("at"), ctx.String("until")
 	if at != "" && until != "" {
-		return errors.New("--at and --until: choose one")
+		return errors.New("--at cannot be combined with --until: both say where to stop first")
 	}
 	t, err := findView(ctx, ctx.Args().Slice())
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 func findView(ctx *cli.Context, arguments []string) (views.Target, error) {
 	paths.Store = func() *image.Store { return imageStore(ctx) }
 	q := runtarget.Question{Command: ctx.Command.Name, Bundle: ctx.String("bundle"), Arguments: arguments}
-	t, err := views.Find(q, &paths, newEngine(ctx).Bundle)
+	bundleOf := func(id string) (string, bool) { return views.BundleOf(newEngine(ctx), id) }
+	t, err := views.Find(q, &paths, bundleOf)
 	var usage runtarget.UsageError
 	if errors.As(err, &usage) {
 		err = cmdline.UsageError(ctx.Command, usage.Error())

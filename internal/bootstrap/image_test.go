@@ -39,7 +39,7 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 		binary.LittleEndian.PutUint64(code[entry:], base+codeOff)
 		binary.LittleEndian.PutUint64(code[vaddr:], base)
 		binary.LittleEndian.PutUint64(code[paddr:], base)
-		fd, err := createMemfd()
+		fd, err := createMemfd(imageName)
 		if err != nil {
 			t.Fatal(err)
 		}

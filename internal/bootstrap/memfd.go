@@ -11,15 +11,21 @@ import (
 )
 
 // Image returns the sealed memfd that Start executes, or a file that replaces it.
-func Image(p *plan.Plan) (*os.File, error) {
+func Image(p *plan.Plan) (*os.File, error) { return namedImage(p, imageName) }
+
+// InitImage returns an image that a process executes to become the container's init, which
+// is no longer a plan in the sense of InPlan.
+func InitImage(p *plan.Plan) (*os.File, error) { return namedImage(p, "minirun-init") }
+
+func namedImage(p *plan.Plan, name string) (*os.File, error) {
 	data, err := p.Encode()
 	if err != nil {
 		return nil, err
 	}
 	code := headers(loopCode(), len(data))
-	fd, err := createMemfd()
+	fd, err := createMemfd(name)
 	if err != nil {
-		f, instead := tmpfsImage(code, data)
+		f, instead := tmpfsImage(name, code, data)
 		if instead != nil {
 			return nil, fmt.Errorf("memfd_create: %w; without it: %w%s", err, instead, memfdHint(err))
 		}
@@ -44,10 +50,10 @@ func memfdHint(err error) string {
 // imageName appears in /proc/PID/exe of a process that runs its plan.
 const imageName = "minirun-plan"
 
-func createMemfd() (int, error) {
-	fd, err := unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+func createMemfd(name string) (int, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is new in Linux 6.3, and was the default before
-		fd, err = unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	return fd, err
 }

@@ -222,7 +222,7 @@ func (s *scenario) image(t *testing.T, dir string) (*os.File, *plan.Plan) {
 	for step, number := range s.number {
 		binary.LittleEndian.PutUint32(data[len(p.Data)+step*plan.StepSize:], number)
 	}
-	fd, err := createMemfd()
+	fd, err := createMemfd(imageName)
 	if err != nil {
 		t.Fatal(err)
 	}

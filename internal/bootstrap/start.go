@@ -169,7 +169,7 @@ func startError(err error, a Attr) error {
 		with += " in " + a.Cgroup.Name()
 	}
 	switch {
-	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0:
+	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0 && os.Geteuid() == 0: // others: see messages.Fail
 		hint = "\nhint: new namespaces need CAP_SYS_ADMIN, or a user namespace in linux.namespaces"
 	case errors.Is(err, unix.ENOSPC):
 		hint = "\nhint: see the limits in /proc/sys/user/max_*_namespaces"

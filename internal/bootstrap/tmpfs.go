@@ -15,15 +15,15 @@ import (
 // otherwise (CVE-2019-5736).
 
 // tmpfsImage returns the image in an unlinked file. It needs CAP_SYS_ADMIN.
-func tmpfsImage(code, data []byte) (*os.File, error) {
+func tmpfsImage(name string, code, data []byte) (*os.File, error) {
 	mount, err := privateTmpfs()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = unix.Close(mount) }()
 	// /proc/PID/exe shows the same as for a memfd: InPlan recognizes it by that.
-	const name = "memfd:" + imageName
-	w, err := unix.Openat(mount, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o500)
+	name = "memfd:" + name
+	w, err := unix.Openat(mount, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o555)
 	if err != nil {
 		return nil, fmt.Errorf("create a file on a tmpfs: %w", err)
 	}

@@ -77,6 +77,7 @@ var catalogue = [...]group{
 		{"unpause", []string{"minirun unpause web"}},
 		{"update", []string{"minirun update --memory 512m web", "minirun update --pids-limit 100 web"}},
 		{"container", []string{"minirun container ls -a", "minirun container prune -f"}},
+		{"export", []string{"minirun export web > web.tar", "minirun export -o web.tar web"}},
 		{"container prune", []string{"minirun container prune", "minirun container prune -f"}},
 	}},
 	{"IMAGES", []entry{

@@ -133,9 +133,12 @@ func (p *helpPrinter) flags(all []cli.Flag) {
 		return min(len(a), 1) - min(len(b), 1)
 	})
 	for _, name := range categories {
-		if name == "" {
+		switch {
+		case name == "":
 			p.heading("OPTIONS")
-		} else {
+		case strings.HasPrefix(name, "For "):
+			p.heading("OPTIONS " + strings.ToUpper(name))
+		default:
 			p.heading("OPTIONS FOR " + strings.ToUpper(name))
 		}
 		var rows [][2]string

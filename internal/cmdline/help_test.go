@@ -16,6 +16,7 @@ func longCommand() *cli.Command {
 			ListFlag(cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`type=image|registry|oci|docker|tar|" +
 				"local|cacheonly,dest=FILE|DIRECTORY|-,name=NAME`: " + strings.Repeat("write the result there ", 6)}),
 			ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "all of them", Category: "bundles"}),
+			TextFlag(cli.StringFlag{Name: "memory", Usage: "limit", Category: "For an image: limits"}),
 			TextFlag(cli.StringFlag{Name: "format", Value: "table", Usage: "`FORM` of it"}),
 			NumberFlag(cli.IntFlag{Name: "hidden", Hidden: true}),
 		},
@@ -44,6 +45,7 @@ func TestHelpHasSections(t *testing.T) {
 		"  First line and second.\n\n  Another",
 		"      --format FORM  FORM of it (default: table)\n",
 		"\nOPTIONS FOR BUNDLES:\n  -a, --all  all of them\n",
+		"\nOPTIONS FOR AN IMAGE: LIMITS:\n      --memory VALUE  limit\n",
 		"\nEXAMPLES:\n  minirun ps -a\n",
 	} {
 		if !strings.Contains(p.out.String(), want) {

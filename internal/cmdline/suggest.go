@@ -19,10 +19,30 @@ func UnknownCommand(parent, name string, names []string) error {
 	if parent != "" {
 		what, list = fmt.Sprintf("%s: unknown subcommand %q", parent, name), "subcommands"
 	}
+	if other := replaceMissing(name); parent == "" && other != "" {
+		return fmt.Errorf("%s\nhint: %s", what, other)
+	}
 	if near := nearest.Word(name, names); near != "" {
 		return fmt.Errorf("%s\nhint: did you mean %s %s?", what, program, near)
 	}
 	return fmt.Errorf("%s\nhint: %s --help lists the %s", what, program, list)
+}
+
+// replaceMissing returns what to use instead of a command that only docker has, or "".
+func replaceMissing(name string) string {
+	switch name {
+	case "compose":
+		return "minirun has no compose; minirun build bake builds the images of a compose file"
+	case "manifest":
+		return "minirun imagetools combines and shows images of several platforms"
+	case "search":
+		return "minirun pull NAME pulls an image whose name you know"
+	case "swarm", "service", "stack", "node", "secret", "config":
+		return "minirun manages the containers of one machine; minirun run starts one"
+	case "context", "plugin", "trust":
+		return "minirun has no daemon, and works without this; minirun --help lists the commands"
+	}
+	return ""
 }
 
 // Subcommand is the action of a command that does nothing without a subcommand.
@@ -43,10 +63,14 @@ func Subcommand(ctx *cli.Context) error {
 func FlagError(ctx *cli.Context, err error) error {
 	command := ctx.Command
 	line := Split(GivenWords(ctx), command.Flags, Unlimited)
-	if !line.Undefined && line.Lacking {
+	wrong := line.wrongValue(command.Flags)
+	switch {
+	case line.Undefined:
+	case line.Lacking:
 		return UsageError(command, lackingValue(line, command.Flags))
-	}
-	if !line.Undefined {
+	case wrong != "":
+		return UsageError(command, wrong)
+	default:
 		return UsageError(command, err.Error())
 	}
 	_, name, _ := strings.Cut(command.HelpName, " ")

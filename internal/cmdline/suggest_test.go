@@ -13,6 +13,7 @@ func TestUnknownCommand(t *testing.T) {
 	for _, c := range []struct{ parent, name, want string }{
 		{"", "rnu", "unknown command \"rnu\"\nhint: did you mean minirun run?"},
 		{"", "frob", "unknown command \"frob\"\nhint: minirun --help lists the commands"},
+		{"", "compose", "unknown command \"compose\"\nhint: minirun has no compose; minirun build bake builds the images of a compose file"},
 		{"store", "chek", "store: unknown subcommand \"chek\"\nhint: did you mean minirun store check?"},
 		{"store", "frob", "store: unknown subcommand \"frob\"\nhint: minirun store --help lists the subcommands"},
 	} {
@@ -29,12 +30,16 @@ func TestFlagErrors(t *testing.T) {
 		"x -Z":       "x: unknown flag -Z\nhint: minirun x --help lists the flags", "x -dZ": "x: unknown flag -Z in -dZ",
 		"x --zzzz": "x: unknown flag --zzzz\nhint: minirun x --help", "x a b --zzzz": "x: unknown flag --zzzz",
 		"--nope x": "unknown flag --nope\nhint: minirun --help lists the flags", "x --name": "x: --name needs a value\nhint: minirun x --help", "x -de": "x: -e needs a value, WORD: set WORD\nhint: ",
+		"x --size 1x": `x: --size "1x": must be a number` + "\nhint: minirun x --help", "x -s1x": `x: -s "1x": must be a number`,
+		"x --age=1": `x: --age "1": must be a duration such as 30s`, "x --detach=maybe a": `x: --detach "maybe": must be true or false`,
+		"x a --size 1 --age 1s -d=false --size=": `x: --size "": must be a number`,
 	} {
 		a := &cli.App{Name: "minirun", HideHelpCommand: true, Writer: &strings.Builder{},
 			OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return FlagError(ctx, err) },
 			Commands: []*cli.Command{{Name: "x", Action: func(*cli.Context) error { return nil },
 				Flags: []cli.Flag{ToggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}}),
-					TextFlag(cli.StringFlag{Name: "name"}), TextFlag(cli.StringFlag{Name: "e", Usage: "set `WORD`"})},
+					TextFlag(cli.StringFlag{Name: "name"}), TextFlag(cli.StringFlag{Name: "e", Usage: "set `WORD`"}),
+					DurationFlag(cli.DurationFlag{Name: "age"}), NumberFlag(cli.IntFlag{Name: "size", Aliases: []string{"s"}})},
 				OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return FlagError(ctx, err) }}}}
 		split := func(c *cli.Command, words []string) Line { return Split(words, c.Flags, Unlimited) }
 		saved := os.Args

@@ -16,7 +16,6 @@ const (
 	Networks          Kind = "networks"
 	Signals           Kind = "signals"
 	Capabilities      Kind = "capabilities"
-	Users             Kind = "users" // nothing is known about them
 	Files             Kind = "files"
 	Directories       Kind = "directories" // also for bundles
 )
@@ -31,7 +30,7 @@ var arguments = map[string][][]Kind{
 	"logs": {{Containers}}, "stats": {{"", Running}}, "rename": {{Containers}}, "diff": {{Containers}},
 	"commit": {{Containers}, {Images}}, "cp": {{PathsInContainers, Files}, {PathsInContainers, Files}},
 	"update": {{Containers}}, "events": {{Containers}}, "state": {{Containers}}, "delete": {{Containers}},
-	"checkpoint": {{Running}}, "restore": {{Users}}, "inspect": {{"", Containers, Images}},
+	"checkpoint": {{Running}}, "restore": {}, "inspect": {{"", Containers, Images}},
 	"layers": {{Containers, Images, Directories}}, "plan": {{Directories, Images}, {Directories}},
 	"step": {{Directories, Images}, {Directories}}, "compare": {{Directories, Images}}, "spec": {{}},
 	"pull": {{Images}}, "push": {{Images}}, "tag": {{Images}, {Images}}, "rmi": {{"", Images}},
@@ -72,8 +71,8 @@ func ofProgram(path string) []Kind {
 
 // flags lists the kinds of flags' values, by the flag, or by the command and the flag.
 var flags = map[string][]Kind{
-	"network": {Networks}, "volume": {Volumes, Directories}, "volumes-from": {Containers}, "user": {Users},
-	"name": {Users}, "hostname": {Users}, "env": {Users}, "label": {Users}, "publish": {Users}, "memory": {Users},
+	"network": {Networks}, "volume": {Volumes, Directories}, "volumes-from": {Containers}, "user": {},
+	"name": {}, "hostname": {}, "env": {}, "label": {}, "publish": {}, "memory": {},
 	"build network": {"=default host none"}, "build tag": {Images}, "imagetools create tag": {Images},
 	"pull": {"=missing always never"}, "restart": {"=no on-failure always unless-stopped"},
 	"log-format": {"=text json"}, "cgroup-manager": {"=cgroupfs systemd disabled"},
@@ -82,6 +81,7 @@ var flags = map[string][]Kind{
 	"imagetools inspect format": {"=json"}, "plan format": {"=text json"}, "inspect format": {"=json text"},
 	"progress": {"=auto tty plain quiet none rawjson"}, "explain-level": {"=short full"},
 	"explain": {"=text json"}, "call": {"=build check outline targets"}, "userns": {"=host"},
+	"ipc": {"=private host"}, "pid": {"=host"}, "uts": {"=host"}, "cgroupns": {"=private host"},
 	"signal": {Signals}, "stop-signal": {Signals}, "cap-add": {Capabilities}, "cap-drop": {Capabilities},
 	"cap": {Capabilities}, "security-opt": {"=no-new-privileges seccomp=unconfined", Files},
 	"platform":   {"=linux/amd64 linux/arm64 linux/arm/v7 linux/386 linux/riscv64 linux/ppc64le linux/s390x"},
@@ -97,8 +97,22 @@ var flags = map[string][]Kind{
 	"work-path": {Directories}, "parent-path": {Directories}, "tail": {"=all 10 100"},
 }
 
+// freeText lists the flags whose values are numbers or texts of which nothing is known.
+const freeText = " " +
+	"add-host annotation author blkio-weight blkio-weight-device build-arg cgroup-parent cpu-period " +
+	"cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach-keys " +
+	"device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops dns " +
+	"dns-option dns-search domainname entrypoint expose gateway group-add health-cmd health-interval " +
+	"health-retries health-start-interval health-start-period health-timeout ip ip-range ip6 jobs " +
+	"kernel-memory last mac-address max-used-space memory-reservation memory-swap memory-swappiness " +
+	"message min-free-space network-alias oom-score-adj opt pids-limit preserve-fds reserved-space " +
+	"resource shm-size since status-fd stop-timeout subnet sysctl target time tmpfs ulimit until "
+
 // valueOf returns the kinds of a flag's value: files, if nothing is known about it.
 func valueOf(path, flag string) []Kind {
+	if strings.Contains(freeText, " "+flag+" ") {
+		return nil
+	}
 	for key := path + " " + flag; ; {
 		if kinds, ok := flags[key]; ok {
 			return kinds

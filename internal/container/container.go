@@ -19,6 +19,7 @@ import (
 	"github.com/minirun/minirun/internal/container/hostfacts"
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/runtimedir"
 	"github.com/minirun/minirun/internal/signals"
 )
 
@@ -65,9 +66,16 @@ func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 // a user namespace, which identifies itself as such, is not the user of a rootless
 // engine.
 func DefaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" &&
-		(hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
-		return filepath.Join(dir, "minirun")
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	switch {
+	case dir != "" && (hostfacts.IsRootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root"):
+	case hostfacts.IsRootless():
+		dir = runtimedir.Find()
+	default:
+		dir = ""
 	}
-	return "/run/minirun"
+	if dir == "" {
+		return "/run/minirun"
+	}
+	return filepath.Join(dir, "minirun")
 }

@@ -171,6 +171,9 @@ func (c *Container) gatherInputs() (compile.Inputs, error) {
 	if in.Process, err = facts.Process(setup); err != nil {
 		return in, err
 	}
+	if err := hostfacts.CheckInit(setup, &in.Process); err != nil {
+		return in, err
+	}
 	if in.Namespaces.CloneLast, err = hostfacts.CloneLast(s, setup); err != nil {
 		return in, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/openfiles"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -50,6 +51,8 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 		return openfiles.IDMap(f.Maps)
 	case plan.Append:
 		return hooks.OpenOutput(f.Path)
+	case plan.Init:
+		return bootstrap.InitImage(f.Plan)
 	case plan.Memory:
 		return c.inside.OpenOutput(f)
 	}

@@ -33,6 +33,9 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, p *connection.Pla
 	upper := filepath.Join(dir, "upper")
 	image.SetLayers(c, layers, upper)
 	c.Annotations[spec.AnnotationVolatile] = "true"
+	if s.Init {
+		c.Annotations[spec.AnnotationInit] = "true"
+	}
 	uses, err := e.addMounts(c, layers, i.Config.Config.Volumes, s)
 	if err != nil {
 		return nil, uses, err

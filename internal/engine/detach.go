@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/console"
 	"github.com/minirun/minirun/internal/engine/logfile"
 )
 
@@ -171,7 +172,8 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 			return err
 		}
 	}
-	finish, err := log.TakeOutput(r.Terminal)
+	streams, err := console.Take(console.Options{Dir: e.Store.Container(a.id), Terminal: r.Terminal, Input: r.Interactive,
+		Log: log.Copy})
 	if err != nil {
 		return err
 	}
@@ -180,6 +182,6 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 		say(answer{Error: err.Error(), Status: end.Status})
 		e.note(a.id, err)
 	}
-	finish()
-	return err
+	streams.Finish()
+	return errors.Join(err, log.Close())
 }

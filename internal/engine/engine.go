@@ -74,6 +74,8 @@ type Record struct {
 	Health     *image.Healthcheck `json:"health,omitempty"`
 	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 
+	Interactive bool `json:"interactive,omitempty"` // -i
+
 	StandardNetwork bool `json:"standardNetwork,omitempty"` // --network was not given
 
 	StopTimeout *int              `json:"stopTimeout,omitempty"` // seconds; nil: Docker's default; -1: for ever

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/minirun/minirun/internal/container/control"
-	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -93,19 +91,3 @@ func (p *Preview) Final(text string) string {
 
 // Remove removes the bundle.
 func (p *Preview) Remove() error { return os.RemoveAll(p.dir) }
-
-// Bundle returns the bundle of a container that exists, or that was created from an
-// image and has exited.
-func (e *Engine) Bundle(id string) (bundle string, ok bool) {
-	if record.CheckID(id) != nil {
-		return "", false
-	}
-	if _, err := e.Record(id); err == nil {
-		return e.Store.Container(id), true
-	}
-	state, err := control.State(e.Root, id)
-	if err != nil {
-		return "", false
-	}
-	return state.Bundle, true
-}

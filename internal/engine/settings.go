@@ -44,6 +44,8 @@ type Settings struct {
 	HealthStart         time.Duration
 	HealthStartInterval time.Duration
 	HealthRetries       int
+
+	Init bool // PID 1 is an init
 }
 
 // VolumesFrom is one value of --volumes-from.

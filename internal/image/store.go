@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/moby/sys/user"
+
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -24,9 +26,21 @@ func DefaultDir() string {
 	}
 	data := os.Getenv("XDG_DATA_HOME")
 	if data == "" {
-		data = filepath.Join(os.Getenv("HOME"), ".local", "share")
+		data = filepath.Join(homeDir(), ".local", "share")
 	}
 	return filepath.Join(data, "minirun")
+}
+
+// homeDir returns the user's home directory, also where HOME is not set, as in a cron job. The store
+// must not be in whatever the working directory is.
+func homeDir() string {
+	if home := os.Getenv("HOME"); home != "" {
+		return home
+	}
+	if u, err := user.LookupUid(os.Geteuid()); err == nil && u.Home != "" {
+		return u.Home
+	}
+	return "/"
 }
 
 // ErrNotFound is the cause when the store has no such image.

@@ -95,7 +95,7 @@ const (
 func (s *screen) leave() {
 	if s.entered {
 		s.entered = false
-		fmt.Fprint(s.out, leaveScreen)
+		fmt.Fprintf(s.out, "%s", leaveScreen)
 	}
 }
 

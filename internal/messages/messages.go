@@ -18,6 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/container/diagnose"
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
@@ -127,6 +128,7 @@ func Fail(err error) {
 	if errors.As(err, &interrupted) {
 		standardError.Hurry()
 	}
+	err = explainPrivilege(err)
 	logError(err)
 	if log.file != nil {
 		// Engines read the log, people the terminal.
@@ -140,6 +142,16 @@ func Fail(err error) {
 		os.Exit(failed.Status)
 	}
 	os.Exit(1)
+}
+
+// explainPrivilege adds a hint to an error that root would not have had. A program of a container that
+// cannot be executed is not such an error.
+func explainPrivilege(err error) error {
+	var program *diagnose.ProgramError
+	if os.Geteuid() == 0 || errors.As(err, &program) {
+		return err
+	}
+	return hint.ForUser(err, "use sudo, or without it a bundle that minirun spec --rootless wrote")
 }
 
 // A Failure is an error with its own exit status.

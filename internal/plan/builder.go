@@ -80,11 +80,14 @@ func (b *Builder) SyncFD() int { return b.syncFD }
 // File adds a descriptor that the parent opens and returns its number as an
 // argument.
 func (b *Builder) File(f File) Arg {
-	f.Descriptor = b.syncFD + 1 + len(b.plan.Files)
+	f.Descriptor = b.NextFile()
 	f.Source = b.source
 	b.plan.Files = append(b.plan.Files, f)
 	return Int(f.Descriptor)
 }
+
+// NextFile returns the descriptor that the next File gets.
+func (b *Builder) NextFile() int { return b.syncFD + 1 + len(b.plan.Files) }
 
 // In sets the group and the JSON path of the steps that follow.
 func (b *Builder) In(g Group, source string) {

@@ -69,6 +69,10 @@ const (
 	Wait4
 	Ppoll
 	Setpgid
+	RtSigprocmask
+	RtSigtimedwait
+	Kill
+	Execveat
 )
 
 // Name returns the call's name as in the manual pages and in strace.
@@ -78,7 +82,7 @@ func (c Call) Name() string { return callNames[c] }
 func (c Call) Number() uint32 { return uint32(callNumbers[c]) }
 
 // ends reports whether a call does not return when it succeeds.
-func (c Call) ends() bool { return c == Execve || c == ExitGroup }
+func (c Call) ends() bool { return c == Execve || c == Execveat || c == ExitGroup }
 
 var callNames = [...]string{
 	Read:             "read",
@@ -143,6 +147,10 @@ var callNames = [...]string{
 	Wait4:            "wait4",
 	Ppoll:            "ppoll",
 	Setpgid:          "setpgid",
+	RtSigprocmask:    "rt_sigprocmask",
+	RtSigtimedwait:   "rt_sigtimedwait",
+	Kill:             "kill",
+	Execveat:         "execveat",
 }
 
 var callNumbers = [...]uint16{
@@ -208,6 +216,10 @@ var callNumbers = [...]uint16{
 	Wait4:            unix.SYS_WAIT4,
 	Ppoll:            unix.SYS_PPOLL,
 	Setpgid:          unix.SYS_SETPGID,
+	RtSigprocmask:    unix.SYS_RT_SIGPROCMASK,
+	RtSigtimedwait:   unix.SYS_RT_SIGTIMEDWAIT,
+	Kill:             unix.SYS_KILL,
+	Execveat:         unix.SYS_EXECVEAT,
 }
 
 // callShapes describes the meaning of each argument, for Text.
@@ -274,4 +286,8 @@ var callShapes = [...][]shape{
 	Wait4:            {number, address, waitOptions, address},
 	Ppoll:            {pollDescriptors, number, timespec, address, number},
 	Setpgid:          {number, number},
+	RtSigprocmask:    {number, address, address, number},
+	RtSigtimedwait:   {address, address, address, number},
+	Kill:             {number, number},
+	Execveat:         {descriptor, text, vector, environment, atFlags},
 }

@@ -41,6 +41,8 @@ func (f *File) openingText() string {
 		return "pipe2(O_CLOEXEC), its reading end"
 	case Append:
 		return fmt.Sprintf("open(%q, O_WRONLY|O_APPEND|O_CREAT|O_CLOEXEC)", f.Path)
+	case Init:
+		return fmt.Sprintf("a sealed memfd with the %d steps at the end of this text", len(f.Plan.Steps))
 	case Memory:
 		return "memfd_create(MFD_CLOEXEC)"
 	}

@@ -87,10 +87,11 @@ func (p *Plan) Stamp() *Observed {
 	return o
 }
 
-// observableSteps returns the index of the step that loads a filter, or the number of steps.
+// observableSteps returns the index of the step that loads a filter, or after which two processes
+// share the socket; otherwise the number of steps.
 func (p *Plan) observableSteps() int {
 	for i := range p.Steps {
-		if p.Steps[i].Call == Seccomp {
+		if p.Steps[i].Call == Seccomp || p.Steps[i].Kind == Split {
 			return i
 		}
 	}

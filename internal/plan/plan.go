@@ -77,6 +77,7 @@ type File struct {
 	Path       string
 	Maps       [2][]string // MapIDs: lines for uid_map and gid_map
 	Node       Node        // Device
+	Plan       *Plan       // Init
 	Name       string
 	Source     string // JSON path, as in Step
 }
@@ -92,6 +93,7 @@ const (
 	Device                  // a detached mount of a new device node
 	Append                  // open(path, O_WRONLY|O_APPEND|O_CREAT|O_CLOEXEC)
 	Memory                  // an empty file without a name, for output; the parent keeps it too
+	Init                    // a program that runs Plan
 )
 
 // A Node is a device node or a FIFO, with its owner on the host.
@@ -127,6 +129,7 @@ const (
 	Plain        Kind = iota
 	Program           // finds or executes the container's program
 	WaitForStart      // a created container waits here for `start`
+	Split             // clones a process that continues with the plan, as this one does
 )
 
 // A Branch specifies where to continue after an expected error.

@@ -42,6 +42,14 @@ func (p *Plan) TextOf(w io.Writer, include func(*Step) bool) error {
 		}
 		out.WriteByte('\n')
 	}
+	for i := range p.Files {
+		if f := &p.Files[i]; f.Open == Init {
+			fmt.Fprintf(&out, "\n# the program of descriptor %d: %s\n", f.Descriptor, f.Name)
+			if err := f.Plan.Text(&out); err != nil {
+				return err
+			}
+		}
+	}
 	_, err := io.WriteString(w, strings.TrimPrefix(out.String(), "\n"))
 	return err
 }

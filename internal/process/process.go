@@ -43,6 +43,7 @@ type Input struct {
 	// files of the host that stdout and stderr of hooks inside are appended to; "": none
 	HookOutput    [2]string
 	DieWithParent bool // SIGKILL when its parent exits
+	Init          bool // PID 1 is an init, and the program its child: see becomeInit
 	Unasked       bool // continue to execve without sending Ready: no command waits for it
 	// the filter forbids reporting that the program cannot be executed: see FilterAllowsReport
 	Unreported        bool

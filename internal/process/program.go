@@ -162,6 +162,9 @@ func searchOn(next plan.Label) []plan.On {
 
 func (c *compiler) executeProgram(candidates []string, env plan.Arg) {
 	b := c.b
+	if c.in.Init {
+		c.becomeInit()
+	}
 	b.In(plan.Exec, "process.args")
 	argv := b.Strs(c.p.Args)
 	for i, p := range candidates {

@@ -34,6 +34,9 @@ const (
 	// process, and so all of a PID namespace, when the `minirun run` that waits for it
 	// exits, even by SIGKILL.
 	AnnotationDieWithParent = "dev.minirun.die-with-parent"
+	// AnnotationInit, "true", makes PID 1 a minimal init, which passes signals on to the
+	// program and reaps processes.
+	AnnotationInit = "dev.minirun.init"
 )
 
 // Annotations of other runtimes, with the same meaning.

@@ -82,7 +82,8 @@ func (d *Debugger) parsePlace(p Place) (func(next int) bool, error) {
 		last = i
 	}
 	if first < 0 {
-		return nil, fmt.Errorf("%q is not the number, call, group, JSON path or name of a step: see list", p.Text)
+		return nil, fmt.Errorf("no step is called %q: use a number, a call, a group, a JSON path or part of a name\n"+
+			"hint: list shows the steps around this one, and minirun plan all of them", p.Text)
 	}
 	if p.After {
 		return func(next int) bool { return next > last }, nil

@@ -132,6 +132,27 @@ func TestExplainerRepeatsNothing(t *testing.T) {
 	}
 }
 
+// TestTracerChecksTheFile: the file is written at the end, so a name that cannot be written is refused
+// before anything runs.
+func TestTracerChecksTheFile(t *testing.T) {
+	dir := t.TempDir()
+	for file, want := range map[string]string{
+		"/no/such/x.html":       "hint: mkdir -p /no/such",
+		filepath.Join(dir, "x"): "must end in .json",
+		"/proc/version/x.txt":   "cannot write to directory /proc/version",
+	} {
+		if _, err := NewTracer(file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", file, err, want)
+		}
+	}
+	if _, err := NewTracer(filepath.Join(dir, "x.html")); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("a file was created: %v, %v", entries, err)
+	}
+}
+
 func TestParseLevel(t *testing.T) {
 	for name, want := range map[string]Level{"short": Short, "normal": Normal, "full": Full} {
 		if got, err := ParseLevel(name); err != nil || got != want {

@@ -67,8 +67,8 @@ func isMinor(s *plan.Step) bool {
 		return s.Source != "root.readonly" && !strings.HasPrefix(s.Source, "linux.readonlyPaths")
 	case plan.Read:
 		return true // the parent's answer: the parent reports its actions itself
-	case plan.Write:
-		return s.Group == plan.Sync
+	case plan.Write: // to a descriptor that was not opened by a step: a message to minirun
+		return s.Group == plan.Sync || s.Group != plan.Limits && len(s.Args) > 0 && s.Args[0].Kind == plan.Immediate
 	}
 	return false
 }

@@ -76,6 +76,8 @@ func TestMinorSteps(t *testing.T) {
 		{plan.Step{Call: plan.MountSetattr, Source: "mounts[1]"}, true},
 		{plan.Step{Call: plan.Write, Group: plan.Sync}, true},
 		{plan.Step{Call: plan.Write, Group: plan.Limits}, false},
+		{plan.Step{Call: plan.Write, Group: plan.Namespaces, Args: arg(3)}, true}, // a message to minirun
+		{plan.Step{Call: plan.Write, Group: plan.Namespaces, Args: []plan.Arg{plan.Of(64)}}, false},
 		{plan.Step{Call: plan.Read}, true},
 	} {
 		if got := isMinor(&c.step); got != c.want {

@@ -13,11 +13,14 @@ package trace
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sort"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/plan"
@@ -38,14 +41,21 @@ type Tracer struct {
 }
 
 // NewTracer writes to a file whose extension selects the format: .json, .html or .txt.
+// The file is written when the program has run, so its directory is checked now.
 func NewTracer(file string) (*Tracer, error) {
 	format := strings.TrimPrefix(filepath.Ext(file), ".")
-	switch format {
-	case "json", "html", "txt":
-		return &Tracer{file: file, format: format, begin: time.Now()}, nil
+	if format != "json" && format != "html" && format != "txt" {
+		return nil, fmt.Errorf("--trace %q: the name must end in .json (for Perfetto), "+
+			".html (a page) or .txt (the slowest steps)", file)
 	}
-	return nil, fmt.Errorf("--trace %s: the name must end in .json (for Perfetto), "+
-		".html (a page) or .txt (the slowest steps)", file)
+	dir := filepath.Dir(file)
+	switch err := unix.Access(dir, unix.W_OK|unix.X_OK); {
+	case errors.Is(err, unix.ENOENT):
+		return nil, fmt.Errorf("--trace %q: directory %s does not exist\nhint: mkdir -p %[2]s", file, dir)
+	case err != nil:
+		return nil, fmt.Errorf("--trace %q: cannot write to directory %s: %w", file, dir, err)
+	}
+	return &Tracer{file: file, format: format, begin: time.Now()}, nil
 }
 
 // Born makes the plan read the clock.

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/runtarget"
 )
 
@@ -60,4 +63,20 @@ func checkMisplacedFlag(q runtarget.Question) error {
 	}
 	return fmt.Errorf("%s: %s after the image %s would be an argument of its program\nhint: minirun %[1]s %[2]s … %[3]s",
 		q.Command, flag, q.Arguments[0])
+}
+
+// BundleOf returns the bundle of a container that exists, or that was created from an
+// image and has exited.
+func BundleOf(e *engine.Engine, id string) (bundle string, ok bool) {
+	if record.CheckID(id) != nil {
+		return "", false
+	}
+	if _, err := e.Record(id); err == nil {
+		return e.Store.Container(id), true
+	}
+	state, err := control.State(e.Root, id)
+	if err != nil {
+		return "", false
+	}
+	return state.Bundle, true
 }

@@ -43,7 +43,7 @@ func TestFlagsAfterTheID(t *testing.T) {
 	detached("run", b.ID, "--detach", "--bundle", b.Dir)
 	run("delete", b.ID, "--force")
 	b.Minirun("delete", b.ID, "--bogus").Fails(t, "delete: unknown flag --bogus")
-	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: -memory")
+	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: --memory")
 	// Podman looks for these words to determine whether a container can be restored into a pod.
 	b.Minirun("restore", "--lsm-mount-context").Fails(t, "flag needs an argument")
 }
@@ -70,14 +70,14 @@ func TestWrongUseNamesTheCommand(t *testing.T) {
 	b := testbundle.New(t)
 	for line, want := range map[string]string{
 		"create":          "create: missing argument: BUNDLE",
-		"create a":        "create: a is not a bundle",
+		"create a":        "create: a is ",
 		"create a b c":    `create: unexpected argument "c"`,
 		"step -b b a c":   `step: unexpected argument "c"`,
 		"plan":            "plan: missing argument: BUNDLE",
 		"run":             "run: missing argument: BUNDLE",
 		"delete":          "delete: missing argument: ID",
-		"pause a b":       `pause: unexpected argument "b"`,
-		"kill a TERM b":   `kill: unexpected argument "b"`,
+		"state a b":       `state: unexpected argument "b"`,
+		"events a b":      `events: unexpected argument "b"`,
 		"exec":            "exec: missing argument: ID",
 		"spec a":          `spec: unexpected argument "a"`,
 		"doctor a":        `doctor: unexpected argument "a"`,

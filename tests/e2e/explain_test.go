@@ -57,7 +57,7 @@ func TestExplainNarratesSteps(t *testing.T) {
 	}
 	b := testbundle.New(t)
 	b.Run("--explain-level", "loud").Fails(t, "--explain-level", "short, normal or full")
-	b.Run("--explain", "--trace", "/x.txt").Fails(t, "choose one")
+	b.Run("--explain", "--trace", "/x.txt").Fails(t, "cannot be combined with --trace")
 }
 
 // The shortest narration is at most 30 lines of at most 100 columns, and has the main facts.

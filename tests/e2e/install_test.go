@@ -10,7 +10,7 @@ import (
 )
 
 // TestInstallNeedsNoGo: make install installs what was built, without Go in PATH as under sudo, and
-// uninstall removes all of it. Without a build it says what to run.
+// uninstall removes all of it. Without a build, the error names the command to run.
 func TestInstallNeedsNoGo(t *testing.T) {
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("needs make")

@@ -25,7 +25,7 @@ func TestSpecCreatesRunnableBundle(t *testing.T) {
 		t.Errorf("output %q", r.Stdout)
 	}
 	b.Minirun("spec", "--busybox", dir).Fails(t, "config.json already exists", "hint: choose a new directory")
-	b.Minirun("spec", "--busybox", dir, "--bundle", dir).Fails(t, "choose one")
+	b.Minirun("spec", "--busybox", dir, "--bundle", dir).Fails(t, "cannot be combined with --busybox")
 	b.Minirun("spec", "ls").Fails(t, `unexpected argument "ls"`)
 	b.Minirun("spec", "--args").Fails(t, "--args needs a program")
 	for flags, want := range map[string]bool{"": false, "--terminal": true, "--terminal=false": false} {

@@ -24,7 +24,7 @@ func TestStepReadsCommandsFromPipe(t *testing.T) {
 				t.Errorf("status %d: %s", r.Status, r.Stderr)
 			}
 			has(t, r.Stdout, "got for the container", "from ", " mounts")
-			has(t, r.Stderr, "step 0:", "step 1:", ": pivot_root", "→ ", "changed: mount added:", "nsenter --target", "its own", "CapEff", "frobnicate", `"nowhere" is not the number`, "stop before X")
+			has(t, r.Stderr, "step 0:", "step 1:", ": pivot_root", "→ ", "changed: mount added:", "nsenter --target", "its own", "CapEff", "frobnicate", `no step is called "nowhere"`, "stop before X")
 		})
 	}
 }

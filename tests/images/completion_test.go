@@ -11,13 +11,14 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestCompleteWords: what minirun offers for an incomplete command line, and what it does not offer.
+// TestCompleteWords checks the words that minirun offers for incomplete command lines.
 func TestCompleteWords(t *testing.T) {
 	s := completionStore(t)
 	for _, c := range []struct{ line, has, lacks string }{
 		{"", "run\trun a container", "monitor"},
 		{"st", "stop\task", "run"},
-		{"help ru", "", "run"},
+		{"help ru", "run\trun a container", "rm"},
+		{"help build h", "history\tshow", "du"},
 		{"run --na", "--name\timage:", "--no-pivot"},
 		{"run --net", "--network", "--name"},
 		{"run --network ", "none\t", "--"},
@@ -120,7 +121,7 @@ func TestCompletionInShells(t *testing.T) {
 	})
 }
 
-// typeInto types incomplete lines and a tab into a shell. Then it makes an echo of each line.
+// typeInto types incomplete lines and a tab into a shell, and then turns each line into an echo.
 func typeInto(t *testing.T, shell *exec.Cmd, setup string, lines map[string]string) {
 	p := testbundle.NewPty(t)
 	p.Attach(shell)

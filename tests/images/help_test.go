@@ -116,25 +116,31 @@ func TestErrorsAreShort(t *testing.T) {
 			continue
 		}
 		check(1, append(words, "--nope")...)
-		for _, usage := range argumentsInHelp(s, words) {
-			if !strings.ContainsAny(usage, "…|") && !strings.Contains(usage, "...") {
-				check(1, append(words, strings.Fields("a b c d e f")...)...)
-			}
-			if usage != "" && usage[0] >= 'A' && usage[0] <= 'Z' {
-				check(1, words...)
-			}
+		usages := argumentsInHelp(s, words)
+		if all := strings.Join(usages, " "); len(usages) > 0 && !strings.ContainsAny(all, "…|") && !strings.Contains(all, "...") {
+			check(1, append(words, strings.Fields("a b c d e f")...)...)
+		}
+		optional := func(usage string) bool { return usage == "" || usage[0] < 'A' || usage[0] > 'Z' }
+		if len(usages) > 0 && !slices.ContainsFunc(usages, optional) {
+			check(1, words...)
 		}
 	}
 }
 
-// argumentsInHelp returns the arguments in the first line of a command's usage. There is none for
-// those that only have subcommands.
+// argumentsInHelp returns the arguments in each line of a command's usage. There are none for a
+// command that only has subcommands.
 func argumentsInHelp(s *store, words []string) []string {
 	help := s.Do(append(slices.Clone(words), "--help")...)
 	if strings.Contains(help, "\nCOMMANDS:\n") {
 		return nil
 	}
-	_, rest, _ := strings.Cut(help, "[OPTIONS]")
-	line, _, _ := strings.Cut(rest, "\n")
-	return []string{strings.TrimSpace(line)}
+	_, rest, _ := strings.Cut(help, "\nUSAGE:\n")
+	usage, _, _ := strings.Cut(rest, "\n\n")
+	var lines []string
+	for line := range strings.Lines(usage) {
+		if _, arguments, ok := strings.Cut(line, "[OPTIONS]"); ok {
+			lines = append(lines, strings.TrimSpace(arguments))
+		}
+	}
+	return lines
 }

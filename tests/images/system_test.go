@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,7 +109,11 @@ func TestPruneContainers(t *testing.T) {
 	s.Do("run", "-d", "--name", "p-running", "busybox")
 	t.Cleanup(func() { s.Minirun("rm", "-f", "p-running", "p-stopped") })
 	s.Do("run", "--name", "p-stopped", "--entrypoint", "/bin/true", "busybox")
-	names := func() string { return strings.Join(strings.Fields(s.Do("ps", "-aq")), " ") }
+	names := func() string {
+		list := strings.Fields(s.Do("ps", "-a", "--format", "{{.Names}}"))
+		slices.Sort(list)
+		return strings.Join(list, " ")
+	}
 	for _, command := range []string{"container prune", "system prune"} {
 		r := s.Minirun(strings.Fields(command)...)
 		r.Fails(t, "not a terminal", "hint: minirun "+command+" --force")
@@ -175,7 +180,6 @@ func TestNouns(t *testing.T) {
 	if got := s.Do("exec", "container", "echo", "container"); got != "container" {
 		t.Errorf("exec container: %q", got)
 	}
-	s.Do("unpause", "--help")
 	s.Do("container", "stop", "-t", "0", "container")
 	s.Do("container", "rm", "container")
 	s.Do("run", "--rm", "--name", "system", "--entrypoint", "/bin/true", "image")
@@ -192,5 +196,16 @@ func TestNouns(t *testing.T) {
 		"buildx create": `buildx: unknown subcommand "create"`, "system frob": `system: unknown subcommand "frob"`,
 	} {
 		s.Minirun(strings.Fields(line)...).Fails(t, want)
+	}
+}
+
+// TestStoreOfAnotherUser: without root, a store that cannot be written to is an error with a hint.
+func TestStoreOfAnotherUser(t *testing.T) {
+	u := testbundle.NewSingleID(t)
+	for _, line := range []string{"store init", "pull busybox"} {
+		out := u.Do(t, "if minirun --store /minirun-none "+line+" 2>&1; then exit 1; fi")
+		if !strings.Contains(out, "permission denied\nhint: use sudo, or choose another directory with --store") {
+			t.Errorf("%s: %s", line, out)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/cgroupfs"
+	"github.com/minirun/minirun/internal/hint"
 )
 
 // Create creates the missing directories, including parents. An existing cgroup is
@@ -89,8 +90,8 @@ func (g *Group) makeDirectory(d *directory, path string) (isNew bool, err error)
 	case unix.EROFS:
 		return false, fmt.Errorf("mkdir %s: %w: the cgroup filesystem is mounted read-only, as in most containers", path, err)
 	case unix.EACCES, unix.EPERM:
-		return false, fmt.Errorf("mkdir %s: %w\n"+
-			"hint: without root, name a cgroup that was delegated to you in linux.cgroupsPath", path, err)
+		return false, hint.Add(fmt.Errorf("mkdir %s: %w", path, err),
+			"without root, name a cgroup that was delegated to you in linux.cgroupsPath")
 	default:
 		return false, fmt.Errorf("mkdir %s: %w", path, err)
 	}

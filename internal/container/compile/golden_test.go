@@ -72,6 +72,7 @@ var goldenCases = []struct {
 		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2
 		in.Rootfs.NullStdio = [3]bool{true, false, false}
 	}},
+	{"init", func(in *Inputs) { in.Process.Init = true }},    // with a terminal
 	{"hostmounts", noChange},                                 // no mount namespace
 	{"onhost", func(in *Inputs) { in.Rootfs.OnHost = true }}, // no mount namespace, but mounts
 }

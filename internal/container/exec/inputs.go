@@ -61,6 +61,7 @@ func (e *execution) gatherInputs(o *Options) (compile.ExecInputs, error) {
 	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
 	in.Process.DieWithParent = false // that is for the first process
 	in.Process.Waits = false         // it is started by this command
+	in.Process.Init = false          // the container has one already
 	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
 	in.Process.FilterLast, err = compile.FilterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0)
 	if err != nil {

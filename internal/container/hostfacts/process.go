@@ -28,6 +28,7 @@ func (q *Query) Process(setup namespaces.Setup) (process.Input, error) {
 	if in.Seccomp, err = compile.Seccomp(s); err != nil {
 		return in, err
 	}
+	in.Init = s.Annotations[spec.AnnotationInit] == "true"
 	in.Unreported = !process.FilterAllowsReport(in.Seccomp)
 	if n := countListenFDs(); n > 0 {
 		in.Listen = n
@@ -88,3 +89,19 @@ func countListenFDs() int {
 
 // DiesWithParent reports whether the annotation requests it: the answer to Ready must come from a parent that is alive.
 func DiesWithParent(s *specs.Spec) bool { return s.Annotations[spec.AnnotationDieWithParent] == "true" }
+
+// CheckInit refuses an init that could not do its work.
+func CheckInit(setup namespaces.Setup, in *process.Input) error {
+	path := spec.Key("annotations", spec.AnnotationInit)
+	switch {
+	case !in.Init:
+		return nil
+	case setup.New&unix.CLONE_NEWPID == 0:
+		return &spec.Error{Path: path, Want: "needs a new PID namespace: add {\"type\": \"pid\"} to linux.namespaces"}
+	}
+	if call := process.InitNeeds(in.Seccomp); call != "" {
+		return &spec.Error{Path: path, Want: "needs the system call " + call +
+			", which linux.seccomp does not allow: the filter of the program is also that of the init"}
+	}
+	return nil
+}

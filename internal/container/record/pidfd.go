@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/hint"
 )
 
 // CheckPidfd refuses to create a container that no later command could find: a seccomp
@@ -29,6 +31,6 @@ func pidfdRefused(call string, err error) error {
 	if err == nil {
 		err = errors.New("it returned no error for a descriptor that is not open")
 	}
-	return fmt.Errorf("%s: %w\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow "+
-		"pidfd_open, pidfd_send_signal and pidfd_getfd", call, err)
+	return hint.Add(fmt.Errorf("%s: %w", call, err), "minirun runs in a container or service whose seccomp filter "+
+		"forbids this: allow pidfd_open, pidfd_send_signal and pidfd_getfd")
 }

@@ -51,6 +51,7 @@ func Read(ctx *cli.Context, args []string) (*engine.Settings, error) {
 		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: r.text("health-cmd"),
 		HealthInterval: r.duration("health-interval"), HealthTimeout: r.duration("health-timeout"),
 		HealthStart: r.duration("health-start-period"), HealthStartInterval: r.duration("health-start-interval"),
+		Init: ctx.Bool("init"),
 	}
 	if n := r.number("health-retries", 1, 1<<31-1); n != nil {
 		s.HealthRetries = *n

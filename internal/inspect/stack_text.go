@@ -7,12 +7,14 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// WriteStack writes a table of layers, the topmost first, and of what the container has written.
-func WriteStack(w io.Writer, all []Layer, changes []Written) error {
+// This file writes layers as tables.
+
+// WriteLayers writes layers, the topmost first, and what the container has written.
+func WriteLayers(w io.Writer, layers []Layer, changes []Written) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
-	for i := len(all) - 1; i >= 0; i-- {
-		l := all[i]
+	for i := len(layers) - 1; i >= 0; i-- {
+		l := layers[i]
 		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts,
 			l.Opaque, l.Path)
 	}
@@ -25,18 +27,18 @@ func WriteStack(w io.Writer, all []Layer, changes []Written) error {
 	return table.Flush()
 }
 
-// WriteOrigins writes what each layer has at a path.
-func WriteOrigins(w io.Writer, found []LayerFile) error {
+// WritePath writes what each layer has at a path.
+func WritePath(w io.Writer, found []LayerFile) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tHAS\t\tPATH\n")
-	for _, v := range found {
-		note := v.Why
-		if v.Seen {
+	for _, f := range found {
+		note := f.Why
+		if f.Seen {
 			note = "visible in the container"
 		} else if note != "" {
 			note = "hidden: " + note
 		}
-		termtext.Fprintf(table, "%d\t%s\t%s\t%s\n", v.Number, v.Kind, note, v.Layer)
+		termtext.Fprintf(table, "%d\t%s\t%s\t%s\n", f.Number, f.Kind, note, f.Layer)
 	}
 	return table.Flush()
 }
