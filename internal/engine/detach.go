@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/console"
 	"github.com/minirun/minirun/internal/engine/logfile"
 )
@@ -50,8 +51,8 @@ func (a *attendant) handOver(r *Record, flags []string) error {
 	}
 	defer null.Close()
 	cmd := e.monitorCommand(r, flags)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs, a.file}
-	isNew := a.now.Started.IsZero()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs, a.File}
+	isNew := a.Now.Started.IsZero()
 	err = cmd.Start()
 	theirs.Close()
 	if err == nil {
@@ -125,7 +126,7 @@ func (e *NotStarted) Status() int { return e.status }
 func (e *Engine) Monitor(id string, o container.Options, answers, attended *os.File) error {
 	unix.CloseOnExec(int(answers.Fd()))
 	unix.CloseOnExec(int(attended.Fd()))
-	a := e.attendantOf(id, attended)
+	a := &attendant{Claim: attendance.Adopt(attended), engine: e, id: id}
 	defer a.leave()
 	say := e.answerOn(id, answers)
 	err := a.monitor(o, say)
