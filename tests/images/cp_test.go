@@ -321,5 +321,5 @@ func TestCpUnprivileged(t *testing.T) {
 			u.Do(t, "minirun stop -t 0 box")
 		}
 	}
-	u.Do(t, "minirun rm box; minirun store check; minirun prune --all")
+	u.Do(t, "minirun rm box; minirun store check; minirun prune --all --force")
 }
