@@ -142,7 +142,7 @@ func parseSelection(ctx *cli.Context) (o store.Selection, err error) {
 	texts := ctx.StringSlice("filter")
 	for _, text := range texts {
 		if key, _, _ := strings.Cut(text, "="); key != "until" && key != "label" && key != "label!" {
-			return o, fmt.Errorf("prune: --filter %s: unknown key %q\nhint: the keys are until, label and label!", text, key)
+			return o, fmt.Errorf("prune: --filter %s: unknown key %q\nhint: the keys are label, label! and until", text, key)
 		}
 	}
 	if len(texts) > 0 {
