@@ -25,12 +25,7 @@ import (
 func networkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "network", Usage: "manage networks that containers join", ArgsUsage: "COMMAND",
-		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		},
+		Action: cmdline.Subcommand,
 		Subcommands: []*cli.Command{
 			{Name: "create", Usage: "create a network", ArgsUsage: "NETWORK", Flags: networkCreateFlags(),
 				Action: counted(1, 1, createNetwork)},
@@ -74,11 +69,12 @@ func networkCreateFlags() []cli.Flag {
 			Usage: "only `bridge`"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "subnet", Usage: "`SUBNET` of its addresses, such as 10.5.0.0/24"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "gateway", Usage: "`ADDRESS` of the host in the subnet"}),
+		cmdline.ListFlag(cli.StringSliceFlag{Name: "ip-range", Usage: "`SUBNET` of the containers in the subnet"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "internal", Usage: "its containers reach only each other"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "ipv6", Usage: "also give containers IPv6 addresses"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "label", Usage: "add the label `NAME=VALUE`"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "opt", Aliases: []string{"o"},
-			Usage: "com.docker.network.bridge.name=`DEVICE`: name of the bridge"}),
+			Usage: "set `OPTION=VALUE` of docker's bridge driver: name, MTU, masquerading, address of ports"}),
 	}
 }
 
@@ -92,8 +88,9 @@ func createNetwork(ctx *cli.Context) error {
 		return fmt.Errorf("--driver %q: must be bridge", n.Driver)
 	}
 	var err error
-	if n.Subnets, err = network.ParseSubnets(cmdline.ListValues(ctx, "subnet"),
-		cmdline.ListValues(ctx, "gateway")); err != nil {
+	n.Subnets, err = network.ParseSubnets(cmdline.ListValues(ctx, "subnet"), cmdline.ListValues(ctx, "gateway"),
+		cmdline.ListValues(ctx, "ip-range"))
+	if err != nil {
 		return err
 	}
 	for _, l := range cmdline.ListValues(ctx, "label") {
@@ -102,13 +99,9 @@ func createNetwork(ctx *cli.Context) error {
 	}
 	for _, o := range cmdline.ListValues(ctx, "opt") {
 		name, value, _ := strings.Cut(o, "=")
-		if name != "com.docker.network.bridge.name" {
-			return fmt.Errorf("--opt %q: only com.docker.network.bridge.name=DEVICE is supported", o)
+		if err := n.SetOption(name, value); err != nil {
+			return err
 		}
-		if err := network.CheckDevice(value); err != nil {
-			return fmt.Errorf("--opt %q: %w", o, err)
-		}
-		n.Device = value
 	}
 	if err := network.CheckBridge(namespaces.Unprivileged()); err != nil {
 		return fmt.Errorf("cannot create network %s: %w", n.Name, err)
@@ -124,7 +117,7 @@ func networkListFlags() []cli.Flag {
 	return []cli.Flag{
 		cmdline.TextFlag(cli.StringFlag{Name: "format", Value: "table", Usage: "table, json, or a Go `TEMPLATE`"}),
 		cmdline.ListFlag(cli.StringSliceFlag{Name: "filter", Aliases: []string{"f"},
-			Usage: "only networks with `KEY=VALUE`: name, id, driver, label, type, dangling"}),
+			Usage: "only networks with `KEY=VALUE`: name, id, driver, label, type, dangling, until"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only IDs"}),
 		cmdline.ToggleFlag(cli.BoolFlag{Name: "no-trunc", Usage: "do not shorten values: they never are"}),
 	}
@@ -256,7 +249,11 @@ func runNetworkHook(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return c.ConnectAll(context.Background())
+		err := c.ConnectAll(context.Background())
+		if err != nil {
+			err = errors.Join(err, os.WriteFile(c.Store.FailureFile(c.ID), []byte(err.Error()), 0o600))
+		}
+		return err
 	case "del":
 		return c.DisconnectAll(context.Background())
 	default:

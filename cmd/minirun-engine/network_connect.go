@@ -8,6 +8,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine/attach"
+	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/network"
 )
 
@@ -61,11 +62,15 @@ func networkAndContainer(ctx *cli.Context) (*network.Network, *attach.Container,
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := e.Status(ctx.Args().Get(1))
+	name, err := e.Resolve(ctx.Args().Get(1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if l.IsUnconnectable() {
+	l, err := e.Status(name)
+	if err != nil {
+		return nil, nil, explainMissing(ctx, err)
+	}
+	if connection.IsFixed(l.Network) {
 		return nil, nil, fmt.Errorf("container %s has --network %s, which cannot be changed\n"+
 			"hint: create the container again with: minirun run --network %s", l.Container, l.Network, n.Name)
 	}

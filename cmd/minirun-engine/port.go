@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/engine/ports"
@@ -27,7 +26,7 @@ func showPorts(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.State != string(specs.StateRunning) && l.State != "paused" {
+	if l.Pid == 0 {
 		return fmt.Errorf("container %s is not running, so its ports are not published\n"+
 			"hint: start it with: minirun start %[1]s", l.Container)
 	}

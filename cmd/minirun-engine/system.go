@@ -43,7 +43,7 @@ func systemCommand() *cli.Command {
 					templateFlag(),
 				},
 				Before: noArguments, Action: diskUsage},
-			{Name: "prune", Usage: "remove stopped containers, images without a name, and the build cache",
+			{Name: "prune", Usage: "remove stopped containers, unused networks, images without a name, and the build cache",
 				Flags: []cli.Flag{
 					cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
 						Usage: "also remove images that no container uses"}),
@@ -233,7 +233,8 @@ func removeStopped(ctx *cli.Context, e *engine.Engine) error {
 }
 
 func pruneSystem(ctx *cli.Context) error {
-	what := "This removes:\n- all stopped containers\n- images without a name\n- the build cache"
+	what := "This removes:\n- all stopped containers\n- networks that no container is connected to\n" +
+		"- images without a name\n- the build cache"
 	images := []string{"prune"}
 	if ctx.Bool("all") {
 		what = strings.ReplaceAll(what, "images without a name", "all images that no container uses")
@@ -253,7 +254,8 @@ func pruneSystem(ctx *cli.Context) error {
 	if err := removeStopped(ctx, e); err != nil {
 		return err
 	}
-	for _, args := range [][]string{images, {"build", "prune"}, {"volume", "prune", "--force"}} {
+	for _, args := range [][]string{{"network", "prune", "--force"}, images, {"build", "prune"},
+		{"volume", "prune", "--force"}} {
 		if args[0] == "volume" && !ctx.Bool("volumes") {
 			continue
 		}

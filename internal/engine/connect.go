@@ -2,45 +2,48 @@ package engine
 
 import (
 	"fmt"
-	"net/netip"
-	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/network"
-	"github.com/minirun/minirun/internal/engine/ports"
 	"github.com/minirun/minirun/internal/image"
 )
 
 // completeConnection decides what depends on the image and the host.
 func (e *Engine) completeConnection(p *connection.Plan, name string, i *image.Image) error {
 	return p.Complete(&connection.Host{Networks: e.networks(), Name: name, Exposed: i.Config.Config.ExposedPorts,
-		Running: e.publishedPorts, CheckRun: e.checkRunning, Warn: e.Warn})
+		Running: e.publishedPorts, FindRunning: e.findRunning, Warn: e.Warn})
 }
 
 func (e *Engine) networks() network.Store { return network.Store{Dir: e.Store.Dir} }
 
-// publishedPorts returns the ports of the running containers.
+// publishedPorts returns the ports of the containers that run, or that a process attends.
 func (e *Engine) publishedPorts() (out []connection.Published, err error) {
-	running, err := e.List(false)
-	for _, l := range running {
-		out = append(out, connection.Published{Container: l.Container, Ports: l.Ports})
+	all, err := e.List(true)
+	for _, l := range all {
+		if l.Attended || l.Pid != 0 {
+			out = append(out, connection.Published{Container: l.Container, Ports: l.Ports})
+		}
 	}
 	return out, err
 }
 
-// checkRunning refuses a container that is not running.
-func (e *Engine) checkRunning(id string) error {
-	l, err := e.Status(id)
+// findRunning returns the name of a running container.
+func (e *Engine) findRunning(text string) (string, error) {
+	name, err := e.Resolve(text)
 	if err != nil {
-		return err
+		return "", err
+	}
+	l, err := e.Status(name)
+	if err != nil {
+		return "", err
 	}
 	if l.State != string(specs.StateRunning) {
-		return fmt.Errorf("container %s is not running\nhint: start it with: minirun start %[1]s", id)
+		return "", fmt.Errorf("container %s is not running\nhint: start it with: minirun start %[1]s", name)
 	}
-	return nil
+	return name, nil
 }
 
 // connect changes config.json for the network.
@@ -48,51 +51,23 @@ func (e *Engine) connect(c *specs.Spec, p *connection.Plan, name string) error {
 	return p.Apply(c, &connection.Directory{Networks: e.networks(), Name: name, File: e.file, Warn: e.Warn})
 }
 
-// holdNetwork prepares a container's network for a start.
-func (e *Engine) holdNetwork(r *Record) (*ports.Held, error) {
-	s := connection.Start{Name: r.Container, Network: r.Network, Ports: r.Ports,
-		Link: e.file(r.Container, connection.LinkName), PID: func(id string) (int, error) {
+// networkStart returns how a container's network is prepared for a start.
+func (e *Engine) networkStart(r *Record) *connection.Start {
+	return &connection.Start{Name: r.Container, Network: r.Network, Ports: r.Ports, Running: e.publishedPorts,
+		Failure: e.networks().FailureFile(r.Container), Link: e.file(r.Container, connection.LinkName),
+		PID: func(id string) (int, error) {
 			state, err := control.State(e.Root, id)
 			if err != nil {
 				return 0, err
 			}
 			return state.Pid, nil
 		}}
-	return s.Hold()
 }
 
-// address returns a function that returns the container's address, for connections that the
-// firewall's rules do not forward.
-func (e *Engine) address(id string) func() netip.Addr {
-	return func() netip.Addr { return e.networks().Address(id) }
-}
-
-// warnAboutNetwork gives a hint if a program failed, perhaps because it has no network by default.
-func (e *Engine) warnAboutNetwork(r *Record, status int) {
-	if hint := connection.HintAfterFailure(r.Network, r.StandardNetwork, status); hint != "" {
-		e.Warn(hint)
+// PortList returns the ports as shown by ps. Those of a container that does not run are not published.
+func (l *Listed) PortList() []string {
+	if l.Pid == 0 {
+		return nil
 	}
-}
-
-// PortList returns the ports as shown by ps: 0.0.0.0:8080->80/tcp, and those that are only exposed.
-func (r *Record) PortList() []string {
-	out := []string{}
-	var published []string
-	for _, m := range r.Ports {
-		out = append(out, m.String())
-		published = append(published, m.ContainerText())
-	}
-	for _, text := range r.Exposed {
-		if !slices.Contains(published, text) {
-			out = append(out, text)
-		}
-	}
-	return out
-}
-
-// IsUnconnectable reports whether the container's network cannot be changed, because it is not a
-// bridge.
-func (r *Record) IsUnconnectable() bool {
-	_, isShared := network.Target(r.Network)
-	return isShared || r.Network == network.Host || r.Network == network.None
+	return connection.PortList(l.Ports, l.Exposed)
 }

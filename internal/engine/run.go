@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"os/exec"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/engine/attendance"
+	"github.com/minirun/minirun/internal/engine/connection"
 )
 
 // Exit statuses of a container that did not start, as in Docker.
@@ -33,7 +36,7 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (*End, erro
 	defer a.leave()
 	end, err := a.attendUntilEnd(r, o, started)
 	if err == nil {
-		e.warnAboutNetwork(r, end.Status)
+		connection.WarnAfterFailure(e.Warn, r.Network, r.StandardNetwork, end.Status)
 	}
 	return end, err
 }
@@ -45,7 +48,7 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn,
 		e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
-	isNew := a.now.Started.IsZero()
+	isNew := a.Now.Started.IsZero()
 	end, err := a.runOnce(r, o, started)
 	if end == nil {
 		if isNew {
@@ -68,7 +71,8 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	if err := e.rejoin(r); err != nil {
 		return nil, err
 	}
-	held, err := e.holdNetwork(r)
+	network := e.networkStart(r)
+	held, err := network.Hold()
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +83,8 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	close(probing)
 	exit, err := container.Run(o, container.RunOptions{Started: func() {
 		running = true
-		a.report(func(now *Attendance) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
-		held.Serve(e.address(r.Container))
+		a.Report(func(now *attendance.Report) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
+		held.Serve(func() netip.Addr { return e.networks().Address(r.Container) })
 		if r.Health != nil {
 			probing = make(chan struct{})
 			go func() {
@@ -93,7 +97,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	stop()
 	<-probing
 	if !running {
-		return nil, err
+		return nil, network.Explain(err)
 	}
 	a.asked = exit.Asked
 	end := &End{Status: exit.Status, Finished: time.Now().UTC()}
@@ -106,7 +110,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 // recordEnd records how the container ended, first for good.
 func (a *attendant) recordEnd(end *End) error {
 	err := writeJSON(a.engine.file(a.id, endFile), end)
-	a.report(func(now *Attendance) { now.Running, now.Status, now.Ends = false, end.Status, now.Ends+1 })
+	a.Report(func(now *attendance.Report) { now.Running, now.Status, now.Ends = false, end.Status, now.Ends+1 })
 	return err
 }
 
@@ -119,7 +123,7 @@ func (a *attendant) cleanUp(r *Record, keep bool) error {
 	if err != nil {
 		return err
 	}
-	if left || a.now.Running {
+	if left || a.Now.Running {
 		end := &End{Lost: true, Status: killedStatus, Finished: time.Now().UTC()}
 		if memory != nil {
 			end.OutOfMemory, end.MemoryLimit = true, memory.Limit

@@ -101,7 +101,7 @@ func TestNetworkCommands(t *testing.T) {
 		"is not on network inner":           {"disconnect", "inner", c},
 		"while they run":                    {"connect", "host", c},
 		"unknown key":                       {"ls", "-f", "x=y"},
-		"asks for confirmation":             {"prune"},
+		"cannot ask":                        {"prune"},
 		"unknown subcommand \"frobnicate\"": {"frobnicate"},
 	} {
 		in("minirun", append([]string{"network"}, args...)...).Fails(t, words)
@@ -201,5 +201,90 @@ func TestWithoutPluginsNetworkIsNone(t *testing.T) {
 	hidden("network", "create", "x").Fails(t, "CNI plugins")
 	if entries, _ := os.ReadDir(filepath.Join(s.StoreDir, "containers")); len(entries) > 0 {
 		t.Errorf("left: %v", entries)
+	}
+}
+
+// A container that cannot be connected does not start: the error has the reason, and nothing is left.
+func TestFailureOfPluginsIsExplained(t *testing.T) {
+	needBridge(t)
+	s := loaded(t, runs("sleep", "1000"))
+	in := testbundle.Network(t, s.Bundle)
+	tiny, first, second := name("tiny"), name("first"), name("second")
+	in("minirun", "network", "create", "--subnet", "10.77.0.0/30", tiny).Exit(t, 0) // one address besides the host's
+	defer in("minirun", "network", "rm", tiny)
+	in("minirun", "run", "-d", "--name", first, "--network", tiny, "busybox").Exit(t, 0)
+	defer in("minirun", "rm", "-f", first)
+	for _, flags := range [][]string{{"-d"}, {"--rm"}} {
+		r := in("minirun", append(append([]string{"run", "--name", second, "--network", tiny}, flags...), "busybox")...)
+		r.Fails(t, "cannot start container \""+second+"\"", "network "+tiny, "no IP addresses available")
+		if strings.Contains(r.Stderr, "hooks") || strings.Count(r.Stderr, "\n") > 4 {
+			t.Errorf("%q: %s", flags, r.Stderr)
+		}
+	}
+	if got := strings.TrimSpace(in("minirun", "ps", "-a", "--format", "{{.Names}}").Stdout); got != first {
+		t.Errorf("left: %q", got)
+	}
+	if left, _ := filepath.Glob("/run/minirun-cni/*/*" + second + "*"); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
+// A container has its networks and ports again after stop and start, and one that shares its network
+// finds it again.
+func TestNetworkAfterRestart(t *testing.T) {
+	needBridge(t)
+	s := loaded(t, runs("sleep", "1000"))
+	in := testbundle.Network(t, s.Bundle)
+	web, side := name("web"), name("side")
+	serve(t, in, web, "-p", "8080:80").Exit(t, 0)
+	in("minirun", "run", "-d", "--name", side, "--network", "container:"+web, "busybox").Exit(t, 0)
+	defer in("minirun", "rm", "-f", side)
+	in("minirun", "stop", "-t", "0", side, web).Exit(t, 0)
+	if got := in("minirun", "ps", "-a", "--format", "{{.Ports}}").Stdout; strings.Contains(got, "8080") {
+		t.Errorf("ports of a stopped container: %s", got)
+	}
+	in("minirun", "start", side).Fails(t, "container "+web+", whose network it shares, is not running", "minirun start "+web)
+	in("minirun", "start", web).Exit(t, 0)
+	in("minirun", "start", side).Exit(t, 0)
+	testbundle.Await(t, "the server", func() bool { return fetch(in, "127.0.0.1:8080") == web })
+	inside := func(id string) string { return in("minirun", "exec", id, "cat", "/proc/net/fib_trie").Stdout }
+	if inside(web) != inside(side) || !strings.Contains(inside(side), "10.89.") {
+		t.Errorf("%s and %s", inside(web), inside(side))
+	}
+	// A port that another program has in the meantime: the container stays.
+	in("minirun", "stop", "-t", "0", web).Exit(t, 0)
+	pid := strings.TrimSpace(in("sh", "-c", "busybox nc -l -p 8080 >/dev/null 2>&1 & echo $!").Stdout)
+	defer in("kill", "-9", pid)
+	testbundle.Await(t, "nc", func() bool { return strings.Contains(in("cat", "/proc/net/tcp6", "/proc/net/tcp").Stdout, ":1F90 ") })
+	in("minirun", "start", web).Fails(t, "already in use by busybox (pid "+pid+")")
+	in("kill", "-9", pid)
+	in("minirun", "start", web).Exit(t, 0)
+}
+
+// A container on several networks has a device on each, and the names of both; only the first one has
+// its default route and its ports.
+func TestSeveralNetworks(t *testing.T) {
+	needBridge(t)
+	s := loaded(t, runs("sleep", "1000"))
+	in := testbundle.Network(t, s.Bundle)
+	front, back, web, db := name("front"), name("back"), name("web"), name("db")
+	in("minirun", "network", "create", "--subnet", "10.5.0.0/24", front).Exit(t, 0)
+	in("minirun", "network", "create", "--subnet", "10.6.0.0/24", "--internal", back).Exit(t, 0)
+	defer in("minirun", "network", "rm", front, back)
+	serve(t, in, db, "--network", back, "--network-alias", "database").Exit(t, 0)
+	serve(t, in, web, "--network", front, "--network", "name="+back+",ip=10.6.0.9,alias=site", "-p", "8080:80").Exit(t, 0)
+	defer in("minirun", "rm", "-f", web, db)
+	got := in("minirun", "exec", web, "sh", "-c", "ip route; cat /etc/hosts").Stdout
+	for _, want := range []string{"default via 10.5.0.1 dev eth0", "10.6.0.0/24 dev eth1", "src 10.6.0.9", "10.5.0.2\t" + web, "\t" + db + " database\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	if got := in("minirun", "exec", db, "cat", "/etc/hosts").Stdout; !strings.Contains(got, "10.6.0.9\t"+web+" site") || strings.Contains(got, "10.5.0.2") {
+		t.Errorf("the other container: %s", got)
+	}
+	testbundle.Await(t, "the server", func() bool { return fetch(in, "127.0.0.1:8080") == web })
+	if got := strings.TrimSpace(in("minirun", "ps", "-f", "network="+back, "--format", "{{.Names}}").Stdout); got != web+"\n"+db {
+		t.Errorf("ps -f network: %q", got)
 	}
 }

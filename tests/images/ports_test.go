@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/minirun/minirun/tests/testbundle"
@@ -168,5 +169,56 @@ func TestPortsAreReleased(t *testing.T) {
 		if left, _ := filepath.Glob("/run/minirun-cni/*/*" + id + "*"); len(left) > 0 {
 			t.Errorf("%s: left: %q", what, left)
 		}
+	}
+}
+
+// One of several containers that start at the same time with the same port gets it. Nothing is left of
+// the others.
+func TestConcurrentStartsWithOnePort(t *testing.T) {
+	needBridge(t)
+	s := loaded(t, runs("sleep", "1000"))
+	in := testbundle.Network(t, s.Bundle)
+	const count = 5
+	results := make([]testbundle.Result, count)
+	var all sync.WaitGroup
+	for i := range count {
+		all.Go(func() {
+			results[i] = in("minirun", "run", "-d", "--name", name(fmt.Sprint("c", i)), "-p", "8080:80", "busybox")
+		})
+	}
+	all.Wait()
+	started := 0
+	for i, r := range results {
+		defer in("minirun", "rm", "-f", name(fmt.Sprint("c", i)))
+		if r.Status == 0 {
+			started++
+		} else if !strings.Contains(r.Stderr, "host port 8080 is already in use by ") {
+			t.Errorf("%d: %s", i, r.Stderr)
+		}
+	}
+	if left := strings.Fields(in("minirun", "ps", "-a", "-q").Stdout); started != 1 || len(left) != 1 {
+		t.Errorf("%d started, %q", started, left)
+	}
+}
+
+// A container with an IPv6 address gets IPv6 packets from other hosts by rules, and those from ::1 too.
+func TestPublishedPortOverIPv6(t *testing.T) {
+	needBridge(t)
+	s := loaded(t, runs("true"))
+	in := testbundle.Network(t, s.Bundle)
+	if _, err := os.Stat("/proc/net/if_inet6"); err != nil {
+		t.Skip("needs IPv6: ", err)
+	}
+	six, web := name("six"), name("web")
+	in("minirun", "network", "create", "--ipv6", six).Exit(t, 0)
+	defer in("minirun", "network", "rm", six)
+	in("ip", "address", "add", "fd77::1/64", "dev", "lo").Exit(t, 0)
+	serve(t, in, web, "--network", six, "-p", "8080:80", "-p", "[::1]:8081:80").Exit(t, 0)
+	defer in("minirun", "rm", "-f", web)
+	for _, address := range []string{"127.0.0.1:8080", "[::1]:8080", "[fd77::1]:8080", "[::1]:8081"} {
+		testbundle.Await(t, "the server at "+address, func() bool { return fetch(in, address) == web })
+	}
+	if got := fetch(in, "127.0.0.1:8081"); got != "" {
+		t.Errorf("[::1]:8081 is also published on 127.0.0.1: %q", got)
 	}
 }

@@ -133,8 +133,8 @@ func freeDevice(endpoints []network.Endpoint) string {
 	}
 }
 
-// DisconnectAll disconnects a container that has ended. What the plugins remember counts, so that
-// nothing is left even if the container's files have been removed.
+// DisconnectAll disconnects a container after its end. It uses the state of the plugins, so that
+// nothing is left even if the files of the container were removed.
 func (c *Container) DisconnectAll(ctx context.Context) error {
 	lock, err := c.Store.Lock()
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package connection decides how a container created from an image is connected, from the flags, the
 // image and the host, and changes its configuration for that.
 //
-//	plan.go   flags → plan: what is asked for, checked; then what depends on the host
+//	plan.go   flags → plan: checks of the flags alone; then of the host
 //	apply.go  plan → config.json and the files in /etc
 //	hold.go   before each start: the ports, and the network namespace to share
 package connection
@@ -47,12 +47,12 @@ type Plan struct {
 
 // A Host is what a plan has to know about the host, and about the container.
 type Host struct {
-	Networks network.Store
-	Name     string              // of the container
-	Exposed  map[string]struct{} // by its image
-	Running  func() ([]Published, error)
-	CheckRun func(container string) error // refuses a container that is not running
-	Warn     func(any)
+	Networks    network.Store
+	Name        string              // of the container
+	Exposed     map[string]struct{} // by its image
+	Running     func() ([]Published, error)
+	FindRunning func(container string) (name string, err error) // refuses one that is not running
+	Warn        func(any)
 }
 
 // Published are the ports of a running container.
@@ -162,10 +162,11 @@ func (p *Plan) checkNetwork(h *Host, bridge error) error {
 	case isShared && namespaces.Unprivileged():
 		return fmt.Errorf("--network %s: needs root, because each container has its own user namespace", p.Mode)
 	case isShared:
-		if err := h.CheckRun(target); err != nil {
+		name, err := h.FindRunning(target)
+		if err != nil {
 			return fmt.Errorf("--network %s: %w", p.Mode, err)
 		}
-		p.target = target
+		p.target, p.Mode = name, network.ModeOf(name)
 	case p.Mode == network.Host:
 		p.gateway = netip.MustParseAddr("127.0.0.1")
 	case p.IsStandard && len(p.exposed) > 0:
@@ -192,7 +193,7 @@ func (p *Plan) chooseStandard(hasBridge bool) error {
 	return nil
 }
 
-// standardHint says how to get a network where the default is none.
+// standardHint returns how to get a network where the default is none.
 func standardHint() string {
 	if namespaces.Unprivileged() {
 		return "use --network host, or sudo for a bridge"
@@ -232,6 +233,11 @@ func (p *Plan) checkEndpoints(networks network.Store) error {
 			continue
 		}
 		p.gateway = n.Gateway()
+		for j := range p.requests {
+			if !p.requests[j].IP.IsValid() {
+				p.requests[j].IP = n.HostBinding
+			}
+		}
 		if n.Internal && len(p.requests) > 0 {
 			return fmt.Errorf("--publish: network %s is internal, so the host does not reach its containers", n.Name)
 		}
@@ -259,14 +265,14 @@ func (p *Plan) choosePorts(h *Host) (err error) {
 	return portError(h.Name, err)
 }
 
-// portError says which container does not get its port, and what to do.
+// portError adds the name of the container and a hint to the error about a port.
 func portError(name string, err error) error {
 	var used *ports.InUseError
 	if !errors.As(err, &used) {
 		return err
 	}
 	hint := "choose another port with -p, or stop that program"
-	if container, ok := strings.CutPrefix(used.Owner, "container "); ok {
+	if container, ok := used.Container(); ok {
 		hint = "choose another port with -p, or stop that container with: minirun stop " + container
 	}
 	return fmt.Errorf("cannot start container %q: %w\nhint: %s", name, err, hint)

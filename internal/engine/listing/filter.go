@@ -45,7 +45,7 @@ var parsers = map[string]func(l *lister, value string) (test, error){
 	"health":   parseHealth,
 	"volume":   parseVolume,
 	"network": func(_ *lister, value string) (test, error) {
-		return func(i *item) bool { return i.Network == value }, nil
+		return func(i *item) bool { return slices.Contains(strings.Split(i.Network, ","), value) }, nil
 	},
 	"publish": parsePublish,
 	"expose":  parsePublish,

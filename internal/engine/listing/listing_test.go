@@ -150,7 +150,7 @@ func TestPlaceholders(t *testing.T) {
 	}
 	for format, want := range map[string]string{
 		"{{.ID}}": second.ShortID(), "{{.Image}}": "localhost:5000/app:1", "{{.Command}}": `"sh -c a long comman…"`,
-		"{{.RunningFor}}": "2 hours ago", "{{.Ports}}": "127.0.0.1:8080->80/tcp, 53/udp", "{{.State}}": "exited",
+		"{{.RunningFor}}": "2 hours ago", "{{.Ports}}": "", "{{.State}}": "exited",
 		"{{.Labels}}": "of.image=yes,tier=1", `{{.Label "tier"}}`: "1", `{{.Label "none"}}`: "", "{{.Mounts}}": "vol1,/home/src",
 		"{{.LocalVolumes}}": "1", "{{.Networks}}": "bridge", "{{.Size}}": "5B (virtual 5B)",
 		`table {{.Names}}\t{{.Label "tier"}}`: "NAMES    tier\nsecond   1", "{{json .Labels}}": `"of.image=yes,tier=1"`,

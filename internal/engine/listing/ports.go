@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/minirun/minirun/internal/engine/connection"
 )
 
 // parsePublish parses PORT[-PORT][/PROTOCOL], a port of the container or of the host.
@@ -27,7 +29,7 @@ func parsePublish(_ *lister, value string) (test, error) {
 		return err == nil && first <= n && n <= last
 	}
 	return func(i *item) bool {
-		for _, p := range i.PortList() {
+		for _, p := range connection.PortList(i.Ports, i.Exposed) {
 			host, inside, _ := strings.Cut(p, "->")
 			if inside == "" {
 				host, inside = "", host

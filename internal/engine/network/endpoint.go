@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 )
 
-// An Endpoint is a container's place in a network: what was asked for, and while the container
-// runs, what it got.
+// An Endpoint is a container's place in a network: the values of the flags, and while the container
+// runs, the connection.
 type Endpoint struct {
 	Network    string      `json:"network"`
 	Aliases    []string    `json:"aliases,omitempty"`
@@ -59,6 +59,12 @@ func (s Store) WriteEndpoints(id string, endpoints []Endpoint) error {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(s.container(id), endpointsFile), append(text, '\n'), 0o644)
+}
+
+// FailureFile returns the path of the file in which a hook of the runtime leaves why it could not
+// connect a container. Its output is only a detail of the runtime's error.
+func (s Store) FailureFile(id string) string {
+	return filepath.Join(s.container(id), "network-failure")
 }
 
 // A Member is a container that is connected to a network.

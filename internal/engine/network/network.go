@@ -20,6 +20,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // The networks that always exist.
@@ -45,18 +47,23 @@ type Network struct {
 	Subnets  []Subnet          `json:"subnets,omitempty"`
 	Internal bool              `json:"internal"`
 	Labels   map[string]string `json:"labels"`
+
+	WithoutMasquerade bool       `json:"withoutMasquerade,omitempty"`
+	HostBinding       netip.Addr `json:"hostBinding,omitzero"` // published ports without an address are on this one
+	MTU               int        `json:"mtu,omitempty"`
 }
 
 // A Subnet is a range of addresses, and the address of the host in it.
 type Subnet struct {
 	Subnet  netip.Prefix `json:"subnet"`
 	Gateway netip.Addr   `json:"gateway"`
+	Range   netip.Prefix `json:"range,omitzero"` // the part for containers, if it is not all
 }
 
 // standardNetwork is the network that all containers share unless --network is given.
 func standardNetwork() *Network {
 	return &Network{Name: Bridge, ID: Bridge, Driver: Bridge, Device: "minirun0", Labels: map[string]string{},
-		Subnets: []Subnet{{netip.MustParsePrefix("10.89.0.0/16"), netip.MustParseAddr("10.89.0.1")}}}
+		Subnets: []Subnet{{Subnet: netip.MustParsePrefix("10.89.0.0/16"), Gateway: netip.MustParseAddr("10.89.0.1")}}}
 }
 
 // Predefined returns the networks that always exist.
@@ -101,6 +108,10 @@ func (n *Network) ConfigList() ([]byte, error) {
 	var ranges, routes []any
 	for _, s := range n.Subnets {
 		one := map[string]any{"subnet": s.Subnet.String()}
+		if s.Range.IsValid() {
+			first, last := s.bounds()
+			one["rangeStart"], one["rangeEnd"] = first.String(), last.String()
+		}
 		if !n.Internal {
 			one["gateway"] = s.Gateway.String()
 			all := "0.0.0.0/0"
@@ -115,12 +126,17 @@ func (n *Network) ConfigList() ([]byte, error) {
 	if len(routes) > 0 {
 		ipam["routes"] = routes
 	}
-	bridge := map[string]any{"type": "bridge", "bridge": n.Device, "isGateway": !n.Internal, "ipMasq": !n.Internal,
+	bridge := map[string]any{"type": "bridge", "bridge": n.Device, "isGateway": !n.Internal,
+		"ipMasq":      !n.Internal && !n.WithoutMasquerade,
 		"hairpinMode": true, "ipam": ipam, "capabilities": map[string]bool{"ips": true, "mac": true}}
+	if n.MTU != 0 {
+		bridge["mtu"] = n.MTU
+	}
 	plugins := []any{bridge}
 	if !n.Internal {
-		plugins = append(plugins,
-			map[string]any{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}})
+		// The kernel does not route packets from ::1: the process that holds the ports forwards them.
+		plugins = append(plugins, map[string]any{"type": "portmap", "conditionsV6": []string{"!", "-d", "::1"},
+			"capabilities": map[string]bool{"portMappings": true}})
 	}
 	// Containers of other networks are kept out, and FORWARD's policy may be DROP, as on a host
 	// with Docker.
@@ -164,13 +180,15 @@ func CheckName(name string) error {
 // ErrNotFound is the cause if a network does not exist.
 var ErrNotFound = errors.New("no such network")
 
-// notFound reports a network that does not exist, and those that do.
+// notFound reports a network that does not exist, and the one that may have been meant.
 func notFound(name string, others []*Network) error {
+	var names []string
 	for _, n := range others {
-		if strings.EqualFold(n.Name, name) || len(name) > 2 && strings.HasPrefix(n.Name, name) {
-			return fmt.Errorf("%w: %q\nhint: did you mean %s? Otherwise create it with: minirun network create %s",
-				ErrNotFound, name, n.Name, name)
-		}
+		names = append(names, n.Name)
+	}
+	if meant := nearest.Word(name, names); meant != "" {
+		return fmt.Errorf("%w: %q\nhint: did you mean %s? Otherwise create it with: minirun network create %s",
+			ErrNotFound, name, meant, name)
 	}
 	return fmt.Errorf("%w: %q\nhint: create it with: minirun network create %s, or choose one of: minirun network ls",
 		ErrNotFound, name, name)

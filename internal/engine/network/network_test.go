@@ -3,11 +3,14 @@ package network
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRequestParse(t *testing.T) {
@@ -52,7 +55,7 @@ func TestRequestParse(t *testing.T) {
 
 func TestNetworksOfStore(t *testing.T) {
 	s := Store{t.TempDir()}
-	subnets, err := ParseSubnets([]string{"10.5.0.0/24"}, []string{"10.5.0.254"})
+	subnets, err := ParseSubnets([]string{"10.5.0.0/24"}, []string{"10.5.0.254"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,7 @@ func TestNetworksOfStore(t *testing.T) {
 		!strings.Contains(err.Error(), "overlaps with 10.5.0.0/24 of network app") {
 		t.Errorf("the same addresses: %v", err)
 	}
-	for name, want := range map[string]string{"ap": "hint: create", "App": "did you mean app?", "": "no such network"} {
+	for name, want := range map[string]string{"zzz": "hint: create", "App": "did you mean app?", "fre": "did you mean free?", "": "no such network"} {
 		if _, err := s.Open(name); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -159,6 +162,30 @@ func TestUpdateHosts(t *testing.T) {
 	}
 }
 
+// A container that makes its own file unusable keeps no other container from starting.
+func TestHostileHostsFile(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"huge":    func(path string) error { return os.Truncate(path, 1<<40) },
+		"removed": os.Remove,
+		"a link":  func(path string) error { return errors.Join(os.Remove(path), os.Symlink("/etc/passwd", path)) },
+		"a pipe":  func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o644)) },
+		"no end":  func(path string) error { return os.WriteFile(path, []byte(beginPeers), 0o644) },
+	} {
+		s := Store{t.TempDir()}
+		connect(t, s, "bad", "app", "10.5.0.2/24")
+		connect(t, s, "good", "app", "10.5.0.3/24")
+		if err := spoil(filepath.Join(s.container("bad"), "hosts")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.UpdateHosts(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if text, err := os.ReadFile(filepath.Join(s.container("good"), "hosts")); !strings.Contains(string(text), "10.5.0.2\tbad") {
+			t.Errorf("%s: the other one has %s, %v", name, text, err)
+		}
+	}
+}
+
 func TestHostsText(t *testing.T) {
 	gateway := netip.MustParseAddr("10.5.0.1")
 	var added []HostEntry
@@ -222,18 +249,19 @@ func TestSubnets(t *testing.T) {
 	if err != nil || p.String() != "10.90.2.0/24" {
 		t.Errorf("%s, %v", p, err)
 	}
-	for _, c := range [][2][]string{
-		{{"10.5.0.0"}, nil}, {{"10.5.0.1/24"}, nil}, {{"10.5.0.0/31"}, nil}, {{"10.5.0.0/24", "10.6.0.0/24"}, nil},
+	for _, c := range [][3][]string{
+		{{"10.5.0.0"}}, {{"10.5.0.1/24"}}, {{"10.5.0.0/31"}}, {{"10.5.0.0/24", "10.6.0.0/24"}},
 		{{"10.5.0.0/24"}, {"10.6.0.1"}}, {nil, {"10.5.0.1"}}, {{"10.5.0.0/24"}, {"x"}},
+		{{"10.5.0.0/24"}, nil, {"x"}}, {{"10.5.0.0/24"}, nil, {"10.6.0.0/25"}}, {{"10.5.0.0/24"}, nil, {"10.5.0.0/16"}},
 	} {
-		if got, err := ParseSubnets(c[0], c[1]); err == nil {
+		if got, err := ParseSubnets(c[0], c[1], c[2]); err == nil {
 			t.Errorf("%v is accepted: %v", c, got)
 		}
 	}
 }
 
 func TestEndpointAddresses(t *testing.T) {
-	n := &Network{Name: "app", Subnets: []Subnet{{netip.MustParsePrefix("10.5.0.0/24"), netip.MustParseAddr("10.5.0.1")}}}
+	n := &Network{Name: "app", Subnets: []Subnet{{Subnet: netip.MustParsePrefix("10.5.0.0/24"), Gateway: netip.MustParseAddr("10.5.0.1")}}}
 	members := []Member{{"web", Endpoint{Connection: &Connection{Addresses: []netip.Prefix{netip.MustParsePrefix("10.5.0.7/24")}}}}}
 	for ip, want := range map[string]string{"10.5.0.9": "", "10.6.0.1": "not in network app (10.5.0.0/24)",
 		"10.5.0.1": "reserved", "10.5.0.7": "already used by container web"} {
@@ -252,5 +280,43 @@ func TestNames(t *testing.T) {
 	}
 	if err := CheckName("my_net-1.x"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRanges(t *testing.T) {
+	for text, want := range map[string]string{"172.28.5.0/24": "172.28.5.0 172.28.5.255", "172.28.0.0/16": "172.28.0.1 172.28.255.254",
+		"172.28.255.0/24": "172.28.255.0 172.28.255.254", "172.28.5.7/32": "172.28.5.7 172.28.5.7"} {
+		subnets, err := ParseSubnets([]string{"172.28.0.0/16"}, nil, []string{text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, last := subnets[0].bounds()
+		if got := first.String() + " " + last.String(); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	n := &Network{Subnets: []Subnet{{Subnet: netip.MustParsePrefix("10.5.0.0/24"), Gateway: netip.MustParseAddr("10.5.0.1")}}}
+	given := map[string]string{optionName: "br7", optionMasquerade: "false", optionBinding: "127.0.0.1", optionMTU: "1400"}
+	for name, value := range given {
+		if err := n.SetOption(name, value); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := n.Options(); !maps.Equal(got, given) {
+		t.Errorf("%v", got)
+	}
+	text, err := n.ConfigList()
+	for _, want := range []string{`"bridge": "br7"`, `"mtu": 1400`, `"ipMasq": false`} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("no %s in %s, %v", want, text, err)
+		}
+	}
+	for name, value := range map[string]string{optionName: "a/b", optionMasquerade: "x", optionBinding: "::1", optionMTU: "1", "x": "y"} {
+		if err := n.SetOption(name, value); err == nil || !strings.Contains(err.Error(), "--opt "+name) {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
 	}
 }

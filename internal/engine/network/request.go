@@ -153,6 +153,9 @@ func isMAC(text string) bool {
 // Target returns the container of the mode container:NAME.
 func Target(mode string) (name string, ok bool) { return strings.CutPrefix(mode, containerPrefix) }
 
+// ModeOf returns the mode that shares a container's network.
+func ModeOf(container string) string { return containerPrefix + container }
+
 // Check refuses an endpoint whose addresses are not of its network, or that are taken.
 func (e *Endpoint) Check(n *Network, members []Member) error {
 	for _, ip := range []netip.Addr{e.IP, e.IP6} {

@@ -22,7 +22,8 @@ const installHint = "hint: install the CNI plugins and iptables: on Debian, apt-
 // CheckBridge explains why no bridge can be used on this host.
 func CheckBridge(unprivileged bool) error {
 	if unprivileged {
-		return fmt.Errorf("a bridge needs root\nhint: use sudo, or --network host, which needs no ports to be published")
+		return fmt.Errorf("a bridge needs root\nhint: use sudo; without root, a program started with --network host " +
+			"listens on the host's ports")
 	}
 	var missing []string
 	for _, plugin := range []string{"bridge", "host-local", "portmap", "firewall"} {

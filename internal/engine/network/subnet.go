@@ -107,8 +107,26 @@ func parseRoutes(text string) (out []netip.Prefix) {
 	return out
 }
 
-// ParseSubnets parses the values of --subnet and --gateway.
-func ParseSubnets(subnets, gateways []string) (out []Subnet, err error) {
+// bounds returns the first and the last address of the part for containers. The first and the last
+// one of the subnet are left out: they are not addresses of hosts.
+func (s *Subnet) bounds() (first, last netip.Addr) {
+	bytes := s.Range.Addr().AsSlice()
+	for bit := s.Range.Bits(); bit < len(bytes)*8; bit++ {
+		bytes[bit/8] |= 0x80 >> (bit % 8)
+	}
+	first = s.Range.Addr()
+	last, _ = netip.AddrFromSlice(bytes)
+	if first == s.Subnet.Addr() {
+		first = first.Next()
+	}
+	if !s.Subnet.Contains(last.Next()) && s.Range.Bits() < last.BitLen() {
+		last = last.Prev()
+	}
+	return first, last
+}
+
+// ParseSubnets parses the values of --subnet, --gateway and --ip-range.
+func ParseSubnets(subnets, gateways, ranges []string) (out []Subnet, err error) {
 	for _, text := range subnets {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -140,6 +158,21 @@ func ParseSubnets(subnets, gateways []string) (out []Subnet, err error) {
 		}
 		if !found {
 			return nil, fmt.Errorf("--gateway %q: is not an address of a given --subnet", text)
+		}
+	}
+	for _, text := range ranges {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--ip-range %q: must be a network in CIDR form, such as 10.5.0.128/25", text)
+		}
+		found := false
+		for i := range out {
+			if out[i].Subnet.Contains(p.Addr()) && p.Bits() >= out[i].Subnet.Bits() {
+				out[i].Range, found = p.Masked(), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("--ip-range %q: is not part of a given --subnet", text)
 		}
 	}
 	return out, nil

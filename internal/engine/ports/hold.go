@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +15,16 @@ import (
 type InUseError struct {
 	Mapping
 	Owner string // the program, or a container; "": unknown
+}
+
+const containerOwner = "container "
+
+// ContainerOwner returns the value of Owner for a container.
+func ContainerOwner(name string) string { return containerOwner + name }
+
+// Container returns the container that has the port.
+func (e *InUseError) Container() (name string, ok bool) {
+	return strings.CutPrefix(e.Owner, containerOwner)
 }
 
 // Error implements error.
@@ -154,7 +165,7 @@ func bindAll(r Request, port uint16, owner func(Mapping) string) (sockets []held
 		// their packets.
 		taken := Mapping{ip, port, r.Container, r.Protocol}
 		if name := owner(taken); name != "" {
-			err = &InUseError{taken, "container " + name}
+			err = &InUseError{taken, ContainerOwner(name)}
 		}
 		if err != nil {
 			closeAll(sockets)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A relay forwards the datagrams to one UDP port. Each client gets a socket of its own, so that
+// A relay forwards the datagrams to one UDP port. Each client gets a separate socket, so that
 // answers find their way back.
 type relay struct {
 	heldSocket

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine/network"
 	"github.com/minirun/minirun/internal/formatter"
 	"github.com/minirun/minirun/internal/keyvalue"
@@ -40,6 +41,12 @@ func parseCondition(text string, isUsed func(*network.Network) bool) (Filter, er
 		return func(*network.Network) bool { return value == scope }, nil
 	case "label":
 		return labelFilter(value), nil
+	case "until":
+		moment, err := cmdline.ParseMoment(value, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		return func(n *network.Network) bool { return !n.Created.IsZero() && n.Created.Before(moment) }, nil
 	case "type":
 		if value != "custom" && value != "builtin" {
 			return nil, fmt.Errorf("type %q: must be custom or builtin", value)
@@ -53,7 +60,7 @@ func parseCondition(text string, isUsed func(*network.Network) bool) (Filter, er
 			return (!network.IsPredefined(n.Name) && !isUsed(n)) == (value == "true")
 		}, nil
 	}
-	return nil, fmt.Errorf("unknown key %q: must be name, id, driver, scope, label, type or dangling", key)
+	return nil, fmt.Errorf("unknown key %q: must be name, id, driver, scope, label, type, dangling or until", key)
 }
 
 func labelFilter(value string) Filter {
@@ -121,7 +128,11 @@ type Inspected struct {
 	Labels     map[string]string
 }
 
-type subnet struct{ Subnet, Gateway string }
+type subnet struct {
+	Subnet  string
+	IPRange string `json:",omitempty"`
+	Gateway string
+}
 
 type container struct {
 	Name        string
@@ -134,17 +145,17 @@ type container struct {
 // Describe returns what inspect shows.
 func Describe(n *network.Network, members []network.Member) Inspected {
 	out := Inspected{Name: n.Name, ID: n.ID, Created: n.Created, Scope: scope, Driver: n.Driver, EnableIPv6: n.HasIPv6(),
-		Internal: n.Internal, Containers: map[string]container{}, Options: map[string]string{}, Labels: n.Labels}
+		Internal: n.Internal, Containers: map[string]container{}, Options: n.Options(), Labels: n.Labels}
 	out.IPAM.Driver, out.IPAM.Config = "default", []subnet{}
 	for _, s := range n.Subnets {
 		one := subnet{Subnet: s.Subnet.String()}
+		if s.Range.IsValid() {
+			one.IPRange = s.Range.String()
+		}
 		if !n.Internal {
 			one.Gateway = s.Gateway.String()
 		}
 		out.IPAM.Config = append(out.IPAM.Config, one)
-	}
-	if n.Device != "" {
-		out.Options["com.docker.network.bridge.name"] = n.Device
 	}
 	for _, m := range members {
 		c := container{Name: m.Container, EndpointID: m.Connection.Device, MacAddress: m.Connection.MAC}
