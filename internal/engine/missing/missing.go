@@ -12,7 +12,6 @@ import (
 
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine"
-	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/nearest"
 )
 
@@ -21,29 +20,40 @@ import (
 func Explain(err error, e *engine.Engine) error {
 	var inRuntime *record.NotExistError
 	var inStore *engine.NoContainerError
-	var already *hint.Error
-	text := ""
+	var already *explained
 	switch {
 	case errors.As(err, &already):
 		return err
 	case errors.As(err, &inStore):
-		text = explainStored(e, inStore.Name)
+		return &explained{err, err.Error() + "\nhint: " + explainStored(e, inStore.Name)}
 	case errors.As(err, &inRuntime):
-		text = explainRunning(e, inRuntime.ID)
-	default:
-		return err
+		return &explained{err, explainRunning(e, err, inRuntime.ID)}
 	}
-	return hint.Add(err, "%s", text)
+	return err
 }
 
-// explainRunning explains that the runtime has no container of this name.
-func explainRunning(e *engine.Engine, name string) string {
-	if l, err := e.Status(name); err == nil && l.State == engine.Restarting {
-		return fmt.Sprintf("%s has just exited and will be restarted; minirun logs %[1]s shows its output", name)
-	} else if err == nil {
-		return fmt.Sprintf("%s is not running (%s); start it with: minirun start %[1]s", name, l.Status())
+// explained is an error with another text. Its cause and its exit status are those of the error.
+type explained struct {
+	error
+	text string
+}
+
+func (e *explained) Error() string { return e.text }
+
+func (e *explained) Unwrap() error { return e.error }
+
+// explainRunning explains that the runtime has no container of this name. For a user, one that was
+// created from an image exists also while it is stopped.
+func explainRunning(e *engine.Engine, err error, name string) string {
+	l, notOfImage := e.Status(name)
+	switch {
+	case notOfImage != nil:
+		return err.Error() + "\nhint: " + explainOther(e, name, "minirun list and minirun ps -a list the containers")
+	case l.State == engine.Restarting:
+		return fmt.Sprintf("container %s has exited and will be restarted: %s\n"+
+			"hint: minirun logs %[1]s shows its output", name, l.Status())
 	}
-	return explainOther(e, name, "minirun list and minirun ps -a list the containers")
+	return fmt.Sprintf("container %s is not running: %s\nhint: start it with: minirun start %[1]s", name, l.Status())
 }
 
 // explainStored explains that no container of this name was created from an image.
