@@ -16,12 +16,13 @@ func deleteCommand() *cli.Command {
 		Flags: []cli.Flag{cmdline.ToggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"},
 			Usage: "kill it first, and delete everything that is left of it"})},
 		Action: func(ctx *cli.Context) error {
-			if id := ctx.Args().First(); isOfImage(ctx, id) {
+			id := ctx.Args().First()
+			if isOfImage(ctx, id) {
 				if err := newEngine(ctx).CheckDelete(id); err != nil {
 					return err
 				}
 			}
-			warnings, err := container.Delete(ctx.String("root"), ctx.Args().First(), ctx.Bool("force"))
+			warnings, err := container.Delete(ctx.String("root"), id, ctx.Bool("force"))
 			for _, w := range warnings {
 				messages.Log("warning", w.Error())
 			}

@@ -47,8 +47,12 @@ func layers(ctx *cli.Context) error {
 	stack, err := inspect.FindStack(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
 		e := newEngine(ctx)
-		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has exited
-			dir := e.Store.Container(ctx.Args().First())
+		name, ambiguous := e.Resolve(ctx.Args().First())
+		if ambiguous != nil {
+			return ambiguous
+		}
+		if _, bad := e.Record(name); bad == nil { // a container that has exited, or its ID
+			dir := e.Store.Container(name)
 			if stack, err = inspect.FindStack(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")
 			}

@@ -27,6 +27,13 @@ func resumeCommand() *cli.Command {
 	}
 }
 
+// unpauseCommand is docker's name of resume.
+func unpauseCommand() *cli.Command {
+	c := resumeCommand()
+	c.Name = "unpause"
+	return c
+}
+
 // forEachID calls do for all named containers, also after an error.
 func forEachID(ctx *cli.Context, do func(root, id string) error) (failed error) {
 	for _, id := range ctx.Args().Slice() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -21,6 +22,9 @@ func startCommand() *cli.Command {
 		Flags: []cli.Flag{
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "all-restart",
 				Usage: "image: start those that their --restart policy brings back when the machine starts"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "attach", Aliases: []string{"a"},
+				Usage: "image: show its output until it ends, pass signals on, and exit with its status"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Hidden: true}),
 		},
 		Action: func(ctx *cli.Context) error {
 			id := ctx.Args().First()
@@ -32,8 +36,18 @@ func startCommand() *cli.Command {
 	}
 }
 
-// isOfImage reports whether a container was created from an image.
+// isOfImage reports whether a container was created from an image. A container of a bundle in the
+// directory of --root comes first: engines choose names without asking this store.
 func isOfImage(ctx *cli.Context, id string) bool {
-	_, err := os.Lstat(filepath.Join(imageStore(ctx).Container(id), "container.json"))
-	return err == nil
+	dir := imageStore(ctx).Container(id)
+	if _, err := os.Lstat(filepath.Join(dir, "container.json")); err != nil {
+		return false
+	}
+	state, err := control.State(ctx.String("root"), id)
+	if err != nil {
+		return true
+	}
+	own, err := os.Stat(dir)
+	bundle, gone := os.Stat(state.Bundle)
+	return err == nil && gone == nil && os.SameFile(own, bundle)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
@@ -19,8 +20,7 @@ func updateCommand() *cli.Command {
 		Usage:     "change the resources of a container",
 		ArgsUsage: "ID",
 		Description: "Resources that are not given stay unchanged. With --resources, a JSON document in the format\n" +
-			"of linux.resources in config.json specifies the changes, and the other flags are ignored,\n" +
-			"except those of resctrl.",
+			"of linux.resources in config.json specifies the changes, instead of the other flags for resources.",
 		Flags: append([]cli.Flag{
 			cmdline.TextFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"},
 				Usage: "read them from `FILE`, - for standard input"}),
@@ -34,25 +34,27 @@ func updateCommand() *cli.Command {
 // updateFlags returns the flags for single resources. All are parsed as text until
 // they are needed.
 func updateFlags() (flags []cli.Flag) {
-	for _, f := range [...]struct{ name, usage string }{
-		{"blkio-weight", "`WEIGHT` of block I/O, 10 to 1000"},
-		{"cpu-period", "period of the CPU quota, in `MICROSECONDS`"},
-		{"cpu-quota", "CPU time in each period, in `MICROSECONDS`; -1: no limit"},
-		{"cpu-burst", "CPU time that may be saved up, in `MICROSECONDS`"},
-		{"cpu-share", "`SHARES` of CPU time against other containers, 2 to 262144"},
-		{"cpu-rt-period", "period of the realtime quota, in `MICROSECONDS`"},
-		{"cpu-rt-runtime", "realtime in each period, in `MICROSECONDS`; -1: no limit"},
-		{"cpu-idle", "`1` to run only when nothing else does, 0 not to"},
-		{"cpuset-cpus", "`CPUS` to use, such as 0-2,7"},
-		{"cpuset-mems", "memory `NODES` to use"},
-		{"memory", "limit of memory, in `BYTES` or with a unit; -1: no limit"},
-		{"memory-reservation", "memory that is kept under pressure, in `BYTES` or with a unit"},
-		{"memory-swap", "limit of memory and swap together, in `BYTES` or with a unit; -1: no limit"},
-		{"pids-limit", "`NUMBER` of tasks, 0 counts as 1; -1: no limit"},
-		{"l3-cache-schema", "share of the L3 cache: a `LINE` of resctrl such as L3:0=7f0;1=1f"},
-		{"mem-bw-schema", "share of the memory bandwidth: a `LINE` of resctrl such as MB:0=20;1=70"},
+	for _, f := range [...]struct{ name, usage, aliases string }{
+		{"blkio-weight", "`WEIGHT` of block I/O, 10 to 1000", ""},
+		{"cpu-period", "period of the CPU quota, in `MICROSECONDS`", ""},
+		{"cpu-quota", "CPU time in each period, in `MICROSECONDS`; -1: no limit", ""},
+		{"cpu-burst", "CPU time that may be saved up, in `MICROSECONDS`", ""},
+		{"cpu-share", "`SHARES` of CPU time against other containers, 2 to 262144", "cpu-shares c"},
+		{"cpus", "CPU time as a number of CPUs, such as `1.5`", ""},
+		{"cpu-rt-period", "period of the realtime quota, in `MICROSECONDS`", ""},
+		{"cpu-rt-runtime", "realtime in each period, in `MICROSECONDS`; -1: no limit", ""},
+		{"cpu-idle", "`1` to run only when nothing else does, 0 not to", ""},
+		{"cpuset-cpus", "`CPUS` to use, such as 0-2,7", ""},
+		{"cpuset-mems", "memory `NODES` to use", ""},
+		{"memory", "limit of memory, in `BYTES` or with a unit; -1: no limit", "m"},
+		{"memory-reservation", "memory that is kept under pressure, in `BYTES` or with a unit", ""},
+		{"memory-swap", "limit of memory and swap together, in `BYTES` or with a unit; -1: no limit", ""},
+		{"pids-limit", "`NUMBER` of tasks, 0 counts as 1; -1: no limit", ""},
+		{"l3-cache-schema", "share of the L3 cache: a `LINE` of resctrl such as L3:0=7f0;1=1f", ""},
+		{"mem-bw-schema", "share of the memory bandwidth: a `LINE` of resctrl such as MB:0=20;1=70", ""},
 	} {
-		flags = append(flags, cmdline.TextFlag(cli.StringFlag{Name: f.name, Usage: f.usage}))
+		flags = append(flags, cmdline.TextFlag(cli.StringFlag{Name: f.name, Aliases: strings.Fields(f.aliases),
+			Usage: f.usage}))
 	}
 	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
 		flags = append(flags, cmdline.TextFlag(cli.StringFlag{Name: name, Usage: "ignored: it counts towards memory",
@@ -63,6 +65,10 @@ func updateFlags() (flags []cli.Flag) {
 
 func update(ctx *cli.Context) error {
 	schemas, err := parseRdtSchemas(ctx.String)
+	if err != nil {
+		return err
+	}
+	r, err := resourcesOf(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,21 +86,31 @@ func update(ctx *cli.Context) error {
 			return err
 		}
 	}
-	if file := ctx.String("resources"); file != "" {
-		r, warnings, err := spec.LoadResources(file)
-		for _, w := range warnings {
-			messages.Warn(w)
-		}
-		if err != nil {
-			return err
-		}
-		return updateContainer(ctx, r, schemas)
-	}
-	r, err := parseResources(ctx.String)
-	if err != nil {
-		return err
-	}
 	return updateContainer(ctx, r, schemas)
+}
+
+// resourcesOf returns the resources of --resources, or of the flags.
+func resourcesOf(ctx *cli.Context) (*specs.LinuxResources, error) {
+	file := ctx.String("resources")
+	for _, f := range updateFlags() {
+		name := f.Names()[0]
+		switch {
+		case !ctx.IsSet(name):
+		case ctx.String(name) == "": // "$UNSET" in a script
+			return nil, fmt.Errorf("--%s: the value is empty", name)
+		case file != "" && !strings.HasSuffix(name, "-schema") && !strings.HasPrefix(name, "kernel-"):
+			return nil, cmdline.UsageError(ctx.Command,
+				"--"+name+" cannot be combined with --resources, which has all resources")
+		}
+	}
+	if file == "" {
+		return parseResources(ctx.String)
+	}
+	r, warnings, err := spec.LoadResources(file)
+	for _, w := range warnings {
+		messages.Warn(w)
+	}
+	return r, err
 }
 
 // updateContainer changes a container's resources. If it was created from an image they stay for its

@@ -27,6 +27,7 @@ func parseResources(flag func(name string) string) (*specs.LinuxResources, error
 		Memory: &specs.LinuxMemory{Limit: p.size("memory"), Reservation: p.size("memory-reservation"),
 			Swap: p.size("memory-swap")},
 	}
+	p.cpus(r.CPU)
 	if limit := p.signed("pids-limit"); limit != nil {
 		r.Pids = &specs.LinuxPids{Limit: limit}
 	}
@@ -41,6 +42,24 @@ func parseResources(flag func(name string) string) (*specs.LinuxResources, error
 		return nil, p.err
 	}
 	return r, spec.ValidateResources(r, "update")
+}
+
+// cpus sets the quota of --cpus, as docker does.
+func (p *flagParser) cpus(c *specs.LinuxCPU) {
+	text := p.flag("cpus")
+	if text == "" {
+		return
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n >= 0.01) || n > math.MaxInt32 {
+		p.fail("cpus", "a number, 0.01 or more")
+	}
+	if c.Quota != nil || c.Period != nil {
+		p.fail("cpus", "given without --cpu-quota and --cpu-period, which it sets")
+	}
+	period := uint64(100_000) // µs
+	quota := int64(n * float64(period))
+	c.Quota, c.Period = &quota, &period
 }
 
 // parseRdtSchemas converts the flags of `update` for the container's resctrl group to

@@ -42,6 +42,10 @@ func TestParseResourcesOfUpdate(t *testing.T) {
 		*r.Pids.Limit != 5 || *r.BlockIO.Weight != 500 {
 		t.Errorf("%+v %+v %+v", r, c, m)
 	}
+	cpus := func(name string) string { return map[string]string{"cpus": "1.5"}[name] }
+	if r, err := parseResources(cpus); err != nil || *r.CPU.Quota != 150000 || *r.CPU.Period != 100000 {
+		t.Errorf("--cpus: %+v, %v", r, err)
+	}
 	for name := range flags {
 		for _, bad := range []string{"x", "99999999999999999999"} {
 			one := func(n string) string {

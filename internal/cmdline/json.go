@@ -1,13 +1,21 @@
 package cmdline
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // WriteJSON writes a value for people and programs, as --format json does.
 func WriteJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, termtext.JSON(out.String()))
+	return err
 }

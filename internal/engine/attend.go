@@ -2,15 +2,12 @@ package engine
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/flock"
 )
 
@@ -24,30 +21,11 @@ import (
 //	run -d, start ──▶ monitor ──▶ container        hand the claim to the monitor
 //	stop, rm -f, restart ──signal──▶ container     wait for the claim, then have it
 type attendant struct {
+	*attendance.Claim
 	engine *Engine
 	id     string
-	file   *os.File
-	now    Attendance
 	asked  bool // a signal asked this process to exit
 }
-
-// An Attendance is what the attendant reports in the file that it holds. It stays readable for a
-// process that has opened the file, also when the container is removed.
-type Attendance struct {
-	Pid      int        `json:"pid"`
-	Running  bool       `json:"running"`           // started, and not recorded as ended
-	Started  time.Time  `json:"started"`           // the last time
-	Restarts int        `json:"restarts,omitzero"` // by the restart policy
-	Next     *time.Time `json:"next,omitempty"`    // the next restart, while waiting for it
-	Ends     int        `json:"ends,omitzero"`     // how often it ended
-	Status   int        `json:"status,omitzero"`   // of the last end
-}
-
-// errAttended is the cause if another process attends a container.
-var errAttended = errors.New("another minirun is attending the container")
-
-// reportSize is the size of the file: a report is written with one write and never shortens the file.
-const reportSize = 512
 
 // attend makes this process the attendant of a container, unless it has one.
 func (e *Engine) attend(id string) (*attendant, error) {
@@ -55,25 +33,16 @@ func (e *Engine) attend(id string) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock.Claim(int(f.Fd())); err != nil {
+	claim, err := attendance.Take(f)
+	if err != nil {
 		f.Close()
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-			err = errAttended
-		}
 		return nil, fmt.Errorf("container %s: %w", id, err)
 	}
 	if named, err := flock.IsNamed(int(f.Fd()), f.Name()); !named {
 		f.Close()
 		return nil, fmt.Errorf("container %s has just been removed: %w", id, cmp.Or(err, fs.ErrNotExist))
 	}
-	return e.attendantOf(id, f), nil
-}
-
-// attendantOf returns the attendant that has the claim on an open file.
-func (e *Engine) attendantOf(id string, f *os.File) *attendant {
-	a := &attendant{engine: e, id: id, file: f}
-	a.now, _ = readAttendance(f) // a damaged report is an empty one
-	return a
+	return &attendant{Claim: claim, engine: e, id: id}, nil
 }
 
 // openAttended opens the file of a container. A container that an older version created has none.
@@ -90,45 +59,9 @@ func (e *Engine) openAttended(id string) (*os.File, error) {
 }
 
 // leave ends the attendance.
-func (a *attendant) leave() { a.file.Close() }
-
-// report changes what the attendant reports. A full disk must not stop the container.
-func (a *attendant) report(change func(*Attendance)) {
-	change(&a.now)
-	a.now.Pid = os.Getpid()
-	text, err := json.Marshal(a.now)
-	if err != nil || len(text) >= reportSize {
-		return
-	}
-	for len(text) < reportSize-1 {
-		text = append(text, ' ')
-	}
-	_, _ = a.file.WriteAt(append(text, '\n'), 0)
-}
-
-// readAttendance reads a report. It may be in the middle of being written.
-func readAttendance(f *os.File) (now Attendance, err error) {
-	for range 3 {
-		buf := make([]byte, reportSize)
-		n, _ := f.ReadAt(buf, 0)
-		if n == 0 {
-			return Attendance{}, nil
-		}
-		if err = json.Unmarshal(buf[:n], &now); err == nil {
-			return now, nil
-		}
-	}
-	return Attendance{}, err
-}
+func (a *attendant) leave() { a.File.Close() }
 
 // attendance returns the report about a container, and whether an attendant is there to stand by it.
-func (e *Engine) attendance(id string) (now Attendance, attended bool) {
-	f, err := os.OpenFile(e.file(id, attendedFile), os.O_RDWR, 0)
-	if err != nil {
-		return Attendance{}, false
-	}
-	defer f.Close()
-	attended, err = flock.IsClaimed(int(f.Fd()))
-	now, _ = readAttendance(f)
-	return now, err == nil && attended
+func (e *Engine) attendance(id string) (now attendance.Report, attended bool) {
+	return attendance.Look(e.file(id, attendedFile))
 }

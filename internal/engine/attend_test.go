@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -34,11 +35,11 @@ func TestOneAttendant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.attend("web"); !errors.Is(err, errAttended) {
+	if _, err := e.attend("web"); !errors.Is(err, attendance.ErrClaimed) {
 		t.Errorf("a second attendant: %v", err)
 	}
 	started := time.Now().UTC().Round(0)
-	a.report(func(now *Attendance) { now.Running, now.Started = true, started })
+	a.Report(func(now *attendance.Report) { now.Running, now.Started = true, started })
 	for range 100 {
 		now, attended := e.attendance("web")
 		if !attended || !now.Running || !now.Started.Equal(started) || now.Pid != os.Getpid() {
@@ -49,7 +50,7 @@ func TestOneAttendant(t *testing.T) {
 	if now, attended := e.attendance("web"); attended || !now.Running {
 		t.Errorf("after a kill: %+v, %v", now, attended)
 	}
-	if a, err = e.attend("web"); err != nil || !a.now.Running {
+	if a, err = e.attend("web"); err != nil || !a.Now.Running {
 		t.Fatalf("the next attendant: %+v, %v", a, err)
 	}
 	if err := e.removeFiles("web"); err != nil {
@@ -68,7 +69,7 @@ func TestDamagedReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, err := e.attend("web")
-	if err != nil || a.now.Running {
+	if err != nil || a.Now.Running {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	a.leave()
@@ -86,7 +87,7 @@ func TestCleanUpAfterPowerFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.report(func(now *Attendance) { now.Running, now.Started = true, time.Now() })
+	a.Report(func(now *attendance.Report) { now.Running, now.Started = true, time.Now() })
 	a.leave()
 	work := e.file("web", ".upper.work")
 	if err := os.MkdirAll(work+"/work/incompat/volatile", 0o700); err != nil {

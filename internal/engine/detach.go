@@ -14,7 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/console"
+	"github.com/minirun/minirun/internal/engine/logfile"
 )
 
 // This file runs containers in the background. `run --detach` starts this program
@@ -49,8 +51,8 @@ func (a *attendant) handOver(r *Record, flags []string) error {
 	}
 	defer null.Close()
 	cmd := e.monitorCommand(r, flags)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs, a.file}
-	isNew := a.now.Started.IsZero()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs, a.File}
+	isNew := a.Now.Started.IsZero()
 	err = cmd.Start()
 	theirs.Close()
 	if err == nil {
@@ -124,7 +126,7 @@ func (e *NotStarted) Status() int { return e.status }
 func (e *Engine) Monitor(id string, o container.Options, answers, attended *os.File) error {
 	unix.CloseOnExec(int(answers.Fd()))
 	unix.CloseOnExec(int(attended.Fd()))
-	a := e.attendantOf(id, attended)
+	a := &attendant{Claim: attendance.Adopt(attended), engine: e, id: id}
 	defer a.leave()
 	say := e.answerOn(id, answers)
 	err := a.monitor(o, say)
@@ -165,14 +167,14 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 	if err != nil {
 		return err
 	}
-	log := &log{}
+	log := logfile.Discard()
 	if !r.NoLog {
-		if log, err = openLog(e.file(a.id, logFile)); err != nil {
+		if log, err = logfile.OpenWriter(e.file(a.id, logFile)); err != nil {
 			return err
 		}
 	}
 	streams, err := console.Take(console.Options{Dir: e.Store.Container(a.id), Terminal: r.Terminal, Input: r.Interactive,
-		Log: log.copy})
+		Log: log.Copy})
 	if err != nil {
 		return err
 	}
@@ -182,5 +184,5 @@ func (a *attendant) monitor(o container.Options, say func(answer)) error {
 		e.note(a.id, err)
 	}
 	streams.Finish()
-	return errors.Join(err, log.close())
+	return errors.Join(err, log.Close())
 }

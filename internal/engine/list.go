@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // A Listed is a container as shown by `ps`.
@@ -102,7 +103,7 @@ func (e *Engine) Status(id string) (*Listed, error) {
 }
 
 // readEnd returns the last end of a container; nil if it has not ended, or its end is not recorded.
-func (e *Engine) readEnd(id string, now Attendance) (*End, error) {
+func (e *Engine) readEnd(id string, now attendance.Report) (*End, error) {
 	if now.Running { // the file belongs to an earlier run
 		return nil, nil
 	}

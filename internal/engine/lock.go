@@ -3,13 +3,15 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // LockStopped keeps a container that is not running from being started or removed, until the result
 // is called.
 func (e *Engine) LockStopped(id string) (unlock func() error, err error) {
 	a, err := e.attend(id)
-	if errors.Is(err, errAttended) {
+	if errors.Is(err, attendance.ErrClaimed) {
 		return nil, fmt.Errorf("container %s is in use by another minirun\nhint: try again", id)
 	}
 	if err != nil {

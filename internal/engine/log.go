@@ -9,30 +9,6 @@ import (
 	"github.com/minirun/minirun/internal/engine/logfile"
 )
 
-// A log takes the output of a detached container. Without a writer the output is discarded.
-type log struct{ writer *logfile.Writer }
-
-func openLog(path string) (*log, error) {
-	w, err := logfile.OpenWriter(path)
-	return &log{w}, err
-}
-
-// copy writes a stream's lines until it ends.
-func (l *log) copy(stream string, from io.Reader) {
-	if l.writer == nil {
-		_, _ = io.Copy(io.Discard, from)
-	} else {
-		l.writer.Copy(stream, from)
-	}
-}
-
-func (l *log) close() error {
-	if l.writer == nil {
-		return nil
-	}
-	return l.writer.Close()
-}
-
 // Logs writes the output of a detached container, its standard error to errs.
 func (e *Engine) Logs(id string, o logfile.Options, out, errs io.Writer) error {
 	r, err := e.Record(id)
@@ -48,7 +24,8 @@ func (e *Engine) Logs(id string, o logfile.Options, out, errs io.Writer) error {
 	}
 	err = logfile.Show(e.file(id, logFile), o, out, errs)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no log: it is not detached, so it writes to minirun's own output", id)
+		return fmt.Errorf("container %s has no log: it was not started in the background, so it wrote to minirun's own "+
+			"output\nhint: minirun run -d and minirun start keep a log", id)
 	}
 	return err
 }

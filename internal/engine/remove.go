@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // Remove removes a container and everything that it has written. A running one is an
@@ -40,11 +41,15 @@ func (e *Engine) Remove(id string, force bool) error {
 }
 
 // CheckDelete refuses to delete a container in the runtime while a process attends it, which does so
-// itself when it ends.
+// itself when it ends. Afterwards there is nothing to delete there.
 func (e *Engine) CheckDelete(id string) error {
 	if _, attended := e.attendance(id); attended {
 		return fmt.Errorf("container %s was created from an image, and minirun attends it\n"+
 			"hint: remove it with: minirun rm -f %[1]s", id)
+	}
+	if _, err := os.Lstat(filepath.Join(e.Root, id)); err != nil {
+		return fmt.Errorf("container %s was created from an image and is not running\n"+
+			"hint: remove it with: minirun rm %[1]s", id)
 	}
 	return nil
 }
@@ -61,7 +66,7 @@ func (e *Engine) attendStopped(id string) (*attendant, error) {
 		if errors.Is(err, fs.ErrNotExist) { // --rm was faster
 			return nil, nil
 		}
-		if !errors.Is(err, errAttended) {
+		if !errors.Is(err, attendance.ErrClaimed) {
 			return a, err
 		}
 		now, _ := e.attendance(id)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/reconfigure"
 )
 
@@ -22,7 +23,7 @@ func (e *Engine) Rename(id, name string) error {
 		return fmt.Errorf("rename: %w", err)
 	}
 	a, err := e.attend(id)
-	if errors.Is(err, errAttended) || err == nil && e.hasProcess(id) {
+	if errors.Is(err, attendance.ErrClaimed) || err == nil && e.hasProcess(id) {
 		err = fmt.Errorf("container %s is running: only a stopped one can be renamed\n"+
 			"hint: minirun stop %[1]s; minirun rename %[1]s %[2]s; minirun start %[2]s", id, name)
 	}

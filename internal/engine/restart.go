@@ -9,6 +9,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/wait"
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/restart"
 	"github.com/minirun/minirun/internal/signals"
 )
@@ -37,18 +38,18 @@ func (a *attendant) restart(o container.Options, end *End) (*End, error) {
 		if err != nil {
 			return end, nil // removed by force from outside
 		}
-		inRow := b.Ran(end.Finished.Sub(a.now.Started))
+		inRow := b.Ran(end.Finished.Sub(a.Now.Started))
 		if !r.Restart.Applies(end.Status, inRow) || !a.awaitRestart(b.Next()) {
-			a.report(func(now *Attendance) { now.Next = nil })
+			a.Report(func(now *attendance.Report) { now.Next = nil })
 			return end, nil
 		}
-		a.report(func(now *Attendance) { now.Restarts++ }) // Next is in the past until the program runs
+		a.Report(func(now *attendance.Report) { now.Restarts++ }) // Next is in the past until the program runs
 		again, err := a.runOnce(r, o, func() {})
 		if again == nil { // it did not start
 			e.Warn(fmt.Errorf("restart: %w", err))
 			now := time.Now().UTC()
 			again, err = &End{Status: StatusOf(err), Finished: now}, nil
-			a.report(func(n *Attendance) { n.Started = now })
+			a.Report(func(n *attendance.Report) { n.Started = now })
 			if err := a.recordEnd(again); err != nil {
 				return again, err
 			}
@@ -63,7 +64,7 @@ func (a *attendant) restart(o container.Options, end *End) (*End, error) {
 // signal that asks this process to exit.
 func (a *attendant) awaitRestart(delay time.Duration) bool {
 	at := time.Now().Add(delay).UTC()
-	a.report(func(now *Attendance) { now.Next = &at })
+	a.Report(func(now *attendance.Report) { now.Next = &at })
 	var fds []unix.PollFd
 	queue := signals.Current()
 	if queue != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/connection"
 )
 
@@ -47,7 +48,7 @@ func (a *attendant) attendUntilEnd(r *Record, o container.Options, started func(
 	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn,
 		e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
-	isNew := a.now.Started.IsZero()
+	isNew := a.Now.Started.IsZero()
 	end, err := a.runOnce(r, o, started)
 	if end == nil {
 		if isNew {
@@ -82,7 +83,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	close(probing)
 	exit, err := container.Run(o, container.RunOptions{Started: func() {
 		running = true
-		a.report(func(now *Attendance) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
+		a.Report(func(now *attendance.Report) { now.Running, now.Started, now.Next = true, time.Now().UTC(), nil })
 		held.Serve(func() netip.Addr { return e.networks().Address(r.Container) })
 		if r.Health != nil {
 			probing = make(chan struct{})
@@ -109,7 +110,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 // recordEnd records how the container ended, first for good.
 func (a *attendant) recordEnd(end *End) error {
 	err := writeJSON(a.engine.file(a.id, endFile), end)
-	a.report(func(now *Attendance) { now.Running, now.Status, now.Ends = false, end.Status, now.Ends+1 })
+	a.Report(func(now *attendance.Report) { now.Running, now.Status, now.Ends = false, end.Status, now.Ends+1 })
 	return err
 }
 
@@ -122,7 +123,7 @@ func (a *attendant) cleanUp(r *Record, keep bool) error {
 	if err != nil {
 		return err
 	}
-	if left || a.now.Running {
+	if left || a.Now.Running {
 		end := &End{Lost: true, Status: killedStatus, Finished: time.Now().UTC()}
 		if memory != nil {
 			end.OutOfMemory, end.MemoryLimit = true, memory.Limit

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/restart"
 )
 
@@ -15,7 +16,7 @@ func (e *Engine) Start(id string) error {
 		return err
 	}
 	a, err := e.attend(id)
-	if errors.Is(err, errAttended) {
+	if errors.Is(err, attendance.ErrClaimed) {
 		return e.awaitEndOfAttendant(r)
 	}
 	if err != nil {
@@ -51,7 +52,7 @@ func (a *attendant) start(r *Record) error {
 	if err := a.engine.forgetStop(a.id); err != nil {
 		return err
 	}
-	a.report(func(now *Attendance) { now.Restarts, now.Next = 0, nil })
+	a.Report(func(now *attendance.Report) { now.Restarts, now.Next = 0, nil })
 	return a.handOver(r, nil)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
+	"github.com/minirun/minirun/internal/engine/attendance"
 )
 
 // A StopWay is how a container is asked to exit.
@@ -97,7 +98,7 @@ func (e *Engine) Kill(id, signal string) error {
 		return err
 	}
 	if !e.hasProcess(id) {
-		return fmt.Errorf("container %s is not running\nhint: minirun start %[1]s", id)
+		return fmt.Errorf("container %s is not running\nhint: start it with: minirun start %[1]s", id)
 	}
 	if number == unix.SIGKILL {
 		return e.Stop(id, StopWay{Signal: signal})
@@ -146,7 +147,8 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &ending{engine: e, id: r.Container, signal: signal, patience: way.patience(r), deadline: time.Now().Add(hookPatience)}
+	n := &ending{engine: e, id: r.Container, signal: signal, patience: way.patience(r),
+		deadline: time.Now().Add(hookPatience)}
 	var a *attendant
 	for ; ; time.Sleep(pollInterval) {
 		if a == nil {
@@ -154,7 +156,7 @@ func (e *Engine) end(r *Record, way StopWay, keep bool) (*attendant, error) {
 			if errors.Is(err, fs.ErrNotExist) { // --rm, or it did not start
 				return nil, nil
 			}
-			if err != nil && !errors.Is(err, errAttended) {
+			if err != nil && !errors.Is(err, attendance.ErrClaimed) {
 				return nil, err
 			}
 		}

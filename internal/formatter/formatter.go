@@ -55,7 +55,7 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"json": func(v any) (string, error) {
 			text, err := json.Marshal(v)
-			return string(text), err
+			return termtext.JSON(string(text)), err
 		},
 		"join":  strings.Join,
 		"split": strings.Split,
@@ -127,9 +127,14 @@ func Execute(w io.Writer, format string, value any) error {
 
 // WriteJSON writes a value as indented JSON.
 func WriteJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, termtext.JSON(out.String()))
+	return err
 }
 
 // OneLine replaces whitespace, including line breaks, with single spaces.

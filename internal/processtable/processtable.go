@@ -37,8 +37,8 @@ func runPS(args []string) (string, error) {
 	err := cmd.Run()
 	runtime.UnlockOSThread()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("ps: %w: the table needs ps(1), in the package procps: install it, or use --format json",
-			err)
+		return "", fmt.Errorf("ps: %w\nhint: install the package procps, or list only process IDs with: "+
+			"minirun ps --format json ID", err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err,

@@ -307,7 +307,7 @@ func TestHistoryWithoutRoot(t *testing.T) {
 	if got := u.Do(t, "minirun build du --filter type=regular --format '{{.Size}}'"); got != "9B*" {
 		t.Error(got)
 	}
-	if got := u.Do(t, "minirun build prune --all > /dev/null && minirun build du --format '{{.ID}}'"); got != "" {
+	if got := u.Do(t, "minirun build prune --all --force > /dev/null && minirun build du --format '{{.ID}}'"); got != "" {
 		t.Error(got)
 	}
 }

@@ -44,7 +44,7 @@ CMD stat -c "%n %u:%g %a" /x /etc/context /w && cat /x && id -u && ls /home
 		t.Errorf("%q, want %q", got, want)
 	}
 	u.Do(t, "minirun store check")
-	u.Do(t, "minirun prune --all --build")
+	u.Do(t, "minirun prune --all --build --force")
 	for _, dir := range []string{"layers", "build/cache", "tmp", "build/run"} {
 		if files, err := os.ReadDir(filepath.Join(u.Home, "data/minirun", dir)); err != nil || len(files) != 0 {
 			t.Errorf("%s: %d are left, %v", dir, len(files), err)

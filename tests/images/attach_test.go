@@ -197,3 +197,18 @@ func (b *lockedBuffer) String() string {
 	defer b.mutex.Unlock()
 	return b.text.String()
 }
+
+// TestRunInit: --init makes PID 1 an init, also in the background and with a terminal.
+func TestRunInit(t *testing.T) {
+	s := loaded(t, docker.DockerOCIImageConfig{})
+	if got := s.Do("run", "--rm", "--init", "--name", name("init"), "busybox", "sh", "-c", "cat /proc/1/comm; echo $$ $PPID"); got != "init\n2 1" {
+		t.Errorf("it is %q", got)
+	}
+	s.Minirun("run", "--rm", "--init", "--name", name("init"), "busybox", "sh", "-c", "exit 9").Exit(t, 9)
+	s.Do("run", "-dit", "--init", "--name", name("init"), "busybox", "sleep", "1000")
+	if got := s.Do("exec", name("init"), "cat", "/proc/1/comm"); got != "init" {
+		t.Errorf("PID 1 is %q", got)
+	}
+	s.Do("stop", "-t", "1000", name("init")) // SIGTERM ends it
+	s.Do("rm", name("init"))
+}

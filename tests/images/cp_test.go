@@ -188,18 +188,20 @@ func TestCpIn(t *testing.T) {
 		s.Minirun("cp", dir+"/src/file", id+":/none/x").Fails(t, "/none does not exist")
 		s.Minirun("cp", dir+"/src/file", id+":/proc/new").Fails(t)
 		if id == stopped {
-			s.Minirun("cp", dir+"/src/file", id+":/data").Fails(t, "only while the container runs", "hint: ")
+			s.Minirun("cp", dir+"/src/file", id+":/dev/shm").Fails(t, "only while the container runs", "hint: ")
+			s.Do("cp", dir+"/src/sub", id+":/data")
+			s.Do("cp", id+":/etc/hosts", dir+"/hosts")
 			out := t.TempDir()
 			s.Do("cp", "-a", id+":/", out)
 			for path, want := range map[string]string{"src/file": "new text", "d/sub/sub/x": "x", "d/file": "new text", "nowhere": "new text",
-				"created/x": "x", "d/link": "new text"} {
+				"created/x": "x", "d/link": "new text", "data/sub/x": "x"} {
 				if text, err := os.ReadFile(out + "/" + path); err != nil || string(text) != want {
 					t.Errorf("%s: %q, %v", path, text, err)
 				}
 			}
 			continue
 		}
-		s.Do("cp", dir+"/src/file", id+":/data")
+		s.Do("cp", dir+"/src/file", id+":/data") // the volume of both
 		got := s.Do("exec", id, "sh", "-c", `cat /src/file /d/sub/sub/x /d/file /nowhere /created/x /data/file; echo
 stat -c '%n %u:%g %a' /src /src/file /d/sub/file; stat -c %b /src/sparse; readlink /d/link`)
 		if want := "new textxnew textnew textxnew text\n/src 0:0 755\n/src/file 0:0 640\n/d/sub/file 1234:1235 640\n0\nfile"; got != want {
@@ -321,5 +323,5 @@ func TestCpUnprivileged(t *testing.T) {
 			u.Do(t, "minirun stop -t 0 box")
 		}
 	}
-	u.Do(t, "minirun rm box; minirun store check; minirun prune --all")
+	u.Do(t, "minirun rm box; minirun store check; minirun prune --all --force")
 }

@@ -33,7 +33,7 @@ func TestImageTextIsPrintedWithoutControlCharacters(t *testing.T) {
 	for _, args := range [][]string{
 		{"history", "evil"}, {"history", "--no-trunc", "evil"}, {"images"}, {"ps", "-a"}, {"inspect", id}, {"inspect", "evil"},
 		{"layers", "evil"}, {"layers", "--tree", "evil"}, {"layers", "--why", "/d-" + evil, "evil"}, {"layers", id},
-		{"list"}, {"ps"}, {"store", "check"}, {"import", hostile, "h"}, {"run", "--explain", "--rm", "evil", "true", evil},
+		{"images", "--format", "json"}, {"layers", "--json", "evil"}, {"history", "--format", "json", "evil"}, {"layers", "--json", id}, {"inspect", "--format", "{{json .Config}}", "evil"}, {"list"}, {"ps"}, {"store", "check"}, {"import", hostile, "h"}, {"run", "--explain", "--rm", "evil", "true", evil},
 		{"run", "--rm", "evil", "/none-" + evil}, {"exec", id, "/none-" + evil}, {"inspect", evil}, {"pull", "-q", evil},
 	} {
 		r := s.Minirun(args...)

@@ -31,10 +31,10 @@ func TestMissingContainerHints(t *testing.T) {
 		{[]string{"logs", typo}, "hint: did you mean " + web + "?"},
 		{[]string{"exec", typo, "true"}, "hint: did you mean " + web + "?"},
 		{[]string{"inspect", typo}, "hint: did you mean " + web + "?"},
-		{[]string{"exec", web, "true"}, web + " is not running (Exited (0)"},
+		{[]string{"exec", web, "true"}, "container " + web + " is not running: Exited (0)"},
 		{[]string{"exec", web, "true"}, "start it with: minirun start " + web},
 		{[]string{"pause", web}, "start it with: minirun start " + web},
-		{[]string{"kill", web}, "hint: minirun start " + web},
+		{[]string{"kill", web}, "hint: start it with: minirun start " + web},
 		{[]string{"stop", bundle}, "minirun delete " + bundle},
 		{[]string{"rm", "busybox"}, "busybox is an image; run a container from it with: minirun run busybox"},
 		{[]string{"start", "busybox"}, "busybox is an image"},
@@ -79,9 +79,28 @@ func TestKillForms(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	s.Minirun("delete", "-f", a).Exit(t, 0)
+	s.Minirun("delete", "-f", a).Fails(t, "hint: remove it with: minirun rm "+a)
 	s.Do("start", a)
 	s.Minirun("delete", "-f", a).Fails(t, "hint: remove it with: minirun rm -f "+a)
+}
+
+// TestBundleComesFirst: an engine's container, with its own --root, may have the name of a container
+// created from an image.
+func TestBundleComesFirst(t *testing.T) {
+	s := loaded(t, runs("true"))
+	b := testbundle.New(t, testbundle.Args("/bin/sleep", "1000"))
+	b.Global = s.Global
+	s.Do("run", "--name", b.ID, "busybox")
+	defer s.Do("rm", b.ID)
+	b.Detach().Exit(t, 0)
+	b.Minirun("start", b.ID).Fails(t, "cannot start an already running container")
+	if r := b.Minirun("kill", b.ID, "KILL"); r.Status != 0 || r.Stdout != "" {
+		t.Errorf("%+v", r)
+	}
+	b.Minirun("delete", "-f", b.ID).Exit(t, 0)
+	if got := s.state(b.ID); got.State != "exited" || got.End.Status != 0 {
+		t.Errorf("%+v", got)
+	}
 }
 
 // TestPauseNames: pause and unpause take several names; exec in a paused container is an error.
@@ -96,7 +115,7 @@ func TestPauseNames(t *testing.T) {
 	if got := s.Do("ps"); strings.Count(got, "(Paused)") != 2 {
 		t.Errorf("ps: %s", got)
 	}
-	s.Minirun("exec", a, "true").Fails(t, "paused")
+	s.Minirun("exec", a, "true").Fails(t, "paused", "hint: minirun resume "+a)
 	s.Do("unpause", a)
 	s.Do("exec", a, "true")
 	s.Do("stop", "-t", "0", a, b) // also the paused one

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bufio"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -83,6 +84,49 @@ func TestStartAgain(t *testing.T) {
 	}
 	s.Do("rm", id)
 	s.Check()
+}
+
+// TestStartAttached: start -a shows all output of this run and exits with its status, also if --rm removes
+// the container; signals are passed on.
+func TestStartAttached(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "echo out; echo err >&2; test -e /again && exit 5; touch /again"))
+	id := name("attached")
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
+	s.Do("wait", id)
+	if r := s.Minirun("start", "-a", id); r.Status != 5 || r.Stdout != "out\n" || r.Stderr != "err\n" {
+		t.Errorf("%+v", r)
+	}
+	s.Minirun("start", "-a", id, id).Fails(t, "one container")
+	s.Minirun("start", "-i", id).Fails(t, "minirun attach")
+
+	signalled := name("signalled")
+	s.Do("run", "-d", "--name", signalled, "busybox", "sh", "-c", "trap 'echo bye; exit 6' INT; echo ready; while :; do sleep 0.05; done")
+	defer s.Do("rm", "-f", signalled)
+	testbundle.Await(t, "the first run", func() bool { return strings.Contains(s.Do("logs", signalled), "ready") })
+	s.Do("stop", "-t", "0", signalled)
+	cmd := s.Command("start", "-a", signalled)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := lines.ReadString('\n'); err != nil || line != "bye\n" {
+		t.Error(line, err)
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 6 {
+		t.Errorf("status %d", status)
+	}
 }
 
 // TestFailedStartKeepsContainer: a stopped container that does not start again keeps its files.

@@ -66,3 +66,14 @@ func TestLogsFlags(t *testing.T) {
 		s.Minirun(append(append([]string{"logs"}, strings.Fields(args)...), id)...).Fails(t, want, "hint: ")
 	}
 }
+
+// TestLogsOfTerminal: the last line of a terminal is logged, also if it has no end.
+func TestLogsOfTerminal(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "echo first; printf 'no end'"))
+	id := name("logtty")
+	s.Do("run", "-d", "-t", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
+	if got := s.Do("logs", "-f", id); got != "first\r\nno end" {
+		t.Errorf("%q", got)
+	}
+}

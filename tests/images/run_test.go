@@ -303,7 +303,7 @@ func TestUnprivilegedUserRunsImages(t *testing.T) {
 	as("minirun stop -t 1 box")
 	as("minirun rm box")
 	as("minirun store check")
-	as("minirun prune --all")
+	as("minirun prune --all --force")
 	if files, err := os.ReadDir(filepath.Join(u.Home, "data/minirun/layers")); err != nil || len(files) != 0 {
 		t.Errorf("%d layers are left, %v", len(files), err)
 	}

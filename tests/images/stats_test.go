@@ -2,7 +2,9 @@ package images
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -92,6 +94,19 @@ func TestStatsOnTerminal(t *testing.T) {
 	if err := pty.Master.Resize(console.WinSize{Height: 5, Width: 40}); err != nil {
 		t.Fatal(err)
 	}
+	pty.Expect("and 3 more: the window is too small")
+	if err := cmd.Process.Signal(unix.SIGTSTP); err != nil { // Ctrl-Z
+		t.Fatal(err)
+	}
+	pty.Expect("\x1b[?25h\x1b[?1049l")
+	testbundle.Await(t, "stats to stop", func() bool {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		return err == nil && strings.Contains(string(text), ") T ")
+	})
+	if err := cmd.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	pty.Expect("\x1b[?1049h\x1b[?25l")
 	pty.Expect("and 3 more: the window is too small")
 	if _, err := pty.Master.Write([]byte{3}); err != nil { // Ctrl-C
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -129,19 +130,28 @@ func (e *gitError) Error() string {
 	if e.said == "" {
 		return fmt.Sprintf("git %s: %v", e.verb, e.err)
 	}
-	return fmt.Sprintf("git %s: %s", e.verb, firstLines(e.said, 2))
+	return fmt.Sprintf("git %s: %s", e.verb, lastLines(e.said, 2))
 }
 
-// firstLines returns the first lines of a message that are not empty, as one line. The lines that git
-// adds after them repeat the cause in general terms.
-func firstLines(text string, most int) string {
+// generalLines are what git adds after the cause of a failure.
+var generalLines = []string{
+	"fatal: Could not read from remote repository.", "Please make sure you have the correct access rights",
+	"and the repository exists.",
+}
+
+// lastLines returns the last lines of a message that say something specific, as one line. Warnings of
+// ssh come before the cause.
+func lastLines(text string, most int) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && len(lines) < most {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(generalLines, line) {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "; ")
+	if len(lines) == 0 {
+		return strings.TrimSpace(text)
+	}
+	return strings.Join(lines[max(len(lines)-most, 0):], "; ")
 }
 
 func (e *gitError) Unwrap() error { return e.err }

@@ -133,7 +133,7 @@ func (e *execution) checkStatus(status specs.ContainerState, ignorePaused bool) 
 	}
 	e.paused = status == record.StatePaused || status == specs.StateCreated && e.record.IsPaused()
 	if e.paused && !ignorePaused {
-		return fmt.Errorf("%w (use --ignore-paused to override)", errPaused)
+		return fmt.Errorf("%w (use --ignore-paused to override)\nhint: minirun resume %s", errPaused, e.record.ID)
 	}
 	return nil
 }

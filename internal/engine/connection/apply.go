@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -85,13 +86,17 @@ func (p *Plan) createHostFiles(c *specs.Spec, d *Directory) error {
 		if err := os.WriteFile(d.File(d.Name, name), []byte(files[name]), 0o644); err != nil {
 			return err
 		}
-		c.Mounts = append(c.Mounts, hostFileMount(name, d.File(d.Name, name)))
+		mountHostFile(c, name, d.File(d.Name, name))
 	}
 	return nil
 }
 
-func hostFileMount(name, source string) specs.Mount {
-	return specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: source, Options: []string{"rbind", "rprivate"}}
+// mountHostFile mounts a file in /etc, unless the user mounts another one there.
+func mountHostFile(c *specs.Spec, name, source string) {
+	m := specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: source, Options: []string{"rbind", "rprivate"}}
+	if !slices.ContainsFunc(c.Mounts, func(o specs.Mount) bool { return o.Destination == m.Destination }) {
+		c.Mounts = append(c.Mounts, m)
+	}
 }
 
 // shareHostFiles gives a container the files of the one whose network it shares.
@@ -108,7 +113,7 @@ func (d *Directory) shareHostFiles(c *specs.Spec, target string) error {
 		if name == "hostname" {
 			c.Hostname = strings.TrimSpace(string(text))
 		}
-		c.Mounts = append(c.Mounts, hostFileMount(name, source))
+		mountHostFile(c, name, source)
 	}
 	return nil
 }

@@ -1,8 +1,9 @@
 // Package containerfiles copies files into and out of containers.
 //
-//	root.go  the root directory of a container, running or not
-//	path.go  the user's paths → open files and directories
-//	copy.go  which file becomes which, as in docker cp
+//	root.go    the root directory of a container, running or not
+//	mounts.go  the mounts of a container that is not running
+//	path.go    the user's paths → open files and directories
+//	copy.go    which file becomes which, as in docker cp
 //
 // A container may change its files at any moment, and it is not trusted. So nothing in it is looked up
 // by a path of the host: every path is resolved by the kernel below a descriptor of the container's
@@ -20,7 +21,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -39,12 +39,15 @@ type Root struct {
 	config  config
 	running bool
 	release func() error
+
+	// Of a container that is not running: which mounts of config.json were performed, and which not.
+	mounted, hidden []string
 }
 
 // A config is the part of config.json that cp needs.
 type config struct {
 	Root   struct{ Readonly bool }
-	Mounts []struct{ Destination, Type string }
+	Mounts []specs.Mount
 	Linux  struct{ UIDMappings, GIDMappings []specs.LinuxIDMapping }
 }
 
@@ -69,6 +72,9 @@ func OpenRunning(e *engine.Engine, name string) (*Root, error) {
 	}
 	if !l.IsRunning() {
 		return nil, nil
+	}
+	if l.Pid == 0 {
+		return nil, fmt.Errorf("container %s is just being started or stopped\nhint: try again", name)
 	}
 	r := &Root{name: name, running: true, release: func() error { return nil }}
 	if err := r.readConfig(e); err != nil {
@@ -117,8 +123,8 @@ func refuseHostRoot(fd int) error {
 	return nil
 }
 
-// OpenStopped mounts the layers of a container that is not running, invisibly to other processes,
-// and keeps it from being started meanwhile.
+// OpenStopped mounts the layers and volumes of a container that is not running, invisibly to other
+// processes, and keeps it from being started meanwhile.
 func OpenStopped(e *engine.Engine, name string) (r *Root, err error) {
 	unlock, err := e.LockStopped(name)
 	if err != nil {
@@ -142,8 +148,9 @@ func OpenStopped(e *engine.Engine, name string) (r *Root, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r.dir, err = overlay.OpenWritable(stack.Lower, filepath.Join(dir, "upper"), work, namespaces.Unprivileged())
-	if err != nil {
+	layers := overlay.Overlay{Layers: stack.Lower, Upper: filepath.Join(dir, "upper"), Work: work,
+		UserXattrs: namespaces.Unprivileged()}
+	if err := r.mount(layers, filepath.Join(dir, "rootfs")); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(work))
 	}
 	r.release = func() error { return errors.Join(os.RemoveAll(work), unlock()) }
@@ -196,29 +203,21 @@ func fromHost(mappings []specs.LinuxIDMapping, id uint32) int {
 // checkWritable returns an error if nothing can be copied to a place, given by its path in the
 // container, because it is not really there while the container does not run.
 func (r *Root) checkWritable(at string) error {
-	if r.running {
-		return nil // the kernel checks it
-	}
 	if err := r.checkVisible(at); err != nil {
 		return err
 	}
-	if r.config.Root.Readonly {
+	_, isVolume := isBelow(at, r.mounted)
+	if !r.running && r.config.Root.Readonly && !isVolume { // otherwise the kernel checks it
 		return fmt.Errorf("container %s is read-only", r.name)
 	}
 	return nil
 }
 
-// checkVisible returns an error for a path at or below a mount of a container that is not running.
+// checkVisible returns an error for a path at or below a mount that was not performed.
 func (r *Root) checkVisible(at string) error {
-	if r.running {
-		return nil
-	}
-	for _, m := range r.config.Mounts {
-		mounted := filepath.Clean(m.Destination)
-		if at == mounted || strings.HasPrefix(at, mounted+"/") {
-			return fmt.Errorf("%s:%s is in the mount %s, which exists only while the container runs\n"+
-				"hint: start it first with: minirun start %[1]s", r.name, at, mounted)
-		}
+	if mount, hidden := isBelow(at, r.hidden); hidden {
+		return fmt.Errorf("%s:%s is in the mount %s, which exists only while the container runs\n"+
+			"hint: start it first with: minirun start %[1]s", r.name, at, mount)
 	}
 	return nil
 }

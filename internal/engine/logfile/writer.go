@@ -1,7 +1,6 @@
 package logfile
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -57,6 +56,9 @@ func OpenWriter(path string) (*Writer, error) {
 	return w, nil
 }
 
+// Discard returns a Writer that drops everything.
+func Discard() *Writer { return &Writer{} }
+
 // openLocked opens a file for appending, with a lock that shows readers that it may grow.
 func openLocked(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640)
@@ -83,20 +85,58 @@ func isWritten(f *os.File) bool {
 }
 
 // Copy writes a stream's lines until it ends.
-func (w *Writer) Copy(stream string, from io.Reader) {
-	r := bufio.NewReaderSize(from, longText)
-	continued := false
+func (w *Writer) Copy(stream string, from io.Reader) { (&lines{writer: w, stream: stream}).copy(from) }
+
+// lines splits a stream into entries.
+type lines struct {
+	writer *Writer
+	stream string
+
+	mutex     sync.Mutex
+	begun     []byte // the line that has no end yet, without the part that was written
+	continued bool   // a part of it was written
+}
+
+func (l *lines) copy(from io.Reader) {
+	block := make([]byte, longText)
 	for {
-		line, err := r.ReadSlice('\n')
-		full := errors.Is(err, bufio.ErrBufferFull)
-		if len(line) > 0 {
-			w.write(entry{stream: stream, partial: full, continued: continued, text: bytes.TrimSuffix(line, []byte("\n"))})
-			continued = full
-		}
-		if err != nil && !full {
+		n, err := from.Read(block)
+		l.add(block[:n])
+		if err != nil {
+			l.end()
 			return
 		}
 	}
+}
+
+// add writes the lines in data. A line longer than an entry is written in parts.
+func (l *lines) add(data []byte) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	for len(data) > 0 {
+		line, rest, complete := bytes.Cut(data, []byte("\n"))
+		if room := longText - len(l.begun); len(line) > room {
+			line, rest, complete = data[:room], data[room:], false
+		}
+		l.begun = append(l.begun, line...)
+		if data = rest; complete || len(l.begun) == longText {
+			l.writeEntry(!complete)
+		}
+	}
+}
+
+// end writes a last line that has no end.
+func (l *lines) end() {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if len(l.begun) > 0 {
+		l.writeEntry(false)
+	}
+}
+
+func (l *lines) writeEntry(partial bool) {
+	l.writer.write(entry{stream: l.stream, partial: partial, continued: l.continued, text: l.begun})
+	l.begun, l.continued = l.begun[:0], partial
 }
 
 // write writes one entry. What cannot be written is dropped, and the log says so later: a full disk
@@ -104,6 +144,9 @@ func (w *Writer) Copy(stream string, from io.Reader) {
 func (w *Writer) write(e entry) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	if w.file == nil {
+		return
+	}
 	if w.size >= w.limit {
 		_ = w.rotate() // without it the file becomes larger than it should
 	}
@@ -174,5 +217,8 @@ func (w *Writer) replace() error {
 func (w *Writer) Close() error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	if w.file == nil {
+		return nil
+	}
 	return w.file.Close()
 }

@@ -21,38 +21,39 @@ func Explain(err error, e *engine.Engine) error {
 	var inRuntime *record.NotExistError
 	var inStore *engine.NoContainerError
 	var already *explained
-	hint := ""
 	switch {
 	case errors.As(err, &already):
 		return err
 	case errors.As(err, &inStore):
-		hint = explainStored(e, inStore.Name)
+		return &explained{err, err.Error() + "\nhint: " + explainStored(e, inStore.Name)}
 	case errors.As(err, &inRuntime):
-		hint = explainRunning(e, inRuntime.ID)
-	default:
-		return err
+		return &explained{err, explainRunning(e, err, inRuntime.ID)}
 	}
-	return &explained{err, hint}
+	return err
 }
 
-// explained is an error with a hint. Its cause and its exit status are those of the error.
+// explained is an error with another text. Its cause and its exit status are those of the error.
 type explained struct {
 	error
-	hint string
+	text string
 }
 
-func (e *explained) Error() string { return e.error.Error() + "\nhint: " + e.hint }
+func (e *explained) Error() string { return e.text }
 
 func (e *explained) Unwrap() error { return e.error }
 
-// explainRunning explains that the runtime has no container of this name.
-func explainRunning(e *engine.Engine, name string) string {
-	if l, err := e.Status(name); err == nil && l.State == engine.Restarting {
-		return fmt.Sprintf("%s has just exited and will be restarted; minirun logs %[1]s shows its output", name)
-	} else if err == nil {
-		return fmt.Sprintf("%s is not running (%s); start it with: minirun start %[1]s", name, l.Status())
+// explainRunning explains that the runtime has no container of this name. For a user, one that was
+// created from an image exists also while it is stopped.
+func explainRunning(e *engine.Engine, err error, name string) string {
+	l, notOfImage := e.Status(name)
+	switch {
+	case notOfImage != nil:
+		return err.Error() + "\nhint: " + explainOther(e, name, "minirun list and minirun ps -a list the containers")
+	case l.State == engine.Restarting:
+		return fmt.Sprintf("container %s has exited and will be restarted: %s\n"+
+			"hint: minirun logs %[1]s shows its output", name, l.Status())
 	}
-	return explainOther(e, name, "minirun list and minirun ps -a list the containers")
+	return fmt.Sprintf("container %s is not running: %s\nhint: start it with: minirun start %[1]s", name, l.Status())
 }
 
 // explainStored explains that no container of this name was created from an image.
@@ -79,7 +80,24 @@ func explainOther(e *engine.Engine, name, otherwise string) string {
 			}
 		}
 	}
+	if os.Geteuid() != 0 && belongsToRoot(name) {
+		return "root has a container of this name: use sudo"
+	}
 	return otherwise
+}
+
+// belongsToRoot reports whether root has a container of this name in the default places, as far as the
+// user can see.
+func belongsToRoot(name string) bool {
+	if record.CheckID(name) != nil {
+		return false
+	}
+	for _, dir := range []string{"/run/minirun", "/var/lib/minirun/containers"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // runtimeContainers returns the names of the containers that exist in the runtime.
