@@ -52,7 +52,9 @@ func main() {
 	if inUserNamespace || os.Geteuid() != 0 {
 		err = hint.ForUser(err, "use sudo, or choose another directory with --store")
 	}
-	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
+	for _, text := range hint.Texts(err) {
+		termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(text)))
+	}
 	os.Exit(1)
 }
 

@@ -88,12 +88,13 @@ func FlagError(ctx *cli.Context, err error) error {
 	return fmt.Errorf("%s\nhint: %s --help lists the flags", what, strings.TrimSpace("minirun "+name))
 }
 
-// lackingValue says what value the last flag of a line needs.
+// lackingValue says what value the last flag of a line needs. Podman looks for the words "flag needs
+// an argument" to find out whether a runtime has a flag.
 func lackingValue(line Line, flags []cli.Flag) string {
-	text := line.Flags[len(line.Flags)-1] + " needs a value"
+	text := "flag needs an argument: " + spell(line.Flags[len(line.Flags)-1])
 	if f, ok := lookUp(line.Names[len(line.Names)-1], flags).(cli.DocGenerationFlag); ok {
 		if value, usage := splitUsage(f.GetUsage()); value != "" {
-			text += ", " + value + ": " + usage
+			text += " " + value + " (" + usage + ")"
 		}
 	}
 	return text

@@ -29,7 +29,7 @@ func TestFlagErrors(t *testing.T) {
 		"x --detahc": "x: unknown flag --detahc\nhint: did you mean --detach?",
 		"x -Z":       "x: unknown flag -Z\nhint: minirun x --help lists the flags", "x -dZ": "x: unknown flag -Z in -dZ",
 		"x --zzzz": "x: unknown flag --zzzz\nhint: minirun x --help", "x a b --zzzz": "x: unknown flag --zzzz",
-		"--nope x": "unknown flag --nope\nhint: minirun --help lists the flags", "x --name": "x: --name needs a value\nhint: minirun x --help", "x -de": "x: -e needs a value, WORD: set WORD\nhint: ",
+		"--nope x": "unknown flag --nope\nhint: minirun --help lists the flags", "x --name": "x: flag needs an argument: --name\nhint: minirun x --help", "x -de": "x: flag needs an argument: -e WORD (set WORD)\nhint: ",
 		"x --size 1x": `x: --size "1x": must be a number` + "\nhint: minirun x --help", "x -s1x": `x: -s "1x": must be a number`,
 		"x --age=1": `x: --age "1": must be a duration such as 30s`, "x --detach=maybe a": `x: --detach "maybe": must be true or false`,
 		"x a --size 1 --age 1s -d=false --size=": `x: --size "": must be a number`,

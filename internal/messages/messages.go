@@ -96,7 +96,13 @@ func logJSON(entry map[string]any) {
 // number, so that a caller does not have to interpret the message.
 func logError(err error) {
 	var program *diagnose.ProgramError
-	if !log.json || !errors.As(err, &program) {
+	switch {
+	case !log.json && log.file == nil:
+		for _, text := range hint.Texts(err) {
+			Log("error", text)
+		}
+		return
+	case !log.json || !errors.As(err, &program):
 		Log("error", err.Error())
 		return
 	}

@@ -19,7 +19,7 @@ func TestCompleteWords(t *testing.T) {
 		{"st", "stop\task", "run"},
 		{"help ru", "run\trun a container", "rm"},
 		{"help build h", "history\tshow", "du"},
-		{"run --na", "--name\timage:", "--no-pivot"},
+		{"run --na", "--name\t", "--no-pivot"},
 		{"run --net", "--network", "--name"},
 		{"run --network ", "none\t", "--"},
 		{"run --network=h", "--network=host\t", "none"},

@@ -260,3 +260,31 @@ func TestNetworkAfterRestart(t *testing.T) {
 	in("kill", "-9", pid)
 	in("minirun", "start", web).Exit(t, 0)
 }
+
+// A container on several networks has a device on each, and the names of both; only the first one has
+// its default route and its ports.
+func TestSeveralNetworks(t *testing.T) {
+	needBridge(t)
+	s := loaded(t, runs("sleep", "1000"))
+	in := testbundle.Network(t, s.Bundle)
+	front, back, web, db := name("front"), name("back"), name("web"), name("db")
+	in("minirun", "network", "create", "--subnet", "10.5.0.0/24", front).Exit(t, 0)
+	in("minirun", "network", "create", "--subnet", "10.6.0.0/24", "--internal", back).Exit(t, 0)
+	defer in("minirun", "network", "rm", front, back)
+	serve(t, in, db, "--network", back, "--network-alias", "database").Exit(t, 0)
+	serve(t, in, web, "--network", front, "--network", "name="+back+",ip=10.6.0.9,alias=site", "-p", "8080:80").Exit(t, 0)
+	defer in("minirun", "rm", "-f", web, db)
+	got := in("minirun", "exec", web, "sh", "-c", "ip route; cat /etc/hosts").Stdout
+	for _, want := range []string{"default via 10.5.0.1 dev eth0", "10.6.0.0/24 dev eth1", "src 10.6.0.9", "10.5.0.2\t" + web, "\t" + db + " database\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	if got := in("minirun", "exec", db, "cat", "/etc/hosts").Stdout; !strings.Contains(got, "10.6.0.9\t"+web+" site") || strings.Contains(got, "10.5.0.2") {
+		t.Errorf("the other container: %s", got)
+	}
+	testbundle.Await(t, "the server", func() bool { return fetch(in, "127.0.0.1:8080") == web })
+	if got := strings.TrimSpace(in("minirun", "ps", "-f", "network="+back, "--format", "{{.Names}}").Stdout); got != web+"\n"+db {
+		t.Errorf("ps -f network: %q", got)
+	}
+}

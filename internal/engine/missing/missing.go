@@ -80,7 +80,24 @@ func explainOther(e *engine.Engine, name, otherwise string) string {
 			}
 		}
 	}
+	if os.Geteuid() != 0 && belongsToRoot(name) {
+		return "root has a container of this name: use sudo"
+	}
 	return otherwise
+}
+
+// belongsToRoot reports whether root has a container of this name in the default places, as far as the
+// user can see.
+func belongsToRoot(name string) bool {
+	if record.CheckID(name) != nil {
+		return false
+	}
+	for _, dir := range []string{"/run/minirun", "/var/lib/minirun/containers"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // runtimeContainers returns the names of the containers that exist in the runtime.

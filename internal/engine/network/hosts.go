@@ -1,10 +1,8 @@
 package network
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -80,7 +78,8 @@ func HostsText(hostname, mode string, added []HostEntry, gateway netip.Addr) str
 }
 
 // UpdateHosts writes the names of the containers that each container can reach. The caller holds
-// the lock.
+// the lock. A container that has made its file too large, or changed it so that it cannot be written,
+// does without names; it must not keep others from starting.
 func (s Store) UpdateHosts() error {
 	members, err := s.members()
 	if err != nil {
@@ -90,19 +89,14 @@ func (s Store) UpdateHosts() error {
 	if err != nil {
 		return err
 	}
-	var all error
 	for _, entry := range entries {
 		dir := s.container(entry.Name())
 		hostname, err := os.ReadFile(filepath.Join(dir, "hostname"))
 		if err == nil {
-			block := peers(members, entry.Name(), strings.TrimSpace(string(hostname)))
-			err = replaceBlock(filepath.Join(dir, "hosts"), block)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			all = errors.Join(all, fmt.Errorf("cannot update the names of containers for %s: %w", entry.Name(), err))
+			_ = replaceBlock(filepath.Join(dir, "hosts"), peers(members, entry.Name(), strings.TrimSpace(string(hostname))))
 		}
 	}
-	return all
+	return nil
 }
 
 // peers returns the lines for a container: itself, and the others on its networks (pure).
@@ -146,6 +140,13 @@ func replaceBlock(path, block string) error {
 		return err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
 	old, err := io.ReadAll(io.LimitReader(f, maxHosts+1))
 	if err != nil {
 		return err

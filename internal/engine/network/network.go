@@ -20,6 +20,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/nearest"
 )
 
 // The networks that always exist.
@@ -124,7 +126,8 @@ func (n *Network) ConfigList() ([]byte, error) {
 	if len(routes) > 0 {
 		ipam["routes"] = routes
 	}
-	bridge := map[string]any{"type": "bridge", "bridge": n.Device, "isGateway": !n.Internal, "ipMasq": !n.Internal && !n.WithoutMasquerade,
+	bridge := map[string]any{"type": "bridge", "bridge": n.Device, "isGateway": !n.Internal,
+		"ipMasq":      !n.Internal && !n.WithoutMasquerade,
 		"hairpinMode": true, "ipam": ipam, "capabilities": map[string]bool{"ips": true, "mac": true}}
 	if n.MTU != 0 {
 		bridge["mtu"] = n.MTU
@@ -177,13 +180,15 @@ func CheckName(name string) error {
 // ErrNotFound is the cause if a network does not exist.
 var ErrNotFound = errors.New("no such network")
 
-// notFound reports a network that does not exist, and those that do.
+// notFound reports a network that does not exist, and the one that may have been meant.
 func notFound(name string, others []*Network) error {
+	var names []string
 	for _, n := range others {
-		if strings.EqualFold(n.Name, name) || len(name) > 2 && strings.HasPrefix(n.Name, name) {
-			return fmt.Errorf("%w: %q\nhint: did you mean %s? Otherwise create it with: minirun network create %s",
-				ErrNotFound, name, n.Name, name)
-		}
+		names = append(names, n.Name)
+	}
+	if meant := nearest.Word(name, names); meant != "" {
+		return fmt.Errorf("%w: %q\nhint: did you mean %s? Otherwise create it with: minirun network create %s",
+			ErrNotFound, name, meant, name)
 	}
 	return fmt.Errorf("%w: %q\nhint: create it with: minirun network create %s, or choose one of: minirun network ls",
 		ErrNotFound, name, name)

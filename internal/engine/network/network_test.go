@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRequestParse(t *testing.T) {
@@ -79,7 +81,7 @@ func TestNetworksOfStore(t *testing.T) {
 		!strings.Contains(err.Error(), "overlaps with 10.5.0.0/24 of network app") {
 		t.Errorf("the same addresses: %v", err)
 	}
-	for name, want := range map[string]string{"ap": "hint: create", "App": "did you mean app?", "": "no such network"} {
+	for name, want := range map[string]string{"zzz": "hint: create", "App": "did you mean app?", "fre": "did you mean free?", "": "no such network"} {
 		if _, err := s.Open(name); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -157,6 +159,30 @@ func TestUpdateHosts(t *testing.T) {
 	}
 	if got := read(); !strings.Contains(got, own) || strings.Contains(got, "db") {
 		t.Errorf("after its end: %s", got)
+	}
+}
+
+// A container that makes its own file unusable keeps no other container from starting.
+func TestHostileHostsFile(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"huge":    func(path string) error { return os.Truncate(path, 1<<40) },
+		"removed": os.Remove,
+		"a link":  func(path string) error { return errors.Join(os.Remove(path), os.Symlink("/etc/passwd", path)) },
+		"a pipe":  func(path string) error { return errors.Join(os.Remove(path), unix.Mkfifo(path, 0o644)) },
+		"no end":  func(path string) error { return os.WriteFile(path, []byte(beginPeers), 0o644) },
+	} {
+		s := Store{t.TempDir()}
+		connect(t, s, "bad", "app", "10.5.0.2/24")
+		connect(t, s, "good", "app", "10.5.0.3/24")
+		if err := spoil(filepath.Join(s.container("bad"), "hosts")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.UpdateHosts(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if text, err := os.ReadFile(filepath.Join(s.container("good"), "hosts")); !strings.Contains(string(text), "10.5.0.2\tbad") {
+			t.Errorf("%s: the other one has %s, %v", name, text, err)
+		}
 	}
 }
 

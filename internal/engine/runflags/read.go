@@ -94,6 +94,8 @@ func (r *reader) checkCombinations(s *engine.Settings) error {
 		return errors.New("--no-healthcheck cannot be combined with other flags of the health check")
 	case s.NoLog && !s.Detach:
 		return errors.New("--log-driver none has an effect only with --detach: otherwise no log is kept")
+	case s.Init && n.PID != "" && n.PID != "private":
+		return fmt.Errorf("--init cannot be combined with --pid %s: the init is PID 1 of a new PID namespace", n.PID)
 	case r.ctx.IsSet("sig-proxy") && !r.ctx.Bool("sig-proxy"):
 		return errors.New("--sig-proxy=false is not supported: signals are always passed on\n" +
 			"hint: run it with --detach")

@@ -113,7 +113,7 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 		"--memory 1g --memory-reservation 2g": "must not be more", "--oom-kill-disable": "needs --memory",
 		"--cpus 1 --cpu-quota 5000": "cannot be combined", "--uts host --hostname x": "--hostname",
 		"--uts host --domainname x": "--domainname", "--no-healthcheck --health-cmd x": "--no-healthcheck",
-		"--log-driver none": "only with --detach", "--sig-proxy=false": "not supported", "-v /a -v /a/": "already the target",
+		"--init --pid host": "--init cannot be", "--log-driver none": "only with --detach", "--sig-proxy=false": "not supported", "-v /a -v /a/": "already the target",
 		"-v /a --tmpfs /a": "already the target", "--network host -p 80:80": "--publish needs",
 	} {
 		if _, err := read(strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), words) {
