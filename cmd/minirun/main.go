@@ -70,7 +70,7 @@ var verbs = []verb{
 	{"plan", planCommand, 0, anyNumber}, {"step", stepCommand, 0, anyNumber}, {"inspect", inspectCommand, 1, anyNumber},
 	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
 	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, anyNumber},
-	{"monitor", monitorCommand, 1, 1}, {"unpause", unpauseCommand, 1, anyNumber},
+	{"monitor", monitorCommand, 1, 1},
 }
 
 func init() {
