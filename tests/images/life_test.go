@@ -298,11 +298,11 @@ func TestRestartPolicies(t *testing.T) {
 	}
 	testbundle.Await(t, "two restarts", func() bool {
 		l := s.state(id)
-		return l.State == "exited" && l.Restarts == 2 && l.End.Status == 5
+		return !l.Attended && l.State == "exited" && l.Restarts == 2 && l.End.Status == 5
 	})
 	s.Do("rm", id)
 	s.Do("run", "-d", "--name", id, "-e", "STATUS=0", "--restart", "on-failure", "busybox")
-	testbundle.Await(t, "the end", func() bool { l := s.state(id); return l.State == "exited" && l.Restarts == 0 })
+	testbundle.Await(t, "the end", func() bool { l := s.state(id); return !l.Attended && l.State == "exited" && l.Restarts == 0 })
 	s.Do("rm", id)
 
 	s.Do("run", "-d", "--name", id, "-e", "STATUS=0", "--restart", "always", "busybox")
@@ -326,7 +326,7 @@ func TestRestartPolicies(t *testing.T) {
 	due("")
 	s.Do("start", id)
 	s.Do("update", "--restart=no", id)
-	testbundle.Await(t, "the end", func() bool { return s.state(id).State == "exited" })
+	testbundle.Await(t, "the end", func() bool { l := s.state(id); return !l.Attended && l.State == "exited" })
 	due("")
 	s.Do("rm", id)
 	for words, flags := range map[string][]string{
