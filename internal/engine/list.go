@@ -12,19 +12,21 @@ import (
 	"github.com/minirun/minirun/internal/container/control"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine/attendance"
+	"github.com/minirun/minirun/internal/engine/network"
 )
 
 // A Listed is a container as shown by `ps`.
 type Listed struct {
 	Record
-	State    string    `json:"state"` // as in the runtime, or one of those below
-	Pid      int       `json:"pid,omitempty"`
-	Attended bool      `json:"attended"` // a minirun process attends it: see attendant
-	Started  time.Time `json:"started,omitzero"`
-	Restarts int       `json:"restarts"` // by its restart policy, since the last start
-	End      *End      `json:"end,omitempty"`
-	Health   *Health   `json:"healthState,omitempty"`
-	Notes    string    `json:"notes,omitempty"` // the file with warnings of its monitor, if there are any
+	State    string             `json:"state"` // as in the runtime, or one of those below
+	Pid      int                `json:"pid,omitempty"`
+	Attended bool               `json:"attended"` // a minirun process attends it: see attendant
+	Started  time.Time          `json:"started,omitzero"`
+	Restarts int                `json:"restarts"` // by its restart policy, since the last start
+	End      *End               `json:"end,omitempty"`
+	Health   *Health            `json:"healthState,omitempty"`
+	Networks []network.Endpoint `json:"networks,omitempty"` // with what the container got, if it runs
+	Notes    string             `json:"notes,omitempty"`    // the file with warnings of its monitor, if there are any
 }
 
 // The states of a container that does not exist in the runtime.
@@ -91,6 +93,9 @@ func (e *Engine) Status(id string) (*Listed, error) {
 	case err == nil:
 		l.State, l.Pid = string(state.Status), state.Pid
 	case !errors.Is(err, record.ErrNotExist):
+		return nil, err
+	}
+	if l.Networks, err = e.networks().Endpoints(id); err != nil {
 		return nil, err
 	}
 	if path := e.file(id, notesFile); isFile(path) {

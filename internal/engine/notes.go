@@ -47,6 +47,12 @@ func (l *Listed) Remarks() (all []Remark) {
 			Remark{"monitor", "killed: nothing keeps its log, checks its health, restarts it or records its end"},
 			Remark{"", "hint: start it with a new one with: minirun restart " + l.Container})
 	}
+	for _, e := range l.Networks {
+		all = append(all, Remark{"network", e.String()})
+	}
+	if ports := l.PortList(); len(ports) > 0 {
+		all = append(all, Remark{"ports", strings.Join(ports, ", ")})
+	}
 	if l.Pid == 0 && l.End != nil && l.End.OutOfMemory {
 		all = append(all, Remark{"memory", l.End.MemoryText()})
 	}

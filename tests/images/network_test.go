@@ -85,6 +85,9 @@ func TestNetworkCommands(t *testing.T) {
 	if got := out("inspect", "-f", "{{(index .Containers \""+c+"\").IPv4Address}} {{(index .IPAM.Config 0).Gateway}}", "app"); got != "10.5.0.77/24 10.5.0.254" {
 		t.Errorf("inspect: %q", got)
 	}
+	if got := in("minirun", "inspect", c).Stdout; !strings.Contains(got, "network   app  eth0 10.5.0.77/24\n") {
+		t.Errorf("inspect: %s", got)
+	}
 	if got := in("minirun", "exec", c, "cat", "/sys/class/net/eth0/address").Stdout; got != "02:42:ac:11:00:02\n" {
 		t.Errorf("--mac-address: %q", got)
 	}

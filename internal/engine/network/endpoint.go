@@ -24,6 +24,18 @@ type Endpoint struct {
 	Connection *Connection `json:"connection,omitempty"`
 }
 
+// String returns the network, and the device and the addresses that a running container has on it.
+func (e Endpoint) String() string {
+	if e.Connection == nil {
+		return e.Network + ", not connected"
+	}
+	text := e.Network + "  " + e.Connection.Device
+	for _, a := range e.Connection.Addresses {
+		text += " " + a.String()
+	}
+	return text
+}
+
 // A Connection is a device in a running container.
 type Connection struct {
 	Sandbox   string         `json:"sandbox"` // the name of the container for CNI plugins
