@@ -145,7 +145,7 @@ func TestInspectImages(t *testing.T) {
 	}
 	var images []json.RawMessage
 	s.JSON(&images, "inspect", "--type", "image", testbundle.Prefix+"both")
-	s.Minirun("inspect", testbundle.Prefix+"both", "app:1").Fails(t, "is not one")
+	s.Minirun("inspect", testbundle.Prefix+"both", "app:1").Fails(t, "no such container", "app:1 is an image")
 }
 
 // TestSizesWithoutUnpacking: an image that is not unpacked shows the size of its blobs, and says so.
