@@ -55,6 +55,7 @@ func verbs() []verb {
 		{statsCommand(), 0, cmdline.Unlimited},
 		{volumeCommand(), 0, cmdline.Unlimited},
 		{commitCommand(), 1, 2},
+		{inspectCommand(), 1, cmdline.Unlimited},
 		{attachCommand(), 1, 1},
 	}
 }

@@ -10,7 +10,7 @@ import (
 // -1 for all.
 func containerArguments(command string) int {
 	switch command {
-	case "stop", "start", "restart", "rm", "wait", "kill", "pause", "unpause", "stats":
+	case "stop", "start", "restart", "rm", "wait", "kill", "pause", "unpause", "stats", "inspect":
 		return -1
 	case "logs", "top", "diff", "attach", "rename", "port", "commit", "export":
 		return 1

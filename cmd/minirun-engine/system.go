@@ -48,7 +48,7 @@ func systemCommand() *cli.Command {
 					cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"},
 						Usage: "also remove images that no container uses"}),
 					forceFlag(),
-					cmdline.ToggleFlag(cli.BoolFlag{Name: "volumes", Usage: "also remove volumes that no container uses"}),
+					cmdline.ToggleFlag(cli.BoolFlag{Name: "volumes", Usage: "also remove anonymous volumes that no container uses"}),
 				},
 				Before: noArguments, Action: pruneSystem},
 			info,
@@ -241,7 +241,7 @@ func pruneSystem(ctx *cli.Context) error {
 		images = append(images, "--all", "--force")
 	}
 	if ctx.Bool("volumes") {
-		what += "\n- volumes that no container uses"
+		what += "\n- anonymous volumes that no container uses"
 	}
 	yes, err := confirm(ctx, "system prune", what)
 	if err != nil || !yes {

@@ -19,8 +19,10 @@ import (
 )
 
 func volumeCommand() *cli.Command {
-	filter := cmdline.ListFlag(cli.StringSliceFlag{Name: "filter",
-		Usage: "only volumes with `KEY=VALUE`: name, label, label!, dangling or driver"})
+	filter := func(aliases ...string) cli.Flag { // -f of prune is --force
+		return cmdline.ListFlag(cli.StringSliceFlag{Name: "filter", Aliases: aliases,
+			Usage: "only volumes with `KEY=VALUE`: name, label, label!, dangling or driver"})
+	}
 	needs := func(least, most int) cli.BeforeFunc {
 		return func(ctx *cli.Context) error { return cmdline.CheckCount(ctx, least, most) }
 	}
@@ -35,7 +37,7 @@ func volumeCommand() *cli.Command {
 				cmdline.ListFlag(cli.StringSliceFlag{Name: "label", Usage: "add the label `NAME=VALUE`"}),
 			}, Before: needs(0, 1), Action: createVolume},
 			{Name: "ls", Aliases: []string{"list"}, Usage: "list volumes", Flags: []cli.Flag{
-				filter, templateOnlyFlag(),
+				filter("f"), templateOnlyFlag(),
 				cmdline.ToggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only names"}),
 			}, Before: noArguments, Action: listVolumes},
 			{Name: "rm", Aliases: []string{"remove"}, Usage: "remove volumes that no container uses", ArgsUsage: "NAME…",
@@ -46,7 +48,7 @@ func volumeCommand() *cli.Command {
 				Before: needs(1, cmdline.Unlimited), Action: inspectVolumes},
 			{Name: "prune", Usage: "remove anonymous volumes that no container uses", Flags: []cli.Flag{
 				cmdline.ToggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also those with a name"}),
-				filter, forceFlag(),
+				filter(), forceFlag(),
 			}, Before: noArguments, Action: pruneVolumes},
 		},
 	}

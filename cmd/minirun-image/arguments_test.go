@@ -25,7 +25,7 @@ func TestFlagsMayFollowArguments(t *testing.T) {
 		"minirun images busybox -q":                    "minirun images -q -- busybox",
 		"minirun store check --quick":                  "minirun store check --quick",
 		"minirun store check a --quick":                "minirun store check --quick -- a",
-		"minirun network add -p":                       "minirun network add -p",
+		"minirun seed a b -p":                          "minirun seed a b -p",
 		"minirun build -t a --tag b --tag=c .":         "minirun build -t a --t b --t=c -- .",
 		"minirun imagetools create --tag a b -t c":     "minirun imagetools create --tag a --tag c -- b",
 	} {

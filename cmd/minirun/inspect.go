@@ -28,7 +28,7 @@ func inspectCommand() *cli.Command {
 		Usage:     "show a container from both sides, the host's and its own, or images",
 		ArgsUsage: "ID|IMAGE…",
 		Flags: []cli.Flag{
-			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table, json, or a Go template with docker's fields"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "type", Usage: "`container|image`, if the name may be both"}),
@@ -42,13 +42,18 @@ func inspectContainer(ctx *cli.Context) error {
 	if namesImages(ctx) {
 		return becomeImage(os.Args[1:])
 	}
-	if ctx.NArg() > 1 || ctx.String("platform") != "" {
-		return cmdline.UsageError(ctx.Command, "several names and --platform are for images, but "+ctx.Args().First()+
-			" is not one")
+	if ctx.String("platform") != "" {
+		return cmdline.UsageError(ctx.Command, "--platform is for images, but "+ctx.Args().First()+" is not one")
 	}
 	format := ctx.String("format")
-	if format != "table" && format != "json" {
-		return fmt.Errorf("--format %q: must be table or json", format)
+	isForScripts := ctx.NArg() > 1 || strings.Contains(format, "{{")
+	switch {
+	case isForScripts && (ctx.Bool("watch") || ctx.IsSet("interval")):
+		return cmdline.UsageError(ctx.Command, "--watch needs one container, and --format table or json")
+	case isForScripts:
+		return becomeEngine(ctx)
+	case format != "table" && format != "json":
+		return fmt.Errorf("--format %q: must be table, json or a Go template such as {{.State.Status}}", format)
 	}
 	interval, err := time.ParseDuration(ctx.String("interval"))
 	if err != nil || interval <= 0 {

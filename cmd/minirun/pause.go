@@ -27,10 +27,10 @@ func resumeCommand() *cli.Command {
 	}
 }
 
-// unpauseCommand is docker's name of resume.
+// unpauseCommand is docker's name for resume.
 func unpauseCommand() *cli.Command {
 	c := resumeCommand()
-	c.Name = "unpause"
+	c.Name, c.Usage = "unpause", "resume the processes of paused containers, as resume does"
 	return c
 }
 

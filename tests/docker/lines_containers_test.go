@@ -15,7 +15,7 @@ var containerLines = []line{
 	{line: "docker exec -it mycontainer pwd", before: mycontainer, want: `^/$`},
 	{line: "docker exec -it -w /root mycontainer pwd", before: mycontainer, want: `^/root$`},
 	{line: "docker exec --env-file ./env.list -u 5 mycontainer sh -c 'id -u; echo $A'", before: mycontainer + "; echo A=b >env.list", want: `^5\nb$`},
-	{line: "docker exec --privileged mycontainer grep CapEff /proc/self/status", before: mycontainer, want: `[13]ffffffffff`},
+	{line: "docker exec --privileged mycontainer grep CapEff /proc/self/status", before: mycontainer, want: `CapEff:\s+00000[013]ff`},
 	{line: "docker exec mycontainer sh", before: mycontainer + "; docker pause mycontainer", status: 255, message: "paused", check: "docker unpause mycontainer && docker exec mycontainer echo again", seen: "again"},
 
 	{line: "docker ps", before: mycontainer, want: `CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES\n.*mycontainer$`},

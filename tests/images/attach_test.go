@@ -212,3 +212,16 @@ func TestRunInit(t *testing.T) {
 	s.Do("stop", "-t", "1000", name("init")) // SIGTERM ends it
 	s.Do("rm", name("init"))
 }
+
+// TestAttachToRemovedContainer: attach returns the status of a container that is removed when it exits.
+func TestAttachToRemovedContainer(t *testing.T) {
+	s := loaded(t, docker.DockerOCIImageConfig{})
+	s.Do("run", "-d", "-i", "--rm", "--name", name("removed"), "busybox", "sh", "-c", "read x; echo last $x; exit 6")
+	cmd := s.Command("attach", name("removed"))
+	var out bytes.Buffer
+	cmd.Stdin, cmd.Stdout = strings.NewReader("line\n"), &out
+	_ = cmd.Run()
+	if status := cmd.ProcessState.ExitCode(); status != 6 || out.String() != "last line\n" {
+		t.Errorf("status %d, output %q", status, out.String())
+	}
+}

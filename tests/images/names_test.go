@@ -78,7 +78,7 @@ func TestTableHeads(t *testing.T) {
 		head string
 	}{
 		{[]string{"images"}, "NAME ID CREATED LAYERS SIZE"},
-		{[]string{"ps"}, "NAME IMAGE COMMAND STATUS PID PORTS"},
+		{[]string{"ps"}, "CONTAINER ID IMAGE COMMAND CREATED STATUS PORTS NAMES"},
 		{[]string{"history", "busybox"}, "LAYER CREATED CREATED BY SIZE"},
 		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED CREATED BY"},
 		{[]string{"layers", id}, "LAYER ROLE FILES BYTES WHITEOUTS OPAQUE PATH"},

@@ -53,7 +53,7 @@ func TestPsListsContainers(t *testing.T) {
 	if got := s.Do("ps", running, "-o", "pid,args"); !strings.Contains(got, "sleep 1000") {
 		t.Errorf("ps ID: %s", got)
 	}
-	for _, args := range [][]string{{"exec", id[:9], "true"}, {"pause", id[:5]}, {"unpause", id[:5]}, {"state", id}, {"inspect", id[:12]},
+	for _, args := range [][]string{{"exec", id[:9], "true"}, {"pause", id[:5]}, {"resume", id[:5]}, {"state", id}, {"inspect", id[:12]},
 		{"layers", id[:12]}, {"ps", id[:12]}, {"kill", id[:12], "0"}, {"logs", id[:12]}, {"top", id[:12]}} {
 		if r := s.Minirun(args...); r.Status != 0 {
 			t.Errorf("%v: %s", args, r.Stderr)

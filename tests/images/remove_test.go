@@ -37,6 +37,12 @@ func TestPruneAsks(t *testing.T) {
 			t.Errorf("%s, answered no: %v, %d images", command, err, len(s.images()))
 		}
 	}
+	s.Do("prune", "-a", "-f", "--filter", "until=2000-01-01", "--filter", "label!=x")
+	s.Do("prune", "-a", "-f", "--filter", "label=x")
+	if len(s.images()) != 1 {
+		t.Errorf("an image that does not match was removed: %v", s.images())
+	}
+	s.Minirun("prune", "--filter", "dangling=true").Fails(t, `unknown key "dangling"`, "hint: ")
 	pty, cmd := s.onTerminal(t, "prune", "--all")
 	if text := pty.Expect("Continue? [y/N] "); !strings.Contains(text, "one:latest") {
 		t.Errorf("the question does not list the image: %q", text)

@@ -209,3 +209,24 @@ func TestStoreOfAnotherUser(t *testing.T) {
 		}
 	}
 }
+
+// TestSystemPruneEverything: --all removes images that no container uses, --volumes anonymous volumes. A
+// volume with a name may hold somebody's data.
+func TestSystemPruneEverything(t *testing.T) {
+	s := loaded(t, runs("true"))
+	s.Do("volume", "create")
+	s.Do("run", "--name", "all", "-v", "data:/data", "--entrypoint", "/bin/true", "busybox")
+	s.Do("system", "prune", "--force", "--volumes")
+	if u := s.usage("Local Volumes"); u.Total != 1 || u.Items[0].Name != "data" {
+		t.Errorf("after --volumes: %+v", u)
+	}
+	if u := s.usage("Images"); u.Total != 1 {
+		t.Errorf("without --all: %+v", u)
+	}
+	s.Do("system", "prune", "--force", "--all")
+	for _, kind := range []string{"Images", "Containers", "Build Cache"} {
+		if u := s.usage(kind); u.Total != 0 || u.Size != 0 {
+			t.Errorf("after --all: %+v", u)
+		}
+	}
+}

@@ -2,7 +2,6 @@
 //
 //	format.go  one entry of a log
 //	writer.go  what the container's monitor does: write entries, rotate files
-//	output.go  the output of the monitor and its container → the log
 //	files.go   the files that a log consists of, while they may be rotating
 //	tail.go    the last lines of a log, read backwards
 //	show.go    the log as text, and as it grows

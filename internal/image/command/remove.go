@@ -2,7 +2,9 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -81,6 +83,8 @@ func Prune() *cli.Command {
 			&cli.BoolFlag{Name: "build", Usage: "also remove the build cache"},
 			&cli.DurationFlag{Name: "unused",
 				Usage: "with --build: remove only entries unused for `DURATION`, such as 72h"},
+			&cli.StringSliceFlag{Name: "filter",
+				Usage: "remove only matching images: `until=24h|label=NAME[=VALUE]|label!=NAME[=VALUE]`"},
 			ForceFlag(),
 		},
 		Action: prune,
@@ -95,8 +99,12 @@ func prune(ctx *cli.Context) error {
 		return errors.New("prune: --unused has no effect without --build\nhint: minirun prune --build --unused " +
 			ctx.Duration("unused").String())
 	}
+	selection, err := parseSelection(ctx)
+	if err != nil {
+		return err
+	}
 	if ctx.Bool("all") {
-		yes, err := confirmPrune(ctx)
+		yes, err := confirmPrune(ctx, selection)
 		if err != nil || !yes {
 			return err
 		}
@@ -118,7 +126,7 @@ func prune(ctx *cli.Context) error {
 		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n,
 			units.HumanSize(float64(freed)))
 	}
-	names, out, err := s.Prune(ctx.Context, ctx.Bool("all"))
+	names, out, err := s.Prune(ctx.Context, selection)
 	for _, n := range names {
 		termtext.Fprintln(ctx.App.Writer, "removed", n)
 	}
@@ -128,13 +136,28 @@ func prune(ctx *cli.Context) error {
 	return err
 }
 
+// parseSelection parses the flags that select images.
+func parseSelection(ctx *cli.Context) (o store.Selection, err error) {
+	o.All = ctx.Bool("all")
+	texts := ctx.StringSlice("filter")
+	for _, text := range texts {
+		if key, _, _ := strings.Cut(text, "="); key != "until" && key != "label" && key != "label!" {
+			return o, fmt.Errorf("prune: --filter %s: unknown key %q\nhint: the keys are label, label! and until", text, key)
+		}
+	}
+	if len(texts) > 0 {
+		o.Only, err = listing.ParseFilters(ReadOnly(ctx), texts, time.Now())
+	}
+	return o, err
+}
+
 // confirmPrune asks whether to remove all images that no container uses. The store is not locked
 // during the question.
-func confirmPrune(ctx *cli.Context) (bool, error) {
+func confirmPrune(ctx *cli.Context, selection store.Selection) (bool, error) {
 	if ctx.Bool("force") {
 		return true, nil
 	}
-	names, err := (ReadOnly(ctx)).Unused(true)
+	names, err := (ReadOnly(ctx)).Unused(selection)
 	if err != nil {
 		return false, err
 	}

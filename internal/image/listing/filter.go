@@ -56,6 +56,9 @@ func parseFilter(s *store.Store, text string, now time.Time) (Filter, error) {
 		return func(i *store.Image) bool { return (i.Name == "") == want }, nil
 	case "label":
 		return labelFilter(value), nil
+	case "label!":
+		has := labelFilter(value)
+		return func(i *store.Image) bool { return !has(i) }, nil
 	case "before", "since":
 		other, err := s.OpenImage(value)
 		if err != nil {

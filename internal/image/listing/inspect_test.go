@@ -74,6 +74,7 @@ func TestFilters(t *testing.T) {
 		"label=n":                          "new <none> lib/app:2 old:1",
 		"label=n=1":                        "lib/app:2",
 		"label=n=1 label=m":                "",
+		"label!=n=1 label!=m":              "new <none> old:1",
 		"before=new":                       "<none> lib/app:2 old:1",
 		"since=old:1 dangling=false":       "new lib/app:2",
 		"until=168h":                       "lib/app:2 old:1",

@@ -146,7 +146,7 @@ func TestPruneRemovesUnusedImages(t *testing.T) {
 		all  bool
 		want []string
 	}{{false, []string{unnamed.Digest.String()}}, {false, nil}, {true, []string{"docker.io/library/named:latest"}}} {
-		removed, _, err := s.Prune(ctx, c.all)
+		removed, _, err := s.Prune(ctx, Selection{All: c.all})
 		if err != nil || !slices.Equal(removed, c.want) {
 			t.Errorf("all %v: %q, %v, want %q", c.all, removed, err, c.want)
 		}

@@ -201,14 +201,21 @@ func (s *Store) forEach(ctx context.Context, dir string, do func(name string) er
 	return nil
 }
 
-// Prune removes images without a name, or with all set, images without a container. Then it sweeps.
-func (s *Store) Prune(ctx context.Context, all bool) (names []string, out SweepResult, err error) {
+// A Selection is which unused images to remove: those without a name or, with All, those without a
+// container. Only, if it is set, reports whether an image is removed.
+type Selection struct {
+	All  bool
+	Only func(*Image) bool
+}
+
+// Prune removes images. Then it sweeps.
+func (s *Store) Prune(ctx context.Context, o Selection) (names []string, out SweepResult, err error) {
 	used, err := s.usedImages()
 	if err != nil {
 		return nil, out, err
 	}
 	err = s.updateIndex(ctx, func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
-		kept, names = s.splitUnused(list, used, all)
+		kept, names = s.splitUnused(list, used, o)
 		return kept, nil
 	})
 	if err != nil {
@@ -220,7 +227,7 @@ func (s *Store) Prune(ctx context.Context, all bool) (names []string, out SweepR
 
 // Unused returns the names of the images that Prune would remove, or the digests of those without a
 // name.
-func (s *Store) Unused(all bool) (names []string, err error) {
+func (s *Store) Unused(o Selection) (names []string, err error) {
 	used, err := s.usedImages()
 	if err != nil {
 		return nil, err
@@ -229,17 +236,19 @@ func (s *Store) Unused(all bool) (names []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, names = s.splitUnused(index.Manifests, used, all)
+	_, names = s.splitUnused(index.Manifests, used, o)
 	return names, nil
 }
 
 // splitUnused splits a list of images into those to keep and the names of the others.
-func (s *Store) splitUnused(list []oci.Descriptor, used map[string]bool, all bool) (kept []oci.Descriptor,
+func (s *Store) splitUnused(list []oci.Descriptor, used map[string]bool, o Selection) (kept []oci.Descriptor,
 	names []string) {
 	for _, d := range list {
 		i, err := s.Load(d, "")
 		switch {
-		case err == nil && used[i.ID()], refName(d) != "" && !all:
+		case err == nil && used[i.ID()], refName(d) != "" && !o.All:
+			kept = append(kept, d)
+		case o.Only != nil && (err != nil || !o.Only(i)):
 			kept = append(kept, d)
 		case refName(d) != "":
 			names = append(names, refName(d))
