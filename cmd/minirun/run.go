@@ -20,8 +20,8 @@ func runCommand() *cli.Command {
 		Usage:     "run a container from a bundle or an image, wait for it, delete it",
 		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID  |  IMAGE [ARGUMENT…]",
 		Description: "`minirun run bundle/` makes up an ID. With -b, or in a bundle's directory, the argument\n" +
-			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
-			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
+			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: docker's\n" +
+			"flags are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
 			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
 		Flags: append(
 			createFlags(),
