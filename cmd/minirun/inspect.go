@@ -28,7 +28,8 @@ func inspectCommand() *cli.Command {
 		Usage:     "show a container from both sides, the host's and its own, or images",
 		ArgsUsage: "ID|IMAGE…",
 		Flags: []cli.Flag{
-			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table, json, or a Go template with docker's fields"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table",
+				Usage: "table, json, or a Go template with docker's fields"}),
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "type", Usage: "`container|image`, if the name may be both"}),

@@ -26,11 +26,6 @@ type toggle struct {
 	names []string
 }
 
-type duration struct {
-	*cli.DurationFlag
-	names []string
-}
-
 // A list may be given several times; a comma does not separate values.
 type list struct {
 	*cli.StringSliceFlag
@@ -46,9 +41,6 @@ func NumberFlag(f cli.IntFlag) cli.Flag { return &number{&f, flagNames(f.Name, f
 // ToggleFlag returns a flag without a value.
 func ToggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, flagNames(f.Name, f.Aliases)} }
 
-// DurationFlag returns a flag whose value is a duration such as 1m30s.
-func DurationFlag(f cli.DurationFlag) cli.Flag { return &duration{&f, flagNames(f.Name, f.Aliases)} }
-
 // ListFlag returns a flag that may be given several times.
 func ListFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, flagNames(f.Name, f.Aliases)} }
 
@@ -59,8 +51,6 @@ func (f *text) Names() []string { return f.names }
 func (f *number) Names() []string { return f.names }
 
 func (f *toggle) Names() []string { return f.names }
-
-func (f *duration) Names() []string { return f.names }
 
 func (f *list) Names() []string { return f.names }
 
@@ -81,13 +71,6 @@ func (f *number) Apply(set *flag.FlagSet) error {
 func (f *toggle) Apply(set *flag.FlagSet) error {
 	for _, name := range f.names {
 		set.Bool(name, f.Value, f.Usage)
-	}
-	return nil
-}
-
-func (f *duration) Apply(set *flag.FlagSet) error {
-	for _, name := range f.names {
-		set.Duration(name, f.Value, f.Usage)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package hint adds to an error what the user can do about it, on a line of its own. The programs add
+// Package hint adds to an error what the user can do about it, on a separate line. The programs add
 // the hint about missing privileges in one place, when an error has no better one.
 package hint
 

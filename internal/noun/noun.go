@@ -21,7 +21,7 @@ type Noun struct {
 // Helper marks a form that minirun-engine implements as it is.
 const Helper = ""
 
-// All are docker's nouns without commands of their own here; system, network and volume are commands.
+// All are docker's nouns for which minirun has no command; system, network and volume are commands.
 var All = []Noun{
 	{"image", "docker's long form of the commands for images", [][2]string{
 		{"ls", "images"}, {"list", "images"}, {"rm", "rmi"}, {"remove", "rmi"}, {"inspect", "inspect"},

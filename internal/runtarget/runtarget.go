@@ -86,6 +86,9 @@ func Decide(q Question, f Facts) (Target, error) {
 	if len(args) == 2 && args[1] == "" { // it may be the bundle
 		return Target{}, UsageError(emptyArgument)
 	}
+	if len(args) == 2 && isPath(args[1]) && f.Path(args[1]) == ForeignConfig && record.CheckID(first) == nil {
+		return Target{ID: first, Bundle: args[1]}, nil // the loader reports what is missing in it
+	}
 	if err := explainPath(q, f); err != nil {
 		return Target{Image: first}, err
 	}

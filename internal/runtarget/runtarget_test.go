@@ -58,6 +58,7 @@ func TestDecideByWhatExists(t *testing.T) {
 		{project, "bundle", "bundle  bundle"},
 		{project, "./bundle", "bundle  ./bundle"},
 		{project, "bundle/", "bundle  bundle/"},
+		{project, "web app/", "bundle web app/"},
 		{project, "app/", "bundle  app/"}, // the loader reports what is missing in its config.json
 		{inBundle, "web", "bundle web ."},
 		{inBundle, "busybox", "bundle busybox ."}, // as in runc, whose callers do not know about images

@@ -75,7 +75,7 @@ func TestErrorGallery(t *testing.T) {
 
 const introduction = `# Errors
 
-Mistakes that beginners make, and what minirun answers. A test makes each of them and compares the message with this page.
+Mistakes that beginners make, and what minirun answers. A test compares each message with this page.
 The first line says what failed, then why; a line that begins with ` + "`hint:`" + ` says what to do.
 `
 

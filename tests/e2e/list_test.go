@@ -180,7 +180,7 @@ func TestPSListsProcesses(t *testing.T) {
 	b.Minirun("ps", "nosuch").Fails(t, "container does not exist")
 	// Without ps(1) in PATH the table cannot be printed, but the list can.
 	b.Env = []string{"PATH=/nonexistent"}
-	b.Minirun("ps", b.ID).Fails(t, "ps(1)", "--format json")
+	b.Minirun("ps", b.ID).Fails(t, "procps", "--format json")
 	b.Minirun("ps", "-f", "json", b.ID).Exit(t, 0)
 	b.Env = nil
 	if _, err := exec.LookPath("ps"); err != nil {

@@ -251,7 +251,7 @@ func TestCpArchive(t *testing.T) {
 	s.Minirun("cp", "none:a", "b").Fails(t, "no such container")
 }
 
-// TestCpStopsWithSignal: also while nobody reads the archive.
+// TestCpStopsWithSignal: also while no process reads the archive.
 func TestCpStopsWithSignal(t *testing.T) {
 	s, running, _ := cpContainers(t)
 	s.Do("exec", running, "dd", "of=/big", "bs=1M", "seek=100000", "count=0")

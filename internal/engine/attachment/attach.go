@@ -91,7 +91,7 @@ func (c *Client) Attach() (int, error) {
 	select {
 	case <-a.detached:
 		return 0, ErrDetached
-	case err := <-shown: // the container has ended, or its attendant
+	case err := <-shown: // the container or its attendant exited
 		if err != nil {
 			return 0, err
 		}

@@ -104,7 +104,7 @@ func runWithSignals(cmd *exec.Cmd, caught <-chan os.Signal) error {
 		select {
 		case s := <-caught:
 			if s != unix.SIGINT {
-				_ = cmd.Process.Signal(s) // it may have ended
+				_ = cmd.Process.Signal(s) // it may have exited already
 			}
 		case err := <-ended:
 			var exit *exec.ExitError

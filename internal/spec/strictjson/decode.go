@@ -225,7 +225,7 @@ func (d *decoder) field(t *schema, name string) int {
 		}
 	}
 	const text = "is not a field of the specification and has no effect"
-	if near := nearest.Word(name, t.names()); near != "" { // engines have fields of their own, with other names
+	if near := nearest.Word(name, t.names()); near != "" { // engines add fields with other names
 		d.p.Warn(string(d.path), text+"\nhint: did you mean "+near+"?")
 	} else {
 		d.p.Note(string(d.path), text)
