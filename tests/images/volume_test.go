@@ -12,25 +12,25 @@ func TestVolumes(t *testing.T) {
 	if got := s.Do("volume", "ls", "-q"); got != "" {
 		t.Errorf("a new store has volumes: %q", got)
 	}
-	if got := s.Do("volume", "create", "--label", "a=b", "db"); got != "db" {
+	if got := s.Do("volume", "create", "--label", "a=b", "vol"); got != "vol" {
 		t.Errorf("create prints %q", got)
 	}
 	anonymous := s.Do("volume", "create")
 	if len(anonymous) != 64 {
 		t.Errorf("an anonymous volume is called %q", anonymous)
 	}
-	s.Do("volume", "create", "db") // again
+	s.Do("volume", "create", "vol") // again
 	// An empty volume gets the image's files.
-	if got := s.Do("run", "--name", name("v"), "-v", "db:/etc", "busybox", "sh", "-c", "echo more >/etc/x; cat /etc/x; test -s /etc/passwd && echo seeded"); got != "more\nseeded" {
+	if got := s.Do("run", "--name", name("v"), "-v", "vol:/etc", "busybox", "sh", "-c", "echo more >/etc/x; cat /etc/x; test -s /etc/passwd && echo seeded"); got != "more\nseeded" {
 		t.Errorf("%q", got)
 	}
-	if got := s.Do("volume", "ls"); got != "DRIVER   VOLUME NAME\nlocal    "+anonymous+"\nlocal    db" {
+	if got := s.Do("volume", "ls"); got != "DRIVER   VOLUME NAME\nlocal    "+anonymous+"\nlocal    vol" {
 		t.Errorf("ls: %s", got)
 	}
 	for flags, want := range map[string]string{
-		"--filter label=a -q": "db", "--filter label!=a -q": anonymous, "--filter dangling=true -q": anonymous,
-		"--filter dangling=0 -q": "db", "--filter name=d -q --filter driver=local --filter label=a=b": "db",
-		"--filter driver=x -q": "", "--filter label=a --format {{.Name}}:{{.Labels}}": "db:a=b",
+		"--filter label=a -q": "vol", "--filter label!=a -q": anonymous, "--filter dangling=true -q": anonymous,
+		"--filter dangling=0 -q": "vol", "--filter name=vo -q --filter driver=local --filter label=a=b": "vol",
+		"--filter driver=x -q": "", "--filter label=a --format {{.Name}}:{{.Labels}}": "vol:a=b",
 	} {
 		if got := s.Do(append([]string{"volume", "ls"}, strings.Fields(flags)...)...); got != want {
 			t.Errorf("ls %s: %q, want %q", flags, got, want)
@@ -40,28 +40,28 @@ func TestVolumes(t *testing.T) {
 		Name, Driver, Mountpoint string
 		Labels                   map[string]string
 	}
-	s.JSON(&list, "volume", "inspect", "db")
+	s.JSON(&list, "volume", "inspect", "vol")
 	if len(list) != 1 || list[0].Labels["a"] != "b" || list[0].Driver != "local" {
 		t.Errorf("%+v", list)
 	}
 	if text, err := os.ReadFile(list[0].Mountpoint + "/x"); err != nil || string(text) != "more\n" {
 		t.Errorf("%s: %q, %v", list[0].Mountpoint, text, err)
 	}
-	if got := s.Do("volume", "inspect", "-f", "{{.Mountpoint}}", "db"); got != list[0].Mountpoint {
+	if got := s.Do("volume", "inspect", "-f", "{{.Mountpoint}}", "vol"); got != list[0].Mountpoint {
 		t.Errorf("%q", got)
 	}
 	// In use, also by a stopped container.
-	s.Minirun("volume", "rm", "db").Fails(t, "in use by container "+name("v"), "hint: ")
+	s.Minirun("volume", "rm", "vol").Fails(t, "in use by container "+name("v"), "hint: ")
 	if got := s.Do("volume", "prune", "-f"); !strings.HasPrefix(got, anonymous+"\nTotal reclaimed space: ") {
 		t.Errorf("prune: %q", got)
 	}
 	s.Do("rm", name("v"))
-	if got := s.Do("volume", "rm", "db"); got != "db" {
+	if got := s.Do("volume", "rm", "vol"); got != "vol" {
 		t.Errorf("rm prints %q", got)
 	}
-	s.Minirun("volume", "rm", "db").Fails(t, "no such volume: db")
-	s.Do("volume", "rm", "-f", "db")
-	s.Minirun("volume", "inspect", "db").Fails(t, "no such volume")
+	s.Minirun("volume", "rm", "vol").Fails(t, "no such volume: vol")
+	s.Do("volume", "rm", "-f", "vol")
+	s.Minirun("volume", "inspect", "vol").Fails(t, "no such volume")
 	for line, words := range map[string]string{
 		"volume create -d nfs x": "only local", "volume create a/b": "not a valid volume name", "volume create -o size=1g x": "must be type, device or o",
 		"volume ls --filter color=red": "unknown key", "volume ls --filter dangling=maybe": "true or false", "volume ls -q --format x": "cannot be combined",

@@ -36,8 +36,8 @@ var table = [...]flag{
 	{"pull", "", text, general, "`WHEN` to pull: missing (the default), always or never", "", ""},
 	{"platform", "", text, general, "`OS/ARCHITECTURE` of the image", "", ""},
 	{"quiet", "q", toggle, general, "do not show the progress of a pull", "", ""},
-	{"log-driver", "", text, general, "`DRIVER` of -d: json-file (the default) keeps the output for logs, none discards it", "",
-		""},
+	{"log-driver", "", text, general,
+		"`DRIVER` of -d: json-file (the default) keeps the output for logs, none discards it", "", ""},
 	{"sig-proxy", "", toggle, general, "pass signals on to the program: always", "", ""},
 
 	{"volume", "v", list, storage, "bind `[HOST:]CONTAINER[:OPTIONS]`, or a volume with a name", "mounts", ""},
