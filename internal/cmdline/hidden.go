@@ -12,8 +12,6 @@ func Hide(flags []cli.Flag) []cli.Flag {
 			f.Hidden = true
 		case *toggle:
 			f.Hidden = true
-		case *duration:
-			f.Hidden = true
 		case *list:
 			f.Hidden = true
 		}

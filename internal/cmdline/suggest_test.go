@@ -39,7 +39,7 @@ func TestFlagErrors(t *testing.T) {
 			Commands: []*cli.Command{{Name: "x", Action: func(*cli.Context) error { return nil },
 				Flags: []cli.Flag{ToggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}}),
 					TextFlag(cli.StringFlag{Name: "name"}), TextFlag(cli.StringFlag{Name: "e", Usage: "set `WORD`"}),
-					DurationFlag(cli.DurationFlag{Name: "age"}), NumberFlag(cli.IntFlag{Name: "size", Aliases: []string{"s"}})},
+					&cli.DurationFlag{Name: "age"}, NumberFlag(cli.IntFlag{Name: "size", Aliases: []string{"s"}})},
 				OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return FlagError(ctx, err) }}}}
 		split := func(c *cli.Command, words []string) Line { return Split(words, c.Flags, Unlimited) }
 		saved := os.Args

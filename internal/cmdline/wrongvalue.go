@@ -39,7 +39,7 @@ func expectedValue(f cli.Flag, value string) string {
 		if _, err := strconv.ParseInt(value, 0, strconv.IntSize); err != nil {
 			return "a number"
 		}
-	case *duration, *cli.DurationFlag:
+	case *cli.DurationFlag:
 		if _, err := time.ParseDuration(value); err != nil {
 			return "a duration such as 30s or 1h30m"
 		}
