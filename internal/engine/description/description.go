@@ -134,7 +134,8 @@ func Describe(e *engine.Engine, id string) (*Container, error) {
 	out := &Container{
 		Id: l.ContainerID(), Created: l.Created, Path: l.Command[0], Args: l.Command[1:], State: describeState(l),
 		Image: l.ID, LogPath: filepath.Join(e.Store.Container(l.Container), "log"), Name: "/" + l.Container,
-		RestartCount: l.Restarts, Driver: "overlay", Platform: "linux", HostConfig: describeHost(l, c), Mounts: describeMounts(l, c),
+		RestartCount: l.Restarts, Driver: "overlay", Platform: "linux",
+		HostConfig: describeHost(l, c), Mounts: describeMounts(l, c),
 		Config: Config{Hostname: c.Hostname, User: userText(c), Tty: l.Terminal, OpenStdin: l.Interactive, Env: c.Process.Env,
 			Cmd: l.Command, Image: l.Name, WorkingDir: c.Process.Cwd, Labels: c.Annotations, StopSignal: l.StopSignal},
 	}
