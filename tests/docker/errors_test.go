@@ -29,8 +29,11 @@ type mistake struct {
 	needs    string // a script that fails where the mistake cannot be made
 }
 
-// maxLines is the limit for the lines of a message.
-const maxLines = 4
+// The limits for a message, and for each of its lines.
+const (
+	maxLines = 4
+	maxWidth = 215
+)
 
 // TestErrorGallery: each mistake gets the message in docs/errors.md: what failed, why, and what to do.
 // `go test ./tests/docker -run TestErrorGallery -update` writes the page.
@@ -106,7 +109,7 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 		if r := testbundle.Finish(m.t, m.shell(prelude+c.before)); r.Status != 0 {
 			m.t.Fatalf("%s: status %d: %s%s", c.before, r.Status, r.Stdout, r.Stderr)
 		}
-		r = m.result(line{line: c.command, terminal: c.terminal})
+		r = m.result(line{line: c.command, terminal: c.terminal, plain: !c.terminal})
 	}
 	want := c.status
 	if want == 0 && !c.works {
@@ -126,7 +129,7 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 		m.t.Errorf("the message has %d lines:\n%s", n, text)
 	}
 	for l := range strings.Lines(text) {
-		if len([]rune(l)) > 161 {
+		if len([]rune(l)) > maxWidth {
 			m.t.Errorf("this line is too wide: %s", l)
 		}
 	}
@@ -151,6 +154,9 @@ func afterExcerpt(text string) string {
 var (
 	processID = regexp.MustCompile(`\b(pid|process|PID) \d+`)
 	generated = regexp.MustCompile(`\brun-\d+`)
+	resolver  = regexp.MustCompile(`dial udp \S+:53:`)
+	idRange   = regexp.MustCompile(`\d+:\d+:65536`)
+	cgroup    = regexp.MustCompile(`/sys/fs/cgroup/\S*`)
 	digestID  = regexp.MustCompile(`sha256:[0-9a-f]{12,64}`)
 )
 
@@ -160,6 +166,9 @@ func (m *machine) normalize(text, dir string) string {
 		text = strings.ReplaceAll(text, pair[0], pair[1])
 	}
 	text = processID.ReplaceAllString(text, "$1 4711")
+	text = resolver.ReplaceAllString(text, "dial udp 192.0.2.53:53:")
+	text = idRange.ReplaceAllString(text, "54321:100000:65536")
+	text = cgroup.ReplaceAllString(text, "/sys/fs/cgroup/…")
 	text = generated.ReplaceAllString(text, "run-4711")
 	return digestID.ReplaceAllString(text, "sha256:0123456789ab…")
 }

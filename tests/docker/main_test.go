@@ -109,6 +109,7 @@ type line struct {
 	line     string
 	before   string // a script that prepares what the documentation assumes
 	terminal bool   // on a terminal, in addition to lines with -t
+	plain    bool   // never on a terminal
 	typed    string // typed on the terminal
 	want     string // a regular expression for its output; on a terminal both outputs
 	message  string // a regular expression for standard error
@@ -152,7 +153,7 @@ func (m *machine) test(t *testing.T, l line) {
 
 func (m *machine) result(l line) testbundle.Result {
 	m.t.Helper()
-	if !l.terminal && !needsTerminal(l.line) {
+	if l.plain || !l.terminal && !needsTerminal(l.line) {
 		return testbundle.Finish(m.t, m.shell(l.line))
 	}
 	p := testbundle.NewPty(m.t)

@@ -25,8 +25,8 @@ var mistakes = []struct {
 		{title: "A flag for images with a bundle", before: "bundle", command: "minirun run -m 64m bundle"},
 	}},
 	{"Without root", []mistake{
-		{title: "Running a bundle without sudo", user: true, before: "mkdir -p bundle/rootfs; minirun spec --bundle bundle", command: "minirun run bundle"},
-		{title: "Running an image as a user without ranges of IDs", user: true, command: "minirun run -p 8080:80 nginx", status: 125},
+		{title: "Running a bundle without sudo", user: true, before: "bundle", command: "minirun run bundle"},
+		{title: "Creating a network without root", user: true, command: "minirun network create my-net"},
 		{title: "Building as a user without ranges of IDs", user: true, before: "mkdir -p context; printf 'FROM scratch\\nCOPY --chown=5:5 Dockerfile /\\n' >context/Dockerfile", command: "minirun build context"},
 	}},
 	{"Bundles and config.json", []mistake{
@@ -60,7 +60,7 @@ var mistakes = []struct {
 		{title: "A registry that does not answer", command: "minirun pull localhost:1/debian"},
 		{title: "An image that is not in the store", command: "minirun run --pull never nginx", status: 125},
 		{title: "A typing error in an image's name", command: "minirun rmi redsi"},
-		{title: "Removing an image in use", before: "docker run -d --name db redis", command: "minirun rmi redis"},
+		{title: "Removing a volume in use", before: "docker run -d --name db -v data:/data redis", command: "minirun volume rm data"},
 		{title: "An archive that is not one", before: "echo text >notes.txt", command: "minirun load -i notes.txt"},
 		{title: "An archive on a terminal", command: "minirun save busybox", terminal: true},
 		{title: "A program that the image does not have", command: "minirun run busybox python3", status: 127},

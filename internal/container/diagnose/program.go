@@ -159,7 +159,7 @@ func (p *Program) explainFile(fd int, path string, errno unix.Errno) Explanation
 func (p *Program) explainScript(path string, head []byte) Explanation {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return Explanation{fmt.Sprintf("its first line ends in a carriage return, so its interpreter would be %q",
+		return Explanation{fmt.Sprintf("its first line ends in a carriage return: no interpreter %q",
 			strings.TrimSpace(string(line[:len(line)-1]))+"\r"),
 			"the file has Windows line endings; convert it: sed -i 's/\\r$//' FILE"}
 	}
