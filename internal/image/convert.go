@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/nearest"
 	"github.com/minirun/minirun/internal/overlay"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -172,6 +173,14 @@ func SetCapabilities(c *specs.LinuxCapabilities, names []string) {
 	c.Bounding, c.Effective, c.Permitted = slices.Clone(names), slices.Clone(names), slices.Clone(names)
 }
 
+// unknownCapability reports a capability that the kernel does not have.
+func unknownCapability(name string, known []string) error {
+	if near := nearest.Word(name, known); near != "" {
+		return fmt.Errorf("unknown capability %s\nhint: did you mean %s?", name, near)
+	}
+	return fmt.Errorf("unknown capability %s (this kernel does not support it)\nhint: man 7 capabilities lists them", name)
+}
+
 // Capabilities applies --cap-add and --cap-drop to the default set. known are those of the kernel, and
 // ALL stands for all, those that minirun has. Names may omit CAP_ and be in lower case.
 func Capabilities(add, drop, known, all []string) ([]string, error) {
@@ -183,7 +192,7 @@ func Capabilities(add, drop, known, all []string) ([]string, error) {
 				n = "CAP_" + n
 			}
 			if n != "ALL" && !slices.Contains(known, n) {
-				return nil, fmt.Errorf("unknown capability %s (this kernel does not support it)", n)
+				return nil, unknownCapability(n, known)
 			}
 			out = append(out, n)
 		}

@@ -86,7 +86,10 @@ func explainSecond(q Question, f Facts) error {
 func checkReference(q Question, f Facts) error {
 	first := q.Arguments[0]
 	n, err := image.ParseName(first)
-	if err != nil {
+	switch _, lower := image.ParseName(strings.ToLower(first)); {
+	case err != nil && lower == nil: // the error has a hint
+		return fmt.Errorf("%s: %w", q.Command, err)
+	case err != nil:
 		return fmt.Errorf("%s: %w\n%s", q.Command, err, nameHint(q, f))
 	}
 	if q.AlwaysPull || n.Digest != "" {
@@ -108,11 +111,6 @@ func checkReference(q Question, f Facts) error {
 
 func nameHint(q Question, f Facts) string {
 	first := q.Arguments[0]
-	if lower := strings.ToLower(first); lower != first {
-		if _, err := image.ParseName(lower); err == nil {
-			return "hint: minirun " + q.Command + " " + lower
-		}
-	}
 	if near := similarBundles(first, f); len(near) > 0 {
 		return "hint: did you mean " + strings.Join(near, " or ") + "?"
 	}

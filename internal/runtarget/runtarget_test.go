@@ -101,7 +101,7 @@ func TestDecideByWhatExists(t *testing.T) {
 		{project, "app", "bundle  app"},
 		{project, "web /srv", "/srv is not a bundle"},
 		{project, "README.md", "README.md is a file"},
-		{project, "Debian", "minirun run debian"},
+		{project, "Debian", "hint: use debian"},
 		{project, "a/b/c", "directory a/b/c does not exist"},
 		{project, "a_b_/x", "invalid component"},
 		{inBundle, "a/b/c", "directory a/b/c does not exist"},

@@ -76,7 +76,7 @@ var arrows = map[string]string{
 	"internal/build/sshagent":         "",
 	"internal/build/devices":          "keyvalue spec",
 	"internal/build/contenthash":      "build/graph ctxio regularfile",
-	"internal/image":                  "ctxio flock namespaces overlay regularfile spec",
+	"internal/image":                  "ctxio flock namespaces overlay regularfile spec nearest",
 	"internal/image/imageconfig":      "",
 	"internal/image/layer":            "compression image linkwalk namespaces regularfile",
 	"internal/image/imagetools":       "image image/transfer retry termtext",

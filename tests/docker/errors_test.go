@@ -22,6 +22,7 @@ type mistake struct {
 	title    string
 	before   string // a script; bundle, in which is a function that creates bundle/
 	command  string
+	after    string // a script that cleans up
 	terminal bool
 	user     bool   // without root
 	status   int    // default: 1
@@ -109,6 +110,7 @@ func (m *machine) entry(c mistake, user *testbundle.Unprivileged) string {
 		if r := testbundle.Finish(m.t, m.shell(prelude+c.before)); r.Status != 0 {
 			m.t.Fatalf("%s: status %d: %s%s", c.before, r.Status, r.Stdout, r.Stderr)
 		}
+		defer func() { _ = m.shell(c.after).Run() }()
 		r = m.result(line{line: c.command, terminal: c.terminal, plain: !c.terminal})
 	}
 	want := c.status
@@ -155,6 +157,7 @@ var (
 	processID = regexp.MustCompile(`\b(pid|process|PID) \d+`)
 	generated = regexp.MustCompile(`\brun-\d+`)
 	resolver  = regexp.MustCompile(`dial udp \S+:53:`)
+	random    = regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{6}\b`)
 	idRange   = regexp.MustCompile(`\d+:\d+:65536`)
 	cgroup    = regexp.MustCompile(`/sys/fs/cgroup/\S*`)
 	digestID  = regexp.MustCompile(`sha256:[0-9a-f]{12,64}`)
@@ -167,6 +170,7 @@ func (m *machine) normalize(text, dir string) string {
 	}
 	text = processID.ReplaceAllString(text, "$1 4711")
 	text = resolver.ReplaceAllString(text, "dial udp 192.0.2.53:53:")
+	text = random.ReplaceAllString(text, "$1-012abc")
 	text = idRange.ReplaceAllString(text, "54321:100000:65536")
 	text = cgroup.ReplaceAllString(text, "/sys/fs/cgroup/…")
 	text = generated.ReplaceAllString(text, "run-4711")

@@ -50,7 +50,7 @@ var mistakes = []struct {
 		{title: "A working directory that is a file", before: `bundle; sed -i 's|"cwd": "/"|"cwd": "/bin/sh"|' bundle/config.json`, command: "minirun run bundle"},
 		{title: "A terminal where there is none", before: `bundle; sed -i 's/"terminal": false/"terminal": true/' bundle/config.json`, command: "minirun run bundle </dev/null"},
 		{title: "A mount that needs a missing directory", before: `bundle; sed -i 's|"mounts": \[|"mounts": [{"destination": "/data", "type": "bind", "source": "/nowhere", "options": ["rbind"]},|' bundle/config.json`, command: "minirun run bundle"},
-		{title: "An ID in use", before: "bundle; minirun create used bundle >/dev/null 2>&1", command: "minirun create used bundle; s=$?; minirun delete --force used; exit $s"},
+		{title: "An ID in use", before: "bundle; minirun create used bundle >/dev/null 2>&1", command: "minirun create used bundle", after: "minirun delete --force used"},
 		{title: "A second config.json", before: "bundle", command: "minirun spec --bundle bundle"},
 	}},
 	{"Images", []mistake{
@@ -65,7 +65,7 @@ var mistakes = []struct {
 		{title: "An archive on a terminal", command: "minirun save busybox", terminal: true},
 		{title: "A program that the image does not have", command: "minirun run busybox python3", status: 127},
 		{title: "Another architecture", command: "minirun run --pull never --platform linux/s390x busybox", status: 125},
-		{title: "A full disk", before: "mkdir small; mount -t tmpfs -o size=64k none small", command: "minirun --store small load -i ../root.tar; s=$?; umount small; exit $s"},
+		{title: "A full disk", before: "mkdir small; mount -t tmpfs -o size=64k none small", command: "minirun --store small import ../root.tar app", after: "umount small"},
 	}},
 	{"Builds", []mistake{
 		{title: "No Dockerfile", command: "minirun build ."},

@@ -41,6 +41,9 @@ func (s *Images) Open(name string, o Options) (*image.Image, image.Stack, error)
 		}
 		i, err = s.Store.Open(name)
 	}
+	if errors.Is(err, image.ErrNotFound) { // --pull never
+		err = fmt.Errorf("%w\nhint: minirun images lists the images; minirun pull gets one from a registry", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

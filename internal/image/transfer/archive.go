@@ -193,6 +193,9 @@ func openTar(ctx context.Context, name, tempDir string) (*members, error) {
 	}
 	m := &members{file: plain, at: map[string]member{}}
 	if err := m.list(ctx); err != nil {
+		if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) && len(m.at) == 0 {
+			err = fmt.Errorf("not a tar archive (%w)", err)
+		}
 		return nil, errors.Join(fmt.Errorf("read the archive: %w", err), plain.Close())
 	}
 	return m, nil
