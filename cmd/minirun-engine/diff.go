@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -33,7 +34,11 @@ func diffCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			for _, c := range changes {
+			c, _, err := spec.Load(dir)
+			if err != nil {
+				return err
+			}
+			for _, c := range inspect.WithoutMountPoints(changes, c.Mounts) {
 				termtext.Fprintf(os.Stdout, "%s %s\n", letters[c.What], c.Path)
 			}
 			return nil

@@ -127,6 +127,9 @@ func (e *Engine) Record(id string) (*Record, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NoContainerError{id}
 	}
+	if err == nil && r.Container != id {
+		err = e.finishRename(&r, id)
+	}
 	return &r, err
 }
 

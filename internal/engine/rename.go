@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/reconfigure"
 )
@@ -51,13 +52,33 @@ func (e *Engine) Rename(id, name string) error {
 		return err
 	}
 	old := *r
-	r.Container = name
-	err = os.WriteFile(e.file(name, "config.json"), config, 0o600)
-	if err == nil {
-		err = writeJSON(e.file(name, recordFile), r)
-	}
-	if err != nil { // such as a full disk
+	if err := e.writeName(r, name, config); err != nil { // such as a full disk
 		return errors.Join(err, renameNew(to, from), writeJSON(e.file(id, recordFile), old))
+	}
+	return nil
+}
+
+// writeName writes the files of a container whose directory has been renamed.
+func (e *Engine) writeName(r *Record, name string, config []byte) error {
+	if err := atomicfile.Write(e.file(name, "config.json"), config, 0o600); err != nil {
+		return err
+	}
+	r.Container = name
+	return writeJSON(e.file(name, recordFile), r)
+}
+
+// finishRename finishes a rename that was killed after it had renamed the directory. Several
+// processes may do so at the same time.
+func (e *Engine) finishRename(r *Record, name string) error {
+	config, err := os.ReadFile(e.file(name, "config.json"))
+	if err == nil {
+		config, err = reconfigure.Move(config, e.Store.Container(r.Container), e.Store.Container(name))
+	}
+	if err == nil {
+		err = e.writeName(r, name, config)
+	}
+	if err != nil {
+		return fmt.Errorf("finish the rename of container %s to %s: %w", r.Container, name, err)
 	}
 	return nil
 }

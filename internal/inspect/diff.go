@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Diff lists what a container has changed, with the directories that hold changes, by path. Files of
@@ -27,6 +29,34 @@ func (s *Stack) Diff() ([]Written, error) {
 	})
 	slices.SortFunc(out, func(a, b Written) int { return cmp.Compare(a.Path, b.Path) })
 	return out, err
+}
+
+// WithoutMountPoints leaves out the files and directories that the runtime created to mount something
+// on them, and the directories that hold no other changes.
+func WithoutMountPoints(changes []Written, mounts []specs.Mount) (out []Written) {
+	isTarget, holds := map[string]bool{}, map[string]bool{}
+	for _, m := range mounts {
+		isTarget[path.Clean(m.Destination)] = true
+	}
+	emptied := map[string]bool{} // directories with mount points
+	for _, c := range changes {
+		if c.What == "new" && isTarget[c.Path] {
+			emptied[path.Dir(c.Path)] = true
+			continue
+		}
+		for at := path.Dir(c.Path); at != "/" && !holds[at]; at = path.Dir(at) {
+			holds[at] = true
+		}
+	}
+	for _, c := range changes {
+		switch {
+		case c.What == "new" && isTarget[c.Path] && !holds[c.Path]:
+		case c.What == "changed" && emptied[c.Path] && !holds[c.Path]:
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // deleted returns the names of a directory that the upper directory does not have.

@@ -28,7 +28,7 @@ const module = "github.com/minirun/minirun"
 var arrows = map[string]string{
 	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
-	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description",
+	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description spec",
 	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",
@@ -167,7 +167,7 @@ var arrows = map[string]string{
 	"internal/engine/containerfiles":  "container/record engine image/layer image/overlay inspect linkwalk namespaces ownthread regularfile",
 	"internal/image/tree":             "image/layer",
 	"internal/image/browser":          "image/tree termtext",
-	"internal/image/commit":           "build/export image image/bundle image/store image/transfer",
+	"internal/image/commit":           "build/export image image/bundle image/store image/transfer regularfile",
 	"internal/engine/commit":          "container/control container/record engine messages",
 }
 

@@ -125,7 +125,7 @@ func TestHealthcheckWithoutPauseIsRefused(t *testing.T) {
 	}
 	s := loaded(t, runs("true"))
 	for _, flag := range []string{"--health-interval=1ns", "--health-interval=-1s", "--health-timeout=999us", "--health-start-period=-1h", "--health-retries=-1"} {
-		s.Minirun("run", "--rm", "--name", name("h"), "--health-cmd", "true", flag, "busybox").Fails(t, "HEALTHCHECK")
+		s.Minirun("run", "--rm", "--name", name("h"), "--health-cmd", "true", flag, "busybox").Fails(t, "--health-", "must be")
 	}
 	s.Do("run", "--rm", "--name", name("h"), "--health-cmd", "true", "--health-interval=1ms", "busybox")
 	if got := s.Do("ps", "-a", "-q"); got != "" {

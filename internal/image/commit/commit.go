@@ -92,8 +92,8 @@ func (c *Container) Commit(ctx context.Context, s *store.Store, o Options) (oci.
 	return d, nil
 }
 
-// configuration returns the configuration of the new image.
-func (c *Container) configuration(o Options, now time.Time) (*Config, error) {
+// readSpec reads the container's config.json.
+func (c *Container) readSpec() (*specs.Spec, error) {
 	text, err := os.ReadFile(filepath.Join(c.Dir, "config.json"))
 	var spec specs.Spec
 	if err == nil {
@@ -101,6 +101,15 @@ func (c *Container) configuration(o Options, now time.Time) (*Config, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", c.ID, err)
+	}
+	return &spec, nil
+}
+
+// configuration returns the configuration of the new image.
+func (c *Container) configuration(o Options, now time.Time) (*Config, error) {
+	spec, err := c.readSpec()
+	if err != nil {
+		return nil, err
 	}
 	config := newConfig(&c.Image.Config, spec.Process, o, now)
 	for _, text := range o.Changes {
@@ -127,11 +136,17 @@ func baseLayers(s *store.Store, i *store.Image) (out []export.Layer, err error) 
 
 // copyUpper copies the container's upper directory to a new layer of the store.
 func (c *Container) copyUpper(s *store.Store) (export.Layer, error) {
+	spec, err := c.readSpec()
+	if err != nil {
+		return export.Layer{}, err
+	}
 	key := digest.FromString(c.ID + rand.Text())
 	temporary, dir := s.Temporary("commit-"+key.Encoded()), s.Layer(key.String())
-	err := os.Mkdir(temporary, 0o755)
-	if err == nil {
+	if err = os.Mkdir(temporary, 0o755); err == nil {
 		err = bundle.CopyTree(filepath.Join(temporary, "fs"), filepath.Join(c.Dir, "upper"))
+	}
+	if err == nil {
+		err = removeMountPoints(filepath.Join(temporary, "fs"), spec.Mounts)
 	}
 	var made store.Moment
 	if err == nil {
