@@ -7,7 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestDiffWithoutMountPoints: what the runtime created for mounts is not a change of the container.
+// TestDiffWithoutMountPoints: mount points that the runtime created are not changes of the container.
 func TestDiffWithoutMountPoints(t *testing.T) {
 	mounts := []specs.Mount{{Destination: "/proc"}, {Destination: "/etc/hosts"}, {Destination: "/srv/data/"}, {Destination: "/opt/x"}}
 	changes := []Written{

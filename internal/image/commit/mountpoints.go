@@ -26,7 +26,7 @@ func removeMountPoints(dir string, mounts []specs.Mount) (all error) {
 		targets = append(targets, strings.TrimPrefix(path.Clean(m.Destination), "/"))
 	}
 	slices.Sort(targets)
-	slices.Reverse(targets) // what is below a directory before the directory
+	slices.Reverse(targets) // the content of a directory first
 	for _, target := range targets {
 		all = errors.Join(all, removeEmpty(root, target))
 	}
@@ -36,7 +36,8 @@ func removeMountPoints(dir string, mounts []specs.Mount) (all error) {
 // removeEmpty removes an empty file or directory. Links on the way belong to the container: they are
 // not followed.
 func removeEmpty(root int, name string) error {
-	parent, err := regularfile.OpenPathIn(root, path.Dir(name), unix.O_DIRECTORY, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
+	const below = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS
+	parent, err := regularfile.OpenPathIn(root, path.Dir(name), unix.O_DIRECTORY, below)
 	if err != nil {
 		return ignoreMissing(name, err)
 	}
