@@ -28,7 +28,7 @@ func TestMistakenArguments(t *testing.T) {
 		{[]string{"-f", "Dockerfile.dev", "context"}, []string{`"Dockerfile.dev" does not exist`, "hint: ",
 			"minirun build -f context/Dockerfile.dev context"}},
 		{[]string{"-t", "UPPER", "context"}, []string{`"UPPER": must be lower case`, "hint: use upper"}},
-		{[]string{"context", "-t"}, []string{"-t needs a value, NAME: name the image NAME", "hint: "}},
+		{[]string{"context", "-t"}, []string{"flag needs an argument: -t NAME (name the image NAME)", "hint: "}},
 		{[]string{}, []string{"one argument, the context", "hint: ", "minirun build [OPTIONS] ."}},
 		{[]string{"--platform", "linux/nope/a/b", "context"}, []string{"linux/nope/a/b", "hint: "}},
 		{[]string{"--check", "nope"}, []string{`the context "nope" does not exist`, "hint: "}},

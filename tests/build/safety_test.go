@@ -191,7 +191,7 @@ func TestContextLinksCannotEscape(t *testing.T) {
 		".dockerignore, a device":   {"FROM scratch\nCOPY . /\n", "mknod .dockerignore c 1 5", "not a regular file"},
 		"Dockerfile, a FIFO":        {"", "rm Dockerfile; mkfifo Dockerfile", "not a regular file"},
 		"Dockerfile, a device":      {"", "rm Dockerfile; mknod Dockerfile c 1 5", "not a regular file"},
-		"no Dockerfile":             {"", "rm Dockerfile", "no such file"},
+		"no Dockerfile":             {"", "rm Dockerfile", "there is no Dockerfile"},
 		"a FIFO":                    {"FROM base\nCOPY f /f\nRUN [ -p /f ]\n", "mkfifo f", "ok"},
 		"a FIFO, mounted":           {"FROM base\nRUN --mount=target=/m [ -p /m/f ]\n", "mkfifo f", "ok"},
 		"a FIFO as an archive":      {"FROM base\nADD f /f\nRUN [ -p /f ]\n", "mkfifo f", "ok"},

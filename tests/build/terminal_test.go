@@ -173,7 +173,7 @@ func TestInterruptEndsAllContainers(t *testing.T) {
 	s.clean()
 }
 
-// TestFlagsMayFollowTheContext: flags may follow the context; without a context the usage is printed;
+// TestFlagsMayFollowTheContext: flags may follow the context; without a context the hint says how to call it;
 // if the Dockerfile is missing, the error suggests a file with another name.
 func TestFlagsMayFollowTheContext(t *testing.T) {
 	testbundle.Need(t)
@@ -183,11 +183,11 @@ func TestFlagsMayFollowTheContext(t *testing.T) {
 	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"behind", "behind", "cat", "/a"); got != "given" {
 		t.Errorf("A is %q", got)
 	}
-	s.Minirun("build").Fails(t, "expected one argument", "Usage:  minirun build [OPTIONS] PATH | URL | -")
+	s.Minirun("build").Fails(t, "expected one argument", "hint: run minirun build [OPTIONS] .")
 	s.Minirun("build", dir, dir).Fails(t, "expected one argument", "but got 2")
 	s.Minirun("build", dir, "--tagg", "x").Fails(t, "tagg")
 	other := contextDir(t, map[string]string{"Containerfile": "FROM base\n"}, "")
-	s.Minirun("build", other).Fails(t, "Dockerfile", "there is "+other+"/Containerfile", "-f "+other+"/Containerfile")
-	s.Minirun("build", contextDir(t, map[string]string{"x": ""}, "")).Fails(t, "Dockerfile", "no such file", "hint: use -f FILE")
-	s.Minirun("build", filepath.Join(dir, "nowhere")).Fails(t, "nowhere", "no such file")
+	s.Minirun("build", other).Fails(t, "Dockerfile", "hint: minirun build", "-f "+other+"/Containerfile")
+	s.Minirun("build", contextDir(t, map[string]string{"x": ""}, "")).Fails(t, "there is no Dockerfile", "hint: create", "with -f")
+	s.Minirun("build", filepath.Join(dir, "nowhere")).Fails(t, "nowhere", "does not exist", "hint: ")
 }
