@@ -52,7 +52,7 @@ func main() {
 	if inUserNamespace || os.Geteuid() != 0 {
 		err = hint.ForUser(err, "use sudo, or choose another directory with --store")
 	}
-	for _, text := range hint.Texts(err) {
+	for _, text := range hint.Texts(hint.ForDisk(err)) {
 		termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(text)))
 	}
 	os.Exit(1)

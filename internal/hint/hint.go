@@ -74,3 +74,13 @@ func ForUser(err error, text string) error {
 	}
 	return Add(err, "%s", text)
 }
+
+// ForDisk adds a hint to an error whose cause is a full disk or an exhausted quota, unless it has
+// another one.
+func ForDisk(err error) error {
+	var other *Error
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) || errors.As(err, &other) {
+		return err
+	}
+	return Add(err, "minirun system df shows what minirun keeps; minirun prune removes what is not used")
+}

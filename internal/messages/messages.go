@@ -98,7 +98,7 @@ func logError(err error) {
 	var program *diagnose.ProgramError
 	switch {
 	case !log.json && log.file == nil:
-		for _, text := range hint.Texts(err) {
+		for _, text := range hint.Texts(hint.ForDisk(err)) {
 			Log("error", text)
 		}
 		return

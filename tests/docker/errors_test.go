@@ -157,6 +157,7 @@ var (
 	processID = regexp.MustCompile(`\b(pid|process|PID) \d+`)
 	generated = regexp.MustCompile(`\brun-\d+`)
 	resolver  = regexp.MustCompile(`dial udp \S+:53:`)
+	temporary = regexp.MustCompile(`\bimport-\d+`)
 	random    = regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{6}\b`)
 	idRange   = regexp.MustCompile(`\d+:\d+:65536`)
 	cgroup    = regexp.MustCompile(`/sys/fs/cgroup/\S*`)
@@ -170,6 +171,7 @@ func (m *machine) normalize(text, dir string) string {
 	}
 	text = processID.ReplaceAllString(text, "$1 4711")
 	text = resolver.ReplaceAllString(text, "dial udp 192.0.2.53:53:")
+	text = temporary.ReplaceAllString(text, "import-1234")
 	text = random.ReplaceAllString(text, "$1-012abc")
 	text = idRange.ReplaceAllString(text, "54321:100000:65536")
 	text = cgroup.ReplaceAllString(text, "/sys/fs/cgroup/…")

@@ -75,22 +75,15 @@ func TestStatsAsRunc(t *testing.T) {
 	testbundle.Await(t, "the end of the loop", func() bool { return !strings.Contains(runc.run(t, "ps", runc.bundle.ID), "while") })
 	runc.run(t, "pause", runc.bundle.ID)
 	defer runc.run(t, "resume", runc.bundle.ID)
-	theirs := runc.run(t, "events", "--stats", runc.bundle.ID)
-	sample, err := stats.Read(group.Open(paths))
-	if err != nil {
-		t.Fatal(err)
+	// The kernel may still count a period between the two samples.
+	ours, theirs := "", ""
+	for range 10 {
+		theirs = runc.run(t, "events", "--stats", runc.bundle.ID)
+		if ours = sampleAsEvent(t, paths, runc.bundle.ID); ours == theirs {
+			break
+		}
 	}
-	v2 := onV2(t)
-	if !v2 {
-		// runc ignores the v2 tree of a hybrid host.
-		sample.Hugetlb = map[string]stats.HugetlbStats{}
-	}
-	text, err := json.Marshal(control.Event{Type: "stats", ID: runc.bundle.ID, Data: &control.Stats{Stats: *sample}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours := string(text) + "\n"
-	if v2 {
+	if onV2(t) {
 		// On v2 minirun reports more (PSI, cpuset lists, the peak), and the kernel updates
 		// memory.stat only every other second.
 		var more, less map[string]any
@@ -101,6 +94,24 @@ func TestStatsAsRunc(t *testing.T) {
 	} else if ours != theirs {
 		t.Errorf("minirun:\n%s\nrunc:\n%s", ours, theirs)
 	}
+}
+
+// sampleAsEvent returns the statistics of cgroups in the form of `events --stats`.
+func sampleAsEvent(t *testing.T, paths map[string]string, id string) string {
+	t.Helper()
+	sample, err := stats.Read(group.Open(paths))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !onV2(t) {
+		// runc ignores the v2 tree of a hybrid host.
+		sample.Hugetlb = map[string]stats.HugetlbStats{}
+	}
+	text, err := json.Marshal(control.Event{Type: "stats", ID: id, Data: &control.Stats{Stats: *sample}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text) + "\n"
 }
 
 // contained checks that everything in less is also in more, in the same place.

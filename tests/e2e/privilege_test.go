@@ -59,10 +59,7 @@ func TestStateWithoutSession(t *testing.T) {
 		cmd := exec.Command(testbundle.Binary, "--debug", "list")
 		cmd.Dir, cmd.Env = "/", []string{"HOME=/nonexistent"}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
+		out, _ := cmd.CombinedOutput() // it fails if /run/minirun exists: it is root's
 		_, after, _ := strings.Cut(string(out), "state in ")
 		state, _, _ := strings.Cut(after, "\n")
 		return state
