@@ -133,10 +133,14 @@ func (e *gitError) Error() string {
 	return fmt.Sprintf("git %s: %s", e.verb, lastLines(e.said, 2))
 }
 
-// generalLines are what git adds after the cause of a failure.
+// generalLines are the beginnings of what git adds after the cause of a failure.
 var generalLines = []string{
 	"fatal: Could not read from remote repository.", "Please make sure you have the correct access rights",
-	"and the repository exists.",
+	"and the repository exists.", "fatal: clone of ", "Failed to clone ", "Cloning into ",
+}
+
+func isGeneral(line string) bool {
+	return slices.ContainsFunc(generalLines, func(beginning string) bool { return strings.HasPrefix(line, beginning) })
 }
 
 // lastLines returns the last lines of a message that say something specific, as one line. Warnings of
@@ -144,7 +148,7 @@ var generalLines = []string{
 func lastLines(text string, most int) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && !slices.Contains(generalLines, line) {
+		if line = strings.TrimSpace(line); line != "" && !isGeneral(line) && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
