@@ -171,7 +171,7 @@ func execEnd(text string, status int) string {
 	switch {
 	case status == 7 && text == "", status == 128+9 && text == "": // the program's own status, or it was killed
 		return ""
-	case status == 255 && strings.HasPrefix(text, "minirun: ") && strings.Count(text, "\n") == 1:
+	case status == 255 && strings.HasPrefix(text, "minirun: ") && strings.Count(strings.ReplaceAll(text, "\nhint: ", " "), "\n") == 1:
 		return ""
 	}
 	return "neither the program's end nor one clear error"
