@@ -47,7 +47,7 @@ func TestRunDecidesByWhatExists(t *testing.T) {
 		"run webserver/none":       "directory webserver/none does not exist",
 		"run a/b/c":                "directory a/b/c does not exist",
 		"run --pull never debian":  "no such image",
-		"run Busybox":              "minirun run busybox",
+		"run Busybox":              "hint: use busybox",
 		"create busybx":            "did you mean busybox?",
 		"run bundle ls":            "a bundle takes no arguments",
 		"run --bundle bundle id x": `unexpected argument "x"`,
