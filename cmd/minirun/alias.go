@@ -11,15 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/noun"
 )
 
-func init() {
-	for i := range noun.All {
-		n := &noun.All[i]
-		verbs = append(verbs, verb{n.Name, func() *cli.Command { return nounCommand(n) }, 0, anyNumber})
-	}
-}
-
 func verbNames() (names []string) {
-	for _, v := range verbs {
+	for _, v := range allVerbs() {
 		names = append(names, v.name)
 	}
 	return names

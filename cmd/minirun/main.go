@@ -24,6 +24,7 @@ import (
 	"github.com/minirun/minirun/internal/engine/missing"
 	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/noun"
 	"github.com/minirun/minirun/internal/runtarget"
 	_ "github.com/minirun/minirun/internal/startup"
 	"github.com/minirun/minirun/internal/version"
@@ -58,7 +59,7 @@ type verb struct {
 
 const anyNumber = cmdline.Unlimited
 
-// verbs lists the commands by name, in the order of the help.
+// verbs lists the commands that this program implements, by name.
 var verbs = []verb{
 	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, anyNumber}, {"start", startCommand, 0, anyNumber},
 	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, anyNumber}, {"delete", deleteCommand, 1, 1},
@@ -73,26 +74,58 @@ var verbs = []verb{
 	{"monitor", monitorCommand, 1, 1},
 }
 
-func init() {
+// allVerbs returns all commands: also those of helpers, and docker's nouns. Most starts need
+// none of them, so that nothing is created for them in advance.
+func allVerbs() []verb {
+	all := slices.Clone(verbs)
 	for _, v := range engineVerbs {
-		verbs = append(verbs, verb{v.name, helperCommand(v.name, v.usage, becomeEngine), 0, anyNumber})
+		all = append(all, verb{v.name, helperCommand(v.name, v.usage, becomeEngine), 0, anyNumber})
 	}
 	for _, v := range imageVerbs {
-		verbs = append(verbs, verb{v.name, imageCommand(v.name, v.usage), 0, anyNumber})
+		all = append(all, verb{v.name, imageCommand(v.name, v.usage), 0, anyNumber})
 	}
+	for i := range noun.All {
+		n := &noun.All[i]
+		all = append(all, verb{n.Name, func() *cli.Command { return nounCommand(n) }, 0, anyNumber})
+	}
+	return all
+}
+
+// isOfHelper reports whether a word is the name of a command that is not in verbs.
+func isOfHelper(word string) bool {
+	for i := range engineVerbs {
+		if engineVerbs[i].name == word {
+			return true
+		}
+	}
+	for i := range imageVerbs {
+		if imageVerbs[i].name == word {
+			return true
+		}
+	}
+	for i := range noun.All {
+		if noun.All[i].Name == word {
+			return true
+		}
+	}
+	return false
 }
 
 // commandsFor creates the commands that a command line may refer to: those whose names
 // are in it, or all if it has none. Creating all of them takes a twentieth of the time
 // of a short command.
 func commandsFor(args []string) (commands []*cli.Command) {
-	for _, v := range verbs {
-		if slices.Contains(args, v.name) {
+	candidates := verbs
+	if slices.ContainsFunc(args, isOfHelper) {
+		candidates = allVerbs()
+	}
+	for i := range candidates {
+		if v := &candidates[i]; slices.Contains(args, v.name) {
 			commands = append(commands, v.build())
 		}
 	}
 	if len(commands) == 0 {
-		for _, v := range verbs {
+		for _, v := range allVerbs() {
 			commands = append(commands, v.build())
 		}
 	}
@@ -208,11 +241,12 @@ func help(ctx *cli.Context) error {
 	if subject == "help" {
 		subject = args[1]
 	}
-	i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == subject })
+	all := allVerbs()
+	i := slices.IndexFunc(all, func(v verb) bool { return v.name == subject })
 	switch {
 	case args[0] != "help" || i < 0:
 		return cmdline.UnknownCommand("", subject, append(verbNames(), "help"))
-	case verbs[i].build().SkipFlagParsing: // other words may be subcommands
+	case all[i].build().SkipFlagParsing: // other words may be subcommands
 		os.Args = slices.Concat(os.Args[:1], args[1:], []string{"--help"})
 	case len(args) > 2:
 		return fmt.Errorf("help: unexpected argument %q\nhint: minirun help %s", args[2], subject)

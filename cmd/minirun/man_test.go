@@ -71,7 +71,7 @@ func readPage(t *testing.T, name string) string {
 
 // The names that commands are made by are their own.
 func TestVerbs(t *testing.T) {
-	for _, v := range verbs {
+	for _, v := range allVerbs() {
 		if got := v.command().Name; got != v.name {
 			t.Errorf("the command %s is listed as %s", got, v.name)
 		}
@@ -79,7 +79,7 @@ func TestVerbs(t *testing.T) {
 			t.Errorf("a command line with %s has %d commands", v.name, len(list))
 		}
 	}
-	if n := len(commandsFor([]string{"--help"})); n != len(verbs) {
+	if n := len(commandsFor([]string{"--help"})); n != len(allVerbs()) {
 		t.Errorf("help is about %d commands", n)
 	}
 }
