@@ -118,7 +118,7 @@ func (s *Signals) Run(do func(context.Context) error) error {
 
 // settle is how long a background job waits for signals that arrive together before it
 // is stopped, and for SIGCONT after it was: kill(1) of a shell sends SIGTERM and SIGCONT.
-const settle = 100 * time.Millisecond
+const settle = 400 * time.Millisecond
 
 // AwaitForeground stops minirun while it is a background job of a terminal. A signal that
 // asks to exit is an error, and so is a job that no shell can continue: the kernel does
