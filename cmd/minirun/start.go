@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -28,10 +30,17 @@ func startCommand() *cli.Command {
 		},
 		Action: func(ctx *cli.Context) error {
 			id := ctx.Args().First()
-			if ctx.NArg() != 1 || ctx.NumFlags() > 0 || isOfImage(ctx, id) {
+			if ctx.NArg() != 1 || ctx.NumFlags() > 0 {
 				return becomeEngine(ctx)
 			}
-			return container.Start(ctx.String("root"), id, os.Getenv(notifySocket), messages.Warn)
+			err := container.Start(ctx.String("root"), id, os.Getenv(notifySocket), messages.Warn)
+			var missing *record.NotExistError
+			var past *record.NotCreatedError
+			// Only now, so that engines do not pay for it.
+			if (errors.As(err, &missing) || errors.As(err, &past)) && isOfImage(ctx, id) {
+				return becomeEngine(ctx)
+			}
+			return err
 		},
 	}
 }

@@ -36,21 +36,15 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	if err != nil {
 		return err
 	}
-	switch status {
-	case specs.StateCreated:
-	case specs.StateStopped:
-		return errors.New("cannot start a container that has stopped")
-	case specs.StateRunning:
-		return errors.New("cannot start an already running container")
-	default:
-		return fmt.Errorf("cannot start a container in the state %s", status)
+	if status != specs.StateCreated {
+		return &record.NotCreatedError{Status: status}
 	}
 	pidfd, err := h.OpenProcess()
 	if err != nil {
 		return err
 	}
 	if pidfd == nil {
-		return errors.New("cannot start a container that has stopped")
+		return &record.NotCreatedError{Status: specs.StateStopped}
 	}
 	proc, err := bootstrap.Attach(h.Pid, pidfd, h.Socket)
 	if err != nil {

@@ -3,6 +3,7 @@
 package record
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -71,4 +72,17 @@ type LastStep struct {
 	Text string `json:"text"`           // what requested it, and its name
 	Call string `json:"call"`           // its system call
 	Exec bool   `json:"exec,omitempty"` // its failure concerns the program
+}
+
+// A NotCreatedError reports a container that is past its start, or not ready for it.
+type NotCreatedError struct{ Status specs.ContainerState }
+
+func (e *NotCreatedError) Error() string {
+	switch e.Status {
+	case specs.StateStopped:
+		return "cannot start a container that has stopped"
+	case specs.StateRunning:
+		return "cannot start an already running container"
+	}
+	return fmt.Sprintf("cannot start a container in the state %s", e.Status)
 }
