@@ -15,17 +15,23 @@ func stopCommand() *cli.Command {
 		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not",
 		ArgsUsage: "NAME…",
 		Flags:     stopFlags(),
-		Action: func(ctx *cli.Context) error {
-			way, err := stopWay(ctx)
-			if err != nil {
-				return err
-			}
-			e, err := newEngine(ctx)
-			if err != nil {
-				return err
-			}
-			return forEachContainer(ctx, func(id string) error { return e.Stop(id, way) })
-		},
+		Action:    stopAction((*engine.Engine).Stop),
+	}
+}
+
+// stopAction returns the action of a command that stops all named containers in the way that its flags
+// describe.
+func stopAction(stop func(e *engine.Engine, id string, way engine.StopWay) error) cli.ActionFunc {
+	return func(ctx *cli.Context) error {
+		way, err := stopWay(ctx)
+		if err != nil {
+			return err
+		}
+		e, err := newEngine(ctx)
+		if err != nil {
+			return err
+		}
+		return forEachContainer(ctx, func(id string) error { return stop(e, id, way) })
 	}
 }
 

@@ -45,18 +45,25 @@ func (c *Container) sandbox() string {
 	return "c-" + strings.ReplaceAll(c.ID, "+", "-") + "." + hex.EncodeToString(sum[:4])
 }
 
+// lock locks all networks, and returns those of the container. The caller closes the lock.
+func (c *Container) lock() (lock *os.File, endpoints []network.Endpoint, err error) {
+	if lock, err = c.Store.Lock(); err != nil {
+		return nil, nil, err
+	}
+	if endpoints, err = c.Store.Endpoints(c.ID); err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return lock, endpoints, nil
+}
+
 // ConnectAll connects a container that is being created to its networks. After an error nothing is
 // left.
 func (c *Container) ConnectAll(ctx context.Context) error {
-	lock, err := c.Store.Lock()
+	lock, endpoints, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	endpoints, err := c.Store.Endpoints(c.ID)
-	if err != nil {
-		return err
-	}
 	if err := plugins().Pin(c.sandbox(), c.PID); err != nil {
 		return err
 	}
@@ -136,15 +143,11 @@ func freeDevice(endpoints []network.Endpoint) string {
 // DisconnectAll disconnects a container after its end. It uses the state of the plugins, so that
 // nothing is left even if the files of the container were removed.
 func (c *Container) DisconnectAll(ctx context.Context) error {
-	lock, err := c.Store.Lock()
+	lock, endpoints, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	endpoints, err := c.Store.Endpoints(c.ID)
-	if err != nil {
-		return err
-	}
 	return errors.Join(c.disconnectAll(ctx, endpoints), c.Store.UpdateHosts())
 }
 
@@ -183,15 +186,11 @@ func (c *Container) disconnect(ctx context.Context, e *network.Endpoint) error {
 
 // Connect adds a network to a container. If the container runs, it is connected at once.
 func (c *Container) Connect(ctx context.Context, e network.Endpoint) error {
-	lock, err := c.Store.Lock()
+	lock, endpoints, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	endpoints, err := c.Store.Endpoints(c.ID)
-	if err != nil {
-		return err
-	}
 	if slices.ContainsFunc(endpoints, func(o network.Endpoint) bool { return o.Network == e.Network }) {
 		return fmt.Errorf("container %s is already on network %s", c.ID, e.Network)
 	}
@@ -207,15 +206,11 @@ func (c *Container) Connect(ctx context.Context, e network.Endpoint) error {
 
 // Disconnect removes a network from a container.
 func (c *Container) Disconnect(ctx context.Context, name string) error {
-	lock, err := c.Store.Lock()
+	lock, endpoints, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	endpoints, err := c.Store.Endpoints(c.ID)
-	if err != nil {
-		return err
-	}
 	i := slices.IndexFunc(endpoints, func(e network.Endpoint) bool { return e.Network == name })
 	if i < 0 {
 		return fmt.Errorf("container %s is not on network %s", c.ID, name)
