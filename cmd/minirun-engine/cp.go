@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/containerfiles"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/userns"
 )
@@ -65,7 +66,7 @@ func copyFiles(ctx *cli.Context) error {
 		return cmdline.UsageError(ctx.Command, "neither path is in a container: write it as ID:PATH")
 	case name == "":
 		name = to.container
-	case to.path == "-" && isTerminal(1):
+	case to.path == "-" && stdio.Out.IsTerminal():
 		return cmdline.UsageError(ctx.Command, "the archive would be written to the terminal: redirect standard output")
 	}
 	e, err := newEngine(ctx)
@@ -141,10 +142,4 @@ func openContainer(e *engine.Engine, name string, entered bool) (*containerfiles
 		return root, err
 	}
 	return containerfiles.OpenStopped(e, name)
-}
-
-// isTerminal reports whether a descriptor is a terminal.
-func isTerminal(fd int) bool {
-	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	return err == nil
 }

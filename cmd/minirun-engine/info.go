@@ -65,7 +65,7 @@ func infoCommand() *cli.Command {
 // those in more.
 func writeValue(w io.Writer, format string, v any, more formatter.Row) error {
 	if format == "json" {
-		return cmdline.WriteJSON(w, v)
+		return termtext.WriteJSON(w, v)
 	}
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine/description"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // inspectCommand is the part of `inspect` for scripts: docker's fields. minirun itself shows a
@@ -32,7 +33,7 @@ func inspectCommand() *cli.Command {
 			}
 			format := ctx.String("format")
 			if format == "" || format == "json" {
-				return formatter.WriteJSON(ctx.App.Writer, all)
+				return termtext.WriteJSON(ctx.App.Writer, all)
 			}
 			for _, c := range all {
 				if err := formatter.Execute(ctx.App.Writer, format, c); err != nil {

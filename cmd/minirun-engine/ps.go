@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine/listing"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // psCommand implements `ps` without an ID.
@@ -22,9 +22,10 @@ func psCommand() *cli.Command {
 }
 
 func listContainers(ctx *cli.Context) error {
+	columns, _ := stdio.Out.Size()
 	o := listing.Options{
 		Format: ctx.String("format"), All: ctx.Bool("all"), Quiet: ctx.Bool("quiet"), NoTrunc: ctx.Bool("no-trunc"),
-		Size: ctx.Bool("size"), Last: ctx.Int("last"), Width: terminalWidth(),
+		Size: ctx.Bool("size"), Last: ctx.Int("last"), Width: columns,
 	}
 	for _, f := range cmdline.ListValues(ctx, "filter") {
 		if listing.IsFilter(f) {
@@ -48,13 +49,4 @@ func listContainers(ctx *cli.Context) error {
 		return err
 	}
 	return listing.Write(ctx.App.Writer, e, o)
-}
-
-// terminalWidth returns the width of the terminal that the output goes to; 0 if it is not one.
-func terminalWidth() int {
-	size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)
-	if err != nil {
-		return 0
-	}
-	return int(size.Col)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine/usage"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 func statsCommand() *cli.Command {
@@ -49,7 +50,7 @@ func showStats(ctx *cli.Context) error {
 	}
 	stopping, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	if isTerminal(1) && !o.NoStream && o.Format != "json" {
+	if stdio.Out.IsTerminal() && !o.NoStream && o.Format != "json" {
 		return usage.Watch(stopping, os.Stdout, e, o)
 	}
 	return usage.Write(stopping, os.Stdout, e, o)

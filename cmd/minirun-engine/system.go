@@ -107,7 +107,7 @@ func diskUsage(ctx *cli.Context) error {
 				uses[i].Items = nil
 			}
 		}
-		return cmdline.WriteJSON(ctx.App.Writer, uses)
+		return termtext.WriteJSON(ctx.App.Writer, uses)
 	case format != "":
 		return usageTable(uses).Write(ctx.App.Writer, format)
 	}

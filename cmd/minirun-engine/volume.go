@@ -226,7 +226,7 @@ func inspectVolumes(ctx *cli.Context) error {
 		}
 		return failed
 	}
-	return errors.Join(cmdline.WriteJSON(ctx.App.Writer, found), failed)
+	return errors.Join(termtext.WriteJSON(ctx.App.Writer, found), failed)
 }
 
 func pruneVolumes(ctx *cli.Context) error {

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/transfer"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 func loadCommand() *cli.Command {
@@ -133,7 +133,7 @@ func saveImages(ctx *cli.Context) (err error) {
 		}
 		defer func() { err = f.Done(err) }()
 		out = f
-	} else if prompt.IsTerminal(os.Stdout) && ctx.String("dir") == "" {
+	} else if stdio.Out.IsTerminal() && ctx.String("dir") == "" {
 		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use " +
 			"--output or --dir")
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 func buildCommand() *cli.Command {
@@ -105,7 +105,7 @@ func buildImage(ctx *cli.Context) error {
 
 // checkFlags validates flags that can be checked without a store.
 func checkFlags(ctx *cli.Context) error {
-	if ctx.Bool("debug") && !prompt.IsTerminal(os.Stdin) {
+	if ctx.Bool("debug") && !stdio.In.IsTerminal() {
 		return errors.New("build --debug: the shell needs a terminal, but standard input is not one")
 	}
 	if err := checkExplain(ctx.String("explain")); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/build"
 	"github.com/minirun/minirun/internal/build/explain"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // explainBuilt implements build --explain: for each platform, it shows the result of every
@@ -46,7 +46,7 @@ func checkExplain(how string) error {
 func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
 	switch {
 	case how == "text":
-		return explain.Text(ctx.App.Writer, r, prompt.IsTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "")
+		return explain.Text(ctx.App.Writer, r, stdio.Out.IsTerminal() && os.Getenv("NO_COLOR") == "")
 	case how == "json":
 		return explain.JSON(ctx.App.Writer, r)
 	}

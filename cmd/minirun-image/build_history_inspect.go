@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -10,8 +9,8 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/build/history"
 	"github.com/minirun/minirun/internal/build/records"
-	"github.com/minirun/minirun/internal/formatter"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func historyInspect(ctx *cli.Context) error {
@@ -30,7 +29,7 @@ func historyInspect(ctx *cli.Context) error {
 	w := ctx.App.Writer
 	switch format := ctx.String("format"); format {
 	case "json":
-		return formatter.WriteJSON(w, i)
+		return termtext.WriteJSON(w, i)
 	case "pretty":
 		return i.Print(w)
 	default:
@@ -61,7 +60,7 @@ func historyExport(ctx *cli.Context) error {
 	}
 	name := ctx.String("output")
 	if name == "-" {
-		if prompt.IsTerminal(os.Stdout) {
+		if stdio.Out.IsTerminal() {
 			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect " +
 				"standard output, or use --output FILE")
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image/command"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -150,7 +150,7 @@ func (t *buildReporter) printError(err error) error {
 // generic form, because the shell needs a terminal, and logs should not contain the values of
 // arguments.
 func (t *buildReporter) debugCommand() string {
-	if !prompt.IsTerminal(os.Stdin) {
+	if !stdio.In.IsTerminal() {
 		return "minirun build --debug … on a terminal"
 	}
 	args := slices.Clone(os.Args)

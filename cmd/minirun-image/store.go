@@ -6,7 +6,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/formatter"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
@@ -45,7 +44,7 @@ func storeCheck(ctx *cli.Context) error {
 		return err
 	}
 	if asJSON {
-		err = formatter.WriteJSON(ctx.App.Writer, r)
+		err = termtext.WriteJSON(ctx.App.Writer, r)
 	} else {
 		termtext.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs,
 			r.Layers, r.Containers)

@@ -13,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/compare"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/views"
 )
 
@@ -76,7 +77,7 @@ func compareBundle(ctx *cli.Context) error {
 		return errors.Join(context.Cause(alive), err)
 	}
 	if format == "json" {
-		err = cmdline.WriteJSON(ctx.App.Writer, result)
+		err = termtext.WriteJSON(ctx.App.Writer, result)
 	} else {
 		err = result.Text(ctx.App.Writer)
 	}

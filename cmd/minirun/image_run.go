@@ -98,7 +98,7 @@ func createFromImage(ctx *cli.Context, t runtarget.Target) error {
 // announcePull says on a terminal that a registry will be asked: the name of the image
 // may be a typing error.
 func announcePull(t runtarget.Target, pull string) {
-	if _, err := unix.IoctlGetTermios(unix.Stderr, unix.TCGETS); err != nil || t.Stored || pull == "never" {
+	if !stdio.Err.IsTerminal() || t.Stored || pull == "never" {
 		return
 	}
 	if n, err := image.ParseName(t.Image); err == nil {

@@ -146,7 +146,7 @@ func viewContainer(ctx *cli.Context, id string) (*view, error) {
 
 func showView(w io.Writer, v *view, format string) error {
 	if format == "json" {
-		return cmdline.WriteJSON(w, v)
+		return termtext.WriteJSON(w, v)
 	}
 	if v.Image == nil {
 		return v.Text(w)

@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/messages"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func layersCommand() *cli.Command {
@@ -83,7 +84,7 @@ func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 		return err
 	}
 	if format == "json" {
-		return cmdline.WriteJSON(w, map[string]any{"layers": all, "written": changes})
+		return termtext.WriteJSON(w, map[string]any{"layers": all, "written": changes})
 	}
 	return inspect.WriteLayers(w, all, changes)
 }
@@ -94,7 +95,7 @@ func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 		return err
 	}
 	if format == "json" {
-		err = cmdline.WriteJSON(w, found)
+		err = termtext.WriteJSON(w, found)
 	} else {
 		err = inspect.WritePath(w, found)
 	}

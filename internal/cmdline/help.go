@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // Widths of the help, in columns.
@@ -56,12 +57,12 @@ type helpPrinter struct {
 
 // adaptTo uses the width of a terminal, and bold headings unless NO_COLOR is set.
 func (p *helpPrinter) adaptTo(f *os.File) {
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
+	terminal := stdio.Descriptor(f.Fd())
+	if !terminal.IsTerminal() {
 		return
 	}
-	if size.Col > 0 {
-		p.width = max(minWidth, min(int(size.Col), maxWidth))
+	if columns, _ := terminal.Size(); columns > 0 {
+		p.width = max(minWidth, min(columns, maxWidth))
 	}
 	p.bold = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -125,18 +125,6 @@ func Execute(w io.Writer, format string, value any) error {
 	return err
 }
 
-// WriteJSON writes a value as indented JSON.
-func WriteJSON(w io.Writer, v any) error {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, termtext.JSON(out.String()))
-	return err
-}
-
 // OneLine replaces whitespace, including line breaks, with single spaces.
 func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 

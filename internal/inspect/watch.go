@@ -134,9 +134,9 @@ func (s *screen) showFor(interval time.Duration) error {
 
 // draw shows as much of the view as fits.
 func (s *screen) draw() error {
-	rows, columns := 24, 80
-	if size, err := unix.IoctlGetWinsize(int(s.out), unix.TIOCGWINSZ); err == nil && size.Row > 0 && size.Col > 0 {
-		rows, columns = int(size.Row), int(size.Col)
+	columns, rows := s.out.Size()
+	if columns == 0 || rows == 0 {
+		columns, rows = 80, 24
 	}
 	var b strings.Builder
 	if !s.entered {

@@ -13,22 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
 // ErrNoTerminal is the cause when a question cannot be asked.
 var ErrNoTerminal = errors.New("standard input is not a terminal")
 
-// IsTerminal reports whether a file is a terminal.
-func IsTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
 // Confirm prints what is about to happen and asks whether to continue. Only y and yes mean yes. The
 // error is ErrNoTerminal if standard input is not a terminal.
 func Confirm(ctx context.Context, what string) (bool, error) {
-	if !IsTerminal(os.Stdin) {
+	if !stdio.Descriptor(os.Stdin.Fd()).IsTerminal() {
 		return false, ErrNoTerminal
 	}
 	termtext.Fprintf(os.Stderr, "%s\nContinue? [y/N] ", termtext.Multiline(strings.TrimRight(what, "\n")))
@@ -49,7 +44,7 @@ func isYes(answer string) bool {
 
 // Line asks for a line of text.
 func Line(ctx context.Context, question string) (string, error) {
-	if !IsTerminal(os.Stdin) {
+	if !stdio.Descriptor(os.Stdin.Fd()).IsTerminal() {
 		return "", ErrNoTerminal
 	}
 	termtext.Fprintf(os.Stderr, "%s: ", question)

@@ -84,3 +84,12 @@ func (d Descriptor) IsTerminal() bool {
 	_, err := unix.IoctlGetTermios(int(d), unix.TCGETS)
 	return err == nil
 }
+
+// Size returns the size of the terminal in characters, zeros if it is not known.
+func (d Descriptor) Size() (columns, rows int) {
+	size, err := unix.IoctlGetWinsize(int(d), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, 0
+	}
+	return int(size.Col), int(size.Row)
+}

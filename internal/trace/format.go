@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // resultText describes the result of a call: "0", "-1 ENOENT (no such file or
@@ -47,7 +48,7 @@ func newStyle(w io.Writer) style {
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return style{}
 	}
-	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+	if !stdio.Descriptor(f.Fd()).IsTerminal() {
 		return style{}
 	}
 	return style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m", off: "\x1b[0m"}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/records"
-	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Export writes an archive with the output of inspect and logs for each build.
@@ -34,7 +34,7 @@ func exportBuild(archive *tar.Writer, r *records.Record) error {
 	replay := func(mode string, to *bytes.Buffer) error {
 		return r.Events(func(list iter.Seq[progress.Event]) error { return progress.Replay(mode, to, list) })
 	}
-	if err := errors.Join(formatter.WriteJSON(&record, i), replay("plain", &log),
+	if err := errors.Join(termtext.WriteJSON(&record, i), replay("plain", &log),
 		replay("rawjson", &events)); err != nil {
 		return err
 	}

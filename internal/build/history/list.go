@@ -15,6 +15,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/records"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // WriteList lists builds in the format table, json, TEMPLATE or table TEMPLATE. If shorten is set,
@@ -35,7 +36,7 @@ func WriteList(w io.Writer, format string, list []*records.Record, now time.Time
 	}
 	switch format {
 	case "json":
-		return formatter.WriteJSON(w, rows)
+		return termtext.WriteJSON(w, rows)
 	case "table":
 		format = `table {{.ID}}\t{{.Name}}\t{{.Status}}\t{{.CreatedAt}}\t{{.Duration}}`
 	}

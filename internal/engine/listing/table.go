@@ -8,7 +8,6 @@ import (
 
 	"github.com/docker/go-units"
 
-	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/formatter"
 	"github.com/minirun/minirun/internal/image"
@@ -98,7 +97,7 @@ func (l *lister) writeJSON(w io.Writer, items []*item) error {
 		}
 		out = append(out, each)
 	}
-	return cmdline.WriteJSON(w, out)
+	return termtext.WriteJSON(w, out)
 }
 
 // id returns the ID as the options want it.

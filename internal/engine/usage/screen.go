@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -79,11 +80,11 @@ func (v *screen) print(text string) { _, _ = io.WriteString(v.terminal, text) }
 
 // size returns the size of the terminal.
 func (v *screen) size() (width, height int) {
-	size, err := unix.IoctlGetWinsize(int(v.terminal.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Col == 0 || size.Row == 0 {
+	width, height = stdio.Descriptor(v.terminal.Fd()).Size()
+	if width == 0 || height == 0 {
 		return 80, 24
 	}
-	return int(size.Col), int(size.Row)
+	return width, height
 }
 
 // draw draws the table over the previous one.

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/image/overlay"
 	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -83,7 +83,7 @@ func exportContainer(ctx *cli.Context) (err error) {
 		return err
 	}
 	file := ctx.String("output")
-	if file == "" && prompt.IsTerminal(os.Stdout) {
+	if file == "" && stdio.Out.IsTerminal() {
 		return errors.New("export: refusing to write an archive to a terminal\nhint: redirect standard output, or use " +
 			"--output FILE")
 	}

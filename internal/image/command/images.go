@@ -1,17 +1,17 @@
 package command
 
 import (
+	"cmp"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/formatter"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/listing"
+	"github.com/minirun/minirun/internal/stdio"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Images returns the command images.
@@ -53,7 +53,7 @@ func listImages(ctx *cli.Context) error {
 	case err != nil:
 		return err
 	case format == "json":
-		return formatter.WriteJSON(ctx.App.Writer, list)
+		return termtext.WriteJSON(ctx.App.Writer, list)
 	case ctx.Bool("quiet"):
 		listing.WriteIDs(ctx.App.Writer, list, ctx.Bool("no-trunc"))
 		return nil
@@ -66,11 +66,8 @@ func listImages(ctx *cli.Context) error {
 // terminalWidth returns the width of the terminal on standard output, or another width if it is not a
 // terminal.
 func terminalWidth(otherwise int) int {
-	size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Col == 0 {
-		return otherwise
-	}
-	return int(size.Col)
+	columns, _ := stdio.Out.Size()
+	return cmp.Or(columns, otherwise)
 }
 
 // Tag returns the command tag.
@@ -137,7 +134,7 @@ func showHistory(ctx *cli.Context) error {
 		Exact: !ctx.Bool("human"), Width: terminalWidth(tableWidth)}
 	switch {
 	case style.Format == "json":
-		return formatter.WriteJSON(ctx.App.Writer, list)
+		return termtext.WriteJSON(ctx.App.Writer, list)
 	case ctx.Bool("quiet"):
 		style.Format = "{{.Layer}}"
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/listing"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Inspect returns the command inspect for images. minirun has one for containers, which executes this
@@ -73,7 +74,7 @@ func inspectOne(s *store.Store, text, platform string) (*listing.Inspected, erro
 func writeInspected(ctx *cli.Context, list []*listing.Inspected) error {
 	switch format := ctx.String("format"); format {
 	case "json", "":
-		return formatter.WriteJSON(ctx.App.Writer, list)
+		return termtext.WriteJSON(ctx.App.Writer, list)
 	default:
 		for _, i := range list {
 			if err := formatter.Execute(ctx.App.Writer, format, i); err != nil {

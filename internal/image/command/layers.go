@@ -14,7 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/image/listing"
 	"github.com/minirun/minirun/internal/image/tree"
 	"github.com/minirun/minirun/internal/inspect"
-	"github.com/minirun/minirun/internal/prompt"
+	"github.com/minirun/minirun/internal/stdio"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Layers returns the command layers.
@@ -65,13 +66,13 @@ func showLayers(ctx *cli.Context) error {
 		return err
 	}
 	isPlain := asJSON || ctx.IsSet("format") || ctx.Bool("tree") || ctx.IsSet("range")
-	if !isPlain && prompt.IsTerminal(os.Stdout) && prompt.IsTerminal(os.Stdin) && os.Getenv("TERM") != "dumb" {
+	if !isPlain && stdio.Out.IsTerminal() && stdio.In.IsTerminal() && os.Getenv("TERM") != "dumb" {
 		release() // rmi must not wait for the user
 		return browser.Show(ctx.Context, browsed(ctx.Args().First(), list, files))
 	}
 	list = list[first-1 : last]
 	if asJSON {
-		return formatter.WriteJSON(ctx.App.Writer, list)
+		return termtext.WriteJSON(ctx.App.Writer, list)
 	}
 	return listing.WriteLayers(ctx.App.Writer, list, ctx.Bool("tree"), terminalWidth(tableWidth))
 }
@@ -93,7 +94,7 @@ func showOrigin(ctx *cli.Context, dirs []string, path string, asJSON bool) error
 	case err != nil:
 		return err
 	case asJSON:
-		return formatter.WriteJSON(ctx.App.Writer, found)
+		return termtext.WriteJSON(ctx.App.Writer, found)
 	}
 	return listing.WriteOrigin(ctx.App.Writer, path, found)
 }
