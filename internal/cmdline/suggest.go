@@ -88,7 +88,7 @@ func FlagError(ctx *cli.Context, err error) error {
 	return fmt.Errorf("%s\nhint: %s --help lists the flags", what, strings.TrimSpace("minirun "+name))
 }
 
-// lackingValue says what value the last flag of a line needs. Podman looks for the words "flag needs
+// lackingValue describes the value that the last flag of a line needs. Podman looks for the words "flag needs
 // an argument" to find out whether a runtime has a flag.
 func lackingValue(line Line, flags []cli.Flag) string {
 	text := "flag needs an argument: " + spell(line.Flags[len(line.Flags)-1])

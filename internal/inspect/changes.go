@@ -68,7 +68,7 @@ func (c *changes) update(text string) []line {
 func (l *line) key() string { return l.section + " " + strings.Join(strings.Fields(l.text), " ") }
 
 // fit selects the lines that fit a number of rows: the titles, then what has changed, then
-// the rest from the top. A title of a section that is not whole says how much is missing.
+// the rest from the top. The title of a section that is cut shows the number of missing lines.
 func fit(lines []line, rows int) []line {
 	if len(lines) <= rows {
 		return lines

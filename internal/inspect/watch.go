@@ -72,8 +72,8 @@ func watchLines(out io.Writer, interval time.Duration, next func() (string, bool
 	}
 }
 
-// A screen is a terminal that shows one view. It has its own screen: what was on the
-// terminal before is there again afterwards.
+// A screen shows one view on the alternate screen of a terminal. Afterwards the terminal
+// shows its previous content again.
 type screen struct {
 	out     stdio.Descriptor
 	signals wait.Signals

@@ -44,7 +44,7 @@ type client struct {
 	queue chan Frame
 }
 
-// queued is how many frames a client may be behind.
+// queued is the number of frames that may wait for a client.
 const queued = 256
 
 // deadline limits how long the last output of a container may take.

@@ -26,7 +26,7 @@ func removeMountPoints(dir string, mounts []specs.Mount) (all error) {
 		targets = append(targets, strings.TrimPrefix(path.Clean(m.Destination), "/"))
 	}
 	slices.Sort(targets)
-	slices.Reverse(targets) // the content of a directory first
+	slices.Reverse(targets) // the content of a directory before the directory
 	for _, target := range targets {
 		all = errors.Join(all, removeEmpty(root, target))
 	}
