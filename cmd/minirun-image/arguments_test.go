@@ -17,7 +17,7 @@ func TestFlagsMayFollowArguments(t *testing.T) {
 		"minirun build -t c -- -a":                     "minirun build -t c -- -a",
 		"minirun build . --unknown x -t y":             "minirun build --unknown -t y -- . x",
 		"minirun build . -t":                           "minirun build -t",
-		"minirun build . -h":                           "minirun build -h -- .",
+		"minirun build . -h":                           "minirun build -h",
 		"minirun --store s --debug build . -t x":       "minirun --store s --debug build -t x -- .",
 		"minirun --store build pull a -q":              "minirun --store build pull -q -- a",
 		"minirun --store":                              "minirun --store",

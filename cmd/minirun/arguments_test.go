@@ -40,7 +40,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun delete x -- --force":                       "minirun delete -- x --force",
 		"minirun delete -- x --force":                       "minirun delete -- x --force",
 		"minirun delete x --bogus":                          "minirun delete --bogus -- x",
-		"minirun delete x --help":                           "minirun delete --help -- x",
+		"minirun delete x --help":                           "minirun delete --help",
 		"minirun kill x -a KILL":                            "minirun kill -a -- x KILL",
 		"minirun kill x -- KILL":                            "minirun kill -- x KILL",
 		"minirun kill x -":                                  "minirun kill x -",

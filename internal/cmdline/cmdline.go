@@ -27,6 +27,7 @@ type Line struct {
 	Arguments []string // the other words, without the -- that ends the flags
 	Ordered   bool     // the flags, each in one spelling, and a --, were given first
 	Lacking   bool     // the last flag lacks its value
+	Help      bool     // the help is asked for
 	Undefined bool     // a flag is not defined for the command
 	Unknown   string   // the first such flag
 	Foreign   bool     // the last word is an argument of another program, or follows --
@@ -108,6 +109,7 @@ func (l *Line) addFlag(words []string, flags []cli.Flag, used map[string]string)
 	if unknown != "" && !l.Undefined {
 		l.Undefined, l.Unknown = true, unknown
 	}
+	l.Help = l.Help || len(named) == 0 && isHelp(strings.TrimLeft(word, "-"))
 	end := 1 + countValues(word, flags)
 	l.Lacking = end > len(words)
 	end = min(end, len(words))
@@ -169,6 +171,8 @@ func unifySpelling(word string, named []cli.Flag, used map[string]string) string
 // Words returns the words of the line with the flags first.
 func (l Line) Words() []string {
 	switch {
+	case l.Help:
+		return l.Flags // cli would look for a subcommand that has the name of the first argument
 	case l.Ordered:
 		return l.Given
 	case l.Lacking:
@@ -230,7 +234,7 @@ func flagsNamedBy(word string, flags []cli.Flag) (named []cli.Flag, unknown stri
 	if f := lookUp(name, flags); f != nil {
 		return []cli.Flag{f}, ""
 	}
-	if name == "help" || name == "h" { // cli adds it to every command
+	if isHelp(name) {
 		return nil, ""
 	}
 	if strings.HasPrefix(word, "--") || len(word) < 3 {
@@ -250,6 +254,11 @@ func flagsNamedBy(word string, flags []cli.Flag) (named []cli.Flag, unknown stri
 		}
 	}
 	return named, ""
+}
+
+// isHelp reports whether a name is the one of the flag that cli adds to every command.
+func isHelp(name string) bool {
+	return name == "help" || name == "h"
 }
 
 // spell returns an unknown flag without its value, with two dashes if it is a word.

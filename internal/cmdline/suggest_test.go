@@ -68,3 +68,21 @@ func TestGroupsOfLetters(t *testing.T) {
 		t.Errorf("-an: %+v", l)
 	}
 }
+
+// TestHelpWithArguments: help is shown whatever the arguments are, since cli would take the first one
+// for a subcommand.
+func TestHelpWithArguments(t *testing.T) {
+	flags := []cli.Flag{ToggleFlag(cli.BoolFlag{Name: "q"}), TextFlag(cli.StringFlag{Name: "name"})}
+	for in, want := range map[string]string{
+		"-h web": "-h", "web --help": "--help", "-q web -h": "-q -h", "--help --nme web": "--help --nme",
+		"--name -h web": "--name -h web", "web image -h": "web image -h", "-- -h": "-- -h", "--help=false web": "--help=false web",
+	} {
+		if got := strings.Join(Split(strings.Fields(in), flags, 1).Words(), " "); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+	own := append(flags, TextFlag(cli.StringFlag{Name: "h"}))
+	if l := Split([]string{"-h", "web"}, own, 1); l.Help {
+		t.Error("a command's own flag -h asks for help")
+	}
+}
