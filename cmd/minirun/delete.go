@@ -5,6 +5,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -17,12 +18,14 @@ func deleteCommand() *cli.Command {
 			Usage: "kill it first, and delete everything that is left of it"})},
 		Action: func(ctx *cli.Context) error {
 			id := ctx.Args().First()
-			if isOfImage(ctx, id) {
-				if err := newEngine(ctx).CheckDelete(id); err != nil {
-					return err
-				}
-			}
-			warnings, err := container.Delete(ctx.String("root"), id, ctx.Bool("force"))
+			warnings, err := container.Delete(container.Deletion{Root: ctx.String("root"), ID: id, Force: ctx.Bool("force"),
+				Check: func(bundle string) error {
+					// The store is asked only where necessary, so that engines do not pay for it.
+					if bundle != "" && !image.IsContainer(bundle, id) || !isOfImage(ctx, id) {
+						return nil
+					}
+					return newEngine(ctx).CheckDelete(id)
+				}})
 			for _, w := range warnings {
 				messages.Log("warning", w.Error())
 			}

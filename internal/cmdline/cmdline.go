@@ -39,6 +39,9 @@ type Splitter func(command *cli.Command, words []string) Line
 // Arrange puts the flags of a command line first.
 func Arrange(args []string, app *cli.App, split Splitter) []string {
 	n, command := Find(args, app)
+	if command == nil && len(args) > 1 && isFlag(args[1]) && isHelp(strings.TrimLeft(args[1], "-")) {
+		return args[:2] // cli would look for help on the next word
+	}
 	if command == nil || command.SkipFlagParsing {
 		return args
 	}

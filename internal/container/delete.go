@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,27 +150,40 @@ func RemoveWork(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// Delete deletes a container that has stopped or is only created, or with force one in
-// any state, and runs its poststop hooks. It returns their warnings. With force, a
-// container that does not exist is not an error.
-func Delete(root, id string, force bool) (warnings []error, err error) {
+// A Deletion is a request to delete a container.
+type Deletion struct {
+	Root, ID string
+	Force    bool // in any state; a container that does not exist is not an error
+
+	// Check may refuse the deletion before anything is changed. It receives the container's bundle, or
+	// "" if there is no record of it.
+	Check func(bundle string) error
+}
+
+// Delete deletes a container that has stopped or is only created, or with Force one in any state,
+// and runs its poststop hooks. It returns their warnings.
+func Delete(d Deletion) (warnings []error, err error) {
+	root, id, force := d.Root, d.ID, d.Force
 	if err := record.CheckID(id); err != nil {
 		return nil, err
 	}
-	l, err := lockToDelete(root, id, force)
+	l, err := d.lock()
 	if errors.Is(err, os.ErrNotExist) {
-		if force {
-			return nil, nil
+		if err := d.Check(""); err != nil || force {
+			return nil, err
 		}
 		return nil, record.NotExist(root, id)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("container %q: %w", id, err)
+		return nil, err
 	}
 	defer l.Release()
 	r, err := record.Read(root, id)
 	if err != nil {
-		return nil, removeDamaged(root, id, force, err)
+		return nil, d.removeDamaged(err)
+	}
+	if err := d.Check(r.Bundle); err != nil {
+		return nil, err
 	}
 	lost := r.FindLost()
 	devices, stranded := r.StrandedDevices()
@@ -198,36 +212,50 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	return append(warnings, runPoststop(context.Background(), r)...), nil
 }
 
-// lockToDelete takes the lock. With force it does not wait long: the holder is busy
+// lock takes the lock. With Force it does not wait long: the holder is busy
 // with the container's first process, and gives up when that is killed.
-func lockToDelete(root, id string, force bool) (record.Lock, error) {
-	dir := filepath.Join(root, id)
-	if !force {
-		return record.LockDirectory(dir, unix.LOCK_EX)
+func (d Deletion) lock() (record.Lock, error) {
+	dir := filepath.Join(d.Root, d.ID)
+	if !d.Force {
+		l, err := record.LockDirectory(dir, unix.LOCK_EX)
+		return l, d.explain(err)
 	}
 	for until := time.Now().Add(wait.KillLimit); ; time.Sleep(time.Millisecond) {
 		l, err := record.LockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return l, err
+			return l, d.explain(err)
 		}
 		if time.Now().After(until) {
-			return -1, fmt.Errorf("%w: another minirun is working on it and does not exit: see /proc/locks", err)
+			return -1, d.explain(fmt.Errorf("%w: another minirun is working on it and does not exit: see /proc/locks", err))
 		}
-		if r, err := record.Read(root, id); err == nil {
-			if err := r.Kill(); err != nil {
-				return -1, err
-			}
+		r, err := record.Read(d.Root, d.ID)
+		if err != nil {
+			continue // no record yet
+		}
+		if err := d.Check(r.Bundle); err != nil {
+			return -1, err
+		}
+		if err := r.Kill(); err != nil {
+			return -1, d.explain(err)
 		}
 	}
 }
 
+// explain names the container in an error of its lock or its processes.
+func (d Deletion) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("container %q: %w", d.ID, err)
+}
+
 // removeDamaged removes a state directory without a readable record: nothing was
 // created before the record was written.
-func removeDamaged(root, id string, force bool, cause error) error {
-	if !force {
-		return cause
+func (d Deletion) removeDamaged(cause error) error {
+	if err := d.Check(""); err != nil || !d.Force {
+		return cmp.Or(err, cause)
 	}
-	dir := filepath.Join(root, id)
+	dir := filepath.Join(d.Root, d.ID)
 	if _, err := os.Stat(filepath.Join(dir, record.RecordFile)); !errors.Is(err, os.ErrNotExist) {
 		return cause
 	}

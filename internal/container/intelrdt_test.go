@@ -58,7 +58,7 @@ func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, p purpose,
 	}
 	p.findResctrl = func() (string, error) { return resctrlRoot, nil }
 	t.Cleanup(func() {
-		if _, err := Delete(o.Root, o.ID, true); err != nil {
+		if _, err := Delete(Deletion{Root: o.Root, ID: o.ID, Force: true, Check: func(string) error { return nil }}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -105,7 +105,7 @@ func TestIntelRdtGroupFollowsTheContainer(t *testing.T) {
 	if err != nil || event.Data.IntelRdt.L3Schema != "L3:0=3" || event.Data.IntelRdt.L3SchemaRoot != "L3:0=ff" {
 		t.Errorf("events: %+v, %v", event, err)
 	}
-	if _, err := Delete(o.Root, o.ID, true); err != nil {
+	if _, err := Delete(Deletion{Root: o.Root, ID: o.ID, Force: true, Check: func(string) error { return nil }}); err != nil {
 		t.Fatal(err)
 	}
 	if got := fileText(root, "web/schemata"); got != "none" || fileText(root, "schemata") != "L3:0=ff" {
@@ -131,7 +131,7 @@ func TestIntelRdtUpdateMakesGroup(t *testing.T) {
 	if err != nil || fileText(root, "web/schemata") != "MB:0=20" || fileText(root, "web/tasks") != pid {
 		t.Errorf("%v: schemata %q, tasks %q", err, fileText(root, "web/schemata"), fileText(root, "web/tasks"))
 	}
-	if _, err := Delete(o.Root, o.ID, true); err != nil || fileText(root, "web/schemata") != "none" {
+	if _, err := Delete(Deletion{Root: o.Root, ID: o.ID, Force: true, Check: func(string) error { return nil }}); err != nil || fileText(root, "web/schemata") != "none" {
 		t.Errorf("after delete: %q, %v", fileText(root, "web/schemata"), err)
 	}
 }

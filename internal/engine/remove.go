@@ -93,7 +93,8 @@ func (e *Engine) delete(id string) (existed bool, err error) {
 	if _, err := os.Lstat(filepath.Join(e.Root, id)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	warnings, err := container.Delete(e.Root, id, true)
+	warnings, err := container.Delete(container.Deletion{Root: e.Root, ID: id, Force: true,
+		Check: func(string) error { return nil }})
 	for _, w := range warnings {
 		e.Warn(w)
 	}

@@ -5,8 +5,16 @@ import (
 	"strings"
 )
 
-// compatibleArch maps an architecture to another one whose programs it runs without an emulator.
-var compatibleArch = map[string]string{"amd64": "386", "arm64": "arm"}
+// compatibleArch returns another architecture whose programs a machine runs without an emulator, or "".
+func compatibleArch(machine string) string {
+	switch machine {
+	case "amd64":
+		return "386"
+	case "arm64":
+		return "arm"
+	}
+	return ""
+}
 
 // ForeignPlatform returns the platform of an image, as OS/ARCHITECTURE, if this machine needs an
 // emulator to run its programs. It returns "" for an image that does not specify its platform.
@@ -19,7 +27,7 @@ func foreignPlatform(os, arch, machine string) string {
 	if os != "linux" {
 		return os + "/" + arch
 	}
-	if arch == "" || arch == machine || arch == compatibleArch[machine] {
+	if arch == "" || arch == machine || arch == compatibleArch(machine) {
 		return ""
 	}
 	return os + "/" + arch

@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/stdio"
 )
 
-var standardError = NewWriter(stdio.Err)
+var standardError = &Writer{to: stdio.Err, limit: patience}
 
 // Writer writes to a descriptor whose reader may have stopped reading or may have
 // exited: minirun does not exit because of it, and does not wait forever, nor after a

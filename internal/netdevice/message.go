@@ -11,8 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var native = binary.NativeEndian
-
 // Attributes that golang.org/x/sys/unix does not name.
 const (
 	ifaFlags      = 8  // IFA_FLAGS
@@ -25,8 +23,8 @@ const (
 
 // attribute adds an attribute to the body of a message.
 func attribute(body []byte, kind uint16, value []byte) []byte {
-	body = native.AppendUint16(body, uint16(unix.SizeofRtAttr+len(value)))
-	body = native.AppendUint16(body, kind)
+	body = binary.NativeEndian.AppendUint16(body, uint16(unix.SizeofRtAttr+len(value)))
+	body = binary.NativeEndian.AppendUint16(body, kind)
 	body = append(body, value...)
 	return append(body, make([]byte, align(len(body))-len(body))...)
 }
@@ -34,7 +32,7 @@ func attribute(body []byte, kind uint16, value []byte) []byte {
 func align(n int) int { return (n + 3) &^ 3 }
 
 func attribute32(body []byte, kind uint16, value uint32) []byte {
-	return attribute(body, kind, native.AppendUint32(nil, value))
+	return attribute(body, kind, binary.NativeEndian.AppendUint32(nil, value))
 }
 
 func attributeText(body []byte, kind uint16, value string) []byte {
@@ -46,11 +44,11 @@ var errMalformed = errors.New("malformed netlink message")
 // eachAttribute calls do with each attribute.
 func eachAttribute(attributes []byte, do func(kind uint16, value []byte)) error {
 	for len(attributes) >= unix.SizeofRtAttr {
-		size := int(native.Uint16(attributes))
+		size := int(binary.NativeEndian.Uint16(attributes))
 		if size < unix.SizeofRtAttr || size > len(attributes) {
 			return errMalformed
 		}
-		do(native.Uint16(attributes[2:])&attributeType, attributes[unix.SizeofRtAttr:size])
+		do(binary.NativeEndian.Uint16(attributes[2:])&attributeType, attributes[unix.SizeofRtAttr:size])
 		attributes = attributes[min(align(size), len(attributes)):]
 	}
 	return nil
@@ -59,9 +57,9 @@ func eachAttribute(attributes []byte, do func(kind uint16, value []byte)) error 
 // linkBody is struct ifinfomsg.
 func linkBody(index int, flags, change uint32) []byte {
 	body := make([]byte, unix.SizeofIfInfomsg)
-	native.PutUint32(body[4:], uint32(index))
-	native.PutUint32(body[8:], flags)
-	native.PutUint32(body[12:], change)
+	binary.NativeEndian.PutUint32(body[4:], uint32(index))
+	binary.NativeEndian.PutUint32(body[8:], flags)
+	binary.NativeEndian.PutUint32(body[12:], change)
 	return body
 }
 
@@ -78,8 +76,8 @@ func parseLink(body []byte) (l link, err error) {
 	if len(body) < unix.SizeofIfInfomsg {
 		return l, errMalformed
 	}
-	l.index = int(native.Uint32(body[4:]))
-	flags := native.Uint32(body[8:])
+	l.index = int(binary.NativeEndian.Uint32(body[4:]))
+	flags := binary.NativeEndian.Uint32(body[8:])
 	l.up, l.loopback = flags&unix.IFF_UP != 0, flags&unix.IFF_LOOPBACK != 0
 	l.names = []string{""}
 	err = eachAttribute(body[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) {
@@ -90,7 +88,7 @@ func parseLink(body []byte) (l link, err error) {
 			l.hardware = encode(value)
 		case unix.IFLA_MASTER:
 			if len(value) == 4 {
-				l.master = int(native.Uint32(value))
+				l.master = int(binary.NativeEndian.Uint32(value))
 			}
 		case unix.IFLA_PROP_LIST:
 			_ = eachAttribute(value, func(_ uint16, name []byte) { l.names = append(l.names, unix.ByteSliceToString(name)) })
@@ -114,12 +112,12 @@ func parseAddress(body []byte) (a address, err error) {
 	}
 	a = address{
 		family: body[0], prefix: body[1], flags: uint32(body[2]), scope: body[3],
-		index: int(native.Uint32(body[4:])), attributes: body[unix.SizeofIfAddrmsg:],
+		index: int(binary.NativeEndian.Uint32(body[4:])), attributes: body[unix.SizeofIfAddrmsg:],
 	}
 	err = eachAttribute(a.attributes, func(kind uint16, value []byte) {
 		switch {
 		case kind == ifaFlags && len(value) == 4:
-			a.flags = native.Uint32(value) // the header has room for eight of them
+			a.flags = binary.NativeEndian.Uint32(value) // the header has room for eight of them
 		case kind == unix.IFA_LABEL:
 			a.label = unix.ByteSliceToString(value)
 		}
@@ -131,7 +129,7 @@ func parseAddress(body []byte) (a address, err error) {
 // index and name. Fields that the kernel sets itself are omitted.
 func (a *address) body(index int, label string) []byte {
 	out := []byte{a.family, a.prefix, 0, a.scope}
-	out = native.AppendUint32(out, uint32(index))
+	out = binary.NativeEndian.AppendUint32(out, uint32(index))
 	_ = eachAttribute(a.attributes, func(kind uint16, value []byte) { // parsed before
 		switch kind {
 		case unix.IFA_ADDRESS, unix.IFA_LOCAL, unix.IFA_BROADCAST, unix.IFA_CACHEINFO, ifaPriority, ifaProtocol:
@@ -161,12 +159,12 @@ func parseRoute(body []byte) (r route, err error) {
 	if len(body) < sizeofRtMsg {
 		return r, errMalformed
 	}
-	r = route{protocol: body[5], kind: body[7], cloned: native.Uint32(body[8:])&unix.RTM_F_CLONED != 0}
+	r = route{protocol: body[5], kind: body[7], cloned: binary.NativeEndian.Uint32(body[8:])&unix.RTM_F_CLONED != 0}
 	err = eachAttribute(body[sizeofRtMsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case unix.RTA_OIF:
 			if len(value) == 4 {
-				r.device = int(native.Uint32(value))
+				r.device = int(binary.NativeEndian.Uint32(value))
 			}
 		case unix.RTA_GATEWAY, unix.RTA_VIA:
 			r.viaGateway = true
@@ -178,7 +176,7 @@ func parseRoute(body []byte) (r route, err error) {
 // routeBody returns a route's body for a device that may have a different index now.
 func routeBody(body []byte, index int) []byte {
 	out := append([]byte(nil), body[:sizeofRtMsg]...)
-	native.PutUint32(out[8:], native.Uint32(out[8:])&unix.RTNH_F_ONLINK) // other flags are set by the kernel
+	binary.NativeEndian.PutUint32(out[8:], binary.NativeEndian.Uint32(out[8:])&unix.RTNH_F_ONLINK) // other flags are set by the kernel
 	_ = eachAttribute(body[sizeofRtMsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case rtaCacheInfo, rtaExpires:

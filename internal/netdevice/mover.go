@@ -1,6 +1,7 @@
 package netdevice
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -107,7 +108,7 @@ func (m *Mover) readDevice(d *Device) error {
 	}
 	d.Host, d.Index, d.Hardware, d.Up, d.Master = l.names[0], l.index, l.hardware, l.up, l.master
 	body := make([]byte, unix.SizeofIfAddrmsg)
-	native.PutUint32(body[4:], uint32(d.Index))
+	binary.NativeEndian.PutUint32(body[4:], uint32(d.Index))
 	err = m.host.dump(unix.RTM_GETADDR, body, func(body []byte) error {
 		a, err := parseAddress(body)
 		if err == nil && a.index == d.Index {

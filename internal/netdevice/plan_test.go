@@ -2,6 +2,7 @@ package netdevice
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -186,8 +187,8 @@ func TestParseLink(t *testing.T) {
 }
 
 func TestParseErrorQuotesTheKernel(t *testing.T) {
-	body := native.AppendUint32(nil, uint32(0xffffffff&-int64(unix.EINVAL)))
-	request := native.AppendUint32(nil, unix.SizeofNlMsghdr+4)
+	body := binary.NativeEndian.AppendUint32(nil, uint32(0xffffffff&-int64(unix.EINVAL)))
+	request := binary.NativeEndian.AppendUint32(nil, unix.SizeofNlMsghdr+4)
 	request = append(request, make([]byte, unix.SizeofNlMsghdr)...) // the rest of its header, and 4 bytes
 	body = attributeText(append(body, request...), unix.NLMSGERR_ATTR_MSG, "no such thing")
 	err := parseError(body, unix.NLMSG_ERROR)
@@ -219,8 +220,8 @@ func FuzzParse(f *testing.F) {
 // or the last one.
 func TestDumpRepeatsAChangedList(t *testing.T) {
 	message := func(kind, flags uint16, sequence uint32) []byte {
-		m := native.AppendUint16(native.AppendUint32(nil, unix.SizeofNlMsghdr+4), kind)
-		m = native.AppendUint32(native.AppendUint16(m, flags), sequence)
+		m := binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint32(nil, unix.SizeofNlMsghdr+4), kind)
+		m = binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint16(m, flags), sequence)
 		return append(m, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
 	const changed = unix.NLM_F_MULTI | unix.NLM_F_DUMP_INTR

@@ -1,6 +1,7 @@
 package netdevice
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -146,11 +147,11 @@ func (s *socket) dump(kind uint16, body []byte, each func([]byte) error) error {
 func (s *socket) exchange(kind, flags uint16, body []byte, each func([]byte) error) error {
 	s.sequence++
 	s.changed = false
-	message := native.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
-	message = native.AppendUint16(message, kind)
-	message = native.AppendUint16(message, flags|unix.NLM_F_REQUEST)
-	message = native.AppendUint32(message, s.sequence)
-	message = append(native.AppendUint32(message, 0), body...)
+	message := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
+	message = binary.NativeEndian.AppendUint16(message, kind)
+	message = binary.NativeEndian.AppendUint16(message, flags|unix.NLM_F_REQUEST)
+	message = binary.NativeEndian.AppendUint32(message, s.sequence)
+	message = append(binary.NativeEndian.AppendUint32(message, 0), body...)
 	// write(2) and read(2) instead of sendto(2) and recvmsg(2), with which the linker
 	// keeps every kind of socket address: 100 KiB that each start of minirun would
 	// map.
@@ -179,12 +180,12 @@ func (s *socket) exchange(kind, flags uint16, body []byte, each func([]byte) err
 // the exchange is among them.
 func (s *socket) answers(datagram []byte, each func([]byte) error) (last bool, err error) {
 	for len(datagram) >= unix.SizeofNlMsghdr {
-		size, kind := int(native.Uint32(datagram)), native.Uint16(datagram[4:])
+		size, kind := int(binary.NativeEndian.Uint32(datagram)), binary.NativeEndian.Uint16(datagram[4:])
 		if size < unix.SizeofNlMsghdr || size > len(datagram) {
 			return false, errMalformed
 		}
 		body := datagram[unix.SizeofNlMsghdr:size]
-		flags, ours := native.Uint16(datagram[6:]), native.Uint32(datagram[8:]) == s.sequence
+		flags, ours := binary.NativeEndian.Uint16(datagram[6:]), binary.NativeEndian.Uint32(datagram[8:]) == s.sequence
 		datagram = datagram[min(align(size), len(datagram)):]
 		s.changed = s.changed || ours && flags&unix.NLM_F_DUMP_INTR != 0
 		switch {
@@ -206,14 +207,14 @@ func parseError(body []byte, kind uint16) error {
 	if len(body) < 4 {
 		return nil // an end without a status
 	}
-	errno := int32(native.Uint32(body))
+	errno := int32(binary.NativeEndian.Uint32(body))
 	if errno == 0 || kind == unix.NLMSG_DONE && errno > 0 {
 		return nil
 	}
 	text := ""
 	if kind == unix.NLMSG_ERROR && len(body) >= 4+unix.SizeofNlMsghdr {
 		rest := body[4+unix.SizeofNlMsghdr:]
-		if own := int(native.Uint32(body[4:])) - unix.SizeofNlMsghdr; own > 0 && own <= len(rest) {
+		if own := int(binary.NativeEndian.Uint32(body[4:])) - unix.SizeofNlMsghdr; own > 0 && own <= len(rest) {
 			rest = rest[min(align(own), len(rest)):] // after the request itself
 		}
 		_ = eachAttribute(rest, func(kind uint16, value []byte) {

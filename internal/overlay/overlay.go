@@ -44,15 +44,14 @@ func Distinct(layers []string) []string {
 	return out
 }
 
-var layerEscape, pathEscape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`), strings.NewReplacer(`\`, `\\`, ",",
-	`\,`)
-
 // EscapeLayer escapes a path for the list in lowerdir, and EscapePath one for upperdir
 // and workdir, as options of mount(2).
-func EscapeLayer(path string) string { return layerEscape.Replace(path) }
+func EscapeLayer(path string) string { return strings.ReplaceAll(EscapePath(path), ":", `\:`) }
 
 // EscapePath escapes a single path: see EscapeLayer.
-func EscapePath(path string) string { return pathEscape.Replace(path) }
+func EscapePath(path string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(path, `\`, `\\`), ",", `\,`)
+}
 
 // CommonDir returns the deepest directory that is above all layers, which are absolute paths. Options
 // of mount(2) must fit into a page, so the layers are named relative to it.

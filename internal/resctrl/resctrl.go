@@ -41,8 +41,10 @@ type Plan struct {
 	Writes []string
 }
 
-// reserved are the kernel's own directories at the root.
-var reserved = map[string]bool{"info": true, "mon_groups": true, "mon_data": true}
+// isReserved reports whether a name is the one of a directory of the kernel's own at the root.
+func isReserved(name string) bool {
+	return name == "info" || name == "mon_groups" || name == "mon_data"
+}
 
 // newPlan returns the plan for linux.intelRdt of the container id (pure). exists
 // reports whether a directory exists below root.
@@ -51,7 +53,7 @@ func newPlan(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) bo
 	if name == "" {
 		name = id
 	}
-	if reserved[name] {
+	if isReserved(name) {
 		return nil, fmt.Errorf("the resctrl group cannot be named %q: the kernel uses that name", name)
 	}
 	p := &Plan{Group: Group{Root: root, Control: filepath.Join(root, name)}}

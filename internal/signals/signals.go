@@ -34,19 +34,26 @@ type Queue struct {
 // Catch redirects all signals of this process that can be passed on into a queue, from
 // now on until the process exits. A signal that is ignored stays ignored (nohup(1)).
 // Further calls return the same queue: a process has one set of handlers.
-var Catch = sync.OnceValues(catch)
+func Catch() (*Queue, error) {
+	catchOnce.Do(func() { catchError = catch() })
+	return caught.Load(), catchError
+}
 
-var caught atomic.Pointer[Queue]
+var (
+	catchOnce  sync.Once
+	catchError error
+	caught     atomic.Pointer[Queue]
+)
 
 // Current returns the queue, nil if signals are not caught and have their default
 // effect.
 func Current() *Queue { return caught.Load() }
 
-func catch() (*Queue, error) {
+func catch() error {
 	var fds [2]int
 	// Non-blocking: a handler that waits for room would block its thread.
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("create the pipe for signals: %w", err)
+		return fmt.Errorf("create the pipe for signals: %w", err)
 	}
 	pipe = int32(fds[1])
 	handler, _, restorer := addresses()
@@ -55,12 +62,11 @@ func catch() (*Queue, error) {
 			continue
 		}
 		if err := installHandler(s, handler, restorer); err != nil {
-			return nil, fmt.Errorf("catch %s: %w", unix.SignalName(s), err)
+			return fmt.Errorf("catch %s: %w", unix.SignalName(s), err)
 		}
 	}
-	q := &Queue{FD: fds[0]}
-	caught.Store(q)
-	return q, nil
+	caught.Store(&Queue{FD: fds[0]})
+	return nil
 }
 
 const maxSignal unix.Signal = 64
@@ -72,7 +78,11 @@ const maxSignal unix.Signal = 64
 // handler that does nothing, which is equivalent for this process. It is called just
 // before the first fork: minirun may still replace itself with a helper program, which
 // must keep ignoring them.
-var DefaultInChildren = sync.OnceFunc(func() {
+func DefaultInChildren() { defaultOnce.Do(catchIgnored) }
+
+var defaultOnce sync.Once
+
+func catchIgnored() {
 	_, noop, restorer := addresses()
 	for _, s := range maybeIgnored {
 		var before action
@@ -81,7 +91,7 @@ var DefaultInChildren = sync.OnceFunc(func() {
 			_ = sigaction(s, &action{noop, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}, nil)
 		}
 	}
-})
+}
 
 // maybeIgnored are the signals that may still be ignored in a Go program: the runtime
 // catches all others when it starts, whatever they were (os/signal's documentation).

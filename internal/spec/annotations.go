@@ -22,20 +22,27 @@ func AnnotationSet(annotations map[string]string, name string) bool {
 	return ok && value != "0"
 }
 
-// unsupported are the annotations that crun acts on and minirun does not, with the
-// equivalent field or flag.
-var unsupported = map[string]string{
-	"run.oci.seccomp.receiver":        "use linux.seccomp.listenerPath",
-	"run.oci.seccomp.plugins":         "use linux.seccomp.listenerPath",
-	"run.oci.seccomp_bpf_data":        "use linux.seccomp",
-	"run.oci.pidfd_receiver":          "use --pidfd-socket",
-	"run.oci.timens_offset":           "use linux.timeOffsets",
-	"run.oci.mount_context_type":      "mounts get the label with context=",
-	"run.oci.systemd.force_cgroup_v1": "mount the hierarchy with a bind mount",
-	"run.oci.systemd.subgroup":        "the container is in the scope itself",
-	"run.oci.delegate-cgroup":         "the container is in the scope itself",
-	"run.oci.handler":                 "the program runs unchanged",
-	"module.wasm.image/variant":       "the program runs unchanged",
+// insteadOf returns the equivalent of an annotation that crun acts on and minirun does not, or "".
+func insteadOf(annotation string) string {
+	switch annotation {
+	case "run.oci.seccomp.receiver", "run.oci.seccomp.plugins":
+		return "use linux.seccomp.listenerPath"
+	case "run.oci.seccomp_bpf_data":
+		return "use linux.seccomp"
+	case "run.oci.pidfd_receiver":
+		return "use --pidfd-socket"
+	case "run.oci.timens_offset":
+		return "use linux.timeOffsets"
+	case "run.oci.mount_context_type":
+		return "mounts get the label with context="
+	case "run.oci.systemd.force_cgroup_v1":
+		return "mount the hierarchy with a bind mount"
+	case "run.oci.systemd.subgroup", "run.oci.delegate-cgroup":
+		return "the container is in the scope itself"
+	case "run.oci.handler", "module.wasm.image/variant":
+		return "the program runs unchanged"
+	}
+	return ""
 }
 
 // noteCrunAnnotations warns about annotations that have no effect. They are not
@@ -43,8 +50,8 @@ var unsupported = map[string]string{
 // and crun.
 func noteCrunAnnotations(p *problems, s *specs.Spec) {
 	for _, k := range sortedKeys(s.Annotations) {
-		instead, ok := unsupported[k]
-		if ok && s.Annotations[k] != "" { // an empty value turns the extension off
+		instead := insteadOf(k)
+		if instead != "" && s.Annotations[k] != "" { // an empty value turns the extension off
 			p.Warn(Key("annotations", k), "is an extension of crun that has no effect: "+instead)
 		}
 	}

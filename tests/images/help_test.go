@@ -40,11 +40,7 @@ func allCommands(t *testing.T) (all []string) {
 func TestHelpOfAllCommands(t *testing.T) {
 	s := newStore(t)
 	for _, command := range append(allCommands(t), "") {
-		lines := []string{command + " --help", "help " + command}
-		if command != "" {
-			lines = append(lines, command+" --help web")
-		}
-		for _, line := range lines {
+		for _, line := range []string{command + " --help", command + " --help web", "help " + command} {
 			r := s.Minirun(strings.Fields(line)...)
 			if r.Status != 0 || r.Stderr != "" || !strings.Contains(r.Stdout, "\nUSAGE:\n  minirun") {
 				t.Errorf("minirun %s: status %d: %s%s", line, r.Status, r.Stdout, r.Stderr)
