@@ -39,10 +39,13 @@ type Splitter func(command *cli.Command, words []string) Line
 // Arrange puts the flags of a command line first.
 func Arrange(args []string, app *cli.App, split Splitter) []string {
 	n, command := Find(args, app)
-	if command == nil && len(args) > 1 && isFlag(args[1]) && isHelp(strings.TrimLeft(args[1], "-")) {
-		return args[:2] // cli would look for help on the next word
+	if command == nil {
+		if l := Split(args[min(1, len(args)):], app.Flags, 0); l.Help {
+			return slices.Concat(args[:1], l.Flags) // cli would look for help on the next word
+		}
+		return args
 	}
-	if command == nil || command.SkipFlagParsing {
+	if command.SkipFlagParsing {
 		return args
 	}
 	return slices.Concat(args[:n], split(command, args[n:]).Words())
