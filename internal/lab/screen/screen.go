@@ -55,7 +55,7 @@ func (s *Screen) Print(format string, args ...any) {
 func (s *Screen) Markdown(text string) error {
 	style := "notty"
 	if s.colour {
-		style = "auto"
+		style = "dark"
 	}
 	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(s.width-4))
 	if err != nil {
