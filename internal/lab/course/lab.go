@@ -28,6 +28,7 @@ type Lab struct {
 	Images  []string         `yaml:"images"`  // generated in the lab's store: box, debian, node
 	Predict []string         `yaml:"predict"` // the right answer to each question of the texts: a, b, …
 	Checks  []yaml.Node      `yaml:"checks"`
+	Network string           `yaml:"network"` // a reset removes network devices, namespaces and tables that begin with it
 
 	// Texts are those of each language, by its tag.
 	Texts map[string]*Text `yaml:"-"`
@@ -98,6 +99,8 @@ func (l *Lab) check() error {
 		return fmt.Errorf("minutes: %d: must be 1 to %d", l.Minutes, Longest)
 	case len(l.Checks) == 0:
 		return errors.New("checks are missing")
+	case l.Network != "" && !strings.HasPrefix(l.Network, "lab"):
+		return fmt.Errorf("network: %q: must begin with lab, since everything with this prefix is removed", l.Network)
 	}
 	for _, b := range l.Bundles {
 		if b.Dir == "" || path.Clean(b.Dir) != b.Dir || strings.HasPrefix(b.Dir, "/") || strings.HasPrefix(b.Dir, "..") {

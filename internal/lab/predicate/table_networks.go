@@ -1,4 +1,7 @@
 package predicate
 
 // networks has predicates about networks and other runtimes.
-var networks = table{}
+var networks = table{
+	"arrives": func() Predicate { return &arrives{} },
+	"veth":    func() Predicate { return &veth{} },
+}
