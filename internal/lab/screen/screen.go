@@ -83,6 +83,10 @@ func (s *Screen) paint(code, text string) string {
 func (s *Screen) Report(l *course.Lab, r *lab.Report) {
 	text := l.Text(s.Words.Tag)
 	for i, one := range r.Results {
+		if one.Skipped.Format != "" {
+			fmt.Fprintf(s.Out, "  - %s (%s)\n", text.Checks[i], s.Words.Say("not checked: %s", one.Skipped))
+			continue
+		}
 		if one.Failure == nil {
 			fmt.Fprintf(s.Out, "  %s %s\n", s.paint("32", "✓"), text.Checks[i])
 			continue
