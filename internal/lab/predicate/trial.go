@@ -64,6 +64,9 @@ func (s *Scene) Try(ctx context.Context, bundle string) (*Trial, error) {
 	words := append(slices.Clone(s.Runtime), "run", copied)
 	t.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	t.cmd.Dir, t.cmd.Env = s.Dir, s.Env
+	if s.PrivateMounts {
+		t.cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	}
 	t.cmd.Stdout, t.cmd.Stderr = &t.output, &t.output
 	t.cmd.Cancel = func() error { return t.cmd.Process.Signal(unix.SIGTERM) }
 	t.cmd.WaitDelay = 10 * time.Second
