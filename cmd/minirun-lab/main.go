@@ -98,6 +98,7 @@ func verbs() []verb {
 		{listCommand(), 0, 0}, {startCommand(), 1, 1}, {showCommand(), 0, 1}, {predictCommand(), 1, cmdline.Unlimited},
 		{checkCommand(), 0, 1}, {hintCommand(), 0, 1}, {solveCommand(), 0, 1}, {resetCommand(), 0, 1},
 		{nextCommand(), 0, 0}, {statusCommand(), 0, 0}, {shellCommand(), 0, 1}, {testCommand(), 0, cmdline.Unlimited},
+		{doctorCommand(), 0, 0}, {newCommand(), 1, 1}, {packCommand(), 1, 1},
 	}
 }
 

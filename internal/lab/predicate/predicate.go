@@ -74,6 +74,7 @@ var general = table{
 	"mount":     func() Predicate { return &mount{} },
 	"file":      func() Predicate { return &file{} },
 	"idmap":     func() Predicate { return &idmap{} },
+	"hostname":  func() Predicate { return &hostname{} },
 	"kernel":    func() Predicate { return &kernel{} },
 	"starts":    func() Predicate { return &starts{} },
 	"stops":     func() Predicate { return &stops{} },
