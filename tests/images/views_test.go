@@ -119,6 +119,26 @@ func TestStepOfImage(t *testing.T) {
 	}
 }
 
+// run --hold IMAGE waits for a line, with the narration too, though the container has no standard input.
+func TestHoldOfImage(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "cat; echo ran"))
+	id := name("held")
+	for _, flags := range [][]string{{"--hold"}, {"--hold", "--explain"}} {
+		s.Stdin = "\nnot for the program\n"
+		r := s.Minirun(append(append([]string{"run", "--rm", "--name", id}, flags...), "busybox")...)
+		r.Exit(t, 0)
+		contains(t, r.Stderr, "held: process", "nsenter --target")
+		if r.Stdout != "ran\n" {
+			t.Errorf("output %q", r.Stdout)
+		}
+	}
+	s.Stdin = "\nfor the program\n"
+	contains(t, s.Do("run", "-i", "--rm", "--hold", "busybox"), "for the program\nran")
+	s.Stdin = ""
+	s.Minirun("run", "-d", "--hold", "busybox").Fails(t, "--hold cannot be combined with --detach")
+	s.Minirun("run", "--hold", "--trace", "/x.txt", "busybox").Fails(t, "--hold cannot be combined with --trace")
+}
+
 // compare IMAGE compares containers with the image's files under two runtimes.
 func TestCompareOfImage(t *testing.T) {
 	if _, err := exec.LookPath("runc"); err != nil {
