@@ -10,12 +10,3 @@ func Clip(text string, most int) string {
 	}
 	return string(r)
 }
-
-// Cut shortens a line to at most that many characters, and leaves its spaces as they are.
-func Cut(line string, most int) string {
-	r := []rune(line)
-	if len(r) <= most {
-		return line
-	}
-	return string(r[:max(most-1, 0)]) + "…"
-}
