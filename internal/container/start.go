@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -158,7 +157,7 @@ func (c *Container) hold() error {
 			if err := c.Signals.ForReadable(process, fd); err != nil || !wait.HasExited(process) {
 				return err
 			}
-			return c.ExplainDeath(io.EOF)
+			return errors.New("another command ended the container while --hold kept it")
 		}})
 }
 

@@ -182,7 +182,7 @@ func (d *Debugger) checkReachable(k int) error {
 		}
 	}
 	return fmt.Errorf("cannot stop in chapter %s: its steps come after the one that loads the seccomp filter\n"+
-		"hint: continue runs them", d.chapters[k].name)
+		"hint: minirun run --hold stops right before execve, also with a filter", d.chapters[k].name)
 }
 
 // nextChapter lets the process run to the first step of the next chapter.

@@ -108,11 +108,12 @@ func TestStepOfImage(t *testing.T) {
 	}
 	contains(t, r.Stdout, "got for the program")
 	contains(t, r.Stderr, ": pivot_root")
-	s.Stdin = "at pivot_root\nquit\n"
+	s.Stdin = "chapter\nchapter\nat pivot\nchapters\nquit\n"
 	r = s.Minirun("step", "busybox", "echo", "ran")
 	r.Exit(t, 0)
-	contains(t, r.Stderr, "aborted: nothing of the container is left")
+	contains(t, r.Stderr, "→ pivot ", "aborted: nothing of the container is left")
 	contains(t, r.Stdout, "!ran")
+	s.Minirun("step", "--at", "exec", "busybox").Fails(t, "cannot stop in chapter exec", "hint: minirun run --hold")
 	s.Stdin = ""
 	if after := stored(t, s); strings.ReplaceAll(after, s.StoreDir+"/containers\n", "") != strings.ReplaceAll(before, s.StoreDir+"/containers\n", "") {
 		t.Errorf("the store had\n%s\nand has\n%s", before, after)
