@@ -49,8 +49,8 @@ func TestChaptersFollowPlan(t *testing.T) {
 	}
 }
 
-// TestFindChapter: a chapter is found by its name if it begins after the current step. An error
-// says why there is none.
+// TestFindChapter: a chapter is found by its name if it begins after the current step. The error
+// has the reason if there is none.
 func TestFindChapter(t *testing.T) {
 	var out bytes.Buffer
 	d := &Debugger{w: &out, shownChapter: -1}

@@ -123,7 +123,7 @@ func TestHoldNeedsMinirunThatStays(t *testing.T) {
 	b.Run("--hold", "--trace", "/x.txt").Fails(t, "--hold cannot be combined with --trace")
 }
 
-// TestHoldOnTerminal: Enter starts the program, also one with a terminal of its own, and Ctrl-C ends it.
+// TestHoldOnTerminal: Enter starts the program, also if it gets its own terminal, and Ctrl-C ends it.
 func TestHoldOnTerminal(t *testing.T) {
 	testbundle.Need(t)
 	for name, change := range map[string]func(*specs.Spec){
