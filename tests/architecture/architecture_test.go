@@ -169,6 +169,7 @@ var arrows = map[string]string{
 	"internal/image/browser":          "image/tree termtext",
 	"internal/image/commit":           "build/export image image/bundle image/store image/transfer regularfile",
 	"internal/engine/commit":          "container/control container/record engine messages",
+	"internal/translate":              "", // links golang.org/x/text, which cmd/minirun must not
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
@@ -198,6 +199,7 @@ var level = map[string]int{
 	"regularfile": 70, "resctrl": 70, "seccomp": 70, "signals": 70, "spec": 70, "stdio": 75, "capability": 80,
 	"debuglog": 80, "hint": 80, "interrupt": 80, "overlay": 80, "ownthread": 80, "runtimedir": 80,
 	"spec/strictjson": 80, "startup": 80, "termtext": 80, "version": 80, "nearest": 90,
+	"translate": 90,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
