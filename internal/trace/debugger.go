@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -54,7 +55,8 @@ type Place struct {
 // container's input. It stops at first for the first time.
 func NewDebugger(w io.Writer, in *os.File, first Place) *Debugger {
 	_, err := console.ConsoleFromFile(in)
-	return &Debugger{w: termtext.NewWriter(w), in: in, keys: err == nil, style: newStyle(w), first: first}
+	return &Debugger{w: termtext.NewWriter(language.NewWriter(w)), in: in, keys: err == nil, style: newStyle(w),
+		first: first}
 }
 
 // Born makes the plan stop before each step.

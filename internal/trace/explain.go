@@ -7,6 +7,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -53,7 +54,7 @@ type Explainer struct {
 
 // NewExplainer writes to w.
 func NewExplainer(w io.Writer, level Level) *Explainer {
-	return &Explainer{w: termtext.NewWriter(w), level: level, style: newStyle(w), source: "\x00",
+	return &Explainer{w: termtext.NewWriter(language.NewWriter(w)), level: level, style: newStyle(w), source: "\x00",
 		shown: map[string]string{}, seen: map[string]bool{}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -149,6 +150,6 @@ func planSummary(w io.Writer, p *container.RunPlan, format string) error {
 		fmt.Fprintf(&out, "%-13s %5s  %s\n", l.Part, count, l.Does)
 	}
 	fmt.Fprintf(&out, "%-13s %5d  show a part with --only PART\n", "all", len(p.Plan.Steps))
-	_, err := io.WriteString(w, termtext.Text(out.String()))
+	_, err := io.WriteString(w, termtext.Text(language.Text(out.String())))
 	return err
 }

@@ -45,7 +45,7 @@ func New(name string) (*Translator, error) {
 	}
 	_, index, confidence := language.NewMatcher(tags).Match(wanted)
 	if confidence < language.High {
-		return nil, fmt.Errorf("there is no translation into language %q", name)
+		return nil, fmt.Errorf("language %q is not supported", name)
 	}
 	areas, err := Areas(names[index])
 	if err != nil {

@@ -5,10 +5,11 @@
 //
 // was built from several format strings. They are the keys of a catalogue, and a text is translated by
 // finding the formats that it was built from: the verbs match values, which stay as they are, or other texts,
-// which are translated in turn. What the catalogue does not contain stays English, part by part.
+// which are translated in turn. A part that is not in the catalogue stays English.
 //
 //	pattern.go    a format string as a pattern: which values give this text?
 //	translate.go  the best way to divide a text into formats of the catalogue
+//	columns.go    a line of a table, or with colors, as separate texts
 //	catalogue.go  the catalogues, one file for each area of the source code and language
 package translate
 
@@ -78,36 +79,62 @@ const (
 )
 
 // Text returns a text in the Translator's language. Each line is translated separately, so that a hint
-// is translated whatever error it belongs to. Spaces around a line stay.
+// is translated whatever error it belongs to. Spaces around a line stay, and so do columns.
 func (t *Translator) Text(text string) string {
+	if len(t.known) > maxKnown {
+		clear(t.known)
+	}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		content := strings.TrimSpace(line)
-		if content == "" || len(content) > maxLine {
-			continue
+		if strings.TrimSpace(line) != "" && len(line) <= maxLine {
+			lines[i] = t.line(line)
 		}
-		at := strings.Index(line, content)
-		lines[i] = line[:at] + t.translateLine(content) + line[at+len(content):]
 	}
 	return strings.Join(lines, "\n")
 }
 
-// prefixes begin lines, whatever follows.
-var prefixes = [...]string{"hint: ", "warning: ", "error: ", "see it: "}
-
-func (t *Translator) translateLine(line string) string {
-	for _, prefix := range prefixes {
-		if rest, ok := strings.CutPrefix(line, prefix); ok {
-			if translated, ok := t.messages[strings.TrimSuffix(prefix, ": ")]; ok {
-				return translated + ": " + t.translateLine(rest)
-			}
+// line translates a line as a whole, or its columns if that translates more of it.
+func (t *Translator) line(line string) string {
+	content := strings.TrimSpace(line)
+	at := strings.Index(line, content)
+	whole := t.sentence(content)
+	columns := split(line)
+	if len(columns) == 1 {
+		return line[:at] + whole.text + line[at+len(content):]
+	}
+	score := 0
+	for i := range columns {
+		if columns[i].text != "" {
+			r := t.sentence(columns[i].text)
+			columns[i].translated = r.text
+			score += r.score
 		}
 	}
-	if len(t.known) > maxKnown {
-		clear(t.known)
+	if score <= whole.score {
+		return line[:at] + whole.text + line[at+len(content):]
+	}
+	return join(columns)
+}
+
+// prefixes begin lines, whatever follows.
+var prefixes = [...]string{"hint: ", "warning: ", "error: ", "see it: ", "// ", "→ ", "# "}
+
+// sentence translates a line without the spaces around it.
+func (t *Translator) sentence(text string) result {
+	for _, prefix := range prefixes {
+		rest, ok := strings.CutPrefix(text, prefix)
+		if !ok {
+			continue
+		}
+		r := t.sentence(rest)
+		word := strings.TrimSuffix(prefix, ": ")
+		if translated, ok := t.messages[word]; ok {
+			return result{translated + ": " + r.text, r.score + len(word)}
+		}
+		return result{prefix + r.text, r.score}
 	}
 	t.budget = maxLookups
-	return t.best(line, 0).text
+	return t.best(text, 0)
 }
 
 // best returns the translation of a text that covers most of it.

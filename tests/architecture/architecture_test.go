@@ -26,26 +26,26 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
+	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect language messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description spec",
-	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns stdio",
+	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt language namespaces prompt regularfile retry spec termtext userns stdio",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",
 	"internal/build/metadata":         "build build/attest build/progress",
 	"internal/build/options":          "build/devices build/graph build/source",
 	"internal/cni":                    "",
 	"internal/formatter":              "termtext",
-	"internal/image/bundle":           "atomicfile image image/overlay namespaces regularfile spec termtext",
-	"internal/image/command":          "atomicfile build/progress build/source cmdline ctxio formatter image image/browser image/commit image/credentials image/layer image/listing image/overlay image/store image/transfer image/tree inspect namespaces prompt retry termtext stdio",
+	"internal/image/bundle":           "atomicfile image image/overlay language namespaces regularfile spec termtext",
+	"internal/image/command":          "atomicfile build/progress build/source cmdline ctxio formatter image image/browser image/commit image/credentials image/layer image/listing image/overlay image/store image/transfer image/tree inspect language namespaces prompt retry termtext stdio",
 	"internal/image/credentials":      "atomicfile flock",
 	"internal/image/listing":          "formatter image image/layer image/store image/tree inspect keyvalue termtext",
 	"internal/userns":                 "namespaces",
 	"internal/fileattr":               "",
-	"internal/prompt":                 "ctxio termtext stdio",
-	"internal/helper":                 "cmdline",
+	"internal/prompt":                 "ctxio language termtext stdio",
+	"internal/helper":                 "cmdline helper/location",
 	"internal/nearest":                "",
-	"internal/messages":               "atomicfile container/diagnose container/wait debuglog hint signals spec stdio termtext version",
+	"internal/messages":               "atomicfile container/diagnose container/wait debuglog hint language signals spec stdio termtext version",
 	"internal/version":                "",
 	"internal/flock":                  "ctxio",
 	"internal/keyvalue":               "",
@@ -83,7 +83,7 @@ var arrows = map[string]string{
 	"internal/image/overlay":          "overlay ownthread",
 	"internal/image/store":            "compression ctxio dirsize flock image image/layer namespaces nearest",
 	"internal/image/transfer":         "atomicfile compression ctxio image image/credentials image/imageconfig image/layer image/store outbound regularfile retry",
-	"internal/trace":                  "atomicfile container container/observer container/wait inspect plan signals stdio termtext",
+	"internal/trace":                  "atomicfile container container/observer container/wait inspect language plan signals stdio termtext",
 	"internal/compare":                "container/wait inspect regularfile signals spec termtext",
 	"internal/inspect":                "container/control container/record container/wait image regularfile signals spec stdio termtext",
 	"internal/doctor":                 "cgroups/host spec",
@@ -118,7 +118,7 @@ var arrows = map[string]string{
 	"internal/namespaces":             "handshake plan spec",
 	"internal/rootfs":                 "handshake linkwalk namespaces overlay plan spec",
 	"internal/process":                "handshake namespaces plan seccomp spec",
-	"internal/cmdline":                "nearest termtext stdio",
+	"internal/cmdline":                "language nearest termtext stdio",
 	"internal/ctxio":                  "",
 	"internal/debuglog":               "",
 	"internal/linkwalk":               "",
@@ -131,7 +131,7 @@ var arrows = map[string]string{
 	"internal/noun":                   "cmdline",
 	"internal/runtimedir":             "",
 	"internal/handshake":              "plan",
-	"internal/plan":                   "capability termtext",
+	"internal/plan":                   "capability language termtext",
 	"internal/netdevice":              "ownthread spec",
 	"internal/regularfile":            "",
 	"internal/resctrl":                "",
@@ -169,6 +169,9 @@ var arrows = map[string]string{
 	"internal/image/browser":          "image/tree termtext",
 	"internal/image/commit":           "build/export image image/bundle image/store image/transfer regularfile",
 	"internal/engine/commit":          "container/control container/record engine messages",
+	"internal/helper/location":        "",
+	"internal/language":               "helper/location",
+	"cmd/minirun-translate":           "language translate",
 	"internal/translate":              "", // links golang.org/x/text, which cmd/minirun must not
 }
 
@@ -199,7 +202,8 @@ var level = map[string]int{
 	"regularfile": 70, "resctrl": 70, "seccomp": 70, "signals": 70, "spec": 70, "stdio": 75, "capability": 80,
 	"debuglog": 80, "hint": 80, "interrupt": 80, "overlay": 80, "ownthread": 80, "runtimedir": 80,
 	"spec/strictjson": 80, "startup": 80, "termtext": 80, "version": 80, "nearest": 90,
-	"translate": 90,
+	"translate": 90, "language": 85,
+	"helper/location": 90,
 }
 
 // A goPackage is an entry in the output of `go list -json`.

@@ -113,6 +113,8 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 		switch name := callName(n); {
 		case isDataCall(name):
 			v.data = true
+		case name == "language.Text":
+			v.text = true
 		case name == "p.heading" || name == "p.paragraphs":
 			v.help = true
 		}
@@ -198,6 +200,7 @@ func constant(e ast.Expr) (string, bool) {
 
 var (
 	indexes = regexp.MustCompile(`%(\[\d+\])`)
+	columns = regexp.MustCompile(`\n| {2,}|\t`)
 	percent = regexp.MustCompile(`(^|[^%])% `)
 )
 
@@ -212,7 +215,7 @@ func (v visitor) report(n ast.Node, text string) {
 		}
 		v.help = true
 	}
-	lines := strings.Split(text, "\n")
+	lines := columns.Split(text, -1)
 	if v.help { // wrapped: only empty lines count
 		lines = strings.Split(text, "\n\n")
 	}

@@ -48,7 +48,7 @@ func run() error {
 		c.count()
 		return nil
 	case !slices.Contains(areaNames(), area):
-		return fmt.Errorf("there is no area %q", area)
+		return fmt.Errorf("unknown area %q", area)
 	case *missing:
 		return c.printMissing(area)
 	case *where:
