@@ -128,7 +128,7 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 			switch key.Name {
 			case "Why", "What", "Found", "Fix":
 				v.text = true
-			case "Usage", "Description", "Category", "UsageText", "usage":
+			case "Usage", "Description", "Category", "UsageText":
 				v.help = true
 			case "ArgsUsage", "Aliases", "Args":
 				v.data = true
@@ -201,6 +201,7 @@ func constant(e ast.Expr) (string, bool) {
 var (
 	indexes = regexp.MustCompile(`%(\[\d+\])`)
 	columns = regexp.MustCompile(`\n| {2,}|\t`)
+	value   = regexp.MustCompile("`[^`]*`|%?\\S*[a-z_]*\\.?(usage_in_bytes|current)") // of a flag; a file of a cgroup
 	percent = regexp.MustCompile(`(^|[^%])% `)
 )
 
@@ -224,7 +225,7 @@ func (v visitor) report(n ast.Node, text string) {
 		line = percent.ReplaceAllString(line, "$1%% ") // it is not a format
 		line = indexes.ReplaceAllString(line, "%")
 		line = strings.TrimLeft(strings.TrimPrefix(line, "hint: "), ":;, ")
-		if !translate.Words(line) || isCommand(line) || !v.help && !v.text && !isSentence(line) {
+		if !translate.Words(value.ReplaceAllString(line, "")) || isCommand(line) || !v.help && !v.text && !isSentence(line) {
 			continue
 		}
 		area := areaOf(v.file)
