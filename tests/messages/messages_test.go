@@ -10,7 +10,7 @@ import (
 )
 
 // incomplete are the areas whose messages are not all translated yet. The list only gets shorter.
-var incomplete = []string{"plan", "spec", "engine", "image", "build",
+var incomplete = []string{"spec", "engine", "image", "build",
 	"lab", "container"}
 
 // TestCatalogues: each message has a translation with the same verbs and flags, in all languages, and no
