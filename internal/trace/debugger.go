@@ -156,7 +156,7 @@ func (d *Debugger) showStop(at observer.Stop) {
 // Did reports what minirun has done since the last stop.
 func (d *Debugger) Did(a observer.Action) {
 	if d.stop != nil {
-		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(a.What, 160), requester(a.Source),
+		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(language.Text(a.What), 160), requester(a.Source),
 			d.style.off)
 	}
 }

@@ -74,7 +74,7 @@ func (e *Explainer) Born(b observer.Start) *plan.Observed {
 func (e *Explainer) Did(a observer.Action) {
 	e.flush()
 	if e.level == Short {
-		e.line("minirun", truncate(a.What, 82))
+		e.line("minirun", truncate(language.Text(a.What), 82))
 		return
 	}
 	e.heading(a.Source)

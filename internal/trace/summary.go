@@ -77,10 +77,10 @@ func summarize(p *container.RunPlan, width int) []planPart {
 func describeProgram(p *plan.Plan) string {
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.Call == plan.Execve && s.Kind == plan.Program {
-			return "execute " + p.ArgTexts(s)[1]
+			return language.Text("execute " + p.ArgTexts(s)[1])
 		}
 	}
-	return "execute the program"
+	return language.Text("execute the program")
 }
 
 // describeClone names the namespaces that the process is created in.

@@ -96,7 +96,7 @@ func writeCgroup(out *strings.Builder, p *container.RunPlan) {
 			source = v.Source
 			fmt.Fprintf(out, "\n# minirun: %s\n", source)
 		}
-		fmt.Fprintf(out, "      %-34s %s\n", "limit", writeText(v))
+		fmt.Fprintf(out, "      %-34s %s\n", language.Text("limit"), writeText(v))
 	}
 }
 

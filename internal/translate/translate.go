@@ -117,24 +117,28 @@ func (t *Translator) line(line string) string {
 }
 
 // prefixes begin lines, whatever follows.
-var prefixes = [...]string{"hint: ", "warning: ", "error: ", "see it: ", "// ", "→ ", "# "}
+var prefixes = [...]string{"hint: ", "warning: ", "error: ", "// ", "→ ", "# "}
 
 // sentence translates a line without the spaces around it.
 func (t *Translator) sentence(text string) result {
+	t.budget = maxLookups
+	whole := t.best(text, 0)
 	for _, prefix := range prefixes {
 		rest, ok := strings.CutPrefix(text, prefix)
 		if !ok {
 			continue
 		}
 		r := t.sentence(rest)
+		r.text = prefix + r.text
 		word := strings.TrimSuffix(prefix, ": ")
 		if translated, ok := t.messages[word]; ok {
-			return result{translated + ": " + r.text, r.score + len(word)}
+			r = result{translated + strings.TrimPrefix(r.text, word), r.score + len(word)}
 		}
-		return result{prefix + r.text, r.score}
+		if r.score > whole.score {
+			return r
+		}
 	}
-	t.budget = maxLookups
-	return t.best(text, 0)
+	return whole
 }
 
 // best returns the translation of a text that covers most of it.

@@ -139,8 +139,12 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 			ast.Walk(v, n.Key)
 		}
 		return nil
+	case *ast.AssignStmt:
+		v.text = v.text || slices.ContainsFunc(n.Lhs, isFinding)
 	case *ast.BinaryExpr:
 		if text, ok := constant(n); ok {
+			// A step's name may be built before the step.
+			v.text = v.text || areaOf(v.file) == "plan" && strings.Contains(text, " ") && text[0] != '/'
 			v.report(n, text)
 			visitValues(v, n)
 			return nil
@@ -234,6 +238,12 @@ func (v visitor) report(n ast.Node, text string) {
 		}
 		v.add(area, line, v.files.Position(n.Pos()))
 	}
+}
+
+// isFinding reports whether an expression is a text of a [doctor.Finding].
+func isFinding(e ast.Expr) bool {
+	s, ok := e.(*ast.SelectorExpr)
+	return ok && (s.Sel.Name == "Found" || s.Sel.Name == "Fix")
 }
 
 // catalogueFile has the headings of the help, and the examples of each command.

@@ -39,7 +39,7 @@ func TestCatalogues(t *testing.T) {
 				continue
 			}
 			for _, text := range c.problems(area) {
-				t.Errorf("%s: %s\nrun: go run ./tests/messages --missing %s >FILE, fill it in, --add FILE %[2]s", language, text, area)
+				t.Errorf("%s: %s\nrun: go run ./tests/messages --missing %s >FILE, fill it in, --add FILE %[3]s", language, text, area)
 			}
 		}
 	}
