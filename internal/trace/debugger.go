@@ -130,8 +130,8 @@ func (d *Debugger) Stopped(at observer.Stop) error {
 // showStop prints what has happened since the last stop, and the next step.
 func (d *Debugger) showStop(at observer.Stop) {
 	if at.Last >= 0 {
-		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
-			d.style.off)
+		result := fmt.Sprintf("step %d returned %s", at.Last, resultText(d.plan, at.Last, at.Result))
+		fmt.Fprintf(d.w, "%s%s%s\n", d.style.dim, language.Text(result), d.style.off)
 	}
 	now := inspect.ReadFacts(at.Pid)
 	changes := now.Changes(d.before)
@@ -144,8 +144,8 @@ func (d *Debugger) showStop(at observer.Stop) {
 	}
 	d.before = now
 	s := &d.plan.Steps[at.Next]
-	fmt.Fprintf(d.w, "%sstep %d: %s%s  [%s, %s]\n    %s\n", d.style.bold, at.Next, s.Name, d.style.off, s.Group,
-		requester(s.Source), d.plan.Line(at.Next))
+	fmt.Fprintf(d.w, "%s%s%s  [%s, %s]\n    %s\n", d.style.bold, language.Text(fmt.Sprintf("step %d: %s", at.Next, s.Name)),
+		d.style.off, s.Group, requester(s.Source), d.plan.Line(at.Next))
 	if s.Why != "" {
 		fmt.Fprintf(d.w, "    %s%s%s\n", d.style.dim, s.Why, d.style.off)
 	}

@@ -156,9 +156,9 @@ func (e *Explainer) flush() {
 	}
 	e.pending, e.minor = stepGroup{}, 0
 	if e.level == Short {
-		count := fmt.Sprintf("%3d steps", len(g.steps)+minor)
+		count := language.Text(fmt.Sprintf("%3d steps", len(g.steps)+minor))
 		if len(g.steps)+minor == 1 {
-			count = "  1 step "
+			count = language.Text("  1 step ")
 		}
 		e.line(linePart(g.steps[0]), count+"  "+describeSteps(g.steps, 72))
 		e.reportPart()

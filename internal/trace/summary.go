@@ -46,8 +46,8 @@ type planPart struct {
 // steps.
 func summarize(p *container.RunPlan, width int) []planPart {
 	parts := []planPart{
-		{cgroupPart, 0, fmt.Sprintf("create %s, write %s", plural(len(p.Dirs), "directory", "directories"),
-			plural(len(p.Values), "value", "values"))},
+		{cgroupPart, 0, fmt.Sprintf("create %s, write %s", plural(len(p.Dirs), "%d directory", "%d directories"),
+			plural(len(p.Values), "%d value", "%d values"))},
 		{processPart, 0, describeClone(p)},
 	}
 	counts, steps := map[string]int{}, map[string][]*plan.Step{}
@@ -119,11 +119,12 @@ func successful(p *plan.Plan) (out []*plan.Step) {
 	return out
 }
 
+// plural returns a number with its noun. The formats are for 1, and for another number.
 func plural(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + one
+		return fmt.Sprintf(one, n)
 	}
-	return fmt.Sprintf("%d %s", n, more)
+	return fmt.Sprintf(more, n)
 }
 
 func planSummary(w io.Writer, p *container.RunPlan, format string) error {

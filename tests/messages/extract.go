@@ -113,7 +113,7 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 		switch name := callName(n); {
 		case isDataCall(name):
 			v.data = true
-		case name == "language.Text":
+		case name == "language.Text" || name == "plural":
 			v.text = true
 		case name == "p.heading" || name == "p.paragraphs":
 			v.help = true
@@ -206,6 +206,7 @@ var (
 	indexes = regexp.MustCompile(`%(\[\d+\])`)
 	columns = regexp.MustCompile(`\n| {2,}|\t`)
 	value   = regexp.MustCompile("`[^`]*`|%?\\S*[a-z_]*\\.?(usage_in_bytes|current)") // of a flag; a file of a cgroup
+	verb    = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
 	percent = regexp.MustCompile(`(^|[^%])% `)
 )
 
@@ -274,6 +275,7 @@ var word = regexp.MustCompile(`(^|[ ("])[A-Za-z]*[a-z][a-z']+([ ,;:.?)"…]|$)`)
 
 // isSentence reports whether a string is for people: it has two words, and is not a path or a script.
 func isSentence(text string) bool {
+	text = verb.ReplaceAllString(text, " ")
 	if len(word.FindAllString(strings.ReplaceAll(text, " ", "  "), 2)) < 2 {
 		return false
 	}
