@@ -25,7 +25,8 @@ func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
 	}
 	fmt.Fprintf(&out, "      %-34s clone(%s)\n", language.Text("create the process"), flags)
 	const execve = `execve("/proc/self/fd/...", ["minirun-init"], [])`
-	fmt.Fprintf(&out, "      %-34s %s\n\n", language.Text("run the plan in it"), execve+"  // "+language.Text("the steps below, in a sealed memfd"))
+	fmt.Fprintf(&out, "      %-34s %s  // %s\n\n", language.Text("run the plan in it"), execve,
+		language.Text("the steps below, in a sealed memfd"))
 	_, err := io.WriteString(w, out.String())
 	return err
 }

@@ -144,8 +144,9 @@ func (d *Debugger) showStop(at observer.Stop) {
 	}
 	d.before = now
 	s := &d.plan.Steps[at.Next]
-	fmt.Fprintf(d.w, "%s%s%s  [%s, %s]\n    %s\n", d.style.bold, language.Text(fmt.Sprintf("step %d: %s", at.Next, s.Name)),
-		d.style.off, s.Group, requester(s.Source), d.plan.Line(at.Next))
+	title := language.Text(fmt.Sprintf("step %d: %s", at.Next, s.Name))
+	fmt.Fprintf(d.w, "%s%s%s  [%s, %s]\n    %s\n", d.style.bold, title, d.style.off, s.Group,
+		requester(s.Source), d.plan.Line(at.Next))
 	if s.Why != "" {
 		fmt.Fprintf(d.w, "    %s%s%s\n", d.style.dim, s.Why, d.style.off)
 	}

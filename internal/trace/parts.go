@@ -118,8 +118,11 @@ func translateObjects(verb string, objects []string) []string {
 	shared = shared[:max(len(shared)-1, 0)]
 	for i, name := range names[1:] {
 		words := strings.Fields(name)
-		n := 0
-		for n < min(len(shared), len(words)-1) && words[n] == shared[n] && (n == 0 || language.Current() != language.English) {
+		n, most := 0, min(len(shared), len(words)-1)
+		if language.Current() == language.English {
+			most = min(most, 1)
+		}
+		for n < most && words[n] == shared[n] {
 			n++
 		}
 		names[i+1] = strings.Join(words[n:], " ")

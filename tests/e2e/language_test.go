@@ -24,12 +24,12 @@ func TestLocaleChoosesTheLanguage(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("exit 3"))
 	b.Write()
 	inPortuguese(b)
-	missing := []string{"run", b.ID, b.Dir + "/nope"}
+	missing := []string{"run", b.ID, b.Dir + "/nope/"}
 	r := b.Minirun(missing...)
-	r.Exit(t, 1)
-	r.Fails(t, "minirun: ", "nope", " não ", "\ndica: minirun ")
+	r.Exit(t, 125)
+	r.Fails(t, "minirun: run: o diretório "+b.Dir+"/nope/ não existe")
 	r = b.Minirun("runn")
-	r.Fails(t, `minirun: comando desconhecido "runn"`+"\ndica: você quis dizer minirun run?")
+	r.Fails(t, ` desconhecido "runn"`+"\ndica: você quis dizer minirun run?")
 	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"help", "spec"}} {
 		if out := b.Minirun(args...).Stdout; !strings.HasPrefix(out, "NOME:\n  minirun") || !strings.Contains(out, "OPÇÕES:") {
 			t.Errorf("%v: %s", args, out)
@@ -39,12 +39,12 @@ func TestLocaleChoosesTheLanguage(t *testing.T) {
 	r.Exit(t, 3)
 	r.Fails(t, "um plano de ", " etapas", "montar proc em /proc")
 	b.Global = []string{"--lang", "en"}
-	b.Minirun(missing...).Fails(t, "nope does not exist", "\nhint: ")
+	b.Minirun(missing...).Fails(t, "minirun: run: directory "+b.Dir+"/nope/ does not exist")
 	if out := b.Minirun("--help").Stdout; !strings.HasPrefix(out, "NAME:\n") {
 		t.Errorf("--lang en: %s", out)
 	}
 	b.Env, b.Global = append(b.Env, "LANG=C"), []string{"--lang=pt"}
-	b.Minirun("runn").Fails(t, "comando desconhecido")
+	b.Minirun("runn").Fails(t, " desconhecido ")
 }
 
 // TestUnknownLanguages: an unknown --lang is an error, an unknown locale means English.
@@ -90,7 +90,6 @@ func TestEnginesReadEnglish(t *testing.T) {
 // TestWithoutTranslator: if minirun-translate is not installed, cannot be executed or exits, texts are English.
 func TestWithoutTranslator(t *testing.T) {
 	testbundle.Need(t)
-	b := testbundle.New(t)
 	if _, err := os.Stat("/usr/libexec/minirun/minirun-translate"); !errors.Is(err, fs.ErrNotExist) {
 		t.Skip("a package of minirun is installed here, whose translator would be found")
 	}
@@ -122,5 +121,4 @@ func TestWithoutTranslator(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_ = b
 }

@@ -112,6 +112,10 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 	case *ast.CallExpr:
 		switch name := callName(n); {
 		case isDataCall(name):
+			if strings.HasPrefix(name, "strings.") { // the first argument may be a text that is changed
+				ast.Walk(v, n.Args[0])
+				return nil
+			}
 			v.data = true
 		case name == "language.Text" || name == "plural":
 			v.text = true

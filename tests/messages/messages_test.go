@@ -60,6 +60,7 @@ func TestExtractFile(t *testing.T) {
 		`x("minirun stop %s")`:                                              nil,
 		`x("minirun images lists the images")`:                              {"minirun images lists the images"},
 		`x("at most 50% of it")`:                                            {"at most 50%% of it"},
+		`strings.TrimPrefix(x + ": unknown flag " + y, ": one thing")`:      {"%s: unknown flag %s"},
 		`a == "not a message here"`:                                         nil,
 	} {
 		var got []string
