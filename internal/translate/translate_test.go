@@ -136,7 +136,7 @@ func FuzzValues(f *testing.F) {
 	f.Add("a is b", "permission denied", -1)
 	tr := sampleTranslator()
 	f.Fuzz(func(t *testing.T, quoted, word string, number int) {
-		if strings.ContainsAny(word, " \n\r\t") || strings.TrimSpace(word) != word {
+		if word == "" || strings.ContainsAny(word, " \n\r\t") || strings.TrimSpace(word) != word {
 			t.Skip()
 		}
 		english := fmt.Sprintf("copied %d files from %q to %s", number, quoted, word)
