@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine/runflags"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
@@ -58,7 +59,7 @@ func step(ctx *cli.Context) error {
 	}
 	err = step(ctx, t, debugger)
 	if errors.Is(err, trace.ErrAborted) {
-		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")
+		fmt.Fprintln(stdio.Err, language.Text("aborted: nothing of the container is left"))
 		return nil
 	}
 	return err

@@ -75,7 +75,7 @@ var flags = map[string][]Kind{
 	"name": {}, "hostname": {}, "env": {}, "label": {}, "publish": {}, "memory": {},
 	"build network": {"=default host none"}, "build tag": {Images}, "imagetools create tag": {Images},
 	"pull": {"=missing always never"}, "restart": {"=no on-failure always unless-stopped"},
-	"log-format": {"=text json"}, "cgroup-manager": {"=cgroupfs systemd disabled"},
+	"log-format": {"=text json"}, "lang": {"=en pt"}, "cgroup-manager": {"=cgroupfs systemd disabled"},
 	"format": {"=json table"}, "build format": {"=text json"}, "version format": {"=json"}, "info format": {"=json"},
 	"build du format": {"=table pretty json"}, "build history inspect format": {"=pretty json"},
 	"imagetools inspect format": {"=json"}, "plan format": {"=text json"}, "inspect format": {"=json text"},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/stdio"
 )
@@ -185,7 +186,7 @@ func (d *Debugger) list(next int) {
 		if i == next {
 			mark = "→ "
 		}
-		fmt.Fprintf(d.w, "%s%4d  %-34s %s\n", mark, i, d.plan.Steps[i].Name,
+		fmt.Fprintf(d.w, "%s%4d  %-34s %s\n", mark, i, language.Text(d.plan.Steps[i].Name),
 			truncate(d.plan.CallText(&d.plan.Steps[i]), 90))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -59,8 +60,8 @@ type Place struct {
 // container's input. It stops at first for the first time.
 func NewDebugger(w io.Writer, in *os.File, first Place) *Debugger {
 	_, err := console.ConsoleFromFile(in)
-	return &Debugger{w: termtext.NewWriter(w), in: in, keys: err == nil, style: newStyle(w), first: first,
-		shownChapter: -1}
+	return &Debugger{w: termtext.NewWriter(language.NewWriter(w)), in: in, keys: err == nil, style: newStyle(w),
+		first: first, shownChapter: -1}
 }
 
 // Born makes the plan stop before each step.
@@ -156,8 +157,8 @@ func (d *Debugger) Stopped(at observer.Stop) error {
 // showStop prints what has happened since the last stop, and the next step.
 func (d *Debugger) showStop(at observer.Stop) {
 	if at.Last >= 0 {
-		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
-			d.style.off)
+		result := fmt.Sprintf("step %d returned %s", at.Last, resultText(d.plan, at.Last, at.Result))
+		fmt.Fprintf(d.w, "%s%s%s\n", d.style.dim, language.Text(result), d.style.off)
 	}
 	now := inspect.ReadFacts(at.Pid)
 	changes := now.Changes(d.before)
@@ -171,7 +172,8 @@ func (d *Debugger) showStop(at observer.Stop) {
 	d.before = now
 	d.showChapter(at.Next)
 	s := &d.plan.Steps[at.Next]
-	fmt.Fprintf(d.w, "%sstep %d: %s%s  [%s, %s]\n    %s\n", d.style.bold, at.Next, s.Name, d.style.off, s.Group,
+	title := language.Text(fmt.Sprintf("step %d: %s", at.Next, s.Name))
+	fmt.Fprintf(d.w, "%s%s%s  [%s, %s]\n    %s\n", d.style.bold, title, d.style.off, s.Group,
 		requester(s.Source), d.plan.Line(at.Next))
 	if s.Why != "" {
 		fmt.Fprintf(d.w, "    %s%s%s\n", d.style.dim, s.Why, d.style.off)
@@ -183,7 +185,7 @@ func (d *Debugger) showStop(at observer.Stop) {
 // Did reports what minirun has done since the last stop.
 func (d *Debugger) Did(a observer.Action) {
 	if d.stop != nil {
-		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(a.What, 160), requester(a.Source),
+		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(language.Text(a.What), 160), requester(a.Source),
 			d.style.off)
 	}
 }

@@ -25,7 +25,7 @@ func TestInstallNeedsNoGo(t *testing.T) {
 	if err == nil || !strings.Contains(out, "hint: run make build first") || len(regularFiles(t, dest)) > 0 {
 		t.Errorf("without a build: %v: %s", err, out)
 	}
-	for _, program := range []string{"minirun", "minirun-systemd", "minirun-image", "minirun-engine", "minirun-bake"} {
+	for _, program := range []string{"minirun", "minirun-systemd", "minirun-image", "minirun-engine", "minirun-bake", "minirun-translate"} {
 		if err := os.WriteFile(filepath.Join(bin, program), nil, 0o755); err != nil {
 			t.Fatal(err)
 		}
