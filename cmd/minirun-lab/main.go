@@ -17,6 +17,9 @@ import (
 
 func main() {
 	a := app()
+	if err := cmdline.UseLanguage(os.Args, a.Flags); err != nil {
+		messages.Fail(err)
+	}
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)
 		return
@@ -43,6 +46,7 @@ func app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "root", Hidden: true, Value: container.DefaultRoot()},
 			&cli.StringFlag{Name: "store", Hidden: true, Value: image.DefaultDir()},
+			&cli.StringFlag{Name: "lang", Hidden: true},
 			&cli.StringFlag{Name: "log", Hidden: true},
 			&cli.StringFlag{Name: "log-format", Hidden: true, Value: "text"},
 			&cli.BoolFlag{Name: "debug", Hidden: true},
