@@ -49,7 +49,28 @@ func extract(root string) (map[string][]message, error) {
 		}
 	}
 	found["system"] = systemMessages()
+	if err := removeWords(root, found["lab"]); err != nil {
+		return nil, err
+	}
 	return deduplicate(found), nil
+}
+
+// removeWords removes the sentences that the labs print with their own catalogue.
+func removeWords(root string, found map[string]string) error {
+	paths, err := filepath.Glob(filepath.Join(root, "internal/lab/words/catalogue/*/*.json"))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		sentences, err := readMessages(path)
+		if err != nil {
+			return err
+		}
+		for english := range sentences {
+			delete(found, english)
+		}
+	}
+	return nil
 }
 
 // deduplicate leaves a message only in the first of its areas, and sorts the messages.
