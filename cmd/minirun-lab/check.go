@@ -71,7 +71,7 @@ func check(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspace
 	r, err := s.Check(ctx, w, o.runtime)
 	for last := ""; err == nil && o.watch && !r.Passed(); r, err = s.Check(ctx, w, o.runtime) {
 		if now := fmt.Sprint(r.Results); now != last && !o.json {
-			out.Report(w.Lab, r)
+			out.Report(w.Text(out.Words.Tag), r)
 			fmt.Fprintln(out.Out)
 			last = now
 		}
@@ -88,11 +88,11 @@ func check(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspace
 		return err
 	}
 	if o.json {
-		if err := writeReport(out, w.Lab, r); err != nil {
+		if err := writeReport(out, w, r); err != nil {
 			return err
 		}
 	} else {
-		out.Report(w.Lab, r)
+		out.Report(w.Text(out.Words.Tag), r)
 	}
 	if !r.Passed() {
 		return messages.NewFailure(errNotSolved, failedStatus)
@@ -113,14 +113,15 @@ type jsonCheck struct {
 	Look     string `json:"look,omitempty"`
 }
 
-func writeReport(out *screen.Screen, l *course.Lab, r *lab.Report) error {
+func writeReport(out *screen.Screen, w *workspace.Workspace, r *lab.Report) error {
+	text := w.Text(out.Words.Tag)
 	report := struct {
 		Lab    string      `json:"lab"`
 		Passed bool        `json:"passed"`
 		Checks []jsonCheck `json:"checks"`
-	}{l.Number, r.Passed(), nil}
+	}{w.Lab.Number, r.Passed(), nil}
 	for i, one := range r.Results {
-		c := jsonCheck{ID: one.ID, Text: l.Text(out.Words.Tag).Checks[i], Holds: one.Failure == nil}
+		c := jsonCheck{ID: one.ID, Text: text.Checks[i], Holds: one.Failure == nil}
 		if f := one.Failure; f != nil {
 			c.Expected, c.Found, c.Look = out.Words.Text(f.Expected), out.Words.Text(f.Found), f.Look
 		}
@@ -136,9 +137,9 @@ func explain(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspa
 		return err
 	}
 	out.Print("\nLab %s is solved.", w.Lab.Number)
-	comparePredictions(out, w.Lab, p)
-	t := w.Lab.Text(out.Words.Tag)
-	text, err := evidence(ctx, w, course.Fill(t.Explain, w.Values))
+	t := w.Text(out.Words.Tag)
+	comparePredictions(out, w.Lab, t, p)
+	text, err := evidence(ctx, w, t.Explain)
 	if err != nil {
 		return err
 	}
@@ -151,8 +152,7 @@ func explain(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspa
 	return nil
 }
 
-func comparePredictions(out *screen.Screen, l *course.Lab, p *progress.Lab) {
-	t := l.Text(out.Words.Tag)
+func comparePredictions(out *screen.Screen, l *course.Lab, t *course.Text, p *progress.Lab) {
 	for i, q := range t.Predict {
 		right := q.Choices[l.Predict[i][0]-'a']
 		switch {

@@ -86,8 +86,7 @@ func (s *Screen) Bad() string { return s.paint("31", "✗") }
 
 // Report shows what was checked: a line for each check that holds, and for each other one what was
 // expected, what was found, and where to look.
-func (s *Screen) Report(l *course.Lab, r *lab.Report) {
-	text := l.Text(s.Words.Tag)
+func (s *Screen) Report(text *course.Text, r *lab.Report) {
 	for i, one := range r.Results {
 		if one.Failure == nil {
 			fmt.Fprintf(s.Out, "  %s %s\n", s.Good(), text.Checks[i])
