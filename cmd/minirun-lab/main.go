@@ -12,10 +12,12 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/messages"
 )
 
 func main() {
+	predicate.RunProbe(os.Args)
 	a := app()
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)
