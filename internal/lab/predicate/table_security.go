@@ -5,4 +5,5 @@ var security = table{
 	"entrypoint": func() Predicate { return &entrypoint{} },
 	"syscalls":   func() Predicate { return &syscalls{} },
 	"becomes":    func() Predicate { return &becomes{} },
+	"owner":      func() Predicate { return &owner{} },
 }
