@@ -37,6 +37,9 @@ func (w *Workspace) Remove(ctx context.Context) error {
 	if err := w.removeCgroups(); err != nil {
 		return err
 	}
+	if err := w.removeIdleBridge(); err != nil {
+		return err
+	}
 	for _, dir := range []string{w.Root(), w.data()} {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
