@@ -39,6 +39,11 @@ func fail(expected, found words.Text, look string, args ...any) (*Failure, error
 	return &Failure{Expected: expected, Found: found, Look: fmt.Sprintf(look, args...)}, nil
 }
 
+// Skipped is the error of a predicate that cannot be asked on this machine, which is not the learner's fault.
+type Skipped struct{ Reason words.Text }
+
+func (s *Skipped) Error() string { return fmt.Sprintf(s.Reason.Format, s.Reason.Args...) }
+
 // A Scene is where the questions are asked: one learner's lab.
 type Scene struct {
 	Dir    string            // the learner's files
