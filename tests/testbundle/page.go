@@ -107,7 +107,11 @@ func newPageSession(t *testing.T) *pageSession {
 	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LC_ALL=C")
 	shows := strings.NewReplacer(dir, "~", state, "/run/minirun", store, "/var/lib/minirun")
 	names := strings.NewReplacer("/run/minirun", state, "/var/lib/minirun", store)
-	return &pageSession{dir, env, shows, names}
+	s := &pageSession{dir, env, shows, names}
+	t.Cleanup(func() { // if a command failed
+		s.run(`for id in $(minirun ps -aq); do minirun rm -f "$id"; done; for id in $(minirun list -q); do minirun delete -f "$id"; done`)
+	})
+	return s
 }
 
 // run runs one command of a page, and returns what it prints.
