@@ -68,6 +68,9 @@ var engineVerbs = []struct{ name, usage string }{
 	{"attach", "connect this terminal with a container that runs in the background"},
 }
 
+// labVerb is implemented by minirun-lab.
+const labVerb, labUsage = "lab", "learn containers in labs that the kernel checks"
+
 // helperCommand returns a command that a helper implements. The helper parses its flags.
 func helperCommand(name, usage string, become cli.ActionFunc) func() *cli.Command {
 	return func() *cli.Command {
@@ -107,6 +110,9 @@ func becomeImage(args []string) error { return become("images need", helper.Imag
 func becomeEngine(*cli.Context) error {
 	return become("containers created from images need", helper.Engine, os.Args[1:])
 }
+
+// becomeLab executes minirun-lab with the arguments of this program.
+func becomeLab(*cli.Context) error { return become("labs need", helper.Lab, os.Args[1:]) }
 
 // becomeBake executes minirun-bake, which starts minirun build with the same flags of
 // minirun for each target of its files.

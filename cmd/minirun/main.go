@@ -84,6 +84,7 @@ func allVerbs() []verb {
 	for _, v := range imageVerbs {
 		all = append(all, verb{v.name, imageCommand(v.name, v.usage), 0, anyNumber})
 	}
+	all = append(all, verb{labVerb, helperCommand(labVerb, labUsage, becomeLab), 0, anyNumber})
 	for i := range noun.All {
 		n := &noun.All[i]
 		all = append(all, verb{n.Name, func() *cli.Command { return nounCommand(n) }, 0, anyNumber})
@@ -93,6 +94,9 @@ func allVerbs() []verb {
 
 // isOfHelper reports whether a word is the name of a command that is not in verbs.
 func isOfHelper(word string) bool {
+	if word == labVerb {
+		return true
+	}
 	for i := range engineVerbs {
 		if engineVerbs[i].name == word {
 			return true

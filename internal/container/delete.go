@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/minirun/minirun/internal/container/hooks"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/container/wait"
-	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // destroy undoes a container that could not be created or started. If one part cannot
@@ -109,45 +107,7 @@ func remove(r *record.Record, dir string, cgroup *group.Group) (warnings []error
 	if err := forgetUnit(r); err != nil {
 		warnings = append(warnings, err)
 	}
-	return warnings, removeFiles(r, dir)
-}
-
-// removeFiles removes a container's files.
-func removeFiles(r *record.Record, dir string) error {
-	debuglog.Printf("remove %s", dir)
-	if err := r.RemoveHostMount(); err != nil {
-		return err
-	}
-	if r.Work != "" {
-		if err := RemoveWork(r.Work); err != nil {
-			return fmt.Errorf("overlay's work directory: %w", err)
-		}
-	}
-	// Most have only the record in their directory.
-	if unix.Unlink(filepath.Join(dir, record.RecordFile)) == nil && unix.Rmdir(dir) == nil {
-		return nil
-	}
-	err := os.RemoveAll(dir)
-	if errors.Is(err, fs.ErrPermission) && RemoveWork(filepath.Join(dir, "work")) == nil {
-		err = os.RemoveAll(dir)
-	}
-	if err != nil {
-		return fmt.Errorf("state directory: %w", err)
-	}
-	return nil
-}
-
-// RemoveWork removes a work directory. overlay has created directories without any
-// permissions in it, which only root can enter.
-func RemoveWork(dir string) error {
-	err := os.RemoveAll(dir)
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	for _, name := range []string{"work", "work/incompat", "work/incompat/volatile"} {
-		_ = os.Chmod(filepath.Join(dir, name), 0o700) // those that exist
-	}
-	return os.RemoveAll(dir)
+	return warnings, r.RemoveFiles(dir)
 }
 
 // A Deletion is a request to delete a container.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/diagnose"
+	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine/attendance"
 	"github.com/minirun/minirun/internal/engine/connection"
 )
@@ -134,7 +135,7 @@ func (a *attendant) cleanUp(r *Record, keep bool) error {
 	}
 	// After a power failure overlay's work directory is still there, with a mark that it was not
 	// unmounted.
-	if err := container.RemoveWork(e.file(a.id, ".upper.work")); err != nil && os.Geteuid() == 0 {
+	if err := record.RemoveWork(e.file(a.id, ".upper.work")); err != nil && os.Geteuid() == 0 {
 		return err
 	}
 	if r.Remove && !keep {

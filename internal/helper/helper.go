@@ -20,6 +20,7 @@ const (
 	Image  = "minirun-image"  // images and builds
 	Engine = "minirun-engine" // containers created from images
 	Bake   = "minirun-bake"   // several builds
+	Lab    = "minirun-lab"    // labs
 )
 
 // Find returns the path of a helper: in the directory of this program, or else in the usual place

@@ -29,6 +29,16 @@ var arrows = map[string]string{
 	"cmd/minirun":                     "atomicfile bootstrap cgroups/host cmdline compare container container/child container/control container/criu container/diagnose container/exec container/features container/record container/wait doctor engine engine/connection engine/missing engine/network engine/restart engine/runflags helper image inspect messages namespaces newbundle noun processtable runtarget signals spec startup stdio termtext trace version views",
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description spec",
+	"cmd/minirun-lab":                 "cmdline container helper image lab lab/course lab/needs lab/pack lab/progress lab/screen lab/words lab/workspace messages termtext",
+	"internal/lab":                    "lab/course lab/predicate lab/progress lab/words lab/workspace",
+	"internal/lab/course":             "",
+	"internal/lab/needs":              "cgroups/host helper lab/words newbundle",
+	"internal/lab/pack":               "atomicfile helper newbundle",
+	"internal/lab/predicate":          "cgroups/host lab/course lab/words ownthread regularfile spec",
+	"internal/lab/progress":           "atomicfile flock",
+	"internal/lab/screen":             "lab lab/course lab/words",
+	"internal/lab/words":              "",
+	"internal/lab/workspace":          "atomicfile cgroups/host lab/course lab/predicate lab/progress newbundle spec",
 	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt namespaces prompt regularfile retry spec termtext userns stdio",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",
@@ -174,7 +184,8 @@ var arrows = map[string]string{
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"cmd": 0, "image/command": 4, "build/diskusage": 5, "build/history": 5, "build/metadata": 5, "build/options": 5,
+	"cmd": 0, "lab/screen": 2, "lab": 3, "lab/needs": 4, "lab/pack": 4, "lab/workspace": 5, "lab/predicate": 6,
+	"lab/progress": 7, "lab/course": 8, "lab/words": 8, "image/command": 4, "build/diskusage": 5, "build/history": 5, "build/metadata": 5, "build/options": 5,
 	"engine/runflags": 5, "image/browser": 5, "image/listing": 5, "views": 5, "image/commit": 6, "engine/commit": 9,
 	"engine/containerfiles": 9, "engine/description": 9, "engine/listing": 9, "engine/missing": 9, "engine/system": 9,
 	"engine/usage": 9, "build": 10, "compare": 10, "engine": 10, "trace": 10, "build/explain": 11, "build/lint": 11,

@@ -18,6 +18,7 @@ var translated = map[string]string{
 	"docs/glossary.md": "docs/pt-BR/glossary.md",
 	"docs/images.md":   "docs/pt-BR/images.md",
 	"docs/install.md":  "docs/pt-BR/install.md",
+	"docs/labs.md":     "docs/pt-BR/labs.md",
 	"docs/layers.md":   "docs/pt-BR/layers.md",
 	"docs/see-it.md":   "docs/pt-BR/see-it.md",
 	"docs/tutorial.md": "docs/pt-BR/tutorial.md",
@@ -30,6 +31,9 @@ func TestPagesExistInBothLanguages(t *testing.T) {
 		t.Run(filepath.Base(english), func(t *testing.T) {
 			for _, difference := range comparePages(outline(t, english), outline(t, portuguese)) {
 				t.Errorf("%s and %s differ: %s", english, portuguese, difference)
+			}
+			if !slices.Contains(outline(t, english).links, english) || !slices.Contains(outline(t, portuguese).links, english) {
+				t.Errorf("%s and %s must link to each other", english, portuguese)
 			}
 		})
 	}

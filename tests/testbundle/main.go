@@ -61,6 +61,12 @@ func MainWithImages(m *testing.M) {
 	os.Exit(run(m))
 }
 
+// MainWithLabs is Main with the helpers that labs use.
+func MainWithLabs(m *testing.M) {
+	helpers = append(helpers, "minirun-image", "minirun-engine", "minirun-lab")
+	os.Exit(run(m))
+}
+
 func run(m *testing.M) int {
 	if os.Geteuid() != 0 {
 		skip = "needs root: it creates real containers"

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/helper"
+	"github.com/minirun/minirun/internal/lab"
+	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/screen"
+	"github.com/minirun/minirun/internal/lab/words"
+	"github.com/minirun/minirun/labs"
+)
+
+// coursesVariable names a directory with labs in place of the embedded ones: a teacher's.
+const coursesVariable = "MINIRUN_LAB_COURSE"
+
+// open returns the session of the caller and the screen in the caller's language.
+func open() (*lab.Session, *screen.Screen, error) {
+	p, err := words.NewPrinter(chosenLanguage())
+	if err != nil {
+		return nil, nil, err
+	}
+	var files fs.FS = labs.FS
+	if dir := os.Getenv(coursesVariable); dir != "" {
+		files = os.DirFS(dir)
+	}
+	c, err := course.Read(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(c.Labs) == 0 {
+		return nil, nil, fmt.Errorf("%s: there are no labs", os.Getenv(coursesVariable))
+	}
+	program, err := helper.Runtime()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := lab.NewSession(c, program)
+	return s, screen.New(os.Stdout, p), err
+}
+
+// chosenLanguage returns the tag of the caller's language (locale(7)).
+func chosenLanguage() string {
+	for _, name := range []string{"MINIRUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
+		if value := os.Getenv(name); value != "" {
+			if strings.HasPrefix(strings.ToLower(value), "pt") {
+				return "pt-BR"
+			}
+			return "en"
+		}
+	}
+	return "en"
+}
+
+// chosenLab returns the lab that the first argument names, or else the one that was started last.
+func chosenLab(s *lab.Session, ctx *cli.Context) (*course.Lab, error) {
+	if word := ctx.Args().First(); word != "" {
+		return s.Course.Find(word)
+	}
+	l, err := s.Current()
+	if err == nil && l == nil {
+		err = errors.New("no lab is started\nhint: minirun lab start 1")
+	}
+	return l, err
+}
+
+// needRoot refuses what only root can do: labs have containers with limits, layers and networks.
+func needRoot(ctx *cli.Context) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return fmt.Errorf("lab %s needs root\nhint: sudo minirun lab %[1]s%s", ctx.Command.Name, below(ctx))
+}
+
+func below(ctx *cli.Context) string {
+	if word := ctx.Args().First(); word != "" {
+		return " " + word
+	}
+	return ""
+}
+
+// interruptible returns a context that ends with a signal: what was begun is then cleaned up.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+}

@@ -1,0 +1,4 @@
+package predicate
+
+// images has predicates about images and builds.
+var images = table{}

@@ -1,0 +1,4 @@
+package predicate
+
+// networks has predicates about networks and other runtimes.
+var networks = table{}

@@ -1,0 +1,4 @@
+package predicate
+
+// processes has predicates about signals, zombies, escapes.
+var processes = table{}

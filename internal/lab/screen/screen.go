@@ -1,0 +1,104 @@
+// Package screen shows a lab's texts and results to a learner: with colours and lines that fit on a
+// terminal, plain on a pipe.
+package screen
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"charm.land/glamour/v2"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/minirun/minirun/internal/lab"
+	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/words"
+)
+
+// A Screen is where texts are shown.
+type Screen struct {
+	Out      io.Writer
+	Words    *words.Printer
+	width    int
+	colour   bool
+	terminal bool
+}
+
+// widest is the most columns that a text takes: longer lines are hard to read.
+const widest = 90
+
+// New returns the screen for a file.
+func New(f *os.File, w *words.Printer) *Screen {
+	s := &Screen{Out: f, Words: w, width: 80}
+	if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 20 {
+		s.terminal = true
+		s.width = min(columns, widest)
+		s.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return s
+}
+
+// IsTerminal reports whether a person can be asked.
+func (s *Screen) IsTerminal() bool {
+	_, err := unix.IoctlGetTermios(0, unix.TCGETS)
+	return s.terminal && err == nil
+}
+
+// Print prints a sentence of the catalogue and a line end.
+func (s *Screen) Print(format string, args ...any) {
+	fmt.Fprintln(s.Out, s.Words.Say(format, args...))
+}
+
+// Markdown shows a text.
+func (s *Screen) Markdown(text string) error {
+	style := "notty"
+	if s.colour {
+		style = "auto"
+	}
+	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(s.width-4))
+	if err != nil {
+		return err
+	}
+	out, err := r.Render(text)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(strings.Trim(out, "\n") + "\n") {
+		fmt.Fprintln(s.Out, strings.TrimRight(line, " \n"))
+	}
+	return nil
+}
+
+func (s *Screen) paint(code, text string) string {
+	if !s.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// Good marks what is as it should be, and Bad what is not.
+func (s *Screen) Good() string { return s.paint("32", "✓") }
+
+// Bad marks what is not as it should be.
+func (s *Screen) Bad() string { return s.paint("31", "✗") }
+
+// Report shows what was checked: a line for each check that holds, and for each other one what was
+// expected, what was found, and where to look.
+func (s *Screen) Report(l *course.Lab, r *lab.Report) {
+	text := l.Text(s.Words.Tag)
+	for i, one := range r.Results {
+		if one.Failure == nil {
+			fmt.Fprintf(s.Out, "  %s %s\n", s.Good(), text.Checks[i])
+			continue
+		}
+		fmt.Fprintf(s.Out, "  %s %s\n", s.Bad(), text.Checks[i])
+		rows := [][2]string{{"expected", s.Words.Text(one.Failure.Expected)}, {"found", s.Words.Text(one.Failure.Found)},
+			{"look", one.Failure.Look}}
+		for _, row := range rows {
+			name := s.Words.Say(row[0]) + ":"
+			fmt.Fprintf(s.Out, "      %-10s %s\n", name, strings.ReplaceAll(row[1], "\n", "\n                 "))
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/workspace"
+)
+
+// Test proves that a lab works: its start state fails, its reference solution passes, each wrong
+// solution and each spoof fails at the checks that it names, and reset restores the start state.
+func (s *Session) Test(ctx context.Context, l *course.Lab, out io.Writer) (failed error) {
+	wrong, err := l.Wrong()
+	if err != nil {
+		return err
+	}
+	home, err := os.MkdirTemp("", "minirun-lab-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(home)
+	if err := errors.Join(os.Chmod(home, 0o755), os.Chown(home, s.Learner.UID, s.Learner.GID)); err != nil {
+		return err
+	}
+	learner := s.Learner.ForTest(home)
+	s = &Session{Course: s.Course, Learner: learner, Store: learner.Progress(), Minirun: s.Minirun, Chooser: s.Chooser}
+	variants := append([]course.Variant{{Dir: "start"}, l.Solution()}, wrong...)
+	for _, v := range variants {
+		err := s.testVariant(ctx, l, v)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s, %s: %w", l.Dir, v.Dir, err))
+			fmt.Fprintf(out, "FAIL  %-16s %-28s %v\n", l.Dir, v.Dir, strings.ReplaceAll(err.Error(), "\n", "\n      "))
+			continue
+		}
+		fmt.Fprintf(out, "ok    %-16s %s\n", l.Dir, v.Dir)
+	}
+	f, err := s.Store.Read()
+	if err != nil {
+		return err
+	}
+	if p := f.Labs[l.Dir]; p != nil {
+		failed = errors.Join(failed, s.Workspace(l, p.Values).Leave(ctx))
+	}
+	return failed
+}
+
+// testVariant starts a lab, does what a variant does, and compares the checks that fail.
+func (s *Session) testVariant(ctx context.Context, l *course.Lab, v course.Variant) error {
+	w, err := s.Start(ctx, l)
+	if err != nil {
+		return err
+	}
+	output := ""
+	if v.Dir != "start" {
+		output, err = perform(ctx, w, v)
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, output)
+		}
+	}
+	r, err := s.Check(ctx, w, nil)
+	if err != nil {
+		return err
+	}
+	var failing []string
+	for _, one := range r.Results {
+		if one.Failure != nil {
+			failing = append(failing, one.ID)
+		}
+	}
+	switch {
+	case v.Dir == "solution" && len(failing) > 0:
+		return fmt.Errorf("fails: %s\n%s%s", failing, describe(r), output)
+	case v.Dir == "start" && len(failing) == 0:
+		return errors.New("the start state passes")
+	}
+	for _, id := range v.Fails {
+		if !slices.Contains(failing, id) {
+			return fmt.Errorf("check %s holds, but must fail (failing: %s)\n%s%s", id, failing, describe(r), output)
+		}
+	}
+	return nil
+}
+
+// perform copies a variant's files and runs its script.
+func perform(ctx context.Context, w *workspace.Workspace, v course.Variant) (output string, err error) {
+	if err := w.Apply(v); err != nil || !v.Script {
+		return "", err
+	}
+	script, err := w.Script(v)
+	if err != nil {
+		return "", err
+	}
+	// A file, since what the script leaves in the background would hold a pipe open.
+	f, err := os.CreateTemp("", "lab-output-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	err = w.Run(ctx, script, f, f)
+	data, _ := os.ReadFile(f.Name())
+	if err != nil {
+		return string(data), fmt.Errorf("%s/do.sh: %w", v.Dir, err)
+	}
+	return string(data), nil
+}
+
+// describe returns the failed checks for a person who writes a lab.
+func describe(r *Report) string {
+	var b strings.Builder
+	for _, one := range r.Results {
+		if f := one.Failure; f != nil {
+			fmt.Fprintf(&b, "%s: expected %s, found %s\n", one.ID, fmt.Sprintf(f.Expected.Format, f.Expected.Args...),
+				fmt.Sprintf(f.Found.Format, f.Found.Args...))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,3 @@
+# a process of the host with the lab's mark is not a container
+MINIRUN_LAB={{token}}:bundle sleep 1000 &
+echo $! > pid.txt

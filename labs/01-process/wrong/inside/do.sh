@@ -1,0 +1,2 @@
+./minirun run -d one bundle
+echo 1 > pid.txt
