@@ -104,7 +104,7 @@ func newPageSession(t *testing.T) *pageSession {
 	if err := os.WriteFile(filepath.Join(bin, "minirun"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LC_ALL=C")
+	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LC_ALL=C", "MINIRUN_LANG=en")
 	shows := strings.NewReplacer(dir, "~", state, "/run/minirun", store, "/var/lib/minirun")
 	names := strings.NewReplacer("/run/minirun", state, "/var/lib/minirun", store)
 	s := &pageSession{dir, env, shows, names}
