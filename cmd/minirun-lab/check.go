@@ -72,7 +72,7 @@ func check(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspace
 	r, err := s.Check(ctx, w)
 	for last := ""; err == nil && o.watch && !r.Passed(); r, err = s.Check(ctx, w) {
 		if now := fmt.Sprint(r.Results); now != last && !o.json {
-			out.Report(w.Lab, r)
+			out.Report(w.Text(out.Words.Tag), r)
 			fmt.Fprintln(out.Out)
 			last = now
 		}
@@ -89,11 +89,11 @@ func check(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspace
 		return err
 	}
 	if o.json {
-		if err := writeReport(out, w.Lab, r); err != nil {
+		if err := writeReport(out, w.Lab.Number, w.Text(out.Words.Tag), r); err != nil {
 			return err
 		}
 	} else {
-		out.Report(w.Lab, r)
+		out.Report(w.Text(out.Words.Tag), r)
 	}
 	if !r.Passed() {
 		return messages.NewFailure(errNotSolved, failedStatus)
@@ -115,15 +115,15 @@ type jsonCheck struct {
 	Look     string `json:"look,omitempty"`
 }
 
-func writeReport(out *screen.Screen, l *course.Lab, r *lab.Report) error {
+func writeReport(out *screen.Screen, number string, text *course.Text, r *lab.Report) error {
 	report := struct {
 		Lab    string      `json:"lab"`
 		Passed bool        `json:"passed"`
 		Checks []jsonCheck `json:"checks"`
-	}{l.Number, r.Passed(), nil}
+	}{number, r.Passed(), nil}
 	for i, one := range r.Results {
 		skipped := one.Skipped.Format != ""
-		c := jsonCheck{ID: one.ID, Text: l.Text(out.Words.Tag).Checks[i], Holds: one.Failure == nil && !skipped}
+		c := jsonCheck{ID: one.ID, Text: text.Checks[i], Holds: one.Failure == nil && !skipped}
 		if skipped {
 			c.Skipped = out.Words.Text(one.Skipped)
 		}
@@ -142,9 +142,9 @@ func explain(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspa
 		return err
 	}
 	out.Print("\nLab %s is solved.", w.Lab.Number)
-	comparePredictions(out, w.Lab, p)
-	t := w.Lab.Text(out.Words.Tag)
-	text, err := evidence(ctx, w, course.Fill(t.Explain, w.Values))
+	t := w.Text(out.Words.Tag)
+	comparePredictions(out, w.Lab, t, p)
+	text, err := evidence(ctx, w, t.Explain)
 	if err != nil {
 		return err
 	}
@@ -157,8 +157,7 @@ func explain(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspa
 	return nil
 }
 
-func comparePredictions(out *screen.Screen, l *course.Lab, p *progress.Lab) {
-	t := l.Text(out.Words.Tag)
+func comparePredictions(out *screen.Screen, l *course.Lab, t *course.Text, p *progress.Lab) {
 	for i, q := range t.Predict {
 		right := q.Choices[l.Predict[i][0]-'a']
 		switch {

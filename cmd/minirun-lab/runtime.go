@@ -43,12 +43,13 @@ func checkRuntime(ctx *cli.Context, s *lab.Session, out *screen.Screen, l *cours
 	if err != nil {
 		return err
 	}
+	text := l.Text(out.Words.Tag).Fill(r.Values)
 	if ctx.Bool("json") {
-		if err := writeReport(out, l, r); err != nil {
+		if err := writeReport(out, l.Number, text, r); err != nil {
 			return err
 		}
 	} else {
-		out.Report(l, r)
+		out.Report(text, r)
 	}
 	if !r.Passed() {
 		return messages.NewFailure(errRuntimeFails, failedStatus)

@@ -94,7 +94,10 @@ type Result struct {
 }
 
 // A Report has the answers to all checks of a lab.
-type Report struct{ Results []Result }
+type Report struct {
+	Results []Result
+	Values  map[string]string // those of the lab that was checked
+}
 
 // Passed reports whether all checks hold.
 func (r *Report) Passed() bool {
@@ -117,7 +120,7 @@ func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, e
 		return nil, err
 	}
 	defer os.RemoveAll(scene.Work)
-	r := &Report{}
+	r := &Report{Values: w.Values}
 	for _, c := range checks {
 		result, err := ask(ctx, c, scene)
 		if err != nil {

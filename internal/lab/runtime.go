@@ -69,7 +69,11 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 	}
 	defer func() { _ = os.RemoveAll(scene.Work) }()
 	scene.PrivateMounts = true
-	return askRuntime(ctx, checks, l.Runtime.Checks, scene, failure)
+	r, err = askRuntime(ctx, checks, l.Runtime.Checks, scene, failure)
+	if err == nil {
+		r.Values = w.Values
+	}
+	return r, err
 }
 
 // askRuntime asks the checks that a runtime decides until they hold. If the containers did not start, that

@@ -34,6 +34,9 @@ func (w *Workspace) Remove(ctx context.Context) error {
 	if err := w.removeCgroups(); err != nil {
 		return err
 	}
+	if err := w.removeIdleBridge(); err != nil {
+		return err
+	}
 	if err := w.removeNetwork(ctx); err != nil {
 		return err
 	}
