@@ -60,7 +60,6 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
 			&cli.StringFlag{Name: "rootless", Hidden: true},
 			&cli.StringFlag{Name: "criu", Hidden: true},
-			&cli.StringFlag{Name: "lang", Hidden: true},
 		},
 		Before:         messages.Open,
 		Commands:       []*cli.Command{command},
