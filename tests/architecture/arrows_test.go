@@ -22,7 +22,7 @@ var arrows = map[string]string{
 	"internal/lab/progress":           "atomicfile flock",
 	"internal/lab/screen":             "lab lab/course lab/words",
 	"internal/lab/words":              "",
-	"internal/lab/workspace":          "atomicfile cgroups/host cni engine/network lab/course lab/predicate lab/progress newbundle spec",
+	"internal/lab/workspace":          "atomicfile cgroups/host cni engine/config engine/network lab/course lab/predicate lab/progress newbundle spec",
 	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt language namespaces prompt regularfile retry spec termtext userns stdio",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/lab/course"
 )
 
@@ -84,6 +85,7 @@ func (w *Workspace) generate(ctx context.Context) error {
 func (w *Workspace) writeProgram(dir string) error {
 	text := "#!/bin/sh\n# minirun with the containers and images of this lab only\n" +
 		"[ \"$(id -u)\" = " + fmt.Sprint(os.Geteuid()) + " ] || exec sudo \"$0\" \"$@\"\n" +
+		"export " + config.CgroupParentVariable + "=" + w.imageCgroup() + "\n" +
 		"exec " + quoteAll(w.Command()) + " \"$@\"\n"
 	return os.WriteFile(filepath.Join(dir, "minirun"), []byte(text), 0o755)
 }
