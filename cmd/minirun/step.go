@@ -30,7 +30,8 @@ func stepCommand() *cli.Command {
 		UseShortOptionHandling: true,
 		Flags: append(createFlags(),
 			cmdline.TextFlag(cli.StringFlag{Name: "at",
-				Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
+				Usage: "stop first before `STEP`: a number, a chapter (mounts), a call, a group, a JSON path, " +
+					"or part of a name"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
 		),
 		Action: step,

@@ -79,7 +79,7 @@ var flags = map[string][]Kind{
 	"format": {"=json table"}, "build format": {"=text json"}, "version format": {"=json"}, "info format": {"=json"},
 	"build du format": {"=table pretty json"}, "build history inspect format": {"=pretty json"},
 	"imagetools inspect format": {"=json"}, "plan format": {"=text json"}, "inspect format": {"=json text"},
-	"progress": {"=auto tty plain quiet none rawjson"}, "explain-level": {"=short full"},
+	"progress": {"=auto tty plain quiet none rawjson"}, "explain-level": {"=short normal full"},
 	"explain": {"=text json"}, "call": {"=build check outline targets"}, "userns": {"=host"},
 	"ipc": {"=private host"}, "pid": {"=host"}, "uts": {"=host"}, "cgroupns": {"=private host"},
 	"signal": {Signals}, "stop-signal": {Signals}, "cap-add": {Capabilities}, "cap-drop": {Capabilities},

@@ -23,8 +23,11 @@ import (
 
 const help = `  next [N]   n, space  run this step, or N steps
   continue   c         run all remaining steps
-  at X       a         stop before X: a number, a call (pivot_root), a group (filesystem),
-                       a JSON path (mounts[2], process.capabilities) or part of a name
+  chapter    N         run to the first step of the next chapter: cgroup, namespaces, mounts,
+                       pivot, identity, capabilities, exec, those that the plan has
+  chapters   L         the chapters, and the current one
+  at X       a         stop before X: a number, a chapter, a call (pivot_root), a group
+                       (filesystem), a JSON path (mounts[2]) or part of a name
   until X    u         stop after the last of X
   list       l         the steps around this one
   info       i         the process: namespaces, mounts, identity, cgroup
@@ -134,7 +137,7 @@ func (d *Debugger) execute(at observer.Stop, words []string) (proceed bool, err 
 		d.stop = nil
 		return true, nil
 	case "a", "at", "u", "until":
-		stop, err := d.parsePlace(Place{Text: rest, After: words[0][0] == 'u'})
+		stop, err := d.parsePlace(Place{Text: rest, After: words[0][0] == 'u'}, at.Next)
 		if err != nil {
 			fmt.Fprintln(d.w, err)
 			return false, nil
@@ -142,6 +145,10 @@ func (d *Debugger) execute(at observer.Stop, words []string) (proceed bool, err 
 		here := at.Next
 		d.stop = func(next int) bool { return next != here && stop(next) }
 		return true, nil
+	case "N", "chapter":
+		return d.nextChapter(at.Next), nil
+	case "L", "chapters":
+		d.listChapters(at.Next)
 	case "l", "list":
 		d.list(at.Next)
 	case "i", "info":
