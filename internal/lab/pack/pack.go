@@ -16,6 +16,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/helper"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/newbundle"
 )
 
@@ -32,10 +33,7 @@ var readme []byte
 var licences = []string{"/usr/share/doc/busybox-static/copyright", "/usr/share/common-licenses/GPL-2"}
 
 // programs are those that labs use, next to the runtime.
-var programs = []string{"minirun-systemd", helper.Engine, helper.Image, helper.Lab}
-
-// optional are used if they are there.
-var optional = []string{"minirun-translate"}
+var programs = []string{"minirun-systemd", helper.Engine, helper.Image, helper.Lab, language.Program}
 
 // Write writes the archive. The same programs lead to the same bytes. After an error nothing is left.
 func Write(path, runtime string) error {
@@ -58,11 +56,6 @@ func Write(path, runtime string) error {
 			return f.Done(err)
 		}
 		a.addFile("bin/"+name, 0o755, program)
-	}
-	for _, name := range optional {
-		if program, err := helper.Find("", name); err == nil {
-			a.addFile("bin/"+name, 0o755, program)
-		}
 	}
 	a.addFile("bin/busybox", 0o755, busybox)
 	for _, file := range licences {
