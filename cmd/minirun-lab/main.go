@@ -23,11 +23,7 @@ func main() {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)
 		return
 	}
-	err := cmdline.UseLanguage(os.Args, a.Flags)
-	if err == nil {
-		err = a.Run(cmdline.Arrange(os.Args, a, split))
-	}
-	if err != nil {
+	if err := a.Run(cmdline.Arrange(os.Args, a, split)); err != nil {
 		messages.Fail(err)
 	}
 }
@@ -56,7 +52,6 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
 			&cli.StringFlag{Name: "rootless", Hidden: true},
 			&cli.StringFlag{Name: "criu", Hidden: true},
-			&cli.StringFlag{Name: "lang", Hidden: true},
 		},
 		Before:         messages.Open,
 		Commands:       []*cli.Command{command},
