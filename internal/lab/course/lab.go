@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,6 +30,9 @@ type Lab struct {
 	Predict []string         `yaml:"predict"` // the right answer to each question of the texts: a, b, …
 	Checks  []yaml.Node      `yaml:"checks"`
 
+	// Modes are the permissions of files of the start state, in octal.
+	Modes map[string]string `yaml:"modes"`
+
 	// Texts are those of each language, by its tag.
 	Texts map[string]*Text `yaml:"-"`
 }
@@ -38,6 +42,10 @@ type Bundle struct {
 	Dir    string         `yaml:"dir"`
 	Args   []string       `yaml:"args"`   // process.args
 	Config map[string]any `yaml:"config"` // merged into config.json (RFC 7386)
+
+	// Programs are copied from the host: a path in the root file system, and a program in PATH. They need
+	// the host's loader and libraries, which the root file system does not have.
+	Programs map[string]string `yaml:"programs"`
 }
 
 // Languages are the tags of the languages in which each lab has a text. The first is the default.
@@ -102,6 +110,11 @@ func (l *Lab) check() error {
 	for _, b := range l.Bundles {
 		if b.Dir == "" || path.Clean(b.Dir) != b.Dir || strings.HasPrefix(b.Dir, "/") || strings.HasPrefix(b.Dir, "..") {
 			return fmt.Errorf("bundles: dir %q must be a directory below the lab's", b.Dir)
+		}
+	}
+	for name, mode := range l.Modes {
+		if _, err := strconv.ParseUint(mode, 8, 9); err != nil || !fs.ValidPath(name) {
+			return fmt.Errorf("modes: %s: %q must be a path and permissions such as \"0644\"", name, mode)
 		}
 	}
 	return nil
