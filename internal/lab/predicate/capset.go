@@ -32,8 +32,8 @@ func (q *capset) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		}
 		look := "grep Cap " + p.Proc("status")
 		if missing := without(q.Are, names); len(missing) > 0 {
-			return fail(words.New("%s has what the program needs", set), words.New("%d of %d are missing in it", len(missing), len(q.Are)),
-				"%s", look)
+			return fail(words.New("%s has what the program needs", set),
+				words.New("%d of %d are missing in it", len(missing), len(q.Are)), "%s", look)
 		}
 		if extra := without(names, q.Are); len(extra) > 0 {
 			return fail(words.New("%s has only what the program needs", set),
