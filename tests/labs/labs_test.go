@@ -26,8 +26,11 @@ func TestLabs(t *testing.T) {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {
-			for range 2 {
-				out, err := exec.Command(testbundle.Binary, "lab", "test", e.Name()).CombinedOutput()
+			// As root, and as root through sudo from a user's account.
+			for _, caller := range []string{"0", "1"} {
+				cmd := exec.Command(testbundle.Binary, "lab", "test", e.Name())
+				cmd.Env = append(cmd.Environ(), "SUDO_UID="+caller)
+				out, err := cmd.CombinedOutput()
 				if err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}

@@ -238,7 +238,7 @@ func CheckImage(ctx *cli.Context, name string) error {
 				"is started by minirun start", flag, name))
 		}
 	}
-	for _, flag := range [...]string{"preserve-fds", "explain", "explain-level", "explain-to", "trace"} {
+	for _, flag := range [...]string{"preserve-fds", "explain", "explain-level", "explain-to", "trace", "hold"} {
 		if ctx.Bool("detach") && ctx.IsSet(flag) {
 			return cmdline.UsageError(ctx.Command,
 				fmt.Sprintf("--%s cannot be combined with --detach for an image: its monitor starts the container", flag))
