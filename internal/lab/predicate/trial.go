@@ -122,6 +122,14 @@ func adapt(config map[string]any, bundle, mark, cgroup string) {
 			root["path"] = filepath.Join(bundle, path)
 		}
 	}
+	mounts, _ := config["mounts"].([]any)
+	for _, m := range mounts {
+		if mount, ok := m.(map[string]any); ok && mount["type"] == "bind" {
+			if source, ok := mount["source"].(string); ok && source != "" && !filepath.IsAbs(source) {
+				mount["source"] = filepath.Join(bundle, source)
+			}
+		}
+	}
 	if process, ok := config["process"].(map[string]any); ok {
 		env, _ := process["env"].([]any)
 		env = slices.DeleteFunc(env, func(v any) bool {
