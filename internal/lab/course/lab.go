@@ -149,6 +149,14 @@ type Variant struct {
 // Solution returns the reference solution.
 func (l *Lab) Solution() Variant { return l.variant("solution") }
 
+// ForRuntime returns what prepares the bundles for another runtime: runtime/, or else the reference solution.
+func (l *Lab) ForRuntime() Variant {
+	if _, err := fs.Stat(l.Files, "runtime"); err == nil {
+		return l.variant("runtime")
+	}
+	return l.Solution()
+}
+
 // Wrong returns the wrong solutions and the spoofs: with each of them, the checks that its file fails
 // names must fail.
 func (l *Lab) Wrong() (all []Variant, err error) {

@@ -75,6 +75,9 @@ func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*T
 	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: part}
 	t.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	t.cmd.Dir, t.cmd.Env = s.Dir, s.Env
+	if s.PrivateMounts {
+		t.cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	}
 	t.cmd.Stdout, t.cmd.Stderr = &t.output, &t.output
 	t.cmd.Cancel = func() error { return t.cmd.Process.Signal(unix.SIGTERM) }
 	t.cmd.WaitDelay = 10 * time.Second
