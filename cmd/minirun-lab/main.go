@@ -12,10 +12,12 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/messages"
 )
 
 func main() {
+	predicate.RunProbe(os.Args)
 	a := app()
 	if err := cmdline.UseLanguage(os.Args, a.Flags); err != nil {
 		messages.Fail(err)

@@ -13,6 +13,7 @@
 //	kill_test.go       a store whose writers are killed
 //	random_*_test.go   random stacks of layers → files, compared with umoci
 //	unusual_*_test.go  archives in the formats that tools have written over a decade
+//	docs_test.go       the commands of docs/tutorial.md
 //	foreign_test.go    layers at URLs, images for other platforms, git archives
 package images
 

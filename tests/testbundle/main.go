@@ -14,7 +14,8 @@
 // detects them. Other mounts on the machine are not visible.
 //
 // A [Bundle] is a bundle on disk, a [Store] is a store of images as well. command.go runs minirun with
-// them, rootfs.go makes their files, watch.go finds what they leave, kill.go kills commands.
+// them, rootfs.go makes their files, watch.go finds what they leave, kill.go kills commands, and page.go
+// runs the commands of a page of the documentation.
 package testbundle
 
 import (

@@ -71,13 +71,13 @@ func TestTextsAgree(t *testing.T) {
 	}
 }
 
-// commands returns the lines in code blocks, without comments.
+// commands returns the lines in blocks of commands (sh, run), without comments. Other blocks may be tables.
 func commands(text string) (out []string) {
 	code := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "```") {
-			code = !code
+			code = line == "```sh" || line == "```run"
 			continue
 		}
 		line, _, _ = strings.Cut(line, " # ")

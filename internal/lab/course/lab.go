@@ -28,6 +28,8 @@ type Lab struct {
 	Images  []string         `yaml:"images"`  // generated in the lab's store: box, debian, node
 	Predict []string         `yaml:"predict"` // the right answer to each question of the texts: a, b, …
 	Checks  []yaml.Node      `yaml:"checks"`
+	Runtime *RuntimeChecks   `yaml:"runtime"` // what check --runtime asks, nil: nothing
+	Network string           `yaml:"network"` // a reset removes network devices, namespaces and tables that begin with it
 
 	// Texts are those of each language, by its tag.
 	Texts map[string]*Text `yaml:"-"`
@@ -38,6 +40,12 @@ type Bundle struct {
 	Dir    string         `yaml:"dir"`
 	Args   []string       `yaml:"args"`   // process.args
 	Config map[string]any `yaml:"config"` // merged into config.json (RFC 7386)
+}
+
+// RuntimeChecks says what another runtime than minirun can decide of a lab.
+type RuntimeChecks struct {
+	Bundles []string `yaml:"bundles"` // it runs these, as the reference solution has them
+	Checks  []string `yaml:"checks"`  // IDs of checks; the others concern what the learner writes
 }
 
 // Languages are the tags of the languages in which each lab has a text. The first is the default.
@@ -98,6 +106,8 @@ func (l *Lab) check() error {
 		return fmt.Errorf("minutes: %d: must be 1 to %d", l.Minutes, Longest)
 	case len(l.Checks) == 0:
 		return errors.New("checks are missing")
+	case l.Network != "" && !strings.HasPrefix(l.Network, "lab"):
+		return fmt.Errorf("network: %q: must begin with lab, since everything with this prefix is removed", l.Network)
 	}
 	for _, b := range l.Bundles {
 		if b.Dir == "" || path.Clean(b.Dir) != b.Dir || strings.HasPrefix(b.Dir, "/") || strings.HasPrefix(b.Dir, "..") {

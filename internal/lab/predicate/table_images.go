@@ -1,4 +1,8 @@
 package predicate
 
 // images has predicates about images and builds.
-var images = table{}
+var images = table{
+	"image":   func() Predicate { return &image{} },
+	"answers": func() Predicate { return &answers{} },
+	"health":  func() Predicate { return &health{} },
+}

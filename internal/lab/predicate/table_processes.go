@@ -1,4 +1,6 @@
 package predicate
 
 // processes has predicates about signals, zombies, escapes.
-var processes = table{}
+var processes = table{
+	"shared": func() Predicate { return &shared{} },
+}

@@ -3,6 +3,7 @@ package predicate
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,12 +57,21 @@ const pollInterval = 10 * time.Millisecond
 // Try runs a copy of a bundle: with its config.json as it is, except for the mark, the cgroup, and the
 // path of the root file system. Close must be called.
 func (s *Scene) Try(ctx context.Context, bundle string) (*Trial, error) {
-	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: "trial"}
-	copied, err := s.copyBundle(bundle, t.part)
+	part := newTrialPart()
+	copied, err := s.copyBundle(bundle, part)
 	if err != nil {
 		return nil, err
 	}
-	words := append(slices.Clone(s.Runtime), "run", copied)
+	return s.startTrial(ctx, part, append(slices.Clone(s.Runtime), "run", copied))
+}
+
+// newTrialPart returns the part in the mark of the processes of one trial. It is random, so that the
+// learner's processes cannot have it.
+func newTrialPart() string { return "trial-" + rand.Text() }
+
+// startTrial starts a runtime that runs a container with the mark of a trial.
+func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*Trial, error) {
+	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: part}
 	t.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	t.cmd.Dir, t.cmd.Env = s.Dir, s.Env
 	t.cmd.Stdout, t.cmd.Stderr = &t.output, &t.output

@@ -55,7 +55,7 @@ func (s *Screen) Print(format string, args ...any) {
 func (s *Screen) Markdown(text string) error {
 	style := "notty"
 	if s.colour {
-		style = "auto"
+		style = "dark"
 	}
 	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(s.width-4))
 	if err != nil {
@@ -86,9 +86,12 @@ func (s *Screen) Bad() string { return s.paint("31", "✗") }
 
 // Report shows what was checked: a line for each check that holds, and for each other one what was
 // expected, what was found, and where to look.
-func (s *Screen) Report(l *course.Lab, r *lab.Report) {
-	text := l.Text(s.Words.Tag)
+func (s *Screen) Report(text *course.Text, r *lab.Report) {
 	for i, one := range r.Results {
+		if one.Skipped.Format != "" {
+			fmt.Fprintf(s.Out, "  - %s (%s)\n", text.Checks[i], s.Words.Say("not checked: %s", one.Skipped))
+			continue
+		}
 		if one.Failure == nil {
 			fmt.Fprintf(s.Out, "  %s %s\n", s.Good(), text.Checks[i])
 			continue

@@ -23,10 +23,7 @@ import (
 // Remove removes everything of the lab except the learner's files: processes, containers, mounts,
 // cgroups, images. It needs nothing to be whole, and may be killed and called again at any time.
 func (w *Workspace) Remove(ctx context.Context) error {
-	if err := w.removeContainers(ctx); err != nil {
-		return err
-	}
-	if err := w.killMarked(ctx); err != nil {
+	if err := w.Stop(ctx); err != nil {
 		return err
 	}
 	for _, dir := range []string{w.Dir(), w.data(), w.Root()} {
@@ -37,6 +34,12 @@ func (w *Workspace) Remove(ctx context.Context) error {
 	if err := w.removeCgroups(); err != nil {
 		return err
 	}
+	if err := w.removeIdleBridge(); err != nil {
+		return err
+	}
+	if err := w.removeNetwork(ctx); err != nil {
+		return err
+	}
 	for _, dir := range []string{w.Root(), w.data()} {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
@@ -45,6 +48,14 @@ func (w *Workspace) Remove(ctx context.Context) error {
 		_ = os.Remove(filepath.Dir(filepath.Dir(dir)))
 	}
 	return nil
+}
+
+// Stop removes the lab's containers and kills its processes. Files and mounts stay.
+func (w *Workspace) Stop(ctx context.Context) error {
+	if err := w.removeContainers(ctx); err != nil {
+		return err
+	}
+	return w.killMarked(ctx)
 }
 
 // removeContainers has minirun remove the lab's containers, which also ends what attends them and

@@ -31,6 +31,9 @@ func (w *Workspace) Start(ctx context.Context) error {
 	if err := w.saveChanges(); err != nil {
 		return fmt.Errorf("save the changed files: %w", err)
 	}
+	if err := w.removeLeftovers(); err != nil {
+		return fmt.Errorf("remove what is not in the start state: %w", err)
+	}
 	if err := w.makeDir(); err != nil {
 		return err
 	}

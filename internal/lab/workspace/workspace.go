@@ -56,6 +56,9 @@ func dataDir() string {
 	return filepath.Join(home, ".local", "share", "minirun-labs")
 }
 
+// Text returns the lab's text in a language, with the learner's values.
+func (w *Workspace) Text(tag string) *course.Text { return w.Lab.Text(tag).Fill(w.Values) }
+
 // Command returns the command line of minirun for this lab.
 func (w *Workspace) Command() []string {
 	return []string{w.Minirun, "--root", w.Root(), "--store", w.Store()}
