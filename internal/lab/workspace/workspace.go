@@ -67,7 +67,9 @@ func (w *Workspace) Command() []string {
 
 // imageCgroup is the cgroup above those of the containers created from images: their names are not unique
 // on the machine.
-func (w *Workspace) imageCgroup() string { return cgroupParent + "/" + w.id() + "-" + w.Lab.Dir + "-images" }
+func (w *Workspace) imageCgroup() string {
+	return cgroupParent + "/" + w.id() + "-" + w.Lab.Dir + "-images"
+}
 
 // Environment returns the environment for scripts and trials: the lab's minirun comes first in PATH.
 func (w *Workspace) Environment() []string {
