@@ -2,12 +2,14 @@ package compare
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
 
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -16,10 +18,10 @@ const width = 80
 
 // Text writes the differences by their reasons, and the times.
 func (res *Result) Text(w io.Writer) error {
-	termtext.Fprintf(w, "%d facts compared, %d differ\n", res.Facts, len(res.Differences))
+	termtext.Fprintln(w, language.Text(fmt.Sprintf("%d facts compared, %d differ", res.Facts, len(res.Differences))))
 	for _, group := range groupByReason(res.Differences) {
 		termtext.Fprintln(w)
-		for _, line := range breakLines(cmp.Or(group[0].Why, "not explained"), width-len("# ")) {
+		for _, line := range breakLines(language.Text(cmp.Or(group[0].Why, "not explained")), width-len("# ")) {
 			termtext.Fprintf(w, "# %s\n", line)
 		}
 		if err := res.writeGroup(w, group); err != nil {
@@ -82,7 +84,8 @@ func (res *Result) writeGroup(w io.Writer, group []Difference) error {
 func (res *Result) writeTimes(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if res.Rounds > 0 {
-		termtext.Fprintf(w, "\nmedians of create and delete, measured in turn (--rounds %d)\n", res.Rounds)
+		termtext.Fprintf(w, "\n%s\n",
+			language.Text(fmt.Sprintf("medians of create and delete, measured in turn (--rounds %d)", res.Rounds)))
 		termtext.Fprintf(table, "\t%s\t%s\t\n", strings.ToUpper(res.Left), strings.ToUpper(res.Right))
 		for _, row := range []struct {
 			verb  string

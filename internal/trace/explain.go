@@ -63,8 +63,7 @@ func (e *Explainer) Born(b observer.Start) *plan.Observed {
 	e.plan = b.Plan
 	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
 	if e.level == Short {
-		fmt.Fprintf(e.w, "%s (--explain-level normal or full shows them)%s", e.style.dim,
-			e.style.off)
+		fmt.Fprintf(e.w, "%s %s%s", e.style.dim, language.Text("(--explain-level normal or full shows them)"), e.style.off)
 	}
 	fmt.Fprintln(e.w)
 	return b.Plan.Observe()

@@ -95,7 +95,7 @@ func describeSteps(steps []*plan.Step, width int) string {
 		list := translateObjects(k.verb, objects[k])
 		switch {
 		case k.call == plan.Prctl && len(list) > 3:
-			out = append(out, language.Text(k.verb+" "+fmt.Sprint(len(list), " capabilities")))
+			out = append(out, language.Text(k.verb+" "+fmt.Sprintf("%d capabilities", len(list))))
 		case k.call == plan.Write && k.verb == "join" && len(list) > 1:
 			out = append(out, language.Text(fmt.Sprintf("join %d cgroups", len(list))))
 		case len(list) > 3:

@@ -40,6 +40,7 @@ type Translator struct {
 type result struct {
 	text  string
 	score int
+	vague bool // only by vague formats
 }
 
 // newTranslator returns a Translator with the messages of a catalogue.
@@ -117,28 +118,35 @@ func (t *Translator) line(line string) string {
 }
 
 // prefixes begin lines, whatever follows.
-var prefixes = [...]string{"hint: ", "warning: ", "error: ", "// ", "→ ", "# "}
+var prefixes = [...]string{"hint", "warning", "error"}
+
+// marks begin lines of a plan.
+var marks = [...]string{"// ", "→ ", "# "}
 
 // sentence translates a line without the spaces around it.
 func (t *Translator) sentence(text string) result {
-	t.budget = maxLookups
-	whole := t.best(text, 0)
 	for _, prefix := range prefixes {
-		rest, ok := strings.CutPrefix(text, prefix)
-		if !ok {
-			continue
-		}
-		r := t.sentence(rest)
-		r.text = prefix + r.text
-		word := strings.TrimSuffix(prefix, ": ")
-		if translated, ok := t.messages[word]; ok {
-			r = result{translated + strings.TrimPrefix(r.text, word), r.score + len(word)}
-		}
-		if r.score > whole.score {
-			return r
+		rest, ok := strings.CutPrefix(text, prefix+": ")
+		if translated := t.messages[prefix]; ok && translated != "" {
+			r := t.sentence(rest)
+			return result{text: translated + ": " + r.text, score: r.score + len(prefix)}
 		}
 	}
-	return whole
+	t.budget = maxLookups
+	found := t.best(text, 0)
+	for _, mark := range marks {
+		if rest, ok := strings.CutPrefix(text, mark); ok {
+			if r := t.best(rest, 0); r.score > found.score {
+				found = result{text: mark + r.text, score: r.score}
+			}
+		}
+	}
+	if heading, ok := strings.CutSuffix(text, ":"); ok && found.score == 0 {
+		if r := t.best(heading, 0); r.score > 0 {
+			found = result{text: r.text + ":", score: r.score}
+		}
+	}
+	return found
 }
 
 // best returns the translation of a text that covers most of it.
@@ -179,20 +187,21 @@ func better(r, than result, p *pattern) bool {
 
 // fill returns the translation of a format with the values of a text.
 func (t *Translator) fill(p *pattern, values []string, depth int) result {
-	score := p.weight
+	score, vague := p.weight, p.vague
 	args := make([]any, len(values))
 	for i, v := range values {
 		r := result{text: v}
 		if isText(p.verbs[i], v) {
 			r = t.best(v, depth+1)
 		}
-		if p.vague && r.score == 0 && strings.Contains(v, " ") {
+		if p.vague && (r.score == 0 || r.vague) && strings.Contains(v, " ") {
 			return result{} // it may be anything
 		}
 		args[i] = raw(r.text)
+		vague = vague && (r.score == 0 || r.vague)
 		score += r.score
 	}
-	return result{t.print(p.english, args), score}
+	return result{t.print(p.english, args), score, vague}
 }
 
 // print prints the translation of a format. A ${NAME} in a catalogue of the library is a macro.
@@ -237,9 +246,10 @@ func (t *Translator) parts(text string, depth int) (found result) {
 		places := 0
 		for at := strings.Index(text, separator); at >= 0 && places < maxParts; places++ {
 			rest := at + len(separator)
-			left, right := t.best(text[:at], depth+1), t.bestInside(text[rest:], separator, depth+1)
+			left := certain(text[:at], t.best(text[:at], depth+1))
+			right := certain(text[rest:], t.bestInside(text[rest:], separator, depth+1))
 			if score := left.score + right.score; score > found.score {
-				found = result{left.text + separator + right.text, score}
+				found = result{text: left.text + separator + right.text, score: score}
 			}
 			next := strings.Index(text[rest:], separator)
 			if next < 0 {
@@ -249,6 +259,15 @@ func (t *Translator) parts(text string, depth int) (found result) {
 		}
 	}
 	return found
+}
+
+// certain returns a translation, or the text if only vague formats matched: a part of an unknown sentence may
+// have other words around it.
+func certain(text string, r result) result {
+	if r.vague {
+		return result{text: text}
+	}
+	return r
 }
 
 // bestInside is best for the text after a separator, which may be in parentheses.

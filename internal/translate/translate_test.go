@@ -44,6 +44,8 @@ func TestText(t *testing.T) {
 		"--memory: must be a number":                           "--memory: precisa ser um número",
 		"permission denied; the disk is full":                  "permissão negada; o disco está cheio",
 		"read the plan (permission denied)":                    "read the plan (permissão negada)",
+		"the disk is full:":                                    "o disco está cheio:",
+		"a thing, x is y":                                      "a thing, x is y", // x is y may be a part of any sentence
 		"nothing is known of this":                             "nothing is known of this",
 		"  \x1b[2mminirun\x1b[0m  mount proc on /proc":         "  \x1b[2mminirun\x1b[0m  montar proc em /proc",
 		"  12  mount proc on /proc      mount(1, 2)":           "  12  montar proc em /proc     mount(1, 2)",
@@ -68,7 +70,7 @@ func TestLongestFormatWins(t *testing.T) {
 		"%s is %s": "A: %s %s", "%s is not %s": "B: %s %s", "the image %s is not %s": "C: %s %s",
 	})
 	for english, want := range map[string]string{
-		"x is y": "A: x y", "x is not y": "B: x y", "the image x is not y": "C: x y",
+		"x is y": "A: x y", "an x: y, z is a": "an x: y, z is a", "x is not y": "B: x y", "the image x is not y": "C: x y",
 	} {
 		for range 10 {
 			if got := tr.Text(english); got != want {

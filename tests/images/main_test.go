@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	testbundle.MainWithImages(m)
+	testbundle.MainWithLabs(m) // TestHelpOfAllCommands asks minirun-lab too
 }
 
 // A store is minirun with a separate store of images for the test.

@@ -76,7 +76,7 @@ func systemMessages() map[string]string {
 	}
 	for _, text := range []string{"file does not exist", "file already exists", "file already closed", "unexpected EOF",
 		"i/o timeout", "context deadline exceeded", "context canceled", "invalid syntax", "value out of range",
-		"exec: %s: executable file not found in $PATH", "%s on %s", "%s or %s", "exit status %d", "hint", "warning", "error"} {
+		"exec: %s: executable file not found in $PATH", "%s or %s", "exit status %d", "hint", "warning", "error"} {
 		found[text] = "Go's library"
 	}
 	return found

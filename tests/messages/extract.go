@@ -49,6 +49,7 @@ func extract(root string) (map[string][]message, error) {
 		}
 	}
 	found["system"] = systemMessages()
+	addBuilt(found)
 	if err := removeWords(root, found["lab"]); err != nil {
 		return nil, err
 	}

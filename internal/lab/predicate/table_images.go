@@ -5,4 +5,5 @@ var images = table{
 	"image":   func() Predicate { return &image{} },
 	"answers": func() Predicate { return &answers{} },
 	"health":  func() Predicate { return &health{} },
+	"rebuild": func() Predicate { return &rebuild{} },
 }

@@ -2,5 +2,7 @@ package predicate
 
 // processes has predicates about signals, zombies, escapes.
 var processes = table{
+	"reaps":  func() Predicate { return &reaps{} },
+	"runs":   func() Predicate { return &runs{} },
 	"shared": func() Predicate { return &shared{} },
 }
