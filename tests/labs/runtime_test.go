@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/minirun/minirun/internal/lab/course"
@@ -70,4 +71,31 @@ func fromGo(t *testing.T, dir, kind string) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return path
+}
+
+// TestChrootIsNotEnough: a runtime that is complete except that it uses chroot passes lab 1, and not lab 4,
+// whose program escapes.
+func TestChrootIsNotEnough(t *testing.T) {
+	testbundle.Need(t)
+	text, err := os.ReadFile(filepath.Join(capstone, "solution", "mine.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := string(text)
+	for _, change := range [][2]string{{`enter "$readonly"`, `cd "$root"`}, {`cd "$cwd"`, ""}, {`exec "$@"`, `exec chroot . "$@"`}} {
+		if strings.Count(changed, change[0]) != 1 {
+			t.Fatalf("the reference runtime does not have %q once", change[0])
+		}
+		changed = strings.Replace(changed, change[0], change[1], 1)
+	}
+	program := filepath.Join(t.TempDir(), "mine")
+	if err := os.WriteFile(program, []byte(changed), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for number, passes := range map[string]bool{"1": true, "4": false} {
+		out, err := exec.Command(testbundle.Binary, "lab", "check", number, "--runtime", program).CombinedOutput()
+		if (err == nil) != passes {
+			t.Errorf("lab %s: %v\n%s", number, err, out)
+		}
+	}
 }
