@@ -62,7 +62,8 @@ func (q *escapes) fromChroot(ctx context.Context, s *Scene) (*Failure, error) {
 	root := filepath.Join(s.Dir, q.Bundle, "rootfs")
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", chrootScript,
 		"sh", file, filepath.Join(s.Dir, q.Secret), root, q.Script)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	// With the mark, a reset finds what is left if this process is killed.
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", MarkVariable + "=" + Mark(s.Values["token"], "trial")}
 	// Process 1 of the namespace ends everything that the script leaves.
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
 	cmd.WaitDelay = time.Second

@@ -38,8 +38,8 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	}
 	p, others := t.executing(q.Program)
 	if p == nil {
-		if output := t.Output(); output != "" || len(others) == 0 {
-			return fail(expected, words.New("%s", shorten(output)), "%s", look)
+		if t.Ended(0) || len(others) == 0 {
+			return fail(expected, words.New("%s", shorten(t.Output())), "%s", look)
 		}
 		return fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
 	}
