@@ -97,7 +97,7 @@ func arguments(p Process) (argv []string) {
 }
 
 // executes reports whether a process executes a program: it is its file, or a link to it, or the script
-// that the interpreter received after at most one argument of its own (execve(2)). Relative paths begin
+// that the interpreter received as its first or second argument (execve(2)). Relative paths begin
 // at the working directory.
 func executes(exe, cwd string, argv []string, program string) bool {
 	if exe == program {
