@@ -3,6 +3,7 @@ package predicate
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,14 +63,26 @@ func (s *Scene) Try(ctx context.Context, bundle string) (*Trial, error) {
 
 // try is Try, with other arguments for the program if there are any.
 func (s *Scene) try(ctx context.Context, bundle string, args []string) (*Trial, error) {
-	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: "trial"}
-	copied, err := s.copyBundle(bundle, t.part, args)
+	part := newTrialPart()
+	copied, err := s.copyBundle(bundle, part, args)
 	if err != nil {
 		return nil, err
 	}
-	words := append(slices.Clone(s.Runtime), "run", copied)
+	return s.startTrial(ctx, part, append(slices.Clone(s.Runtime), "run", copied))
+}
+
+// newTrialPart returns the part in the mark of the processes of one trial. It is random, so that the
+// learner's processes cannot have it.
+func newTrialPart() string { return "trial-" + rand.Text() }
+
+// startTrial starts a runtime that runs a container with the mark of a trial.
+func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*Trial, error) {
+	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: part}
 	t.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	t.cmd.Dir, t.cmd.Env = s.Dir, s.Env
+	if s.PrivateMounts {
+		t.cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	}
 	t.cmd.Stdout, t.cmd.Stderr = &t.output, &t.output
 	t.cmd.Cancel = func() error { return t.cmd.Process.Signal(unix.SIGTERM) }
 	t.cmd.WaitDelay = 10 * time.Second
@@ -118,6 +131,14 @@ func adapt(config map[string]any, bundle, mark, cgroup string) {
 	if root, ok := config["root"].(map[string]any); ok {
 		if path, ok := root["path"].(string); ok && !filepath.IsAbs(path) {
 			root["path"] = filepath.Join(bundle, path)
+		}
+	}
+	mounts, _ := config["mounts"].([]any)
+	for _, m := range mounts {
+		if mount, ok := m.(map[string]any); ok && mount["type"] == "bind" {
+			if source, ok := mount["source"].(string); ok && source != "" && !filepath.IsAbs(source) {
+				mount["source"] = filepath.Join(bundle, source)
+			}
 		}
 	}
 	if process, ok := config["process"].(map[string]any); ok {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/lab/course"
 )
 
@@ -30,6 +31,9 @@ func (w *Workspace) Start(ctx context.Context) error {
 	}
 	if err := w.saveChanges(); err != nil {
 		return fmt.Errorf("save the changed files: %w", err)
+	}
+	if err := w.removeLeftovers(); err != nil {
+		return fmt.Errorf("remove what is not in the start state: %w", err)
 	}
 	if err := w.makeDir(); err != nil {
 		return err
@@ -84,6 +88,7 @@ func (w *Workspace) generate(ctx context.Context) error {
 func (w *Workspace) writeProgram(dir string) error {
 	text := "#!/bin/sh\n# minirun with the containers and images of this lab only\n" +
 		"[ \"$(id -u)\" = " + fmt.Sprint(os.Geteuid()) + " ] || exec sudo \"$0\" \"$@\"\n" +
+		"export " + config.CgroupParentVariable + "=" + w.imageCgroup() + "\n" +
 		"exec " + quoteAll(w.Command()) + " \"$@\"\n"
 	return os.WriteFile(filepath.Join(dir, "minirun"), []byte(text), 0o755)
 }
@@ -234,13 +239,39 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	return atomicfile.Write(to, data, mode)
 }
 
-// Run runs a script in the learner's directory, with the lab's minirun first in PATH.
-func (w *Workspace) Run(ctx context.Context, script string, stdout, stderr *os.File) error {
+// Run runs a script in the learner's directory, with the lab's minirun first in PATH, and returns what it
+// prints. Its output goes to a file, since containers that it leaves in the background would hold a pipe open.
+func (w *Workspace) Run(ctx context.Context, script string) (output string, err error) {
+	f, err := os.CreateTemp("", "minirun-lab-output-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-eu", "-c", script)
 	cmd.Dir, cmd.Env = w.Dir(), w.Environment()
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout, cmd.Stderr = f, f
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	return cmd.Run()
+	err = cmd.Run()
+	data, failed := os.ReadFile(f.Name())
+	return string(data), errors.Join(err, failed, w.giveFiles())
+}
+
+// giveFiles gives the files in the learner's directory to the learner. Those in directories may be
+// part of a container's file system, where owners matter.
+func (w *Workspace) giveFiles() error {
+	entries, err := os.ReadDir(w.Dir())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			if err := os.Lchown(filepath.Join(w.Dir(), e.Name()), w.Learner.UID, w.Learner.GID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // longestOutput is how much of a command's output is shown as evidence.
