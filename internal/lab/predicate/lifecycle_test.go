@@ -71,3 +71,12 @@ func TestAdaptMovesRelativeSources(t *testing.T) {
 		}
 	}
 }
+
+// TestIsAlive: a process that dies still counts for the runtime.
+func TestIsAlive(t *testing.T) {
+	for state, want := range map[string]bool{"S (sleeping)": true, "R (running)": true, "Z (zombie)": false, "X (dead)": false, "": false} {
+		if got := isAlive(map[string]string{"State": state}); got != want {
+			t.Errorf("%q: %v", state, got)
+		}
+	}
+}
