@@ -14,7 +14,7 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description spec",
 	"cmd/minirun-lab":                 "cmdline container helper image lab lab/course lab/needs lab/pack lab/predicate lab/progress lab/screen lab/words lab/workspace language messages termtext",
-	"internal/lab":                    "lab/course lab/predicate lab/progress lab/words lab/workspace",
+	"internal/lab":                    "ownthread lab/course lab/predicate lab/progress lab/words lab/workspace",
 	"internal/lab/course":             "",
 	"internal/lab/needs":              "cgroups/host helper lab/words newbundle",
 	"internal/lab/pack":               "atomicfile helper language newbundle",
