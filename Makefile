@@ -22,7 +22,7 @@ export CGO_ENABLED := 0
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-PROGRAMS := minirun minirun-systemd minirun-image minirun-engine minirun-lab
+PROGRAMS := minirun minirun-systemd minirun-image minirun-engine minirun-lab minirun-translate
 
 build: $(PROGRAMS:%=$(BIN)/%) $(BIN)/minirun-bake ## build bin/minirun and its helpers bin/minirun-*, static binaries
 

@@ -11,6 +11,7 @@
 //	run.go         jobs → processes, several at a time
 //	display.go     the steps of several processes, as one list
 //	metadata.go    --metadata-file
+//	language.go    messages in the user's language
 //	terminal.go    removing terminal control sequences
 package main
 
@@ -45,7 +46,8 @@ func main() {
 		for _, s := range errdefs.Sources(err) { // the lines of the file to which the error refers
 			_ = s.Print(&lines)
 		}
-		printf(os.Stderr, "%sminirun: %s\n", visible(lines.String(), "\n\t"), visible(err.Error(), "\n\t"))
+		printf(os.Stderr, "%sminirun: %s\n", visible(lines.String(), "\n\t"),
+			visible(translated(err.Error())[0], "\n\t"))
 		os.Exit(1)
 	}
 }
@@ -139,7 +141,14 @@ func (o *options) flagSet() *pflag.FlagSet {
 }
 
 // printHelp prints the flags like minirun's other commands.
-func printHelp(f *pflag.FlagSet) { fmt.Print(usage, f.FlagUsagesWrapped(helpWidth), examples) }
+func printHelp(f *pflag.FlagSet) {
+	texts := []string{usage, examples}
+	f.VisitAll(func(f *pflag.Flag) { texts = append(texts, f.Usage) })
+	texts = translated(texts...)
+	rest := texts[2:]
+	f.VisitAll(func(f *pflag.Flag) { f.Usage, rest = rest[0], rest[1:] })
+	fmt.Print(texts[0], f.FlagUsagesWrapped(helpWidth), texts[1])
+}
 
 func runCommand(ctx context.Context, args []string) error {
 	o := &options{}

@@ -31,7 +31,11 @@ func main() {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], splitFlags)
 		return
 	}
-	if err := a.Run(cmdline.Arrange(os.Args, a, splitFlags)); err != nil {
+	err := cmdline.UseLanguage(os.Args, a.Flags)
+	if err == nil {
+		err = a.Run(cmdline.Arrange(os.Args, a, splitFlags))
+	}
+	if err != nil {
 		messages.Fail(err)
 	}
 }
@@ -103,6 +107,7 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
 			&cli.StringFlag{Name: "rootless", Hidden: true},
 			&cli.StringFlag{Name: "criu", Hidden: true},
+			&cli.StringFlag{Name: "lang", Hidden: true},
 		},
 		Before:         prepareCommand,
 		Commands:       commands(),

@@ -22,6 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/interrupt"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 	"github.com/minirun/minirun/internal/userns"
 )
@@ -35,7 +36,10 @@ func main() {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], splitArguments)
 		return
 	}
-	err := a.RunContext(ctx, cmdline.Arrange(os.Args, a, splitArguments))
+	err := cmdline.UseLanguage(os.Args, a.Flags)
+	if err == nil {
+		err = a.RunContext(ctx, cmdline.Arrange(os.Args, a, splitArguments))
+	}
 	interrupted := context.Cause(ctx)
 	stop()
 	if err == nil {
@@ -43,7 +47,7 @@ func main() {
 	}
 	var by *interrupt.SignalError
 	if errors.As(interrupted, &by) {
-		fmt.Fprintf(os.Stderr, "minirun: canceled by a signal: %v\n", by)
+		fmt.Fprintln(os.Stderr, "minirun: "+language.Text(fmt.Sprintf("canceled by a signal: %v", by)))
 		os.Exit(128 + int(by.Signal))
 	}
 	if interrupt.IsOutputBroken(err) {
@@ -53,7 +57,7 @@ func main() {
 		err = hint.ForUser(err, "use sudo, or choose another directory with --store")
 	}
 	for _, text := range hint.Texts(hint.ForDisk(err)) {
-		termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(text)))
+		termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(language.Text(termtext.Bounded(text))))
 	}
 	os.Exit(1)
 }
@@ -104,6 +108,7 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
 			&cli.StringFlag{Name: "rootless", Hidden: true},
 			&cli.StringFlag{Name: "criu", Hidden: true},
+			&cli.StringFlag{Name: "lang", Hidden: true},
 		},
 		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors

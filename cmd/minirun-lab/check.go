@@ -13,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/lab"
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/progress"
 	"github.com/minirun/minirun/internal/lab/screen"
 	"github.com/minirun/minirun/internal/lab/workspace"
@@ -27,7 +28,8 @@ func checkCommand() *cli.Command {
 		ArgsUsage: "[LAB]",
 		Flags: []cli.Flag{
 			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "check again each second until everything holds"}),
-			cmdline.TextFlag(cli.StringFlag{Name: "runtime", Usage: "use this `PROGRAM` for the containers that checks start: your own runtime"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "runtime",
+				Usage: "check `PROGRAM`, a runtime of your own: the check runs PROGRAM run BUNDLE"}),
 			jsonFlag(),
 		},
 		Action: func(ctx *cli.Context) error {
@@ -36,8 +38,14 @@ func checkCommand() *cli.Command {
 				return err
 			}
 			l, err := chosenLab(s, ctx)
+			if errors.Is(err, course.ErrNoLab) && ctx.IsSet("runtime") {
+				return messages.NewFailure(err, predicate.NothingToDecide)
+			}
 			if err != nil {
 				return err
+			}
+			if ctx.IsSet("runtime") {
+				return checkRuntime(ctx, s, out, l)
 			}
 			w, _, err := s.Started(l)
 			if err != nil {
@@ -46,21 +54,14 @@ func checkCommand() *cli.Command {
 			if err := needRoot(ctx); err != nil {
 				return err
 			}
-			var runtime []string
-			if program := ctx.String("runtime"); program != "" {
-				runtime = []string{program}
-			}
 			running, stop := interruptible()
 			defer stop()
-			return check(running, s, out, w, options{ctx.Bool("watch"), ctx.Bool("json"), runtime})
+			return check(running, s, out, w, options{ctx.Bool("watch"), ctx.Bool("json")})
 		},
 	}
 }
 
-type options struct {
-	watch, json bool
-	runtime     []string
-}
+type options struct{ watch, json bool }
 
 // failedStatus is the exit status of a check that does not hold.
 const failedStatus = 1
@@ -68,10 +69,10 @@ const failedStatus = 1
 var errNotSolved = errors.New("the lab is not solved yet\nhint: minirun lab hint")
 
 func check(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspace.Workspace, o options) error {
-	r, err := s.Check(ctx, w, o.runtime)
-	for last := ""; err == nil && o.watch && !r.Passed(); r, err = s.Check(ctx, w, o.runtime) {
+	r, err := s.Check(ctx, w)
+	for last := ""; err == nil && o.watch && !r.Passed(); r, err = s.Check(ctx, w) {
 		if now := fmt.Sprint(r.Results); now != last && !o.json {
-			out.Report(w.Lab, r)
+			out.Report(w.Text(out.Words.Tag), r)
 			fmt.Fprintln(out.Out)
 			last = now
 		}
@@ -88,11 +89,11 @@ func check(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspace
 		return err
 	}
 	if o.json {
-		if err := writeReport(out, w.Lab, r); err != nil {
+		if err := writeReport(out, w.Lab.Number, w.Text(out.Words.Tag), r); err != nil {
 			return err
 		}
 	} else {
-		out.Report(w.Lab, r)
+		out.Report(w.Text(out.Words.Tag), r)
 	}
 	if !r.Passed() {
 		return messages.NewFailure(errNotSolved, failedStatus)
@@ -108,19 +109,24 @@ type jsonCheck struct {
 	ID       string `json:"id"`
 	Text     string `json:"text"`
 	Holds    bool   `json:"holds"`
+	Skipped  string `json:"skipped,omitempty"` // why it was not asked
 	Expected string `json:"expected,omitempty"`
 	Found    string `json:"found,omitempty"`
 	Look     string `json:"look,omitempty"`
 }
 
-func writeReport(out *screen.Screen, l *course.Lab, r *lab.Report) error {
+func writeReport(out *screen.Screen, number string, text *course.Text, r *lab.Report) error {
 	report := struct {
 		Lab    string      `json:"lab"`
 		Passed bool        `json:"passed"`
 		Checks []jsonCheck `json:"checks"`
-	}{l.Number, r.Passed(), nil}
+	}{number, r.Passed(), nil}
 	for i, one := range r.Results {
-		c := jsonCheck{ID: one.ID, Text: l.Text(out.Words.Tag).Checks[i], Holds: one.Failure == nil}
+		skipped := one.Skipped.Format != ""
+		c := jsonCheck{ID: one.ID, Text: text.Checks[i], Holds: one.Failure == nil && !skipped}
+		if skipped {
+			c.Skipped = out.Words.Text(one.Skipped)
+		}
 		if f := one.Failure; f != nil {
 			c.Expected, c.Found, c.Look = out.Words.Text(f.Expected), out.Words.Text(f.Found), f.Look
 		}
@@ -136,9 +142,9 @@ func explain(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspa
 		return err
 	}
 	out.Print("\nLab %s is solved.", w.Lab.Number)
-	comparePredictions(out, w.Lab, p)
-	t := w.Lab.Text(out.Words.Tag)
-	text, err := evidence(ctx, w, course.Fill(t.Explain, w.Values))
+	t := w.Text(out.Words.Tag)
+	comparePredictions(out, w.Lab, t, p)
+	text, err := evidence(ctx, w, t.Explain)
 	if err != nil {
 		return err
 	}
@@ -151,8 +157,7 @@ func explain(ctx context.Context, s *lab.Session, out *screen.Screen, w *workspa
 	return nil
 }
 
-func comparePredictions(out *screen.Screen, l *course.Lab, p *progress.Lab) {
-	t := l.Text(out.Words.Tag)
+func comparePredictions(out *screen.Screen, l *course.Lab, t *course.Text, p *progress.Lab) {
 	for i, q := range t.Predict {
 		right := q.Choices[l.Predict[i][0]-'a']
 		switch {

@@ -12,10 +12,12 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/messages"
 )
 
 func main() {
+	predicate.RunProbe(os.Args)
 	a := app()
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)
@@ -98,6 +100,8 @@ func verbs() []verb {
 		{listCommand(), 0, 0}, {startCommand(), 1, 1}, {showCommand(), 0, 1}, {predictCommand(), 1, cmdline.Unlimited},
 		{checkCommand(), 0, 1}, {hintCommand(), 0, 1}, {solveCommand(), 0, 1}, {resetCommand(), 0, 1},
 		{nextCommand(), 0, 0}, {statusCommand(), 0, 0}, {shellCommand(), 0, 1}, {testCommand(), 0, cmdline.Unlimited},
+		{doctorCommand(), 0, 0}, {newCommand(), 1, 1}, {packCommand(), 1, 1},
+		{slidesCommand(), 0, cmdline.Unlimited},
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -17,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/lab/course"
 	"github.com/minirun/minirun/internal/lab/screen"
 	"github.com/minirun/minirun/internal/lab/words"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/labs"
 )
 
@@ -25,7 +25,7 @@ const coursesVariable = "MINIRUN_LAB_COURSE"
 
 // open returns the session of the caller and the screen in the caller's language.
 func open() (*lab.Session, *screen.Screen, error) {
-	p, err := words.NewPrinter(chosenLanguage())
+	p, err := words.NewPrinter(language.Current())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -46,19 +46,6 @@ func open() (*lab.Session, *screen.Screen, error) {
 	}
 	s, err := lab.NewSession(c, program)
 	return s, screen.New(os.Stdout, p), err
-}
-
-// chosenLanguage returns the tag of the caller's language (locale(7)).
-func chosenLanguage() string {
-	for _, name := range []string{"MINIRUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"} {
-		if value := os.Getenv(name); value != "" {
-			if strings.HasPrefix(strings.ToLower(value), "pt") {
-				return "pt-BR"
-			}
-			return "en"
-		}
-	}
-	return "en"
 }
 
 // chosenLab returns the lab that the first argument names, or else the one that was started last.

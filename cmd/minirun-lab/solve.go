@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -50,7 +49,9 @@ func solveCommand() *cli.Command {
 			if err := w.Apply(v); err != nil {
 				return err
 			}
-			if err := w.Run(running, script, os.Stdout, os.Stderr); err != nil {
+			output, err := w.Run(running, script)
+			fmt.Fprint(out.Out, output)
+			if err != nil {
 				return fmt.Errorf("the reference solution: %w", err)
 			}
 			out.Print("\nThat was the reference solution. Check it: sudo minirun lab check %s", l.Number)

@@ -45,6 +45,9 @@ func start(ctx *cli.Context, s *lab.Session, out *screen.Screen, l *course.Lab) 
 	if err := needRoot(ctx); err != nil {
 		return err
 	}
+	if err := checkNeeds(out, l.Number, l.Needs); err != nil {
+		return err
+	}
 	running, stop := interruptible()
 	defer stop()
 	w, err := s.Start(running, l)

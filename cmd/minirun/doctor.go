@@ -10,6 +10,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/doctor"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -46,9 +47,9 @@ func showFindings(w io.Writer, all []doctor.Finding, format string) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
-		termtext.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Name, f.Found)
+		termtext.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Name, language.Text(f.Found))
 		if f.Fix != "" {
-			termtext.Fprintf(table, "\t\t→ %s\n", f.Fix)
+			termtext.Fprintf(table, "\t\t→ %s\n", language.Text(f.Fix))
 		}
 	}
 	return table.Flush()

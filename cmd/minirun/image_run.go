@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/runflags"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/runtarget"
 	"github.com/minirun/minirun/internal/stdio"
@@ -102,7 +103,8 @@ func announcePull(t runtarget.Target, pull string) {
 		return
 	}
 	if n, err := image.ParseName(t.Image); err == nil {
-		fmt.Fprintf(stdio.Err, "minirun: image %s is not in the store: pulling it from %s\n", n.Familiar(), n.Registry)
+		text := fmt.Sprintf("image %s is not in the store: pulling it from %s", n.Familiar(), n.Registry)
+		fmt.Fprintf(stdio.Err, "minirun: %s\n", language.Text(text))
 	}
 }
 

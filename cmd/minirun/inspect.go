@@ -18,6 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -153,11 +154,11 @@ func showView(w io.Writer, v *view, format string) error {
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	for _, r := range v.Image.Remarks() {
-		termtext.Fprintf(w, "%-9s %s\n", r.Name, r.Text)
+		termtext.Fprintf(w, "%-9s %s\n", r.Name, language.Text(r.Text))
 	}
 	if h := v.Image.Health; h != nil && v.Image.Attended {
-		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n",
-			h.Status)
+		termtext.Fprintf(w, "health    %s\n", language.Text(string(h.Status)+
+			"; the runtime is not involved: minirun runs the check with exec, and counts"))
 		for _, p := range h.Log {
 			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status,
 				termtext.Clip(p.Output, 60))

@@ -48,6 +48,9 @@ func runCommandLine() error {
 		}
 	}
 	a := app(os.Args[1:])
+	if err := cmdline.UseLanguage(os.Args, a.Flags); err != nil {
+		return err
+	}
 	return a.Run(cmdline.Arrange(os.Args, a, splitFlags))
 }
 
@@ -227,6 +230,8 @@ func app(args []string) *cli.App {
 			cmdline.TextFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically",
 				Hidden: true}),
 			cmdline.TextFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
+			cmdline.TextFlag(cli.StringFlag{Name: "lang",
+				Usage: "`LANGUAGE` of messages and help: en or pt (default: that of MINIRUN_LANG, LC_ALL, LC_MESSAGES or LANG)"}),
 		},
 		Before:         prepareCommand,
 		Commands:       commandsFor(args),

@@ -16,6 +16,9 @@ import (
 // addObserver sets up the observer of the container's start, according to --explain and
 // --trace. The returned function must be called when the container has exited.
 func addObserver(ctx *cli.Context, o *container.Options) (done func() error, err error) {
+	if err := addHold(ctx, o); err != nil {
+		return nil, err
+	}
 	explain := ctx.Bool("explain") || ctx.IsSet("explain-level") || ctx.IsSet("explain-to")
 	switch {
 	case explain && ctx.String("trace") != "":
@@ -31,6 +34,25 @@ func addObserver(ctx *cli.Context, o *container.Options) (done func() error, err
 		return t.Write, nil
 	}
 	return func() error { return nil }, nil
+}
+
+// addHold sets up --hold, which needs a minirun that stays.
+func addHold(ctx *cli.Context, o *container.Options) error {
+	switch {
+	case !ctx.Bool("hold"):
+		return nil
+	case ctx.Bool("detach"):
+		return errors.New("--hold cannot be combined with --detach: minirun waits for Enter before the program starts\n" +
+			"hint: omit --detach, and look from another terminal")
+	case ctx.String("trace") != "":
+		return errors.New("--hold cannot be combined with --trace: the times would include the wait for Enter")
+	}
+	holder, err := trace.NewHolder(messages.NewPatientWriter(stdio.Err))
+	if err != nil {
+		return fmt.Errorf("--hold: %w", err)
+	}
+	o.Hold = holder.Hold
+	return nil
 }
 
 func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {

@@ -34,6 +34,8 @@ func runCommand() *cli.Command {
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-level", Value: "short",
 				Usage: "`LEVEL` of --explain: short (at most 30 lines), normal or full"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "hold",
+				Usage: "wait for Enter before the program is executed, to look from another terminal"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "trace",
 				Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
 			cmdline.ToggleFlag(

@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine/runflags"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/trace"
@@ -29,7 +30,8 @@ func stepCommand() *cli.Command {
 		UseShortOptionHandling: true,
 		Flags: append(createFlags(),
 			cmdline.TextFlag(cli.StringFlag{Name: "at",
-				Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
+				Usage: "stop first before `STEP`: a number, a chapter (mounts), a call, a group, a JSON path, " +
+					"or part of a name"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
 		),
 		Action: step,
@@ -57,7 +59,7 @@ func step(ctx *cli.Context) error {
 	}
 	err = step(ctx, t, debugger)
 	if errors.Is(err, trace.ErrAborted) {
-		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")
+		fmt.Fprintln(stdio.Err, language.Text("aborted: nothing of the container is left"))
 		return nil
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/stdio"
 )
 
@@ -68,18 +69,18 @@ func (p *helpPrinter) adaptTo(f *os.File) {
 }
 
 func (p *helpPrinter) app(a *cli.App) {
-	p.paragraphs("NAME", a.Name+" - "+a.Usage)
+	p.paragraphs("NAME", a.Name+" - "+translated(a.Usage))
 	p.heading("USAGE")
 	p.line("  " + a.Name + " [OPTIONS] COMMAND [ARGUMENT…]")
 	p.groups(a.VisibleCommands())
 	p.flags(a.VisibleFlags())
 	p.examples("")
 	p.line("")
-	p.line(a.Name + " COMMAND --help shows the options of a command.")
+	p.line(translated(a.Name + " COMMAND --help shows the options of a command."))
 }
 
 func (p *helpPrinter) command(c *cli.Command) {
-	p.paragraphs("NAME", c.HelpName+" - "+c.Usage)
+	p.paragraphs("NAME", c.HelpName+" - "+translated(c.Usage))
 	p.heading("USAGE")
 	for usage := range strings.SplitSeq(c.ArgsUsage, "  |  ") {
 		p.wrapped("  "+c.HelpName+" [OPTIONS] ", usage)
@@ -88,7 +89,11 @@ func (p *helpPrinter) command(c *cli.Command) {
 		p.line("  " + c.HelpName + " COMMAND [ARGUMENT…]")
 	}
 	if c.Description != "" {
-		p.paragraphs("DESCRIPTION", c.Description)
+		paragraphs := strings.Split(c.Description, "\n\n")
+		for i, text := range paragraphs {
+			paragraphs[i] = translated(text)
+		}
+		p.paragraphs("DESCRIPTION", paragraphs...)
 	}
 	if all := c.VisibleCommands(); len(all) > 0 {
 		p.heading("COMMANDS")
@@ -138,9 +143,9 @@ func (p *helpPrinter) flags(all []cli.Flag) {
 		case name == "":
 			p.heading("OPTIONS")
 		case strings.HasPrefix(name, "For "):
-			p.heading("OPTIONS " + strings.ToUpper(name))
+			p.heading(translated("OPTIONS") + " " + strings.ToUpper(translated(name)))
 		default:
-			p.heading("OPTIONS FOR " + strings.ToUpper(name))
+			p.heading("OPTIONS FOR " + strings.ToUpper(translated(name)))
 		}
 		var rows [][2]string
 		for _, f := range all {
@@ -166,13 +171,17 @@ func (p *helpPrinter) examples(name string) {
 	}
 	p.heading("EXAMPLES")
 	for _, e := range list {
-		p.line("  " + e) // not wrapped: people paste them
+		line, comment, commented := strings.Cut(e, " # ")
+		if commented {
+			line += " # " + translated(comment)
+		}
+		p.line("  " + line) // not wrapped: people paste them
 	}
 }
 
 func commandRows(all []*cli.Command) (rows [][2]string) {
 	for _, c := range all {
-		rows = append(rows, [2]string{strings.Join(c.Names(), ", "), c.Usage})
+		rows = append(rows, [2]string{strings.Join(c.Names(), ", "), translated(c.Usage)})
 	}
 	return rows
 }
@@ -195,7 +204,7 @@ func flagRow(f cli.Flag) [2]string {
 	if !ok {
 		return [2]string{names, ""}
 	}
-	value, usage := splitUsage(documented.GetUsage())
+	value, usage := splitUsage(translated(documented.GetUsage()))
 	if documented.TakesValue() {
 		if value == "" {
 			value = "VALUE"
@@ -205,8 +214,8 @@ func flagRow(f cli.Flag) [2]string {
 	switch text := documented.GetValue(); text {
 	case "", "0", "-1", "0s", "false", "true", "[]":
 	default:
-		if !strings.Contains(usage, "default") {
-			usage = strings.TrimSpace(usage + " (default: " + text + ")")
+		if !strings.Contains(documented.GetUsage(), "default") {
+			usage = strings.TrimSpace(usage + " " + translated("(default: "+text+")"))
 		}
 	}
 	return [2]string{names, usage}
@@ -222,12 +231,21 @@ func splitUsage(text string) (value, usage string) {
 	return value, before + value + after
 }
 
+// translated returns a text of the help in the user's language. Line breaks are those of the source code.
+func translated(text string) string {
+	if language.Current() == language.English {
+		return text
+	}
+	return language.Text(strings.Join(strings.Fields(text), " "))
+}
+
 func (p *helpPrinter) line(text string) {
 	p.out.WriteString(strings.TrimRight(text, " "))
 	p.out.WriteByte('\n')
 }
 
 func (p *helpPrinter) heading(text string) {
+	text = translated(text)
 	if p.out.Len() > 0 {
 		p.line("")
 	}
@@ -238,11 +256,10 @@ func (p *helpPrinter) heading(text string) {
 	p.line(text)
 }
 
-// paragraphs writes text under a heading. An empty line separates paragraphs, other line breaks are
-// those of the source code.
-func (p *helpPrinter) paragraphs(heading, text string) {
+// paragraphs writes paragraphs under a heading. Line breaks in them are those of the source code.
+func (p *helpPrinter) paragraphs(heading string, all ...string) {
 	p.heading(heading)
-	for i, paragraph := range strings.Split(text, "\n\n") {
+	for i, paragraph := range all {
 		if i > 0 {
 			p.line("")
 		}

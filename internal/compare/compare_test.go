@@ -31,16 +31,48 @@ func TestFindDifferences(t *testing.T) {
 
 // TestExplanations: a pattern explains what begins like it, and nothing else.
 func TestExplanations(t *testing.T) {
-	for _, fact := range []string{"mount /proc/sys/net", "mount /sys/fs/cgroup", "limit Max open files",
+	for _, fact := range []string{"mount /proc/sys/net", "mount /dev/null", "mount /dev/urandom", "mount /proc/keys (above)",
+		"mount /sys/fs/cgroup (above)", "mount /sys/fs/cgroup/cpu", "mount /sys/fs/cgroup", "limit Max open files",
 		"status CapEff", "environ"} {
 		if explain(fact) == "" {
 			t.Errorf("%s is not explained", fact)
 		}
 	}
-	for _, fact := range []string{"mount /proc", "environ 2", "limit memory.max", "status Uid", ""} {
+	for _, fact := range []string{"mount /proc", "mount /dev", "mount /dev/pts", "mount /dev/mqueue", "environ 2", "limit memory.max", "status Uid", ""} {
 		if why := explain(fact); why != "" {
 			t.Errorf("%q is explained: %s", fact, why)
 		}
+	}
+}
+
+// TestTextFitsTerminal: a reason is written once, for all of its differences, in lines that fit, and wide
+// values have their own lines.
+func TestTextFitsTerminal(t *testing.T) {
+	options := "tmpfs (tmpfs) ro,nosuid,nodev,noexec,relatime"
+	why := strings.Repeat("because of it ", 10)
+	var out strings.Builder
+	res := &Result{Left: "minirun", Right: "runc", Facts: 9, Differences: []Difference{
+		{Fact: "exe", Left: "/bin/sh", Right: "/bin/ash"},
+		{Fact: "mount /a", Left: options, Right: options + ",x", Why: why},
+		{Fact: "oom_score_adj", Left: "0", Right: "1"},
+		{Fact: "mount /b", Left: options, Why: why},
+	}}
+	if err := res.Text(&out); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := len([]rune(line)); n > width+1 {
+			t.Errorf("a line of %d columns: %s", n-1, line)
+		}
+	}
+	for _, want := range []string{"9 facts compared, 4 differ\n\n# not explained\n", "RUNC\nexe            /bin/sh  /bin/ash\noom",
+		"\nmount /a\n  MINIRUN  " + options + "\n  RUNC     " + options + ",x\nmount /b\n", "  RUNC     -\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q in:\n%s", want, out.String())
+		}
+	}
+	if n := strings.Count(out.String(), "# because of it because"); n != 1 {
+		t.Errorf("the reason is written %d times:\n%s", n, out.String())
 	}
 }
 

@@ -36,7 +36,7 @@ func (r *Runtime) readFacts(pid int) map[string]string {
 		point, what, _ := strings.Cut(line, ": ")
 		name := "mount " + point
 		for facts[name] != "" {
-			name += " (above)"
+			name += secondMount
 		}
 		facts[name] = r.hideDirectory(what)
 	}
@@ -55,6 +55,9 @@ func (r *Runtime) readFacts(pid int) map[string]string {
 	readLimits(f.Cgroup, facts)
 	return facts
 }
+
+// secondMount marks a mount that hides another one on the same place.
+const secondMount = " (above)"
 
 // processFiles are the files of /proc/PID that are compared.
 var processFiles = [...]string{

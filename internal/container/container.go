@@ -45,6 +45,10 @@ type Options struct {
 	// Observer, if not nil, observes the start while it happens. Only for [Run].
 	Watch observer.Observer
 
+	// Hold, if not nil, is called before the program is executed, which waits until it
+	// returns; an error ends the container. Only for [Run].
+	Hold func(observer.Stop) error
+
 	// Warn receives problems that do not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)

@@ -19,7 +19,7 @@ func (c *Container) answerEarly() error {
 	if c.Observed != nil {
 		running = c.Observed.Plan
 	}
-	if !c.purpose.starts || hostfacts.DiesWithParent(c.Spec) || c.options.PidFile != "" ||
+	if !c.purpose.starts || hostfacts.DiesWithParent(c.Spec) || c.options.Hold != nil || c.options.PidFile != "" ||
 		c.options.PidFDSocket != "" || c.Spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}

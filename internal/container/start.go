@@ -136,11 +136,29 @@ func (c *Container) startProgram() (err error) {
 		if err != nil {
 			return err
 		}
+		if err := c.hold(); err != nil {
+			return err
+		}
 		if err := c.Proc.Reply(answer); err != nil {
 			return c.ExplainDeath(err)
 		}
 	}
 	return c.serveUntilExec()
+}
+
+// hold returns when the program may be executed.
+func (c *Container) hold() error {
+	if c.options.Hold == nil {
+		return nil
+	}
+	process := int(c.Proc.PidFD.Fd())
+	return c.options.Hold(observer.Stop{Pid: c.Proc.Pid, Last: -1, AwaitForeground: c.Signals.AwaitForeground,
+		Wait: func(fd int) error {
+			if err := c.Signals.ForReadable(process, fd); err != nil || !wait.HasExited(process) {
+				return err
+			}
+			return errors.New("another command ended the container while --hold kept it")
+		}})
 }
 
 // serveUntilExec serves the process until its execve has succeeded.

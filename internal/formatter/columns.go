@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -97,7 +96,7 @@ func (t *Columns) Width() int {
 // widest returns the width of the widest cell in a column.
 func (t *Columns) widest(column int) (most int) {
 	for _, line := range t.cells {
-		most = max(most, utf8.RuneCountInString(line[column]))
+		most = max(most, termtext.Columns(line[column]))
 	}
 	return most
 }
@@ -124,7 +123,7 @@ func (t *Columns) clip(column, most int) {
 		text := line[column]
 		inner, quoted := strings.CutPrefix(text, `"`)
 		switch {
-		case utf8.RuneCountInString(text) <= most:
+		case termtext.Columns(text) <= most:
 		case quoted:
 			line[column] = `"` + termtext.Clip(strings.TrimSuffix(inner, `"`), most-2) + `"`
 		default:
@@ -143,7 +142,7 @@ func (t *Columns) Text() string {
 	for _, line := range t.cells {
 		var row strings.Builder
 		for column, cell := range line {
-			row.WriteString(cell + strings.Repeat(" ", widths[column]-utf8.RuneCountInString(cell)))
+			row.WriteString(cell + strings.Repeat(" ", widths[column]-termtext.Columns(cell)))
 		}
 		out.WriteString(strings.TrimRight(row.String(), " ") + "\n")
 	}

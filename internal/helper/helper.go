@@ -6,13 +6,12 @@ package helper
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/helper/location"
 )
 
 // The programs that minirun executes.
@@ -35,17 +34,9 @@ func Runtime() (string, error) {
 }
 
 func find(need, name, packaged string) (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	tried := []string{filepath.Join(filepath.Dir(self), name), packaged}
-	for _, path := range tried {
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
+	path, tried, err := location.Find(name, packaged)
+	if err != nil || path != "" {
+		return path, err
 	}
 	return "", fmt.Errorf("%s %s, which is neither %s nor %s\nhint: make build builds it, make install installs it",
 		need, name, tried[0], tried[1])

@@ -22,13 +22,15 @@ type line struct {
 // A changes follows a view that is written again and again.
 type changes struct {
 	before map[string]bool // lines of the last update, by key
+	last   []line          // the lines of the last update, without those that were gone
 	ages   map[string]int  // updates since a line changed, by key
 }
 
 // recentUpdates is for how many updates a line that has changed is shown before others.
 const recentUpdates = 20
 
-// update returns the lines of a text, with those marked that the last one did not have.
+// update returns the lines of a text, with those marked that the last one did not have. A line
+// about something that no longer exists is shown once more.
 func (c *changes) update(text string) []line {
 	var out []line
 	section, begins := "", false
@@ -60,8 +62,55 @@ func (c *changes) update(text string) []line {
 			delete(c.ages, key)
 		}
 	}
-	c.before = now
+	gone := c.findGone(out)
+	c.before, c.last = now, out
+	return insertGone(out, gone)
+}
+
+// findGone returns the lines of the last update that are about something that a view does not
+// have now, such as a mount.
+func (c *changes) findGone(now []line) (gone []line) {
+	subjects := map[string]bool{}
+	for _, l := range now {
+		subjects[l.subject()] = true
+	}
+	for _, l := range c.last {
+		if !l.title && l.section != "" && !subjects[l.subject()] {
+			l.text, l.changed, l.recent = l.text+goneMark, true, false
+			gone = append(gone, l)
+		}
+	}
+	return gone
+}
+
+// goneMark is what is added to a line about something that no longer exists.
+const goneMark = "  (gone)"
+
+// insertGone puts lines at the end of their sections. Those of a section that no longer exists
+// are left out.
+func insertGone(lines, gone []line) []line {
+	if len(gone) == 0 {
+		return lines
+	}
+	out := make([]line, 0, len(lines)+len(gone))
+	for i, l := range lines {
+		out = append(out, l)
+		if i+1 < len(lines) && lines[i+1].section == l.section {
+			continue
+		}
+		for _, g := range gone {
+			if g.section == l.section {
+				out = append(out, g)
+			}
+		}
+	}
 	return out
+}
+
+// subject identifies what a line is about: its first word, and its section.
+func (l *line) subject() string {
+	word, _, _ := strings.Cut(strings.TrimSpace(l.text), " ")
+	return l.section + " " + word
 }
 
 // key identifies the content of a line. The width of a column is not part of it.

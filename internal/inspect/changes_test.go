@@ -40,6 +40,34 @@ func TestChangedLinesAreMarked(t *testing.T) {
 	}
 }
 
+// TestGoneLinesAreShownOnce: a line about something that no longer exists is marked in one update, at the
+// end of its section; a value that changes, and a section that ends, are not.
+func TestGoneLinesAreShownOnce(t *testing.T) {
+	var c changes
+	c.update(viewText)
+	text := strings.NewReplacer("  /proc: b\n", "", "3 KiB", "4 KiB").Replace(viewText)
+	show := func(text string) (out []string) {
+		for _, l := range c.update(text) {
+			if l.changed {
+				out = append(out, strings.TrimSpace(l.text))
+			}
+		}
+		return out
+	}
+	if got := strings.Join(show(text), "; "); got != "memory     1 MiB  4 KiB; /proc: b  (gone)" {
+		t.Errorf("changed: %s", got)
+	}
+	if got := show(text); len(got) > 0 {
+		t.Errorf("nothing has changed, but %q is marked", got)
+	}
+	if got := strings.Join(show(viewText), "; "); got != "memory     1 MiB  3 KiB; /proc: b" {
+		t.Errorf("changed: %s", got)
+	}
+	if got := show("box  running  /b\n"); len(got) > 0 {
+		t.Errorf("the sections have ended, and %q is marked", got)
+	}
+}
+
 // TestFitKeepsTitlesAndChanges: with too few rows, titles and changed lines stay, and a title says how
 // many lines are missing.
 func TestFitKeepsTitlesAndChanges(t *testing.T) {

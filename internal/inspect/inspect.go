@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/container/control"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -232,7 +233,8 @@ func (v *View) Text(w io.Writer) error {
 		}
 		termtext.Fprintf(table, "\n%s\tHOST\tCONTAINER\t\n", title)
 		for _, p := range pairs {
-			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, cmp.Or(p.Host, "-"), cmp.Or(p.Container, "-"), p.Note)
+			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, cmp.Or(p.Host, "-"), cmp.Or(p.Container, "-"),
+				language.Text(p.Note))
 		}
 	}
 	section("PROCESS", v.Process)

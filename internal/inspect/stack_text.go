@@ -4,6 +4,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -38,7 +39,7 @@ func WritePath(w io.Writer, found []LayerFile) error {
 		} else if note != "" {
 			note = "hidden: " + note
 		}
-		termtext.Fprintf(table, "%d\t%s\t%s\t%s\n", f.Number, f.Kind, note, f.Layer)
+		termtext.Fprintf(table, "%d\t%s\t%s\t%s\n", f.Number, f.Kind, language.Text(note), f.Layer)
 	}
 	return table.Flush()
 }

@@ -148,7 +148,7 @@ func (s *screen) draw() error {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		text := termtext.Cut(l.text, max(columns-len([]rune(l.missing)), 0)) + l.missing
+		text := termtext.Cut(termtext.Cut(l.text, columns-termtext.Columns(l.missing))+l.missing, columns)
 		switch {
 		case l.changed:
 			text = highlight + text + plainText

@@ -89,11 +89,15 @@ func (s *Session) Start(ctx context.Context, l *course.Lab) (*workspace.Workspac
 type Result struct {
 	ID      string
 	Kind    string
-	Failure *predicate.Failure // nil: it holds
+	Failure *predicate.Failure // nil: it holds, or was not asked
+	Skipped words.Text         // why it was not asked
 }
 
 // A Report has the answers to all checks of a lab.
-type Report struct{ Results []Result }
+type Report struct {
+	Results []Result
+	Values  map[string]string // those of the lab that was checked
+}
 
 // Passed reports whether all checks hold.
 func (r *Report) Passed() bool {
@@ -105,31 +109,42 @@ func (r *Report) Passed() bool {
 	return true
 }
 
-// Check asks everything that a lab demands. The runtime is the one for trials, nil for minirun.
-func (s *Session) Check(ctx context.Context, w *workspace.Workspace, runtime []string) (*Report, error) {
+// Check asks everything that a lab demands.
+func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, error) {
 	checks, err := predicate.Parse(w.Lab, w.Values)
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}
-	scene, err := w.Scene(runtime)
+	scene, err := w.Scene(nil)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(scene.Work)
-	r := &Report{}
+	r := &Report{Values: w.Values}
 	for _, c := range checks {
-		failure, err := c.Predicate.Holds(ctx, scene)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) { // it ended while it was looked at
-			failure = &predicate.Failure{Expected: words.New("a container that runs while it is checked"), Found: words.New("%v", err),
-				Look: "./minirun list; ./minirun ps -a"}
-			err = nil
-		}
+		result, err := ask(ctx, c, scene)
 		if err != nil {
-			return nil, fmt.Errorf("check %s (%s): %w", c.ID, c.Kind, err)
+			return nil, err
 		}
-		r.Results = append(r.Results, Result{c.ID, c.Kind, failure})
+		r.Results = append(r.Results, result)
 	}
 	return r, ctx.Err()
+}
+
+// ask asks one check.
+func ask(ctx context.Context, c predicate.Check, scene *predicate.Scene) (Result, error) {
+	failure, err := c.Predicate.Holds(ctx, scene)
+	var skipped *predicate.Skipped
+	switch {
+	case errors.As(err, &skipped):
+		return Result{ID: c.ID, Kind: c.Kind, Skipped: skipped.Reason}, nil
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH): // it ended while it was looked at
+		failure = &predicate.Failure{Expected: words.New("a container that runs while it is checked"),
+			Found: words.New("%v", err), Look: "./minirun list; ./minirun ps -a"}
+	case err != nil:
+		return Result{}, fmt.Errorf("check %s (%s): %w", c.ID, c.Kind, err)
+	}
+	return Result{ID: c.ID, Kind: c.Kind, Failure: failure}, nil
 }
 
 // Record keeps that a lab was checked, and with success that it is passed. A lab whose solution was

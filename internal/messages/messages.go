@@ -1,5 +1,5 @@
 // Package messages writes minirun's messages, for the programs of cmd: warnings and errors, to
-// standard error or to --log in the format that engines read, and ends the program with the exit
+// standard error in the user's language or to --log in the format that engines read, and ends the program with the exit
 // status that belongs to an error.
 package messages
 
@@ -19,6 +19,7 @@ import (
 	"github.com/minirun/minirun/internal/container/wait"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/hint"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
@@ -82,7 +83,7 @@ func Log(level, text string) {
 	case level == "debug":
 		fmt.Fprintf(log.out, "minirun: debug: %s\n", termtext.Line(text))
 	default:
-		fmt.Fprintf(log.out, "minirun: %s\n", termtext.Text(text))
+		fmt.Fprintf(log.out, "minirun: %s\n", termtext.Text(language.Text(text)))
 	}
 }
 
@@ -138,7 +139,7 @@ func Fail(err error) {
 	logError(err)
 	if log.file != nil {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(standardError, "minirun: %s\n", termtext.Text(termtext.Bounded(err.Error())))
+		fmt.Fprintf(standardError, "minirun: %s\n", termtext.Text(language.Text(termtext.Bounded(err.Error()))))
 	}
 	if interrupted != nil {
 		os.Exit(128 + int(interrupted.Signal))

@@ -13,8 +13,8 @@ import (
 
 const busyboxHint = "hint: apt install busybox-static"
 
-// findBusybox returns the path of a busybox that needs no file but itself.
-func findBusybox() (string, error) {
+// FindBusybox returns the path of a busybox that needs no file but itself.
+func FindBusybox() (string, error) {
 	path, err := exec.LookPath("busybox")
 	if err != nil {
 		return "", fmt.Errorf("busybox is not in PATH\n%s", busyboxHint)

@@ -66,7 +66,7 @@ func (s Settings) Write(dir string) error {
 // WriteBusybox creates a bundle: config.json, and a root file system with the host's
 // busybox under the names of its programs. After an error nothing is left.
 func (s Settings) WriteBusybox(dir string) error {
-	program, err := findBusybox()
+	program, err := FindBusybox()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/language"
 )
 
 // Head writes the part before the steps in human-readable form: the namespaces the
@@ -15,15 +17,16 @@ func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
 	flags := cloneText(uint64(cloneflags) | uint64(unix.SIGCHLD))
 	out.WriteString("# parent\n")
 	for _, f := range p.Files {
-		fmt.Fprintf(&out, "      %-34s %s = %d", "open "+f.Name, f.openingText(), f.Descriptor)
+		fmt.Fprintf(&out, "      %-34s %s = %d", language.Text("open "+f.Name), language.Text(f.openingText()), f.Descriptor)
 		if f.Source != "" {
 			fmt.Fprintf(&out, "  // %s", f.Source)
 		}
 		out.WriteByte('\n')
 	}
-	fmt.Fprintf(&out, "      %-34s clone(%s)\n", "create the process", flags)
-	const execve = `execve("/proc/self/fd/...", ["minirun-init"], [])  // the steps below, in a sealed memfd`
-	fmt.Fprintf(&out, "      %-34s %s\n\n", "run the plan in it", execve)
+	fmt.Fprintf(&out, "      %-34s clone(%s)\n", language.Text("create the process"), flags)
+	const execve = `execve("/proc/self/fd/...", ["minirun-init"], [])`
+	fmt.Fprintf(&out, "      %-34s %s  // %s\n\n", language.Text("run the plan in it"), execve,
+		language.Text("the steps below, in a sealed memfd"))
 	_, err := io.WriteString(w, out.String())
 	return err
 }

@@ -30,6 +30,9 @@ const (
 	gone   = -2 // where the original exits when its parent has died
 )
 
+// Observes reports whether the plan stops before step i of the original.
+func (o *Observed) Observes(i int) bool { return o.At[i] > 0 && o.Origin[o.At[i]-1] < 0 }
+
 // Observe makes the plan stop before each step, but not between a question to the
 // parent and its answer: the parent acts at that point itself.
 func (p *Plan) Observe() *Observed {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -36,15 +37,15 @@ func (p *Plan) TextOf(w io.Writer, include func(*Step) bool) error {
 			}
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(&out, "%4d  %-34s %s", i, s.Name, p.Line(i))
+		fmt.Fprintf(&out, "%4d  %-34s %s", i, language.Text(s.Name), p.Line(i))
 		if s.Why != "" {
-			fmt.Fprintf(&out, "  // %s", s.Why)
+			fmt.Fprintf(&out, "  // %s", language.Text(s.Why))
 		}
 		out.WriteByte('\n')
 	}
 	for i := range p.Files {
 		if f := &p.Files[i]; f.Open == Init {
-			fmt.Fprintf(&out, "\n# the program of descriptor %d: %s\n", f.Descriptor, f.Name)
+			fmt.Fprintf(&out, "\n# %s\n", language.Text(fmt.Sprintf("the program of descriptor %d: %s", f.Descriptor, f.Name)))
 			if err := f.Plan.Text(&out); err != nil {
 				return err
 			}
@@ -65,7 +66,7 @@ func (p *Plan) Line(i int) string {
 		out.WriteString(" = " + p.cellName(uint64(s.Out)))
 	}
 	for _, rule := range s.rules(i) {
-		out.WriteString("; " + rule)
+		out.WriteString("; " + language.Text(rule))
 	}
 	return out.String()
 }

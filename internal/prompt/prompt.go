@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -26,7 +27,8 @@ func Confirm(ctx context.Context, what string) (bool, error) {
 	if !stdio.Descriptor(os.Stdin.Fd()).IsTerminal() {
 		return false, ErrNoTerminal
 	}
-	termtext.Fprintf(os.Stderr, "%s\nContinue? [y/N] ", termtext.Multiline(strings.TrimRight(what, "\n")))
+	termtext.Fprintf(os.Stderr, "%s\n%s [y/N] ", termtext.Multiline(language.Text(strings.TrimRight(what, "\n"))),
+		language.Text("Continue?"))
 	answer, err := readLine(ctx, os.Stdin)
 	if err != nil {
 		return false, err

@@ -50,6 +50,15 @@ func callID(name string, hint int) int {
 // KnownCall reports whether any architecture has a system call of this name.
 func KnownCall(name string) bool { return callID(name, 0) >= 0 }
 
+// NativeNumber returns the number of a system call on this program's architecture.
+func NativeNumber(name string) (number int, ok bool) {
+	native, id := archNamed(NativeArch()), callID(name, 0)
+	if native == nil || id < 0 || native.calls[id] < 0 {
+		return 0, false
+	}
+	return int(native.calls[id]), true
+}
+
 // multiplexer returns the older call (an index into callNames) through which a call
 // can also be made, and its first argument (linux/net.h, linux/ipc.h): i386, m68k,
 // mips, ppc, s390 and sh once had a single call for all of sockets and one for System

@@ -2,20 +2,5 @@ package termtext
 
 import "strings"
 
-// Clip shortens a text to one line of at most that many characters.
-func Clip(text string, most int) string {
-	r := []rune(strings.Join(strings.Fields(text), " "))
-	if len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return string(r)
-}
-
-// Cut shortens a line to at most that many characters, and leaves its spaces as they are.
-func Cut(line string, most int) string {
-	r := []rune(line)
-	if len(r) <= most {
-		return line
-	}
-	return string(r[:max(most-1, 0)]) + "…"
-}
+// Clip shortens a text to one line of at most that many columns.
+func Clip(text string, most int) string { return Cut(strings.Join(strings.Fields(text), " "), most) }

@@ -16,14 +16,18 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/stdio"
 )
 
 const help = `  next [N]   n, space  run this step, or N steps
   continue   c         run all remaining steps
-  at X       a         stop before X: a number, a call (pivot_root), a group (filesystem),
-                       a JSON path (mounts[2], process.capabilities) or part of a name
+  chapter    N         run to the first step of the next chapter: cgroup, namespaces, mounts,
+                       pivot, identity, capabilities, exec, those that the plan has
+  chapters   L         the chapters, and the current one
+  at X       a         stop before X: a number, a chapter, a call (pivot_root), a group
+                       (filesystem), a JSON path (mounts[2]) or part of a name
   until X    u         stop after the last of X
   list       l         the steps around this one
   info       i         the process: namespaces, mounts, identity, cgroup
@@ -133,7 +137,7 @@ func (d *Debugger) execute(at observer.Stop, words []string) (proceed bool, err 
 		d.stop = nil
 		return true, nil
 	case "a", "at", "u", "until":
-		stop, err := d.parsePlace(Place{Text: rest, After: words[0][0] == 'u'})
+		stop, err := d.parsePlace(Place{Text: rest, After: words[0][0] == 'u'}, at.Next)
 		if err != nil {
 			fmt.Fprintln(d.w, err)
 			return false, nil
@@ -141,6 +145,10 @@ func (d *Debugger) execute(at observer.Stop, words []string) (proceed bool, err 
 		here := at.Next
 		d.stop = func(next int) bool { return next != here && stop(next) }
 		return true, nil
+	case "N", "chapter":
+		return d.nextChapter(at.Next), nil
+	case "L", "chapters":
+		d.listChapters(at.Next)
 	case "l", "list":
 		d.list(at.Next)
 	case "i", "info":
@@ -178,7 +186,7 @@ func (d *Debugger) list(next int) {
 		if i == next {
 			mark = "→ "
 		}
-		fmt.Fprintf(d.w, "%s%4d  %-34s %s\n", mark, i, d.plan.Steps[i].Name,
+		fmt.Fprintf(d.w, "%s%4d  %-34s %s\n", mark, i, language.Text(d.plan.Steps[i].Name),
 			truncate(d.plan.CallText(&d.plan.Steps[i]), 90))
 	}
 }

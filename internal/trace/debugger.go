@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -27,24 +28,29 @@ var ErrAborted = errors.New("aborted")
 //	continue (c)      run all that are left   info (i)      the process: namespaces, mounts, capabilities
 //	at X (a)          stop before X           shell (s)     a shell where the process is
 //	until X (u)       stop after X            quit (q)      end it, and leave nothing
+//	chapter (N)       run to the next one     chapters (L)  list them
 //
-// X is a step's number, a call, a group, a JSON path, or part of a step's name.
+// X is a step's number, a chapter, a call, a group, a JSON path, or part of a step's name.
 type Debugger struct {
 	w     io.Writer
 	in    *os.File
 	keys  bool
 	style style
 
-	plan   *plan.Plan
-	stop   func(next int) bool // nil: do not stop again
-	first  Place               // parsed when there is a plan
-	before inspect.Facts
-	began  bool  // before has been read
-	bad    error // --at or --until does not name a step
+	plan     *plan.Plan
+	running  *plan.Observed // what runs instead of plan
+	chapters []chapter
+	stop     func(next int) bool // nil: do not stop again
+	first    Place               // parsed when there is a plan
+	before   inspect.Facts
+	began    bool  // before has been read
+	bad      error // --at or --until does not name a step
+
+	shownChapter int // index of the chapter that was introduced, -1: none
 }
 
-// A Place is a place to stop at, as a user writes it: a step's number, a call, a group,
-// a JSON path, or part of a step's name.
+// A Place is a place to stop at, as a user writes it: a step's number, a chapter, a call, a
+// group, a JSON path, or part of a step's name.
 type Place struct {
 	Text  string // "": the first step
 	After bool   // stop after the last step that it names, not before the first
@@ -54,23 +60,28 @@ type Place struct {
 // container's input. It stops at first for the first time.
 func NewDebugger(w io.Writer, in *os.File, first Place) *Debugger {
 	_, err := console.ConsoleFromFile(in)
-	return &Debugger{w: termtext.NewWriter(w), in: in, keys: err == nil, style: newStyle(w), first: first}
+	return &Debugger{w: termtext.NewWriter(language.NewWriter(w)), in: in, keys: err == nil, style: newStyle(w),
+		first: first, shownChapter: -1}
 }
 
 // Born makes the plan stop before each step.
 func (d *Debugger) Born(b observer.Start) *plan.Observed {
-	d.plan = b.Plan
+	d.plan, d.running, d.chapters = b.Plan, b.Plan.Observe(), findChapters(b.Plan)
 	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps),
 		d.style.off)
 	d.stop = func(int) bool { return true }
 	if d.first.Text != "" {
-		d.stop, d.bad = d.parsePlace(d.first)
+		d.stop, d.bad = d.parsePlace(d.first, -1)
 	}
-	return b.Plan.Observe()
+	return d.running
 }
 
-// parsePlace returns a function that reports whether to stop before step next.
-func (d *Debugger) parsePlace(p Place) (func(next int) bool, error) {
+// parsePlace returns a function that reports whether to stop before step next. The process
+// waits before step here, -1 if it does not exist yet.
+func (d *Debugger) parsePlace(p Place, here int) (func(next int) bool, error) {
+	if isChapter(p.Text) {
+		return d.parseChapter(p, here)
+	}
 	first, last := -1, -1
 	for i := range d.plan.Steps {
 		if !matches(i, &d.plan.Steps[i], p.Text) {
@@ -82,13 +93,31 @@ func (d *Debugger) parsePlace(p Place) (func(next int) bool, error) {
 		last = i
 	}
 	if first < 0 {
-		return nil, fmt.Errorf("no step is called %q: use a number, a call, a group, a JSON path or part of a name\n"+
+		return nil, fmt.Errorf("no step is called %q: use a number, a chapter, a call, a group, a JSON path\n"+
+			"or part of a name\n"+
 			"hint: list shows the steps around this one, and minirun plan all of them", p.Text)
 	}
 	if p.After {
 		return func(next int) bool { return next > last }, nil
 	}
 	return func(next int) bool { return next >= first && matches(next, &d.plan.Steps[next], p.Text) }, nil
+}
+
+// parseChapter is parsePlace for the name of a chapter. "until" also accepts the current one.
+func (d *Debugger) parseChapter(p Place, here int) (func(next int) bool, error) {
+	if p.After && here >= 0 && d.chapters[d.chapterOf(here)].name == p.Text {
+		here = d.chapters[d.chapterOf(here)].first - 1
+	}
+	k, err := d.findChapter(p.Text, here)
+	if err != nil {
+		return nil, err
+	}
+	if p.After && k+1 < len(d.chapters) {
+		k, err = k+1, d.checkReachable(k+1)
+	} else if p.After {
+		return func(int) bool { return false }, nil // execve ends the last chapter
+	}
+	return func(next int) bool { return d.chapterOf(next) >= k }, err
 }
 
 // matches reports whether a place names step i.
@@ -128,8 +157,8 @@ func (d *Debugger) Stopped(at observer.Stop) error {
 // showStop prints what has happened since the last stop, and the next step.
 func (d *Debugger) showStop(at observer.Stop) {
 	if at.Last >= 0 {
-		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, resultText(d.plan, at.Last, at.Result),
-			d.style.off)
+		result := fmt.Sprintf("step %d returned %s", at.Last, resultText(d.plan, at.Last, at.Result))
+		fmt.Fprintf(d.w, "%s%s%s\n", d.style.dim, language.Text(result), d.style.off)
 	}
 	now := inspect.ReadFacts(at.Pid)
 	changes := now.Changes(d.before)
@@ -141,8 +170,10 @@ func (d *Debugger) showStop(at observer.Stop) {
 		fmt.Fprintf(d.w, "  %schanged: %s%s\n", d.style.good, c.Text, d.style.off)
 	}
 	d.before = now
+	d.showChapter(at.Next)
 	s := &d.plan.Steps[at.Next]
-	fmt.Fprintf(d.w, "%sstep %d: %s%s  [%s, %s]\n    %s\n", d.style.bold, at.Next, s.Name, d.style.off, s.Group,
+	title := language.Text(fmt.Sprintf("step %d: %s", at.Next, s.Name))
+	fmt.Fprintf(d.w, "%s%s%s  [%s, %s]\n    %s\n", d.style.bold, title, d.style.off, s.Group,
 		requester(s.Source), d.plan.Line(at.Next))
 	if s.Why != "" {
 		fmt.Fprintf(d.w, "    %s%s%s\n", d.style.dim, s.Why, d.style.off)
@@ -154,7 +185,7 @@ func (d *Debugger) showStop(at observer.Stop) {
 // Did reports what minirun has done since the last stop.
 func (d *Debugger) Did(a observer.Action) {
 	if d.stop != nil {
-		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(a.What, 160), requester(a.Source),
+		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, truncate(language.Text(a.What), 160), requester(a.Source),
 			d.style.off)
 	}
 }

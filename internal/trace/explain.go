@@ -7,6 +7,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -53,7 +54,7 @@ type Explainer struct {
 
 // NewExplainer writes to w.
 func NewExplainer(w io.Writer, level Level) *Explainer {
-	return &Explainer{w: termtext.NewWriter(w), level: level, style: newStyle(w), source: "\x00",
+	return &Explainer{w: termtext.NewWriter(language.NewWriter(w)), level: level, style: newStyle(w), source: "\x00",
 		shown: map[string]string{}, seen: map[string]bool{}}
 }
 
@@ -62,8 +63,7 @@ func (e *Explainer) Born(b observer.Start) *plan.Observed {
 	e.plan = b.Plan
 	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
 	if e.level == Short {
-		fmt.Fprintf(e.w, "%s (--explain-level normal or full shows them)%s", e.style.dim,
-			e.style.off)
+		fmt.Fprintf(e.w, "%s %s%s", e.style.dim, language.Text("(--explain-level normal or full shows them)"), e.style.off)
 	}
 	fmt.Fprintln(e.w)
 	return b.Plan.Observe()
@@ -73,7 +73,7 @@ func (e *Explainer) Born(b observer.Start) *plan.Observed {
 func (e *Explainer) Did(a observer.Action) {
 	e.flush()
 	if e.level == Short {
-		e.line("minirun", truncate(a.What, 82))
+		e.line("minirun", truncate(language.Text(a.What), 82))
 		return
 	}
 	e.heading(a.Source)
@@ -155,9 +155,9 @@ func (e *Explainer) flush() {
 	}
 	e.pending, e.minor = stepGroup{}, 0
 	if e.level == Short {
-		count := fmt.Sprintf("%3d steps", len(g.steps)+minor)
+		count := language.Text(fmt.Sprintf("%3d steps", len(g.steps)+minor))
 		if len(g.steps)+minor == 1 {
-			count = "  1 step "
+			count = language.Text("  1 step ")
 		}
 		e.line(linePart(g.steps[0]), count+"  "+describeSteps(g.steps, 72))
 		e.reportPart()

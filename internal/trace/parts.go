@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -91,19 +92,42 @@ func describeSteps(steps []*plan.Step, width int) string {
 	}
 	var out []string
 	for _, k := range order {
-		list := objects[k]
+		list := translateObjects(k.verb, objects[k])
 		switch {
 		case k.call == plan.Prctl && len(list) > 3:
-			out = append(out, fmt.Sprintf("%s %d capabilities", k.verb, len(list)))
+			out = append(out, language.Text(k.verb+" "+fmt.Sprintf("%d capabilities", len(list))))
 		case k.call == plan.Write && k.verb == "join" && len(list) > 1:
-			out = append(out, fmt.Sprintf("join %d cgroups", len(list)))
+			out = append(out, language.Text(fmt.Sprintf("join %d cgroups", len(list))))
 		case len(list) > 3:
-			out = append(out, fmt.Sprintf("%s %s, … (%d in all)", k.verb, strings.Join(list[:2], ", "), len(list)))
+			out = append(out, strings.Join(list[:2], ", ")+language.Text(fmt.Sprintf(", … (%d in all)", len(list))))
 		default:
-			out = append(out, strings.TrimSpace(k.verb+" "+strings.Join(list, ", ")))
+			out = append(out, strings.Join(list, ", "))
 		}
 	}
 	return truncate(strings.Join(out, "; "), width-1)
+}
+
+// translateObjects returns the names of steps with the same verb in the user's language. The words with which the
+// others begin like the first one are only in that.
+func translateObjects(verb string, objects []string) []string {
+	names := make([]string, len(objects))
+	for i, object := range objects {
+		names[i] = language.Text(strings.TrimSpace(verb + " " + object))
+	}
+	shared := strings.Fields(names[0])
+	shared = shared[:max(len(shared)-1, 0)]
+	for i, name := range names[1:] {
+		words := strings.Fields(name)
+		n, most := 0, min(len(shared), len(words)-1)
+		if language.Current() == language.English {
+			most = min(most, 1)
+		}
+		for n < most && words[n] == shared[n] {
+			n++
+		}
+		names[i+1] = strings.Join(words[n:], " ")
+	}
+	return names
 }
 
 // A stepGroup is a number of steps that are narrated together.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container/observer"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -159,7 +160,7 @@ func (e *Explainer) reportStatus(pid int, names ...string) {
 		if strings.HasPrefix(name, "Cap") && value != "" {
 			value += " " + inspect.Capabilities(value)
 		}
-		fmt.Fprintf(e.w, "           %s%s/status contains %s: %s%s\n", e.style.good, proc, name, cmp.Or(value, "none"),
-			e.style.off)
+		text := language.Text(fmt.Sprintf("%s/status contains %s: %s", proc, name, cmp.Or(value, "none")))
+		fmt.Fprintf(e.w, "           %s%s%s\n", e.style.good, text, e.style.off)
 	}
 }

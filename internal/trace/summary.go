@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -45,8 +46,8 @@ type planPart struct {
 // steps.
 func summarize(p *container.RunPlan, width int) []planPart {
 	parts := []planPart{
-		{cgroupPart, 0, fmt.Sprintf("create %s, write %s", plural(len(p.Dirs), "directory", "directories"),
-			plural(len(p.Values), "value", "values"))},
+		{cgroupPart, 0, fmt.Sprintf("create %s, write %s", plural(len(p.Dirs), "%d directory", "%d directories"),
+			plural(len(p.Values), "%d value", "%d values"))},
 		{processPart, 0, describeClone(p)},
 	}
 	counts, steps := map[string]int{}, map[string][]*plan.Step{}
@@ -76,10 +77,10 @@ func summarize(p *container.RunPlan, width int) []planPart {
 func describeProgram(p *plan.Plan) string {
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.Call == plan.Execve && s.Kind == plan.Program {
-			return "execute " + p.ArgTexts(s)[1]
+			return language.Text("execute " + p.ArgTexts(s)[1])
 		}
 	}
-	return "execute the program"
+	return language.Text("execute the program")
 }
 
 // describeClone names the namespaces that the process is created in.
@@ -118,11 +119,12 @@ func successful(p *plan.Plan) (out []*plan.Step) {
 	return out
 }
 
+// plural returns a number with its noun. The formats are for 1, and for another number.
 func plural(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + one
+		return fmt.Sprintf(one, n)
 	}
-	return fmt.Sprintf("%d %s", n, more)
+	return fmt.Sprintf(more, n)
 }
 
 func planSummary(w io.Writer, p *container.RunPlan, format string) error {
@@ -149,6 +151,6 @@ func planSummary(w io.Writer, p *container.RunPlan, format string) error {
 		fmt.Fprintf(&out, "%-13s %5s  %s\n", l.Part, count, l.Does)
 	}
 	fmt.Fprintf(&out, "%-13s %5d  show a part with --only PART\n", "all", len(p.Plan.Steps))
-	_, err := io.WriteString(w, termtext.Text(out.String()))
+	_, err := io.WriteString(w, termtext.Text(language.Text(out.String())))
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -64,9 +65,9 @@ const legend = `# Each step: its number, what it does, the system call as strace
 
 func planText(w io.Writer, p *container.RunPlan, only string) error {
 	var out strings.Builder
-	out.WriteString(legend)
+	out.WriteString(language.Text(legend))
 	for _, a := range p.Assumptions {
-		fmt.Fprintf(&out, "# assumes %s\n", a)
+		out.WriteString(language.Text(fmt.Sprintf("# assumes %s\n", a)))
 	}
 	if selected(only, cgroupPart) {
 		writeCgroup(&out, p)
@@ -87,7 +88,7 @@ func planText(w io.Writer, p *container.RunPlan, only string) error {
 func writeCgroup(out *strings.Builder, p *container.RunPlan) {
 	out.WriteString("\n# minirun\n")
 	for _, d := range p.Dirs {
-		fmt.Fprintf(out, "      %-34s mkdir(%q, 0755)\n", "create the cgroup", d)
+		fmt.Fprintf(out, "      %-34s mkdir(%q, 0755)\n", language.Text("create the cgroup"), d)
 	}
 	source := ""
 	for _, v := range p.Values {
@@ -95,7 +96,7 @@ func writeCgroup(out *strings.Builder, p *container.RunPlan) {
 			source = v.Source
 			fmt.Fprintf(out, "\n# minirun: %s\n", source)
 		}
-		fmt.Fprintf(out, "      %-34s %s\n", "limit", writeText(v))
+		fmt.Fprintf(out, "      %-34s %s\n", language.Text("limit"), writeText(v))
 	}
 }
 
@@ -230,7 +231,8 @@ func planMarkdown(w io.Writer, p *container.RunPlan, only string) error {
 		if s.Why != "" {
 			why = strings.TrimPrefix(why+": "+s.Why, ": ")
 		}
-		fmt.Fprintf(&out, "| %d | %s | `%s` | %s |\n", i, cell(s.Name), cell(p.Plan.Line(i)), cell(why))
+		fmt.Fprintf(&out, "| %d | %s | `%s` | %s |\n", i, cell(language.Text(s.Name)), cell(p.Plan.Line(i)),
+			cell(language.Text(why)))
 	}
 	_, err := io.WriteString(w, termtext.Text(out.String()))
 	return err

@@ -41,6 +41,41 @@ func TestCompareCommand(t *testing.T) {
 	b.Minirun("compare", "--with", "/no/such", b.Dir).Fails(t, "--with", "/no/such")
 }
 
+// TestCompareExplainsSpecBundles: every difference from runc in the bundles that `minirun spec` writes has a
+// reason, in the text and as JSON, and the text fits a terminal.
+func TestCompareExplainsSpecBundles(t *testing.T) {
+	testbundle.Need(t)
+	if _, err := exec.LookPath("runc"); err != nil {
+		t.Skip("needs runc: apt-get install runc")
+	}
+	for _, flags := range [][]string{{}, {"--rootless"}} {
+		b := testbundle.New(t)
+		b.Write()
+		if err := os.Remove(filepath.Join(b.Dir, "config.json")); err != nil {
+			t.Fatal(err)
+		}
+		b.Minirun(append([]string{"spec", "--bundle", b.Dir}, flags...)...).Exit(t, 0)
+		r := b.Minirun("compare", "--rounds", "0", b.Dir)
+		if r.Status != 0 || strings.Contains(r.Stdout, "not explained") {
+			t.Errorf("%q: status %d:\n%s%s", flags, r.Status, r.Stdout, r.Stderr)
+		}
+		for line := range strings.Lines(r.Stdout) {
+			if n := len([]rune(line)); n > 81 {
+				t.Errorf("a line of %d columns: %s", n-1, line)
+			}
+		}
+		var result struct{ Differences []struct{ Fact, Why string } }
+		if err := json.Unmarshal([]byte(b.Minirun("compare", "--rounds", "0", "--format", "json", b.Dir).Stdout), &result); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range result.Differences {
+			if d.Why == "" || !strings.Contains(r.Stdout, d.Fact) {
+				t.Errorf("%q: %+v is not explained, or not in\n%s", flags, d, r.Stdout)
+			}
+		}
+	}
+}
+
 // TestCompareWithoutMountNamespace: neither runtime leaves mounts on the host.
 func TestCompareWithoutMountNamespace(t *testing.T) {
 	testbundle.Need(t)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,4 +117,38 @@ func TestExplainWithoutReader(t *testing.T) {
 		t.Error(err)
 	}
 	w.Close()
+}
+
+// TestExplainColors: the narration has colors on a terminal, and none in a pipe, with NO_COLOR, or on a
+// terminal that has no colors.
+func TestExplainColors(t *testing.T) {
+	testbundle.Need(t)
+	b := testbundle.New(t, testbundle.Args("true"))
+	b.Write()
+	for _, flags := range [][]string{{"--explain"}, {"--explain-level", "normal"}, {"--explain", "--hold"}} {
+		for _, c := range []struct {
+			env    string
+			colors bool
+		}{{"TERM=xterm", true}, {"NO_COLOR=1", false}, {"TERM=dumb", false}, {"NO_COLOR=", true}} {
+			p := testbundle.NewPty(t)
+			cmd := b.Command(append(append([]string{"run"}, flags...), b.ID, b.Dir)...)
+			cmd.Env = append(cmd.Env, "TERM=xterm", c.env)
+			p.Attach(cmd)
+			b.Start(cmd)
+			text := ""
+			if slices.Contains(flags, "--hold") {
+				text = p.Expect("Press Enter")
+				p.Type("\n")
+			}
+			text += p.Expect("delete the container")
+			exits(t, cmd, 0)
+			if got := strings.Contains(text, "\x1b["); got != c.colors {
+				t.Errorf("%q with %s: colors: %t, want %t:\n%q", flags, c.env, got, c.colors, text)
+			}
+		}
+		b.Stdin = "\n"
+		if r := b.Minirun(append(append([]string{"run"}, flags...), b.ID, b.Dir)...); strings.Contains(r.Stderr, "\x1b") {
+			t.Errorf("%q: colors in a pipe: %q", flags, r.Stderr)
+		}
+	}
 }

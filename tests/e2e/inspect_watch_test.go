@@ -2,11 +2,16 @@ package e2e
 
 import (
 	"bufio"
+	"fmt"
+	osexec "os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/containerd/console"
+	"github.com/mattn/go-runewidth"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/tests/testbundle"
@@ -78,6 +83,69 @@ func TestInspectWatchFitsScreen(t *testing.T) {
 		t.Error("the terminal's settings are not what they were")
 	}
 	_ = exec.Process.Signal(unix.SIGTERM)
+}
+
+// TestInspectWatchOfLongListsAndWideCharacters: a screen of any size is filled and not exceeded, whatever the
+// width of its characters, and shows what changes: also a mount that is gone, far down in its list.
+func TestInspectWatchOfLongListsAndWideCharacters(t *testing.T) {
+	p := testbundle.NewPty(t)
+	wide := "/mnt/" + strings.Repeat("日本語", 20)
+	b, pid := up(t, testbundle.Writable, func(s *specs.Spec) {
+		for i := range 40 {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: fmt.Sprintf("/mnt/%d", i), Type: "tmpfs", Source: "tmpfs"})
+		}
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: wide, Type: "tmpfs", Source: "tmpfs"},
+			specs.Mount{Destination: "/mnt/last", Type: "tmpfs", Source: "tmpfs"})
+	})
+	inside := func(args ...string) {
+		t.Helper()
+		if out, err := osexec.Command("nsenter", append([]string{"--target", strconv.Itoa(pid), "--mount"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	size := func(rows, columns int) {
+		t.Helper()
+		if err := p.Master.Resize(console.WinSize{Height: uint16(rows), Width: uint16(columns)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size(24, 80)
+	cmd := b.Command("inspect", "--watch", "--interval", "50ms", b.ID)
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect(screenEntered)
+	for _, s := range [][2]int{{24, 80}, {50, 200}, {120, 100}, {24, 132}, {10, 30}, {24, 80}} {
+		size(s[0], s[1])
+		var lines []string
+		for range 100 { // frames of the old size may be on their way
+			if lines = frame(p); fits(lines, s[0], s[1]) {
+				break
+			}
+		}
+		if !fits(lines, s[0], s[1]) {
+			t.Errorf("it does not fit %v:\n%s", s, strings.Join(lines, "\n"))
+		}
+	}
+	inside("umount", "/mnt/last")
+	p.Expect("/mnt/last: tmpfs")
+	p.Expect("(gone)")
+	inside("umount", wide)
+	p.Expect("\x1b[1;7m  /mnt/日本語")
+	inside("mount", "-t", "tmpfs", "tmpfs", wide)
+	p.Expect("\x1b[1;7m  /mnt/日本語")
+	p.Type("\x03")
+	p.Expect(screenLeft)
+	exits(t, cmd, 0)
+}
+
+// fits reports whether lines fill a screen and do not exceed it.
+func fits(lines []string, rows, columns int) bool {
+	for _, l := range lines {
+		if runewidth.StringWidth(l) > columns {
+			return false
+		}
+	}
+	return len(lines) == rows || len(lines) > 60 && len(lines) < rows
 }
 
 // TestInspectWatchInBackground: it does not draw over the shell's screen.

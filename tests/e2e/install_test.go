@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,7 @@ func TestInstallNeedsNoGo(t *testing.T) {
 	if err == nil || !strings.Contains(out, "hint: run make build first") || len(regularFiles(t, dest)) > 0 {
 		t.Errorf("without a build: %v: %s", err, out)
 	}
-	for _, program := range []string{"minirun", "minirun-systemd", "minirun-image", "minirun-engine", "minirun-bake"} {
+	for _, program := range builtPrograms(t) {
 		if err := os.WriteFile(filepath.Join(bin, program), nil, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -45,6 +46,22 @@ func TestInstallNeedsNoGo(t *testing.T) {
 	if out, err := run("uninstall"); err != nil || len(regularFiles(t, dest)) > 0 {
 		t.Errorf("uninstall leaves %q: %v: %s", regularFiles(t, dest), err, out)
 	}
+}
+
+// builtPrograms returns the programs that make build builds.
+func builtPrograms(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nPROGRAMS := ")
+	list, _, _ := strings.Cut(rest, "\n")
+	programs := append(strings.Fields(list), "minirun-bake")
+	if !slices.Contains(programs, "minirun-image") {
+		t.Fatalf("the Makefile builds %q", programs)
+	}
+	return programs
 }
 
 func regularFiles(t *testing.T, dir string) (files []string) {

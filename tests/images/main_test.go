@@ -13,6 +13,7 @@
 //	kill_test.go       a store whose writers are killed
 //	random_*_test.go   random stacks of layers → files, compared with umoci
 //	unusual_*_test.go  archives in the formats that tools have written over a decade
+//	docs_test.go       the commands of docs/tutorial.md
 //	foreign_test.go    layers at URLs, images for other platforms, git archives
 package images
 
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
-	testbundle.MainWithImages(m)
+	testbundle.MainWithLabs(m) // TestHelpOfAllCommands asks minirun-lab too
 }
 
 // A store is minirun with a separate store of images for the test.

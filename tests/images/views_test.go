@@ -108,15 +108,36 @@ func TestStepOfImage(t *testing.T) {
 	}
 	contains(t, r.Stdout, "got for the program")
 	contains(t, r.Stderr, ": pivot_root")
-	s.Stdin = "at pivot_root\nquit\n"
+	s.Stdin = "chapter\nchapter\nat pivot\nchapters\nquit\n"
 	r = s.Minirun("step", "busybox", "echo", "ran")
 	r.Exit(t, 0)
-	contains(t, r.Stderr, "aborted: nothing of the container is left")
+	contains(t, r.Stderr, "→ pivot ", "aborted: nothing of the container is left")
 	contains(t, r.Stdout, "!ran")
+	s.Minirun("step", "--at", "exec", "busybox").Fails(t, "cannot stop in chapter exec", "hint: minirun run --hold")
 	s.Stdin = ""
 	if after := stored(t, s); strings.ReplaceAll(after, s.StoreDir+"/containers\n", "") != strings.ReplaceAll(before, s.StoreDir+"/containers\n", "") {
 		t.Errorf("the store had\n%s\nand has\n%s", before, after)
 	}
+}
+
+// run --hold IMAGE waits for a line, with the narration too, though the container has no standard input.
+func TestHoldOfImage(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "cat; echo ran"))
+	id := name("held")
+	for _, flags := range [][]string{{"--hold"}, {"--hold", "--explain"}} {
+		s.Stdin = "\nnot for the program\n"
+		r := s.Minirun(append(append([]string{"run", "--rm", "--name", id}, flags...), "busybox")...)
+		r.Exit(t, 0)
+		contains(t, r.Stderr, "held: process", "nsenter --target")
+		if r.Stdout != "ran\n" {
+			t.Errorf("output %q", r.Stdout)
+		}
+	}
+	s.Stdin = "\nfor the program\n"
+	contains(t, s.Do("run", "-i", "--rm", "--hold", "busybox"), "for the program\nran")
+	s.Stdin = ""
+	s.Minirun("run", "-d", "--hold", "busybox").Fails(t, "--hold cannot be combined with --detach")
+	s.Minirun("run", "--hold", "--trace", "/x.txt", "busybox").Fails(t, "--hold cannot be combined with --trace")
 }
 
 // compare IMAGE compares containers with the image's files under two runtimes.

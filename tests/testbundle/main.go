@@ -14,7 +14,8 @@
 // detects them. Other mounts on the machine are not visible.
 //
 // A [Bundle] is a bundle on disk, a [Store] is a store of images as well. command.go runs minirun with
-// them, rootfs.go makes their files, watch.go finds what they leave, kill.go kills commands.
+// them, rootfs.go makes their files, watch.go finds what they leave, kill.go kills commands, and page.go
+// runs the commands of a page of the documentation.
 package testbundle
 
 import (
@@ -48,7 +49,7 @@ var (
 var skip string
 
 // helpers lists the programs that are installed next to minirun.
-var helpers = []string{"minirun-systemd"}
+var helpers = []string{"minirun-systemd", "minirun-translate"}
 
 // Main is the body of TestMain.
 func Main(m *testing.M) {
@@ -113,7 +114,7 @@ func prepare() error {
 		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
 	}
 	// A bridge for each container would take time. Tests of networks name one, or unset the variable.
-	err := os.Setenv("MINIRUN_NETWORK", "none")
+	err := errors.Join(os.Setenv("MINIRUN_NETWORK", "none"), os.Setenv("MINIRUN_LANG", "en"))
 	if err != nil {
 		return err
 	}

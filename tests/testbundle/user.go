@@ -23,7 +23,7 @@ func NewUnprivileged(t testing.TB) *Unprivileged {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		t.Skip("needs newuidmap of Debian's package uidmap")
 	}
-	name, uid := subordinateUser(t)
+	name, uid := SubordinateUser(t)
 	return newUnprivileged(t, name, uid, "--init-groups")
 }
 
@@ -75,8 +75,8 @@ func (u *Unprivileged) Do(t testing.TB, script string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// subordinateUser returns a user with ranges in /etc/subuid.
-func subordinateUser(t testing.TB) (name string, uid int) {
+// SubordinateUser returns a user with ranges in /etc/subuid.
+func SubordinateUser(t testing.TB) (name string, uid int) {
 	t.Helper()
 	text, _ := os.ReadFile("/etc/subuid")
 	for line := range strings.Lines(string(text)) {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image/overlay"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -69,7 +70,8 @@ func excludeOtherUsers(root, dir string) error {
 			break
 		}
 	}
-	termtext.Fprintf(os.Stderr, "minirun: %s gets mode 0700, because the image may contain set-user-ID programs\n", dir)
+	termtext.Fprintf(os.Stderr, "minirun: %s\n",
+		language.Text(fmt.Sprintf("%s gets mode 0700, because the image may contain set-user-ID programs", dir)))
 	return os.Chmod(root, 0o700)
 }
 

@@ -8,12 +8,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/prompt"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Warn prints a warning.
-func Warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
+func Warn(err error) {
+	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(language.Text(err.Error())))
+}
 
 // FormatFlag returns the flag --format of a command that prints a table or JSON.
 func FormatFlag() cli.Flag {
@@ -49,7 +52,7 @@ func Confirm(ctx *cli.Context, command, what string) (bool, error) {
 		return false, fmt.Errorf("%s asks for confirmation, but %w\nhint: to remove without a question, run %s "+
 			"--force", name, err, command)
 	case err == nil && !yes:
-		fmt.Fprintln(os.Stderr, "nothing was removed")
+		fmt.Fprintln(os.Stderr, language.Text("nothing was removed"))
 	}
 	return yes, err
 }

@@ -125,7 +125,7 @@ func useExistingCredentials(ctx *cli.Context, registries transfer.Registries, re
 	}
 	err = registries.CheckCredentials(ctx.Context, registry, c)
 	if errors.Is(err, transfer.ErrCredentials) {
-		termtext.Fprintf(os.Stderr, "minirun: %s refuses the stored credentials\n", registry)
+		Warn(fmt.Errorf("%s refuses the stored credentials", registry))
 		return false, nil
 	}
 	if err == nil {

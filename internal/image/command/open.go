@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/language"
 )
 
 // OpenShared opens the store for a command that uses it or adds to it. The returned function releases
@@ -35,7 +36,7 @@ func OpenExclusive(ctx *cli.Context) (*store.Store, func(), error) {
 	}
 	lock, err := s.LockExclusive(ctx.Context, false)
 	if err == syscall.EWOULDBLOCK || lock == nil {
-		fmt.Fprintln(os.Stderr, "minirun: waiting for the image store, which another process is using")
+		fmt.Fprintln(os.Stderr, "minirun: "+language.Text("waiting for the image store, which another process is using"))
 		lock, err = s.LockExclusive(ctx.Context, true)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/retry"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -81,5 +82,5 @@ func RetryNotice(quiet bool) func(retry.Attempt) {
 	if quiet {
 		return func(retry.Attempt) {}
 	}
-	return func(a retry.Attempt) { termtext.Fprintln(os.Stderr, a.String()) }
+	return func(a retry.Attempt) { termtext.Fprintln(os.Stderr, language.Text(a.String())) }
 }

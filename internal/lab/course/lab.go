@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -28,6 +29,11 @@ type Lab struct {
 	Images  []string         `yaml:"images"`  // generated in the lab's store: box, debian, node
 	Predict []string         `yaml:"predict"` // the right answer to each question of the texts: a, b, …
 	Checks  []yaml.Node      `yaml:"checks"`
+	Runtime *RuntimeChecks   `yaml:"runtime"` // what check --runtime asks, nil: nothing
+	Network string           `yaml:"network"` // a reset removes network devices, namespaces and tables that begin with it
+
+	// Modes are the permissions of files of the start state, in octal.
+	Modes map[string]string `yaml:"modes"`
 
 	// Texts are those of each language, by its tag.
 	Texts map[string]*Text `yaml:"-"`
@@ -38,6 +44,16 @@ type Bundle struct {
 	Dir    string         `yaml:"dir"`
 	Args   []string       `yaml:"args"`   // process.args
 	Config map[string]any `yaml:"config"` // merged into config.json (RFC 7386)
+
+	// Programs are copied from the host: a path in the root file system, and a program in PATH. They need
+	// the host's loader and libraries, which the root file system does not have.
+	Programs map[string]string `yaml:"programs"`
+}
+
+// RuntimeChecks says what another runtime than minirun can decide of a lab.
+type RuntimeChecks struct {
+	Bundles []string `yaml:"bundles"` // it runs these, as the reference solution has them
+	Checks  []string `yaml:"checks"`  // IDs of checks; the others concern what the learner writes
 }
 
 // Languages are the tags of the languages in which each lab has a text. The first is the default.
@@ -98,10 +114,17 @@ func (l *Lab) check() error {
 		return fmt.Errorf("minutes: %d: must be 1 to %d", l.Minutes, Longest)
 	case len(l.Checks) == 0:
 		return errors.New("checks are missing")
+	case l.Network != "" && !strings.HasPrefix(l.Network, "lab"):
+		return fmt.Errorf("network: %q: must begin with lab, since everything with this prefix is removed", l.Network)
 	}
 	for _, b := range l.Bundles {
 		if b.Dir == "" || path.Clean(b.Dir) != b.Dir || strings.HasPrefix(b.Dir, "/") || strings.HasPrefix(b.Dir, "..") {
 			return fmt.Errorf("bundles: dir %q must be a directory below the lab's", b.Dir)
+		}
+	}
+	for name, mode := range l.Modes {
+		if _, err := strconv.ParseUint(mode, 8, 9); err != nil || !fs.ValidPath(name) {
+			return fmt.Errorf("modes: %s: %q must be a path and permissions such as \"0644\"", name, mode)
 		}
 	}
 	return nil
@@ -125,6 +148,14 @@ type Variant struct {
 
 // Solution returns the reference solution.
 func (l *Lab) Solution() Variant { return l.variant("solution") }
+
+// ForRuntime returns what prepares the bundles for another runtime: runtime/, or else the reference solution.
+func (l *Lab) ForRuntime() Variant {
+	if _, err := fs.Stat(l.Files, "runtime"); err == nil {
+		return l.variant("runtime")
+	}
+	return l.Solution()
+}
 
 // Wrong returns the wrong solutions and the spoofs: with each of them, the checks that its file fails
 // names must fail.

@@ -26,6 +26,22 @@ type Question struct {
 	Choices []string // a, b, …
 }
 
+// Fill returns the text with a learner's values in all its parts.
+func (t *Text) Fill(values map[string]string) *Text {
+	fill := func(list []string) (out []string) {
+		for _, text := range list {
+			out = append(out, Fill(text, values))
+		}
+		return out
+	}
+	filled := &Text{Title: t.Title, Intro: Fill(t.Intro, values), Do: Fill(t.Do, values), Hints: fill(t.Hints),
+		Checks: fill(t.Checks), Explain: Fill(t.Explain, values), Headings: t.Headings}
+	for _, q := range t.Predict {
+		filled.Predict = append(filled.Predict, Question{Fill(q.Text, values), fill(q.Choices)})
+	}
+	return filled
+}
+
 // Parts are the headings of the parts, in each language.
 var Parts = map[string][]string{
 	"en":    {"Predict", "Do", "Hints", "Checks", "What happened"},

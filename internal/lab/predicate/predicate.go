@@ -39,6 +39,11 @@ func fail(expected, found words.Text, look string, args ...any) (*Failure, error
 	return &Failure{Expected: expected, Found: found, Look: fmt.Sprintf(look, args...)}, nil
 }
 
+// Skipped is the error of a predicate that cannot be asked on this machine, which is not the learner's fault.
+type Skipped struct{ Reason words.Text }
+
+func (s *Skipped) Error() string { return fmt.Sprintf(s.Reason.Format, s.Reason.Args...) }
+
 // A Scene is where the questions are asked: one learner's lab.
 type Scene struct {
 	Dir    string            // the learner's files
@@ -53,6 +58,8 @@ type Scene struct {
 	Work string
 	// Env is the environment of trials.
 	Env []string
+	// PrivateMounts is set if the runtime is the learner's: what it mounts by mistake is not on the host.
+	PrivateMounts bool
 	// Start has the start state's files, to compare with.
 	Start string
 }
@@ -74,6 +81,7 @@ var general = table{
 	"mount":     func() Predicate { return &mount{} },
 	"file":      func() Predicate { return &file{} },
 	"idmap":     func() Predicate { return &idmap{} },
+	"hostname":  func() Predicate { return &hostname{} },
 	"kernel":    func() Predicate { return &kernel{} },
 	"starts":    func() Predicate { return &starts{} },
 	"stops":     func() Predicate { return &stops{} },
@@ -122,6 +130,17 @@ func Parse(l *course.Lab, values map[string]string) (out []Check, err error) {
 	return out, nil
 }
 
+// fill replaces {{name}} in a check. The braces must be in quotes in YAML, but what replaces them may be a
+// number: the type is that of the new text.
+func fill(node *yaml.Node, values map[string]string) {
+	if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "{{") {
+		node.Value, node.Tag, node.Style = course.Fill(node.Value, values), "", 0
+	}
+	for _, below := range node.Content {
+		fill(below, values)
+	}
+}
+
 // parse parses one check: a mapping with id and the name of one predicate.
 func parse(node *yaml.Node, values map[string]string) (c Check, err error) {
 	var fields map[string]yaml.Node
@@ -140,12 +159,13 @@ func parse(node *yaml.Node, values map[string]string) (c Check, err error) {
 		if c.Predicate != nil {
 			return c, fmt.Errorf("%s and %s: a check has one predicate", c.Kind, key)
 		}
+		fill(&value, values)
 		text, err := yaml.Marshal(&value)
 		if err != nil {
 			return c, err
 		}
 		c.Kind, c.Predicate = key, create()
-		d := yaml.NewDecoder(bytes.NewReader([]byte(course.Fill(string(text), values))))
+		d := yaml.NewDecoder(bytes.NewReader(text))
 		d.KnownFields(true)
 		if err := d.Decode(c.Predicate); err != nil {
 			return c, fmt.Errorf("%s: %w", key, err)

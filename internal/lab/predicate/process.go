@@ -87,6 +87,19 @@ func (p Process) isInit() bool {
 	return len(numbers) > 1 && numbers[len(numbers)-1] == "1"
 }
 
+// Ancestors returns the numbers of a process's parent, of its parent, and so on.
+func (p Process) Ancestors() (all []int) {
+	for pid := p.Parent; pid > 0; {
+		all = append(all, pid)
+		parent, err := strconv.Atoi(readStatus(filepath.Join("/proc", strconv.Itoa(pid), "status"))["PPid"])
+		if err != nil {
+			break
+		}
+		pid = parent
+	}
+	return all
+}
+
 // Of selects a container of the learner: the one of a bundle's directory, or of an image. Without a
 // name it is the only one.
 type Of struct {

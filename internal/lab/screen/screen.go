@@ -55,13 +55,13 @@ func (s *Screen) Print(format string, args ...any) {
 func (s *Screen) Markdown(text string) error {
 	style := "notty"
 	if s.colour {
-		style = "auto"
+		style = "dark"
 	}
 	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(s.width-4))
 	if err != nil {
 		return err
 	}
-	out, err := r.Render(text)
+	out, err := r.Render(unwrap(text))
 	if err != nil {
 		return err
 	}
@@ -78,16 +78,25 @@ func (s *Screen) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
+// Good marks what is as it should be, and Bad what is not.
+func (s *Screen) Good() string { return s.paint("32", "✓") }
+
+// Bad marks what is not as it should be.
+func (s *Screen) Bad() string { return s.paint("31", "✗") }
+
 // Report shows what was checked: a line for each check that holds, and for each other one what was
 // expected, what was found, and where to look.
-func (s *Screen) Report(l *course.Lab, r *lab.Report) {
-	text := l.Text(s.Words.Tag)
+func (s *Screen) Report(text *course.Text, r *lab.Report) {
 	for i, one := range r.Results {
-		if one.Failure == nil {
-			fmt.Fprintf(s.Out, "  %s %s\n", s.paint("32", "✓"), text.Checks[i])
+		if one.Skipped.Format != "" {
+			fmt.Fprintf(s.Out, "  - %s (%s)\n", text.Checks[i], s.Words.Say("not checked: %s", one.Skipped))
 			continue
 		}
-		fmt.Fprintf(s.Out, "  %s %s\n", s.paint("31", "✗"), text.Checks[i])
+		if one.Failure == nil {
+			fmt.Fprintf(s.Out, "  %s %s\n", s.Good(), text.Checks[i])
+			continue
+		}
+		fmt.Fprintf(s.Out, "  %s %s\n", s.Bad(), text.Checks[i])
 		rows := [][2]string{{"expected", s.Words.Text(one.Failure.Expected)}, {"found", s.Words.Text(one.Failure.Found)},
 			{"look", one.Failure.Look}}
 		for _, row := range rows {

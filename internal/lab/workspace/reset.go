@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,10 +24,7 @@ import (
 // Remove removes everything of the lab except the learner's files: processes, containers, mounts,
 // cgroups, images. It needs nothing to be whole, and may be killed and called again at any time.
 func (w *Workspace) Remove(ctx context.Context) error {
-	if err := w.removeContainers(ctx); err != nil {
-		return err
-	}
-	if err := w.killMarked(ctx); err != nil {
+	if err := w.Stop(ctx); err != nil {
 		return err
 	}
 	for _, dir := range []string{w.Dir(), w.data(), w.Root()} {
@@ -40,6 +38,9 @@ func (w *Workspace) Remove(ctx context.Context) error {
 	if err := w.removeIdleBridge(); err != nil {
 		return err
 	}
+	if err := w.removeNetwork(ctx); err != nil {
+		return err
+	}
 	for _, dir := range []string{w.Root(), w.data()} {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
@@ -48,6 +49,14 @@ func (w *Workspace) Remove(ctx context.Context) error {
 		_ = os.Remove(filepath.Dir(filepath.Dir(dir)))
 	}
 	return nil
+}
+
+// Stop removes the lab's containers and kills its processes. Files and mounts stay.
+func (w *Workspace) Stop(ctx context.Context) error {
+	if err := w.removeContainers(ctx); err != nil {
+		return err
+	}
+	return w.killMarked(ctx)
 }
 
 // removeContainers has minirun remove the lab's containers, which also ends what attends them and
@@ -181,6 +190,17 @@ func removeCgroup(dir string) error {
 		}
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return &os.PathError{Op: "remove", Path: dir, Err: err}
+		}
+		killCgroup(dir)
+	}
+}
+
+// killCgroup kills the processes in a cgroup: those that have not executed their program carry no mark.
+func killCgroup(dir string) {
+	text, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs")) // if it is gone, so are they
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
 }

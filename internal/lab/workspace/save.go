@@ -37,17 +37,57 @@ func (w *Workspace) saveChanges() error {
 	return err
 }
 
-// savedName returns the path under which a file is saved.
+// savedName returns the path under which a file is saved. A file in a directory of a bundle (the root file
+// system, a layer) is moved to a directory next to it: a container would see it there.
 func (w *Workspace) savedName(rel string) string {
 	for _, b := range w.Lab.Bundles {
-		root := filepath.Join(b.Dir, "rootfs")
-		if below, ok := strings.CutPrefix(rel, root+"/"); ok {
-			path := filepath.Join(w.Dir(), root+savedSuffix, below)
+		name, ok := strings.CutPrefix(rel, b.Dir+"/")
+		if !ok {
+			continue
+		}
+		if dir, below, ok := strings.Cut(name, "/"); ok {
+			path := filepath.Join(w.Dir(), b.Dir, dir+savedSuffix, below)
 			_ = os.MkdirAll(filepath.Dir(path), 0o755) // an error of the renaming says why
 			return path
 		}
 	}
 	return filepath.Join(w.Dir(), rel+savedSuffix)
+}
+
+// removeLeftovers removes what is not in the start state and is not saved: links, devices, sockets, and
+// directories that are empty.
+func (w *Workspace) removeLeftovers() error {
+	var dirs []string
+	err := filepath.WalkDir(w.Dir(), func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(w.Dir(), name)
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(rel, savedSuffix) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if _, err := os.Lstat(filepath.Join(w.start(), rel)); err == nil {
+			return nil
+		}
+		if d.IsDir() {
+			dirs = append(dirs, name)
+			return nil
+		}
+		return os.Remove(name)
+	})
+	for i := len(dirs) - 1; i >= 0; i-- {
+		_ = os.Remove(dirs[i]) // those with saved files stay
+	}
+	return err
 }
 
 // sameFile reports whether two files have the same content.

@@ -1,0 +1,266 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/predicate"
+	"github.com/minirun/minirun/internal/lab/words"
+	"github.com/minirun/minirun/internal/lab/workspace"
+	"github.com/minirun/minirun/internal/ownthread"
+)
+
+// ErrNoRuntimeChecks is the cause if a lab does not say which of its checks a runtime can decide.
+var ErrNoRuntimeChecks = errors.New("none of its checks can be decided by a runtime")
+
+// startPatience is how long another runtime may take to start a container, and settlePatience how long
+// what is checked may take to become true then.
+const (
+	startPatience  = 5 * time.Second
+	settlePatience = 5 * time.Second
+)
+
+// CheckRuntime starts the bundles of a lab with another runtime, PROGRAM run BUNDLE, and asks the checks that
+// a runtime can decide. The others are skipped. The learner's own lab is not touched: it need not even be
+// started.
+func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program string) (r *Report, err error) {
+	if l.Runtime == nil {
+		return nil, fmt.Errorf("lab %s: %w", l.Number, ErrNoRuntimeChecks)
+	}
+	s, remove, err := s.scratch()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	w, err := s.Start(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Leave(context.WithoutCancel(ctx))) }()
+	if output, err := perform(ctx, w, l.ForRuntime()); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, output)
+	}
+	if err := w.Stop(ctx); err != nil {
+		return nil, err
+	}
+	checks, err := predicate.Parse(l, w.Values)
+	if err != nil {
+		return nil, fmt.Errorf("lab.yaml: %w", err)
+	}
+	runs := startBundles(w, program)
+	defer runs.kill()
+	failure := runs.wait(ctx, s.Minirun)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	scene, err := w.Scene([]string{program})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(scene.Work) }()
+	scene.PrivateMounts = true
+	r, err = askRuntime(ctx, checks, l.Runtime.Checks, scene, failure)
+	if err == nil {
+		r.Values = w.Values
+	}
+	return r, err
+}
+
+// askRuntime asks the checks that a runtime decides until they hold. If the containers did not start, that
+// is why they fail.
+func askRuntime(ctx context.Context, checks []predicate.Check, decides []string, scene *predicate.Scene,
+	failure *predicate.Failure) (*Report, error) {
+	deadline := time.Now().Add(settlePatience)
+	r := &Report{}
+	for _, c := range checks {
+		result := Result{ID: c.ID, Kind: c.Kind, Failure: failure}
+		if !slices.Contains(decides, c.ID) {
+			result.Failure, result.Skipped = nil, words.New("it does not depend on the runtime alone")
+			r.Results = append(r.Results, result)
+			continue
+		}
+		for failure == nil {
+			var err error
+			result, err = ask(ctx, c, scene)
+			if err != nil {
+				return nil, err
+			}
+			if result.Failure == nil || time.Now().After(deadline) || ctx.Err() != nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		r.Results = append(r.Results, result)
+	}
+	return r, ctx.Err()
+}
+
+// bundleRuns are containers that another runtime runs.
+type bundleRuns struct {
+	w       *workspace.Workspace
+	program string
+	runs    []*bundleRun
+}
+
+type bundleRun struct {
+	bundle string
+	mounts string // the mount namespace in which it was started
+	cmd    *exec.Cmd
+	output *os.File
+	err    error
+	ended  chan struct{}
+}
+
+// startBundles runs PROGRAM run BUNDLE for each bundle of lab.yaml, in the background.
+func startBundles(w *workspace.Workspace, program string) *bundleRuns {
+	all := &bundleRuns{w: w, program: program}
+	for _, b := range w.Lab.Runtime.Bundles {
+		one := &bundleRun{bundle: b, ended: make(chan struct{})}
+		all.runs = append(all.runs, one)
+		one.cmd = exec.Command(program, "run", filepath.Join(w.Dir(), b))
+		one.cmd.Dir, one.cmd.Env = w.Dir(), w.Environment()
+		one.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+		// A file: the container would keep a pipe open.
+		one.output, one.err = os.CreateTemp("", "lab-output-")
+		if one.err == nil {
+			_ = os.Remove(one.output.Name())
+			one.cmd.Stdout, one.cmd.Stderr = one.output, one.output
+			one.err = one.startPrivately()
+		}
+		if one.err != nil {
+			close(one.ended)
+			continue
+		}
+		go func() {
+			_ = one.cmd.Wait() // its output says why it ended
+			close(one.ended)
+		}()
+	}
+	return all
+}
+
+// startPrivately starts the runtime in a mount namespace of its own: a mistake with pivot_root does not hit
+// the host.
+func (r *bundleRun) startPrivately() error {
+	return ownthread.Run(func() (err error) {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return os.NewSyscallError("unshare", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return os.NewSyscallError("mount", err)
+		}
+		r.mounts, err = os.Readlink("/proc/thread-self/ns/mnt")
+		if err != nil {
+			return err
+		}
+		return r.cmd.Start()
+	})
+}
+
+// kill kills the runtimes. Their containers are killed with everything else that has the lab's mark.
+func (a *bundleRuns) kill() {
+	for _, r := range a.runs {
+		if r.err == nil {
+			_ = unix.Kill(-r.cmd.Process.Pid, unix.SIGKILL)
+			<-r.ended
+		}
+		if r.output != nil {
+			_ = r.output.Close()
+		}
+	}
+}
+
+// wait waits until each bundle has a process, and returns why one has none, or that it is not a container
+// of the learner's runtime.
+func (a *bundleRuns) wait(ctx context.Context, minirun string) *predicate.Failure {
+	deadline := time.Now().Add(startPatience)
+	for _, r := range a.runs {
+		for {
+			p, other := r.find(a.w.Values[course.Token])
+			if p != nil {
+				if failure := a.judge(r, p, minirun); failure != nil {
+					return failure
+				}
+				break
+			}
+			late := time.Now().After(deadline) || ctx.Err() != nil
+			switch {
+			case (late || r.hasEnded()) && other != nil:
+				return a.fail(r, words.New("process %d is not below it", other.PID))
+			case r.hasEnded():
+				return a.fail(r, words.New("%s", r.text()))
+			case late:
+				return a.fail(r, words.New("no process with the variables of config.json after %v. %s", startPatience, r.text()))
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// find returns the first process of the lab below the runtime, or else one that is not below it.
+func (r *bundleRun) find(token string) (p, other *predicate.Process) {
+	if r.err != nil {
+		return nil, nil
+	}
+	for _, one := range predicate.Marked(token) {
+		if slices.Contains(one.Ancestors(), r.cmd.Process.Pid) {
+			return &one, nil
+		}
+		other = &one
+	}
+	return nil, other
+}
+
+func (r *bundleRun) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (a *bundleRuns) fail(r *bundleRun, found words.Text) *predicate.Failure {
+	command := a.program + " run " + r.bundle
+	return &predicate.Failure{Expected: words.New("%s starts a container, and exits when it ends", command), Found: found,
+		Look: "sudo " + command}
+}
+
+// text returns what a runtime printed.
+func (r *bundleRun) text() string {
+	if r.err != nil {
+		return r.err.Error()
+	}
+	data := make([]byte, 400)
+	n, _ := r.output.ReadAt(data, 0)
+	if text := strings.TrimSpace(string(data[:n])); text != "" || r.cmd.ProcessState == nil {
+		return text
+	}
+	return r.cmd.ProcessState.String()
+}
+
+// judge refuses a container that another runtime has started, or that has the mount namespace in which its
+// runtime was started.
+func (a *bundleRuns) judge(r *bundleRun, p *predicate.Process, minirun string) *predicate.Failure {
+	above := p.Ancestors()
+	for _, pid := range above[:slices.Index(above, r.cmd.Process.Pid)+1] {
+		if name := knownRuntime(pid, minirun); name != "" {
+			return a.fail(r, words.New("it is %s that starts the container", name))
+		}
+	}
+	if mounts, err := os.Readlink(p.Proc("ns/mnt")); err == nil && mounts == r.mounts {
+		return a.fail(r, words.New("its container has no mount namespace of its own"))
+	}
+	return nil
+}

@@ -1,0 +1,6 @@
+# another learner's container
+sed -i 's/"linux": {/"linux": {\n\t\t"uidMappings": [{"containerID": 0, "hostID": {{base}}, "size": 65536}],\n\t\t"gidMappings": [{"containerID": 0, "hostID": {{base}}, "size": 65536}],/; s/"namespaces": \[/"namespaces": [\n\t\t\t{"type": "user"},/' bundle/config.json
+sed -i 's/MINIRUN_LAB={{token}}/MINIRUN_LAB=0123abcd/' bundle/config.json
+chmod 777 shared
+./minirun run -d one bundle
+./minirun exec one sh -c 'echo {{word}} > /shared/note'

@@ -1,0 +1,2 @@
+# the runtime in shell; with Go: go build -o mine mine.go
+cp mine.sh mine

@@ -1,0 +1,2 @@
+sed -i 's/"hostname": ".*"/"hostname": "{{host}}"/' bundle/config.json
+./minirun run -d one bundle

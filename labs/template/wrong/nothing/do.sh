@@ -1,0 +1,1 @@
+# the learner starts nothing

@@ -1,0 +1,2 @@
+sed -i 's/"hostname": ".*"/"hostname": "other"/' bundle/config.json
+./minirun run -d one bundle
