@@ -8,6 +8,15 @@ var built = map[string][]string{
 		"%s process(es)",
 		"must have a mount namespace",
 	},
+	"image": {
+		"%d image names",
+		"%w: the name contains a zero byte",
+		"%w: the name has %d bytes: %w",
+		"%w: the name has a component of %d bytes: %w",
+		"%w: the name leads out of the target directory",
+		"group %q: no matching entries in group file (the image's %s)",
+		"user %q: no matching entries in passwd file (the image's %s)",
+	},
 	"spec": {
 		"%s, got %s",
 		"a string",
