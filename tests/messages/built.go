@@ -17,6 +17,10 @@ var built = map[string][]string{
 		"group %q: no matching entries in group file (the image's %s)",
 		"user %q: no matching entries in passwd file (the image's %s)",
 	},
+	"plan": {
+		"drop %d capabilities",
+		"raise %d capabilities",
+	},
 	"spec": {
 		"%s, got %s",
 		"a string",
@@ -26,6 +30,9 @@ var built = map[string][]string{
 		"needs a network namespace in linux.namespaces: it would change the host",
 		"needs a uts namespace in linux.namespaces: it would change the host",
 		"needs an ipc namespace in linux.namespaces: it would change the host",
+	},
+	"trace": {
+		"minirun's",
 	},
 }
 
