@@ -3,6 +3,9 @@ package main
 // built are messages, by area, that extract does not find, because the source code joins them from pieces of
 // one word, from pieces that end in the middle of a sentence, or with a % that is not a verb.
 var built = map[string][]string{
+	"cmdline": {
+		"flag needs an argument: %s %s (%s)",
+	},
 	"container": {
 		"%s: cannot execute %q",
 		"%s process(es)",
