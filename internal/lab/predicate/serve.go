@@ -59,6 +59,9 @@ func (q *answers) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	look := "curl http://127.0.0.1:" + q.Port + "/"
 	expected := words.New("an answer on port %s that contains %q", q.Port, q.Contains)
 	page, err := get(ctx, q.Port, answerPatience)
+	if err != nil && strings.HasPrefix(p.Status["State"], "T") {
+		return fail(expected, words.New("process %d is stopped", p.PID), "kill -CONT %d", p.PID)
+	}
 	if err != nil {
 		return fail(expected, words.New("%v", err), "%s", look)
 	}
