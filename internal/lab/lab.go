@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/imagecheck"
 	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/progress"
 	"github.com/minirun/minirun/internal/lab/words"
@@ -111,7 +112,7 @@ func (r *Report) Passed() bool {
 
 // Check asks everything that a lab demands.
 func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, error) {
-	checks, err := predicate.Parse(w.Lab, w.Values)
+	checks, err := predicate.Parse(w.Lab, w.Values, imagecheck.Table())
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}

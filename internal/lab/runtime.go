@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/imagecheck"
 	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/lab/workspace"
@@ -53,7 +54,7 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 	if err := w.Stop(ctx); err != nil {
 		return nil, err
 	}
-	checks, err := predicate.Parse(l, w.Values)
+	checks, err := predicate.Parse(l, w.Values, imagecheck.Table())
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}

@@ -64,11 +64,13 @@ type Scene struct {
 	Start string
 }
 
-// A table creates an empty predicate of each kind, by the name that lab.yaml uses.
-type table map[string]func() Predicate
+// A Table creates an empty predicate of each kind, by the name that lab.yaml uses.
+type Table map[string]func() Predicate
 
-// tables has the predicates of each subject; their files begin with the same words.
-var tables = []table{general, processes, resources, security, images, networks}
+type table = Table
+
+// tables has the predicates of this package. Those of other packages are given to Parse.
+var tables = []Table{general, processes, resources, security, networks}
 
 // general has what most labs ask.
 var general = table{
@@ -87,8 +89,8 @@ var general = table{
 	"stops":     func() Predicate { return &stops{} },
 }
 
-// Kinds returns the names of all predicates.
-func Kinds() (all []string) {
+// kinds returns the names of all predicates.
+func kinds(tables []Table) (all []string) {
 	for _, t := range tables {
 		all = slices.AppendSeq(all, maps.Keys(t))
 	}
@@ -97,7 +99,7 @@ func Kinds() (all []string) {
 }
 
 // find returns the function that creates a predicate, nil if there is none.
-func find(kind string) func() Predicate {
+func find(tables []Table, kind string) func() Predicate {
 	for _, t := range tables {
 		if create := t[kind]; create != nil {
 			return create
@@ -113,11 +115,12 @@ type Check struct {
 	Predicate Predicate
 }
 
-// Parse returns the checks of a lab, with the learner's values in them.
-func Parse(l *course.Lab, values map[string]string) (out []Check, err error) {
+// Parse returns the checks of a lab, with the learner's values in them. More predicates may be given.
+func Parse(l *course.Lab, values map[string]string, more ...Table) (out []Check, err error) {
+	all := slices.Concat(tables, more)
 	seen := map[string]bool{}
 	for i := range l.Checks {
-		c, err := parse(&l.Checks[i], values)
+		c, err := parse(&l.Checks[i], values, all)
 		if err != nil {
 			return nil, fmt.Errorf("checks[%d]: %w", i, err)
 		}
@@ -142,7 +145,7 @@ func fill(node *yaml.Node, values map[string]string) {
 }
 
 // parse parses one check: a mapping with id and the name of one predicate.
-func parse(node *yaml.Node, values map[string]string) (c Check, err error) {
+func parse(node *yaml.Node, values map[string]string, tables []Table) (c Check, err error) {
 	var fields map[string]yaml.Node
 	if err := node.Decode(&fields); err != nil {
 		return c, err
@@ -152,9 +155,9 @@ func parse(node *yaml.Node, values map[string]string) (c Check, err error) {
 			c.ID = value.Value
 			continue
 		}
-		create := find(key)
+		create := find(tables, key)
 		if create == nil {
-			return c, fmt.Errorf("unknown predicate %q (there are: %s)", key, strings.Join(Kinds(), ", "))
+			return c, fmt.Errorf("unknown predicate %q (there are: %s)", key, strings.Join(kinds(tables), ", "))
 		}
 		if c.Predicate != nil {
 			return c, fmt.Errorf("%s and %s: a check has one predicate", c.Kind, key)

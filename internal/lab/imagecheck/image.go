@@ -1,4 +1,4 @@
-package predicate
+package imagecheck
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -18,17 +19,18 @@ type image struct {
 	Without []string `yaml:"without"` // names or /paths that no layer has, not even a hidden one (path.Match)
 }
 
-func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *image) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
+	s := lab{scene}
 	look := "./minirun history " + q.Name
 	a, err := s.export(ctx, q.Name)
 	var no *refused
 	if errors.As(err, &no) {
-		return fail(words.New("an image %s", q.Name), words.New("%s", no.output), "./minirun images")
+		return predicate.Fail(words.New("an image %s", q.Name), words.New("%s", no.output), "./minirun images")
 	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.images()
+	all, err := a.Images()
 	if err != nil {
 		return nil, err
 	}
@@ -41,21 +43,22 @@ func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 			if err != nil {
 				return nil, err
 			}
-			size, err := p.size()
+			size, err := p.Size()
 			if err != nil {
 				return nil, err
 			}
 			if size > most {
-				return fail(words.New("%s is at most %s large", q.Name, q.Most),
-					words.New("%s", units.CustomSize("%.1f%s", float64(size), 1024, []string{"B", "K", "M", "G"})), "%s", look)
+				return predicate.Fail(words.New("%s is at most %s large", q.Name, q.Most),
+					words.New("%s", units.CustomSize("%.1f%s", float64(size), 1024, []string{"B", "K", "M", "G"})),
+					"%s", look)
 			}
 		}
-		name, layer, err := p.matching(q.Without)
+		name, layer, err := p.Matching(q.Without)
 		if err != nil {
 			return nil, err
 		}
 		if name != "" {
-			return fail(words.New("no layer of %s has %s", q.Name, strings.Join(q.Without, ", ")),
+			return predicate.Fail(words.New("no layer of %s has %s", q.Name, strings.Join(q.Without, ", ")),
 				words.New("%s in layer %d", name, layer), "%s", look)
 		}
 	}
@@ -63,18 +66,19 @@ func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 }
 
 // printed asks whether an image prints a text when it is run.
-func printed(ctx context.Context, s *Scene, name, text string) (*Failure, error) {
+func printed(ctx context.Context, s lab, name, text string) (*predicate.Failure, error) {
 	out, err := s.trialImage(ctx, name)
 	var no *refused
 	if errors.As(err, &no) {
-		return fail(words.New("%s prints %q", name, text), words.New("%s", no.output), "./minirun run --rm %s", name)
+		return predicate.Fail(words.New("%s prints %q", name, text), words.New("%s", no.output),
+			"./minirun run --rm %s", name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !strings.Contains(out, text) {
-		return fail(words.New("%s prints %q", name, text), words.New("%q", shorten(strings.TrimSpace(out))),
-			"./minirun run --rm %s", name)
+		return predicate.Fail(words.New("%s prints %q", name, text),
+			words.New("%q", predicate.Shorten(strings.TrimSpace(out))), "./minirun run --rm %s", name)
 	}
 	return nil, nil
 }

@@ -1,4 +1,4 @@
-package predicate
+package imagecheck
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/ociarchive"
+	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -39,7 +41,7 @@ type releaseBuild struct {
 }
 
 // prepare copies a release for a build with a version that was never downloaded.
-func (r *release) prepare(s *Scene) (*releaseBuild, error) {
+func (r *release) prepare(s lab) (*releaseBuild, error) {
 	b, err := s.copyContext(r.Context)
 	if err != nil {
 		return nil, err
@@ -92,23 +94,24 @@ func (b *releaseBuild) run(ctx context.Context, env []string, args ...string) er
 }
 
 // failedBuild returns the failure for a Dockerfile that cannot be built.
-func (r *release) failedBuild(err error, args string) (*Failure, error) {
+func (r *release) failedBuild(err error, args string) (*predicate.Failure, error) {
 	var no *refused
 	if !errors.As(err, &no) {
 		return nil, err
 	}
-	return fail(words.New("%s can be built", r.Context), words.New("%s", no.output),
+	return predicate.Fail(words.New("%s can be built", r.Context), words.New("%s", no.output),
 		"./minirun build %s%s", args, r.Context)
 }
 
 // platforms asks whether a release can be built for several platforms without emulating their processors.
 type platforms struct {
-	release `yaml:",inline"`
+	release `         yaml:",inline"`
 	Are     []string `yaml:"are"`  // linux/amd64, …
 	Says    string   `yaml:"says"` // the program of each has this text, followed by the architecture
 }
 
-func (q *platforms) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *platforms) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
+	s := lab{scene}
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -125,26 +128,26 @@ func (q *platforms) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.images()
+	all, err := a.Images()
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, p := range all {
-		found = append(found, p.platform)
-		text, err := p.content(q.Program)
+		found = append(found, p.Platform)
+		text, err := p.Content(q.Program)
 		if err != nil {
 			return nil, err
 		}
-		_, architecture, _ := strings.Cut(p.platform, "/")
+		_, architecture, _ := strings.Cut(p.Platform, "/")
 		if want := q.Says + architecture; !strings.Contains(text, want) {
-			return fail(words.New("/%s of %s contains %q", q.Program, p.platform, want), words.New("%q", shorten(text)),
-				"./minirun build %s -o out %s", flag, q.Context)
+			return predicate.Fail(words.New("/%s of %s contains %q", q.Program, p.Platform, want),
+				words.New("%q", predicate.Shorten(text)), "./minirun build %s -o out %s", flag, q.Context)
 		}
 	}
 	slices.Sort(found)
 	if !slices.Equal(found, slices.Sorted(slices.Values(q.Are))) {
-		return fail(words.New("an image for each of %s", strings.Join(q.Are, ", ")),
+		return predicate.Fail(words.New("an image for each of %s", strings.Join(q.Are, ", ")),
 			words.New("%s", strings.Join(found, ", ")), "./minirun build %s %s", flag, q.Context)
 	}
 	return nil, nil
@@ -156,7 +159,8 @@ type secret struct {
 	release `yaml:",inline"`
 }
 
-func (q *secret) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *secret) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
+	s := lab{scene}
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -170,26 +174,27 @@ func (q *secret) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	if err := b.run(ctx, nil, "--cache-to", "type=local,mode=max,dest="+cache); err != nil {
 		return q.failedBuild(err, "--secret id=token,src=…/token.txt ")
 	}
-	p, err := b.image(ctx)
-	if err != nil {
-		return nil, err
-	}
-	text, err := p.content(q.Program)
+	text, err := b.content(ctx, q.Program)
 	if err != nil {
 		return nil, err
 	}
 	look := "./minirun build --explain text " + q.Context
 	if want := fingerprint(secret); !strings.Contains(text, want) {
-		return fail(words.New("/%s was fetched with the secret: it contains the fingerprint %s", q.Program, want),
-			words.New("%q", shorten(text)), "%s", look)
+		return predicate.Fail(
+			words.New("/%s was fetched with the secret: it contains the fingerprint %s", q.Program, want),
+			words.New("%q", predicate.Shorten(text)), "%s", look)
 	}
-	where, err := findText([]string{p.archive.dir, cache}, secret)
+	a, err := s.export(ctx, b.tag)
+	if err != nil {
+		return nil, err
+	}
+	where, err := ociarchive.FindText([]string{a.Dir, cache}, secret)
 	if err != nil {
 		return nil, err
 	}
 	if where != "" {
-		return fail(words.New("no layer of any stage, and no configuration, has the secret"), words.New("it is in %s", where),
-			"%s", look)
+		return predicate.Fail(words.New("no layer of any stage, and no configuration, has the secret"),
+			words.New("it is in %s", where), "%s", look)
 	}
 	return nil, nil
 }
@@ -200,7 +205,8 @@ type cachemount struct {
 	release `yaml:",inline"`
 }
 
-func (q *cachemount) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *cachemount) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
+	s := lab{scene}
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -224,7 +230,8 @@ func (q *cachemount) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if !strings.Contains(text, fingerprint(first)) {
-		return fail(words.New("a second build with --no-cache finds the download of the first in a cache mount"),
+		return predicate.Fail(
+			words.New("a second build with --no-cache finds the download of the first in a cache mount"),
 			words.New("it was downloaded again"), "./minirun build du")
 	}
 	return nil, nil
@@ -238,7 +245,8 @@ type reproducible struct {
 // epoch is the time that the builds are given, as a release would use the time of its last commit.
 const epoch = "SOURCE_DATE_EPOCH=1700000000"
 
-func (q *reproducible) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *reproducible) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
+	s := lab{scene}
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -271,7 +279,7 @@ func (q *reproducible) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		}
 	}
 	if digests[0] == "" || digests[0] != digests[1] {
-		return fail(words.New("two builds with the same SOURCE_DATE_EPOCH have equal digests"),
+		return predicate.Fail(words.New("two builds with the same SOURCE_DATE_EPOCH have equal digests"),
 			words.New("%s and %s", shortDigest(digests[0]), shortDigest(digests[1])),
 			"for i in 1 2; do ./release.sh -q --no-cache; sleep 1; done")
 	}

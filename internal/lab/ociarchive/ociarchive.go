@@ -1,9 +1,11 @@
-package predicate
+// Package ociarchive reads what is in the layers of an image: of an OCI image layout in an archive, which
+// `minirun save` and builds write. The labs ask it, since a list of an image's files does not show what
+// a layer hides.
+package ociarchive
 
 import (
 	"archive/tar"
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,20 +20,11 @@ import (
 	"github.com/minirun/minirun/internal/compression"
 )
 
-// An ociArchive is an image that was written by `minirun save` or by a build, in a directory of the check.
-type ociArchive struct{ dir string }
+// An Archive is an image that was written by `minirun save` or by a build, in a directory of the check.
+type Archive struct{ Dir string }
 
-// export writes an image of the lab's store for a check.
-func (s *Scene) export(ctx context.Context, name string) (*ociArchive, error) {
-	file := filepath.Join(s.Work, "image.tar")
-	if _, err := s.minirun(ctx, "save", "-q", "-o", file, name); err != nil {
-		return nil, err
-	}
-	return openArchive(file, s.Work)
-}
-
-// openArchive extracts an archive's blobs to a directory below work.
-func openArchive(file, work string) (*ociArchive, error) {
+// Open extracts an archive's blobs to a directory below work.
+func Open(file, work string) (*Archive, error) {
 	defer func() { _ = os.Remove(file) }()
 	f, err := os.Open(file)
 	if err != nil {
@@ -45,7 +38,7 @@ func openArchive(file, work string) (*ociArchive, error) {
 	for t := tar.NewReader(f); ; {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return &ociArchive{dir}, nil
+			return &Archive{dir}, nil
 		}
 		if err != nil {
 			return nil, err
@@ -64,29 +57,26 @@ func openArchive(file, work string) (*ociArchive, error) {
 	}
 }
 
-func (a *ociArchive) blob(digest string) string {
-	return filepath.Join(a.dir, path.Base(strings.TrimPrefix(digest, "sha256:")))
+func (a *Archive) blob(digest string) string {
+	return filepath.Join(a.Dir, path.Base(strings.TrimPrefix(digest, "sha256:")))
 }
 
-func (a *ociArchive) read(name string, to any) error {
-	data, err := os.ReadFile(filepath.Join(a.dir, path.Base(name)))
+func (a *Archive) read(name string, to any) error {
+	data, err := os.ReadFile(filepath.Join(a.Dir, path.Base(name)))
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(data, to)
 }
 
-// A platformImage is an image for one platform, with its layers from the lowest.
-type platformImage struct {
-	archive  *ociArchive
-	platform string // linux/arm64
-	config   ocispec.Image
-	texts    []string // the files of the manifest and of the configuration
-	layers   []string // files
+// An Image is an image for one platform.
+type Image struct {
+	Platform string   // linux/arm64
+	layers   []string // their files, from the lowest
 }
 
-// images returns the archive's image for each platform, without attestations.
-func (a *ociArchive) images() ([]platformImage, error) {
+// Images returns the archive's image for each platform, without attestations.
+func (a *Archive) Images() ([]Image, error) {
 	var index ocispec.Index
 	if err := a.read("index.json", &index); err != nil {
 		return nil, err
@@ -94,7 +84,7 @@ func (a *ociArchive) images() ([]platformImage, error) {
 	return a.below(index.Manifests)
 }
 
-func (a *ociArchive) below(list []ocispec.Descriptor) (out []platformImage, err error) {
+func (a *Archive) below(list []ocispec.Descriptor) (out []Image, err error) {
 	for _, d := range list {
 		if d.MediaType == ocispec.MediaTypeImageIndex || strings.HasSuffix(d.MediaType, "manifest.list.v2+json") {
 			var index ocispec.Index
@@ -115,11 +105,11 @@ func (a *ociArchive) below(list []ocispec.Descriptor) (out []platformImage, err 
 		if err := a.read(a.blob(string(d.Digest)), &m); err != nil {
 			return nil, err
 		}
-		p := platformImage{archive: a, texts: []string{a.blob(string(d.Digest)), a.blob(string(m.Config.Digest))}}
-		if err := a.read(p.texts[1], &p.config); err != nil {
+		var config ocispec.Image
+		if err := a.read(a.blob(string(m.Config.Digest)), &config); err != nil {
 			return nil, err
 		}
-		p.platform = p.config.OS + "/" + p.config.Architecture
+		p := Image{Platform: config.OS + "/" + config.Architecture}
 		for _, l := range m.Layers {
 			p.layers = append(p.layers, a.blob(string(l.Digest)))
 		}
@@ -129,7 +119,7 @@ func (a *ociArchive) below(list []ocispec.Descriptor) (out []platformImage, err 
 }
 
 // walk calls a function for each entry of all layers, from the lowest layer.
-func (p *platformImage) walk(visit func(layer int, h *tar.Header, content io.Reader) error) error {
+func (p *Image) walk(visit func(layer int, h *tar.Header, content io.Reader) error) error {
 	for i, file := range p.layers {
 		if err := walkLayer(file, func(h *tar.Header, content io.Reader) error { return visit(i, h, content) }); err != nil {
 			return fmt.Errorf("layer %d: %w", i+1, err)
@@ -164,8 +154,8 @@ func walkLayer(file string, visit func(h *tar.Header, content io.Reader) error) 
 	}
 }
 
-// size returns the size of the files in all layers.
-func (p *platformImage) size() (total int64, err error) {
+// Size returns the size of the files in all layers.
+func (p *Image) Size() (total int64, err error) {
 	err = p.walk(func(_ int, h *tar.Header, _ io.Reader) error {
 		if h.Typeflag == tar.TypeReg {
 			total += h.Size
@@ -175,9 +165,9 @@ func (p *platformImage) size() (total int64, err error) {
 	return total, err
 }
 
-// matching returns the first path in any layer, whether or not a layer above removes it, that matches a
+// Matching returns the first path in any layer, whether or not a layer above removes it, that matches a
 // pattern: of its name, or of the whole path if the pattern begins with a slash.
-func (p *platformImage) matching(patterns []string) (found string, layer int, err error) {
+func (p *Image) Matching(patterns []string) (found string, layer int, err error) {
 	err = p.walk(func(i int, h *tar.Header, _ io.Reader) error {
 		for _, pattern := range patterns {
 			name := path.Base(h.Name)
@@ -194,15 +184,18 @@ func (p *platformImage) matching(patterns []string) (found string, layer int, er
 	return found, layer, err
 }
 
-// content returns the text of the file whose path ends with these words, as a container sees it; "" without one.
-func (p *platformImage) content(suffix string) (text string, err error) {
+// longestText is the most that is read of a file.
+const longestText = 1 << 20
+
+// Content returns the text of the file whose path ends with these words, as a container sees it; "" without one.
+func (p *Image) Content(suffix string) (text string, err error) {
 	err = p.walk(func(_ int, h *tar.Header, content io.Reader) error {
 		dir, name := path.Split(suffix)
 		switch {
 		case strings.HasSuffix(h.Name, "/"+dir+".wh."+name):
 			text = ""
 		case h.Typeflag == tar.TypeReg && strings.HasSuffix(h.Name, "/"+suffix):
-			data, err := io.ReadAll(io.LimitReader(content, longestFile))
+			data, err := io.ReadAll(io.LimitReader(content, longestText))
 			text = string(data)
 			return err
 		}
