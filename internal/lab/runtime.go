@@ -187,7 +187,7 @@ func (a *bundleRuns) wait(ctx context.Context, minirun string) *predicate.Failur
 	deadline := time.Now().Add(startPatience)
 	for _, r := range a.runs {
 		for {
-			p, other := r.find(a.w.Values[course.Token])
+			p, other := a.find(r)
 			if p != nil {
 				if failure := a.judge(r, p, minirun); failure != nil {
 					return failure
@@ -209,18 +209,23 @@ func (a *bundleRuns) wait(ctx context.Context, minirun string) *predicate.Failur
 	return nil
 }
 
-// find returns the first process of the lab below the runtime, or else one that is not below it.
-func (r *bundleRun) find(token string) (p, other *predicate.Process) {
-	if r.err != nil {
-		return nil, nil
-	}
-	for _, one := range predicate.Marked(token) {
-		if slices.Contains(one.Ancestors(), r.cmd.Process.Pid) {
+// find returns the first process of the lab below a runtime, or else one that is below none of them.
+func (a *bundleRuns) find(r *bundleRun) (p, other *predicate.Process) {
+	for _, one := range predicate.Marked(a.w.Values[course.Token]) {
+		above := one.Ancestors()
+		if r.isIn(above) {
 			return &one, nil
 		}
-		other = &one
+		if !slices.ContainsFunc(a.runs, func(r *bundleRun) bool { return r.isIn(above) }) {
+			other = &one
+		}
 	}
 	return nil, other
+}
+
+// isIn reports whether a runtime was started and has one of these numbers.
+func (r *bundleRun) isIn(pids []int) bool {
+	return r.err == nil && slices.Contains(pids, r.cmd.Process.Pid)
 }
 
 func (r *bundleRun) hasEnded() bool {

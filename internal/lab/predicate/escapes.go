@@ -60,8 +60,10 @@ func (q *escapes) fromChroot(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	root := filepath.Join(s.Dir, q.Bundle, "rootfs")
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", chrootScript, "sh", file, filepath.Join(s.Dir, q.Secret), root, q.Script)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", chrootScript,
+		"sh", file, filepath.Join(s.Dir, q.Secret), root, q.Script)
+	// With the mark, a reset finds what is left if this process is killed.
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", MarkVariable + "=" + Mark(s.Values["token"], "trial")}
 	// Process 1 of the namespace ends everything that the script leaves.
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
 	cmd.WaitDelay = time.Second
@@ -71,7 +73,8 @@ func (q *escapes) fromChroot(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if !strings.Contains(string(output), secret) {
-		return fail(words.New("%s prints what is in %s, when its root directory is %s", q.Script, q.Secret, q.Bundle+"/rootfs"),
+		return fail(words.New("%s prints what is in %s, when its root directory is %s", q.Script, q.Secret,
+			q.Bundle+"/rootfs"),
 			words.New("%q", shorten(string(output))), "sudo chroot %s/rootfs /bin/sh %s", q.Bundle, q.Script)
 	}
 	return nil, nil

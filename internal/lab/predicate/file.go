@@ -124,7 +124,8 @@ func (q *file) Holds(_ context.Context, s *Scene) (*Failure, error) {
 
 // shorten returns the beginning of a text, for a message.
 func shorten(text string) string {
-	const most = 200
+	const most = 300
+	text = strings.TrimSpace(text)
 	if len(text) <= most {
 		return text
 	}

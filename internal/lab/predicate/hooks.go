@@ -61,12 +61,13 @@ func (q *hooks) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		{[]string{"delete", l.id}, q.Delete},
 	} {
 		command := step.words[0]
+		running := l.processes()
 		output, failed := l.run(ctx, step.words)
 		if failed != nil {
 			return fail(words.New("%s succeeds", command), words.New("%s", shorten(output)), "./minirun %s", command)
 		}
 		if command == "kill" {
-			l.wait(ctx)
+			wait(ctx, running)
 		}
 		all := readLines(filepath.Join(l.instead, filepath.Base(q.Log)))
 		if now := added(before, all); !slices.Equal(now, step.want) {
@@ -100,15 +101,27 @@ func (l *life) run(ctx context.Context, command []string) (output string, err er
 	return strings.TrimSpace(string(data)), err
 }
 
-// wait waits until the killed program has ended.
-func (l *life) wait(ctx context.Context) {
+// processes returns the container's processes that have executed their program.
+func (l *life) processes() []Process {
+	return slices.DeleteFunc(Marked(l.scene.Values["token"]), func(p Process) bool { return p.Part != l.part })
+}
+
+// wait waits until processes are gone or zombies. While they die they have no environment any more, but
+// for the runtime they still run.
+func wait(ctx context.Context, processes []Process) {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	for ; ctx.Err() == nil; time.Sleep(pollInterval) {
-		if !slices.ContainsFunc(Marked(l.scene.Values["token"]), func(p Process) bool { return p.Part == l.part }) {
-			return
+	for _, p := range processes {
+		for ctx.Err() == nil && isAlive(readStatus(p.Proc("status"))) {
+			time.Sleep(pollInterval)
 		}
 	}
+}
+
+// isAlive reports whether the status is that of a process that is neither gone nor a zombie.
+func isAlive(status map[string]string) bool {
+	state := status["State"]
+	return state != "" && !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 // end removes the container, however far it came.

@@ -63,11 +63,21 @@ func TestAdaptMovesRelativeSources(t *testing.T) {
 		map[string]any{"type": "bind", "source": "../log"},
 		map[string]any{"type": "bind", "source": "/log"},
 		map[string]any{"type": "proc", "source": "proc"},
+		map[string]any{"source": "files", "options": []any{"ro", "rbind"}},
 	}
 	adapt(map[string]any{"mounts": mounts}, "/labs/bundle", "mark", "/cgroup")
-	for i, want := range []string{"/labs/log", "/log", "proc"} {
+	for i, want := range []string{"/labs/log", "/log", "proc", "/labs/bundle/files"} {
 		if got := mounts[i].(map[string]any)["source"]; got != want {
 			t.Errorf("mounts[%d]: %q, want %q", i, got, want)
+		}
+	}
+}
+
+// TestIsAlive: a process that dies still counts for the runtime.
+func TestIsAlive(t *testing.T) {
+	for state, want := range map[string]bool{"S (sleeping)": true, "R (running)": true, "Z (zombie)": false, "X (dead)": false, "": false} {
+		if got := isAlive(map[string]string{"State": state}); got != want {
+			t.Errorf("%q: %v", state, got)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +21,9 @@ type runs struct {
 	Cwd     string `yaml:"cwd"`     // its working directory
 }
 
-// programPatience is how long a container may take until its program is executed.
-const programPatience = 3 * time.Second
+// programPatience is how long the processes of a container may stay the same before its program is
+// executed.
+const programPatience = time.Second
 
 func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	t, err := s.Try(ctx, q.Bundle)
@@ -36,8 +38,8 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	}
 	p, others := t.executing(q.Program)
 	if p == nil {
-		if output := t.Output(); output != "" || len(others) == 0 {
-			return fail(expected, words.New("%s", shorten(output)), "%s", look)
+		if t.Ended(0) || len(others) == 0 {
+			return fail(expected, words.New("%s", shorten(t.Output())), "%s", look)
 		}
 		return fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
 	}
@@ -57,10 +59,11 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	return nil, nil
 }
 
-// executing waits for a process of the trial that executes a program. If there is none, it returns the
-// command lines of those that were there last.
+// executing waits for a process of the trial that executes a program. If there is none although nothing
+// changes any more, it returns the command lines of those that are there.
 func (t *Trial) executing(program string) (p *Process, others []string) {
-	for deadline := time.Now().Add(programPatience); time.Now().Before(deadline); {
+	changed := time.Now()
+	for deadline := changed.Add(startPatience); time.Now().Before(deadline) && time.Since(changed) < programPatience; {
 		var now []string
 		for _, p := range Marked(t.token) {
 			if p.Part != t.part {
@@ -68,13 +71,14 @@ func (t *Trial) executing(program string) (p *Process, others []string) {
 			}
 			argv := arguments(p)
 			exe, _ := os.Readlink(p.Proc("exe"))
-			if executes(exe, argv, program) {
+			cwd, _ := os.Readlink(p.Proc("cwd"))
+			if executes(exe, cwd, argv, program) {
 				return &p, nil
 			}
 			now = append(now, strings.Join(argv, " "))
 		}
-		if len(now) > 0 {
-			others = now
+		if !slices.Equal(now, others) {
+			others, changed = now, time.Now()
 		}
 		if t.Ended(pollInterval) {
 			break
@@ -92,12 +96,20 @@ func arguments(p Process) (argv []string) {
 	return argv
 }
 
-// executes reports whether a process executes a program: it is its file, or the script that the
-// interpreter received after at most one argument of its own (execve(2)).
-func executes(exe string, argv []string, program string) bool {
+// executes reports whether a process executes a program: it is its file, or a link to it, or the script
+// that the interpreter received as its first or second argument (execve(2)). Relative paths begin
+// at the working directory.
+func executes(exe, cwd string, argv []string, program string) bool {
 	if exe == program {
 		return true
 	}
-	i := slices.Index(argv, program)
-	return i == 1 || i == 2
+	for i, word := range argv {
+		if strings.Contains(word, "/") && !filepath.IsAbs(word) {
+			word = filepath.Join(cwd, word)
+		}
+		if word == program {
+			return i <= 2
+		}
+	}
+	return false
 }

@@ -126,6 +126,12 @@ func (s *Scene) copyBundle(bundle, part string, args []string) (dir string, err 
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o644)
 }
 
+// isBind reports whether an entry of mounts is a bind mount: by its type or by its options (config.md, "Mounts").
+func isBind(mount map[string]any) bool {
+	options, _ := mount["options"].([]any)
+	return mount["type"] == "bind" || slices.Contains(options, any("bind")) || slices.Contains(options, any("rbind"))
+}
+
 // adapt changes a config.json for another bundle directory.
 func adapt(config map[string]any, bundle, mark, cgroup string) {
 	if root, ok := config["root"].(map[string]any); ok {
@@ -135,7 +141,7 @@ func adapt(config map[string]any, bundle, mark, cgroup string) {
 	}
 	mounts, _ := config["mounts"].([]any)
 	for _, m := range mounts {
-		if mount, ok := m.(map[string]any); ok && mount["type"] == "bind" {
+		if mount, ok := m.(map[string]any); ok && isBind(mount) {
 			if source, ok := mount["source"].(string); ok && source != "" && !filepath.IsAbs(source) {
 				mount["source"] = filepath.Join(bundle, source)
 			}

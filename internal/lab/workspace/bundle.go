@@ -21,6 +21,15 @@ func (w *Workspace) writeBundle(b course.Bundle, into string) error {
 	if h, err := host.Detect(); err == nil {
 		settings.Unified = h.IsV2Only()
 	}
+	if b.Root != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := settings.Write(dir); err != nil {
+			return err
+		}
+		return w.changeConfig(filepath.Join(dir, "config.json"), b)
+	}
 	if err := settings.WriteBusybox(dir); err != nil {
 		return err
 	}
@@ -49,6 +58,13 @@ func (w *Workspace) changeConfig(path string, b course.Bundle) error {
 		return err
 	}
 	w.mark(config, b.Dir)
+	if b.Root != "" {
+		shared, err := filepath.Rel(b.Dir, filepath.Join(b.Root, "rootfs"))
+		if err != nil {
+			return err
+		}
+		merge(config, map[string]any{"root": map[string]any{"path": shared}})
+	}
 	merge(config, filled)
 	// Through the specification's types, for the usual order of the fields.
 	data, err = json.Marshal(config)
