@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/imagecheck"
 	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/progress"
 	"github.com/minirun/minirun/internal/lab/words"
@@ -112,7 +111,7 @@ func (r *Report) Passed() bool {
 
 // Check asks everything that a lab demands.
 func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, error) {
-	checks, err := predicate.Parse(w.Lab, w.Values, imagecheck.Table())
+	checks, err := predicate.Parse(w.Lab, w.Values)
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/imagecheck"
 	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/lab/workspace"
@@ -54,7 +53,7 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 	if err := w.Stop(ctx); err != nil {
 		return nil, err
 	}
-	checks, err := predicate.Parse(l, w.Values, imagecheck.Table())
+	checks, err := predicate.Parse(l, w.Values)
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}

@@ -14,13 +14,11 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description spec",
 	"cmd/minirun-lab":                 "cmdline container helper image lab lab/course lab/needs lab/pack lab/predicate lab/progress lab/screen lab/words lab/workspace language messages termtext",
-	"internal/lab":                    "ownthread lab/course lab/imagecheck lab/predicate lab/progress lab/words lab/workspace",
+	"internal/lab":                    "ownthread lab/course lab/predicate lab/progress lab/words lab/workspace",
 	"internal/lab/course":             "",
-	"internal/lab/imagecheck":         "lab/ociarchive lab/predicate lab/words",
-	"internal/lab/ociarchive":         "compression",
 	"internal/lab/needs":              "cgroups/host helper lab/words newbundle",
 	"internal/lab/pack":               "atomicfile helper language newbundle",
-	"internal/lab/predicate":          "cgroups/host lab/course lab/words ownthread regularfile seccomp spec",
+	"internal/lab/predicate":          "cgroups/host compression lab/course lab/words ownthread regularfile seccomp spec",
 	"internal/lab/progress":           "atomicfile flock",
 	"internal/lab/screen":             "lab lab/course lab/words",
 	"internal/lab/words":              "",
@@ -174,7 +172,7 @@ var arrows = map[string]string{
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"cmd": 0, "lab/screen": 2, "lab": 3, "lab/needs": 4, "lab/pack": 4, "lab/workspace": 5, "lab/imagecheck": 5, "lab/predicate": 6, "lab/ociarchive": 6,
+	"cmd": 0, "lab/screen": 2, "lab": 3, "lab/needs": 4, "lab/pack": 4, "lab/workspace": 5, "lab/predicate": 6,
 	"lab/progress": 7, "lab/course": 8, "lab/words": 8, "image/command": 4, "build/diskusage": 5, "build/history": 5, "build/metadata": 5, "build/options": 5,
 	"engine/runflags": 5, "image/browser": 5, "image/listing": 5, "views": 5, "image/commit": 6, "engine/commit": 9,
 	"engine/containerfiles": 9, "engine/description": 9, "engine/listing": 9, "engine/missing": 9, "engine/system": 9,

@@ -64,13 +64,11 @@ type Scene struct {
 	Start string
 }
 
-// A Table creates an empty predicate of each kind, by the name that lab.yaml uses.
-type Table map[string]func() Predicate
+// A table creates an empty predicate of each kind, by the name that lab.yaml uses.
+type table map[string]func() Predicate
 
-type table = Table
-
-// tables has the predicates of this package. Those of other packages are given to Parse.
-var tables = []Table{general, processes, resources, security, networks}
+// tables has the predicates of each subject; their files begin with the same words.
+var tables = []table{general, processes, resources, security, images, networks}
 
 // general has what most labs ask.
 var general = table{
@@ -89,8 +87,8 @@ var general = table{
 	"stops":     func() Predicate { return &stops{} },
 }
 
-// kinds returns the names of all predicates.
-func kinds(tables []Table) (all []string) {
+// Kinds returns the names of all predicates.
+func Kinds() (all []string) {
 	for _, t := range tables {
 		all = slices.AppendSeq(all, maps.Keys(t))
 	}
@@ -99,7 +97,7 @@ func kinds(tables []Table) (all []string) {
 }
 
 // find returns the function that creates a predicate, nil if there is none.
-func find(tables []Table, kind string) func() Predicate {
+func find(kind string) func() Predicate {
 	for _, t := range tables {
 		if create := t[kind]; create != nil {
 			return create
@@ -115,12 +113,11 @@ type Check struct {
 	Predicate Predicate
 }
 
-// Parse returns the checks of a lab, with the learner's values in them. More predicates may be given.
-func Parse(l *course.Lab, values map[string]string, more ...Table) (out []Check, err error) {
-	all := slices.Concat(tables, more)
+// Parse returns the checks of a lab, with the learner's values in them.
+func Parse(l *course.Lab, values map[string]string) (out []Check, err error) {
 	seen := map[string]bool{}
 	for i := range l.Checks {
-		c, err := parse(&l.Checks[i], values, all)
+		c, err := parse(&l.Checks[i], values)
 		if err != nil {
 			return nil, fmt.Errorf("checks[%d]: %w", i, err)
 		}
@@ -145,7 +142,7 @@ func fill(node *yaml.Node, values map[string]string) {
 }
 
 // parse parses one check: a mapping with id and the name of one predicate.
-func parse(node *yaml.Node, values map[string]string, tables []Table) (c Check, err error) {
+func parse(node *yaml.Node, values map[string]string) (c Check, err error) {
 	var fields map[string]yaml.Node
 	if err := node.Decode(&fields); err != nil {
 		return c, err
@@ -155,9 +152,9 @@ func parse(node *yaml.Node, values map[string]string, tables []Table) (c Check, 
 			c.ID = value.Value
 			continue
 		}
-		create := find(tables, key)
+		create := find(key)
 		if create == nil {
-			return c, fmt.Errorf("unknown predicate %q (there are: %s)", key, strings.Join(kinds(tables), ", "))
+			return c, fmt.Errorf("unknown predicate %q (there are: %s)", key, strings.Join(Kinds(), ", "))
 		}
 		if c.Predicate != nil {
 			return c, fmt.Errorf("%s and %s: a check has one predicate", c.Kind, key)

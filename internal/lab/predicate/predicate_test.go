@@ -17,7 +17,7 @@ func TestValuesHaveTheTypeOfTheirText(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(text), &node); err != nil {
 			t.Fatal(err)
 		}
-		c, err := parse(node.Content[0], values, tables)
+		c, err := parse(node.Content[0], values)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

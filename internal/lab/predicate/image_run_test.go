@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import (
 	"net"
@@ -6,14 +6,12 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/minirun/minirun/internal/lab/predicate"
 )
 
 // TestContextIsCopied: links stay links, so that a build in the copy sees what the learner's sees, and
 // nothing outside of the directory is read.
 func TestContextIsCopied(t *testing.T) {
-	s := lab{&predicate.Scene{Dir: t.TempDir(), Work: t.TempDir()}}
+	s := &Scene{Dir: t.TempDir(), Work: t.TempDir()}
 	app := filepath.Join(s.Dir, "app")
 	if err := os.MkdirAll(filepath.Join(app, "src"), 0o755); err != nil {
 		t.Fatal(err)

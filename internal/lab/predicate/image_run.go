@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import (
 	"bytes"
@@ -15,19 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/minirun/minirun/internal/lab/ociarchive"
-	"github.com/minirun/minirun/internal/lab/predicate"
 )
-
-// A lab is the lab that is checked.
-type lab struct{ *predicate.Scene }
-
-// longestText is the most that is read of an answer.
-const longestText = 1 << 20
-
-// trialPatience is how long an image may take to print something.
-const trialPatience = 20 * time.Second
 
 // commandPatience is how long a command of minirun may take in a check.
 const commandPatience = time.Minute
@@ -41,11 +29,11 @@ func (e *refused) Error() string { return e.command + ": " + e.output }
 
 // minirun runs a command of the lab's minirun and returns what it writes to standard output. Builds are
 // not in the learner's history.
-func (s lab) minirun(ctx context.Context, args ...string) (string, error) {
+func (s *Scene) minirun(ctx context.Context, args ...string) (string, error) {
 	return s.minirunIn(ctx, nil, args...)
 }
 
-func (s lab) minirunIn(ctx context.Context, env []string, args ...string) (string, error) {
+func (s *Scene) minirunIn(ctx context.Context, env []string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandPatience)
 	defer cancel()
 	words := slices.Concat(s.Minirun, args)
@@ -74,7 +62,7 @@ func errorLine(text string) string {
 	if i := strings.LastIndex(text, "\n"+program); i >= 0 {
 		text, _, _ = strings.Cut(text[i+1+len(program):], "\n")
 	}
-	return predicate.Shorten(strings.TrimSpace(text))
+	return shorten(strings.TrimSpace(text))
 }
 
 // random returns hexadecimal digits for names and texts that nobody can know before.
@@ -84,18 +72,9 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// export writes an image of the lab's store for a check.
-func (s lab) export(ctx context.Context, name string) (*ociarchive.Archive, error) {
-	file := filepath.Join(s.Work, "image.tar")
-	if _, err := s.minirun(ctx, "save", "-q", "-o", file, name); err != nil {
-		return nil, err
-	}
-	return ociarchive.Open(file, s.Work)
-}
-
 // trialImage runs an image once, without a network, and returns what it prints.
-func (s lab) trialImage(ctx context.Context, name string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, trialPatience)
+func (s *Scene) trialImage(ctx context.Context, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	id := "lab-check-" + random()
 	defer s.removeTrial(context.WithoutCancel(ctx), id)
@@ -103,22 +82,20 @@ func (s lab) trialImage(ctx context.Context, name string) (string, error) {
 }
 
 // trialMark is the mark of containers that a check starts.
-func (s lab) trialMark() string {
-	return predicate.MarkVariable + "=" + predicate.Mark(s.Values["token"], "trial")
-}
+func (s *Scene) trialMark() string { return MarkVariable + "=" + Mark(s.Values["token"], "trial") }
 
 // removeTrial removes a container of a check, which may not exist any more.
-func (s lab) removeTrial(ctx context.Context, id string) { _, _ = s.minirun(ctx, "rm", "-f", id) }
+func (s *Scene) removeTrial(ctx context.Context, id string) { _, _ = s.minirun(ctx, "rm", "-f", id) }
 
 // A trialBuild builds a copy of a directory of the learner, whose files the check may change.
 type trialBuild struct {
-	scene lab
+	scene *Scene
 	dir   string
 	tag   string
 }
 
 // copyContext copies a directory of the learner for a build.
-func (s lab) copyContext(dir string) (*trialBuild, error) {
+func (s *Scene) copyContext(dir string) (*trialBuild, error) {
 	root, err := os.OpenRoot(filepath.Join(s.Dir, dir))
 	if err != nil {
 		return nil, err
@@ -135,12 +112,12 @@ func (b *trialBuild) build(ctx context.Context, args ...string) (stdout string, 
 }
 
 // image returns the image that was built last.
-func (b *trialBuild) image(ctx context.Context) (*ociarchive.Image, error) {
+func (b *trialBuild) image(ctx context.Context) (*platformImage, error) {
 	a, err := b.scene.export(ctx, b.tag)
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.Images()
+	all, err := a.images()
 	if err == nil && len(all) == 0 {
 		err = errors.New("the archive has no image")
 	}
@@ -152,7 +129,7 @@ func (b *trialBuild) image(ctx context.Context) (*ociarchive.Image, error) {
 
 // replace replaces a text in a file of the copy. It reports whether the file has the text.
 func (b *trialBuild) replace(file, old, text string) (bool, error) {
-	data, err := predicate.ReadBelow(b.dir, file)
+	data, err := readBelow(b.dir, file)
 	if errors.Is(err, os.ErrNotExist) || err == nil && !strings.Contains(data, old) {
 		return false, nil
 	}

@@ -1,4 +1,4 @@
-package ociarchive
+package predicate
 
 import (
 	"archive/tar"
@@ -15,9 +15,9 @@ import (
 // longestBlob is the most that is searched of a blob.
 const longestBlob = 256 << 20
 
-// FindText looks for a text in all blobs below directories: in documents, and in the content and the
+// findText looks for a text in all blobs below directories: in documents, and in the content and the
 // headers of layers, compressed or not. It returns where it is: a file in a layer if it can be named.
-func FindText(dirs []string, text string) (where string, err error) {
+func findText(dirs []string, text string) (where string, err error) {
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() || where != "" {

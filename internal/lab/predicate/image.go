@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 
 	"github.com/docker/go-units"
 
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -19,18 +18,17 @@ type image struct {
 	Without []string `yaml:"without"` // names or /paths that no layer has, not even a hidden one (path.Match)
 }
 
-func (q *image) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	look := "./minirun history " + q.Name
 	a, err := s.export(ctx, q.Name)
 	var no *refused
 	if errors.As(err, &no) {
-		return predicate.Fail(words.New("an image %s", q.Name), words.New("%s", no.output), "./minirun images")
+		return fail(words.New("an image %s", q.Name), words.New("%s", no.output), "./minirun images")
 	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.Images()
+	all, err := a.images()
 	if err != nil {
 		return nil, err
 	}
@@ -43,22 +41,21 @@ func (q *image) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.F
 			if err != nil {
 				return nil, err
 			}
-			size, err := p.Size()
+			size, err := p.size()
 			if err != nil {
 				return nil, err
 			}
 			if size > most {
-				return predicate.Fail(words.New("%s is at most %s large", q.Name, q.Most),
-					words.New("%s", units.CustomSize("%.1f%s", float64(size), 1024, []string{"B", "K", "M", "G"})),
-					"%s", look)
+				return fail(words.New("%s is at most %s large", q.Name, q.Most),
+					words.New("%s", units.CustomSize("%.1f%s", float64(size), 1024, []string{"B", "K", "M", "G"})), "%s", look)
 			}
 		}
-		name, layer, err := p.Matching(q.Without)
+		name, layer, err := p.matching(q.Without)
 		if err != nil {
 			return nil, err
 		}
 		if name != "" {
-			return predicate.Fail(words.New("no layer of %s has %s", q.Name, strings.Join(q.Without, ", ")),
+			return fail(words.New("no layer of %s has %s", q.Name, strings.Join(q.Without, ", ")),
 				words.New("%s in layer %d", name, layer), "%s", look)
 		}
 	}
@@ -66,19 +63,18 @@ func (q *image) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.F
 }
 
 // printed asks whether an image prints a text when it is run.
-func printed(ctx context.Context, s lab, name, text string) (*predicate.Failure, error) {
+func printed(ctx context.Context, s *Scene, name, text string) (*Failure, error) {
 	out, err := s.trialImage(ctx, name)
 	var no *refused
 	if errors.As(err, &no) {
-		return predicate.Fail(words.New("%s prints %q", name, text), words.New("%s", no.output),
-			"./minirun run --rm %s", name)
+		return fail(words.New("%s prints %q", name, text), words.New("%s", no.output), "./minirun run --rm %s", name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !strings.Contains(out, text) {
-		return predicate.Fail(words.New("%s prints %q", name, text),
-			words.New("%q", predicate.Shorten(strings.TrimSpace(out))), "./minirun run --rm %s", name)
+		return fail(words.New("%s prints %q", name, text), words.New("%q", shorten(strings.TrimSpace(out))),
+			"./minirun run --rm %s", name)
 	}
 	return nil, nil
 }

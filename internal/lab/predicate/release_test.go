@@ -1,4 +1,4 @@
-package ociarchive
+package predicate
 
 import (
 	"bytes"
@@ -43,9 +43,16 @@ func TestSecretIsFoundInBlobs(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "blob"), c.data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, err := FindText([]string{t.TempDir(), dir}, c.text)
+		got, err := findText([]string{t.TempDir(), dir}, c.text)
 		if got != c.want || err != nil {
 			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
+	}
+}
+
+// TestFingerprint is what `sha256sum | cut -c 1-16` of fetch.sh writes.
+func TestFingerprint(t *testing.T) {
+	if got := fingerprint("secret"); got != "b37e50cedcd3e3f1" {
+		t.Error(got)
 	}
 }

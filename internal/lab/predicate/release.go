@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import (
 	"context"
@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/ociarchive"
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -41,7 +39,7 @@ type releaseBuild struct {
 }
 
 // prepare copies a release for a build with a version that was never downloaded.
-func (r *release) prepare(s lab) (*releaseBuild, error) {
+func (r *release) prepare(s *Scene) (*releaseBuild, error) {
 	b, err := s.copyContext(r.Context)
 	if err != nil {
 		return nil, err
@@ -94,24 +92,23 @@ func (b *releaseBuild) run(ctx context.Context, env []string, args ...string) er
 }
 
 // failedBuild returns the failure for a Dockerfile that cannot be built.
-func (r *release) failedBuild(err error, args string) (*predicate.Failure, error) {
+func (r *release) failedBuild(err error, args string) (*Failure, error) {
 	var no *refused
 	if !errors.As(err, &no) {
 		return nil, err
 	}
-	return predicate.Fail(words.New("%s can be built", r.Context), words.New("%s", no.output),
+	return fail(words.New("%s can be built", r.Context), words.New("%s", no.output),
 		"./minirun build %s%s", args, r.Context)
 }
 
 // platforms asks whether a release can be built for several platforms without emulating their processors.
 type platforms struct {
-	release `         yaml:",inline"`
+	release `yaml:",inline"`
 	Are     []string `yaml:"are"`  // linux/amd64, …
 	Says    string   `yaml:"says"` // the program of each has this text, followed by the architecture
 }
 
-func (q *platforms) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *platforms) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -128,26 +125,26 @@ func (q *platforms) Holds(ctx context.Context, scene *predicate.Scene) (*predica
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.Images()
+	all, err := a.images()
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, p := range all {
-		found = append(found, p.Platform)
-		text, err := p.Content(q.Program)
+		found = append(found, p.platform)
+		text, err := p.content(q.Program)
 		if err != nil {
 			return nil, err
 		}
-		_, architecture, _ := strings.Cut(p.Platform, "/")
+		_, architecture, _ := strings.Cut(p.platform, "/")
 		if want := q.Says + architecture; !strings.Contains(text, want) {
-			return predicate.Fail(words.New("/%s of %s contains %q", q.Program, p.Platform, want),
-				words.New("%q", predicate.Shorten(text)), "./minirun build %s -o out %s", flag, q.Context)
+			return fail(words.New("/%s of %s contains %q", q.Program, p.platform, want), words.New("%q", shorten(text)),
+				"./minirun build %s -o out %s", flag, q.Context)
 		}
 	}
 	slices.Sort(found)
 	if !slices.Equal(found, slices.Sorted(slices.Values(q.Are))) {
-		return predicate.Fail(words.New("an image for each of %s", strings.Join(q.Are, ", ")),
+		return fail(words.New("an image for each of %s", strings.Join(q.Are, ", ")),
 			words.New("%s", strings.Join(found, ", ")), "./minirun build %s %s", flag, q.Context)
 	}
 	return nil, nil
@@ -159,8 +156,7 @@ type secret struct {
 	release `yaml:",inline"`
 }
 
-func (q *secret) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *secret) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -174,27 +170,26 @@ func (q *secret) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.
 	if err := b.run(ctx, nil, "--cache-to", "type=local,mode=max,dest="+cache); err != nil {
 		return q.failedBuild(err, "--secret id=token,src=…/token.txt ")
 	}
-	text, err := b.content(ctx, q.Program)
+	p, err := b.image(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := p.content(q.Program)
 	if err != nil {
 		return nil, err
 	}
 	look := "./minirun build --explain text " + q.Context
 	if want := fingerprint(secret); !strings.Contains(text, want) {
-		return predicate.Fail(
-			words.New("/%s was fetched with the secret: it contains the fingerprint %s", q.Program, want),
-			words.New("%q", predicate.Shorten(text)), "%s", look)
+		return fail(words.New("/%s was fetched with the secret: it contains the fingerprint %s", q.Program, want),
+			words.New("%q", shorten(text)), "%s", look)
 	}
-	a, err := s.export(ctx, b.tag)
-	if err != nil {
-		return nil, err
-	}
-	where, err := ociarchive.FindText([]string{a.Dir, cache}, secret)
+	where, err := findText([]string{p.archive.dir, cache}, secret)
 	if err != nil {
 		return nil, err
 	}
 	if where != "" {
-		return predicate.Fail(words.New("no layer of any stage, and no configuration, has the secret"),
-			words.New("it is in %s", where), "%s", look)
+		return fail(words.New("no layer of any stage, and no configuration, has the secret"), words.New("it is in %s", where),
+			"%s", look)
 	}
 	return nil, nil
 }
@@ -205,8 +200,7 @@ type cachemount struct {
 	release `yaml:",inline"`
 }
 
-func (q *cachemount) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *cachemount) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -230,8 +224,7 @@ func (q *cachemount) Holds(ctx context.Context, scene *predicate.Scene) (*predic
 		return nil, err
 	}
 	if !strings.Contains(text, fingerprint(first)) {
-		return predicate.Fail(
-			words.New("a second build with --no-cache finds the download of the first in a cache mount"),
+		return fail(words.New("a second build with --no-cache finds the download of the first in a cache mount"),
 			words.New("it was downloaded again"), "./minirun build du")
 	}
 	return nil, nil
@@ -245,8 +238,7 @@ type reproducible struct {
 // epoch is the time that the builds are given, as a release would use the time of its last commit.
 const epoch = "SOURCE_DATE_EPOCH=1700000000"
 
-func (q *reproducible) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *reproducible) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -279,7 +271,7 @@ func (q *reproducible) Holds(ctx context.Context, scene *predicate.Scene) (*pred
 		}
 	}
 	if digests[0] == "" || digests[0] != digests[1] {
-		return predicate.Fail(words.New("two builds with the same SOURCE_DATE_EPOCH have equal digests"),
+		return fail(words.New("two builds with the same SOURCE_DATE_EPOCH have equal digests"),
 			words.New("%s and %s", shortDigest(digests[0]), shortDigest(digests[1])),
 			"for i in 1 2; do ./release.sh -q --no-cache; sleep 1; done")
 	}

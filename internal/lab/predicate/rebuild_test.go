@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import "testing"
 

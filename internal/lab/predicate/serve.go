@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import (
 	"context"
@@ -11,16 +11,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
 // answers asks for a page from a port of the host, and that a container of the learner sends it: while its
 // processes are stopped for a moment, no answer arrives. It does not matter how the port gets there.
 type answers struct {
-	predicate.Of `       yaml:",inline"`
-	Port         string `yaml:"port"`
-	Contains     string `yaml:"contains"`
+	Of       `yaml:",inline"`
+	Port     string `yaml:"port"`
+	Contains string `yaml:"contains"`
 }
 
 const (
@@ -42,7 +41,7 @@ func get(ctx context.Context, port string, limit time.Duration) (page string, er
 	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"); err != nil {
 		return "", err
 	}
-	data, err := io.ReadAll(io.LimitReader(c, longestText))
+	data, err := io.ReadAll(io.LimitReader(c, longestFile))
 	if len(data) > 0 { // servers may close a connection in a way that is an error
 		return string(data), nil
 	}
@@ -52,9 +51,8 @@ func get(ctx context.Context, port string, limit time.Duration) (page string, er
 	return "", err
 }
 
-func (q *answers) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
-	p, failure := q.Find(scene)
+func (q *answers) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+	p, failure := q.find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -62,15 +60,15 @@ func (q *answers) Holds(ctx context.Context, scene *predicate.Scene) (*predicate
 	expected := words.New("an answer on port %s that contains %q", q.Port, q.Contains)
 	page, err := get(ctx, q.Port, answerPatience)
 	if err != nil && strings.HasPrefix(p.Status["State"], "T") {
-		return predicate.Fail(expected, words.New("process %d is stopped", p.PID), "kill -CONT %d", p.PID)
+		return fail(expected, words.New("process %d is stopped", p.PID), "kill -CONT %d", p.PID)
 	}
 	if err != nil {
-		return predicate.Fail(expected, words.New("%v", err), "%s", look)
+		return fail(expected, words.New("%v", err), "%s", look)
 	}
 	if !strings.Contains(page, q.Contains) {
-		return predicate.Fail(expected, words.New("%q", predicate.Shorten(page)), "%s", look)
+		return fail(expected, words.New("%q", shorten(page)), "%s", look)
 	}
-	if !p.IsInit() {
+	if !p.isInit() {
 		return q.fromHost()
 	}
 	stop(s, p.Part)
@@ -82,18 +80,18 @@ func (q *answers) Holds(ctx context.Context, scene *predicate.Scene) (*predicate
 	return nil, nil
 }
 
-func (q *answers) fromHost() (*predicate.Failure, error) {
-	return predicate.Fail(words.New("the container answers on port %s", q.Port),
-		words.New("a process of the host answers"), "ss -ltnp")
+func (q *answers) fromHost() (*Failure, error) {
+	return fail(words.New("the container answers on port %s", q.Port), words.New("a process of the host answers"),
+		"ss -ltnp")
 }
 
 // stop stops the processes of a part of the lab, and resume lets them run again.
-func stop(s lab, part string) { signalPart(s, part, unix.SIGSTOP) }
+func stop(s *Scene, part string) { signalPart(s, part, unix.SIGSTOP) }
 
-func resume(s lab, part string) { signalPart(s, part, unix.SIGCONT) }
+func resume(s *Scene, part string) { signalPart(s, part, unix.SIGCONT) }
 
-func signalPart(s lab, part string, signal unix.Signal) {
-	for _, p := range predicate.Marked(s.Values["token"]) {
+func signalPart(s *Scene, part string, signal unix.Signal) {
+	for _, p := range Marked(s.Values["token"]) {
 		if p.Part == part {
 			_ = unix.Kill(p.PID, signal) // it may have ended
 		}
@@ -112,19 +110,17 @@ const healthTest = `{{if .Config.Healthcheck}}{{join .Config.Healthcheck.Test " 
 // healthPatience is how long a change of the state may take.
 const healthPatience = 5 * time.Second
 
-func (q *health) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *health) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	test, err := s.minirun(ctx, "inspect", "--type", "image", "--format", healthTest, q.Image)
 	var no *refused
 	if errors.As(err, &no) {
-		return predicate.Fail(words.New("an image %s", q.Image), words.New("%s", no.output), "./minirun images")
+		return fail(words.New("an image %s", q.Image), words.New("%s", no.output), "./minirun images")
 	}
 	if err != nil {
 		return nil, err
 	}
 	if test = strings.TrimSpace(test); test == "" || test == "NONE" {
-		return predicate.Fail(words.New("the image %s has a health check", q.Image), words.New("none"),
-			"./minirun history %s", q.Image)
+		return fail(words.New("the image %s has a health check", q.Image), words.New("none"), "./minirun history %s", q.Image)
 	}
 	id := "lab-check-" + random()
 	defer s.removeTrial(context.WithoutCancel(ctx), id)
@@ -132,8 +128,7 @@ func (q *health) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.
 		"--health-interval", "200ms", "--health-timeout", "1s", "--health-retries", "1", "--health-start-period", "1ms",
 		q.Image)
 	if errors.As(err, &no) {
-		return predicate.Fail(words.New("%s starts and runs on", q.Image), words.New("%s", no.output),
-			"./minirun run %s", q.Image)
+		return fail(words.New("%s starts and runs on", q.Image), words.New("%s", no.output), "./minirun run %s", q.Image)
 	}
 	if err != nil {
 		return nil, err
@@ -162,11 +157,11 @@ const (
 	unhealthy = "unhealthy"
 )
 
-func healthFailure(expected words.Text, state, look string, err error) (*predicate.Failure, error) {
+func healthFailure(expected words.Text, state, look string, err error) (*Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return predicate.Fail(expected, words.New("the state %q", state), "%s", look)
+	return fail(expected, words.New("the state %q", state), "%s", look)
 }
 
 // A healthState is what minirun keeps about the health of a container, in docker's form.
@@ -193,7 +188,7 @@ func (h *healthState) succeededAfter(t time.Time) bool {
 
 // awaitHealth waits for a state of health, and returns the last one. If the servers were stopped at a time,
 // it does not wait any longer when a probe that began later succeeds. A container that ended has no state.
-func (s lab) awaitHealth(ctx context.Context, id, want string, stopped time.Time) (string, error) {
+func (s *Scene) awaitHealth(ctx context.Context, id, want string, stopped time.Time) (string, error) {
 	for deadline := time.Now().Add(healthPatience); ; {
 		out, err := s.minirun(ctx, "inspect", "--type", "container", "--format", "{{json .State}}", id)
 		if err != nil {

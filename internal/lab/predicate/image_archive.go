@@ -1,11 +1,9 @@
-// Package ociarchive reads what is in the layers of an image: of an OCI image layout in an archive, which
-// `minirun save` and builds write. The labs ask it, since a list of an image's files does not show what
-// a layer hides.
-package ociarchive
+package predicate
 
 import (
 	"archive/tar"
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,11 +18,20 @@ import (
 	"github.com/minirun/minirun/internal/compression"
 )
 
-// An Archive is an image that was written by `minirun save` or by a build, in a directory of the check.
-type Archive struct{ Dir string }
+// An ociArchive is an image that was written by `minirun save` or by a build, in a directory of the check.
+type ociArchive struct{ dir string }
 
-// Open extracts an archive's blobs to a directory below work.
-func Open(file, work string) (*Archive, error) {
+// export writes an image of the lab's store for a check.
+func (s *Scene) export(ctx context.Context, name string) (*ociArchive, error) {
+	file := filepath.Join(s.Work, "image.tar")
+	if _, err := s.minirun(ctx, "save", "-q", "-o", file, name); err != nil {
+		return nil, err
+	}
+	return openArchive(file, s.Work)
+}
+
+// openArchive extracts an archive's blobs to a directory below work.
+func openArchive(file, work string) (*ociArchive, error) {
 	defer func() { _ = os.Remove(file) }()
 	f, err := os.Open(file)
 	if err != nil {
@@ -38,7 +45,7 @@ func Open(file, work string) (*Archive, error) {
 	for t := tar.NewReader(f); ; {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return &Archive{dir}, nil
+			return &ociArchive{dir}, nil
 		}
 		if err != nil {
 			return nil, err
@@ -57,26 +64,29 @@ func Open(file, work string) (*Archive, error) {
 	}
 }
 
-func (a *Archive) blob(digest string) string {
-	return filepath.Join(a.Dir, path.Base(strings.TrimPrefix(digest, "sha256:")))
+func (a *ociArchive) blob(digest string) string {
+	return filepath.Join(a.dir, path.Base(strings.TrimPrefix(digest, "sha256:")))
 }
 
-func (a *Archive) read(name string, to any) error {
-	data, err := os.ReadFile(filepath.Join(a.Dir, path.Base(name)))
+func (a *ociArchive) read(name string, to any) error {
+	data, err := os.ReadFile(filepath.Join(a.dir, path.Base(name)))
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(data, to)
 }
 
-// An Image is an image for one platform.
-type Image struct {
-	Platform string   // linux/arm64
-	layers   []string // their files, from the lowest
+// A platformImage is an image for one platform, with its layers from the lowest.
+type platformImage struct {
+	archive  *ociArchive
+	platform string // linux/arm64
+	config   ocispec.Image
+	texts    []string // the files of the manifest and of the configuration
+	layers   []string // files
 }
 
-// Images returns the archive's image for each platform, without attestations.
-func (a *Archive) Images() ([]Image, error) {
+// images returns the archive's image for each platform, without attestations.
+func (a *ociArchive) images() ([]platformImage, error) {
 	var index ocispec.Index
 	if err := a.read("index.json", &index); err != nil {
 		return nil, err
@@ -84,7 +94,7 @@ func (a *Archive) Images() ([]Image, error) {
 	return a.below(index.Manifests)
 }
 
-func (a *Archive) below(list []ocispec.Descriptor) (out []Image, err error) {
+func (a *ociArchive) below(list []ocispec.Descriptor) (out []platformImage, err error) {
 	for _, d := range list {
 		if d.MediaType == ocispec.MediaTypeImageIndex || strings.HasSuffix(d.MediaType, "manifest.list.v2+json") {
 			var index ocispec.Index
@@ -105,11 +115,11 @@ func (a *Archive) below(list []ocispec.Descriptor) (out []Image, err error) {
 		if err := a.read(a.blob(string(d.Digest)), &m); err != nil {
 			return nil, err
 		}
-		var config ocispec.Image
-		if err := a.read(a.blob(string(m.Config.Digest)), &config); err != nil {
+		p := platformImage{archive: a, texts: []string{a.blob(string(d.Digest)), a.blob(string(m.Config.Digest))}}
+		if err := a.read(p.texts[1], &p.config); err != nil {
 			return nil, err
 		}
-		p := Image{Platform: config.OS + "/" + config.Architecture}
+		p.platform = p.config.OS + "/" + p.config.Architecture
 		for _, l := range m.Layers {
 			p.layers = append(p.layers, a.blob(string(l.Digest)))
 		}
@@ -119,7 +129,7 @@ func (a *Archive) below(list []ocispec.Descriptor) (out []Image, err error) {
 }
 
 // walk calls a function for each entry of all layers, from the lowest layer.
-func (p *Image) walk(visit func(layer int, h *tar.Header, content io.Reader) error) error {
+func (p *platformImage) walk(visit func(layer int, h *tar.Header, content io.Reader) error) error {
 	for i, file := range p.layers {
 		if err := walkLayer(file, func(h *tar.Header, content io.Reader) error { return visit(i, h, content) }); err != nil {
 			return fmt.Errorf("layer %d: %w", i+1, err)
@@ -154,8 +164,8 @@ func walkLayer(file string, visit func(h *tar.Header, content io.Reader) error) 
 	}
 }
 
-// Size returns the size of the files in all layers.
-func (p *Image) Size() (total int64, err error) {
+// size returns the size of the files in all layers.
+func (p *platformImage) size() (total int64, err error) {
 	err = p.walk(func(_ int, h *tar.Header, _ io.Reader) error {
 		if h.Typeflag == tar.TypeReg {
 			total += h.Size
@@ -165,9 +175,9 @@ func (p *Image) Size() (total int64, err error) {
 	return total, err
 }
 
-// Matching returns the first path in any layer, whether or not a layer above removes it, that matches a
+// matching returns the first path in any layer, whether or not a layer above removes it, that matches a
 // pattern: of its name, or of the whole path if the pattern begins with a slash.
-func (p *Image) Matching(patterns []string) (found string, layer int, err error) {
+func (p *platformImage) matching(patterns []string) (found string, layer int, err error) {
 	err = p.walk(func(i int, h *tar.Header, _ io.Reader) error {
 		for _, pattern := range patterns {
 			name := path.Base(h.Name)
@@ -184,18 +194,15 @@ func (p *Image) Matching(patterns []string) (found string, layer int, err error)
 	return found, layer, err
 }
 
-// longestText is the most that is read of a file.
-const longestText = 1 << 20
-
-// Content returns the text of the file whose path ends with these words, as a container sees it; "" without one.
-func (p *Image) Content(suffix string) (text string, err error) {
+// content returns the text of the file whose path ends with these words, as a container sees it; "" without one.
+func (p *platformImage) content(suffix string) (text string, err error) {
 	err = p.walk(func(_ int, h *tar.Header, content io.Reader) error {
 		dir, name := path.Split(suffix)
 		switch {
 		case strings.HasSuffix(h.Name, "/"+dir+".wh."+name):
 			text = ""
 		case h.Typeflag == tar.TypeReg && strings.HasSuffix(h.Name, "/"+suffix):
-			data, err := io.ReadAll(io.LimitReader(content, longestText))
+			data, err := io.ReadAll(io.LimitReader(content, longestFile))
 			text = string(data)
 			return err
 		}

@@ -1,4 +1,4 @@
-package imagecheck
+package predicate
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -23,8 +22,7 @@ type rebuild struct {
 	Prints  bool   `yaml:"prints"` // the second image prints the random text
 }
 
-func (q *rebuild) Holds(ctx context.Context, scene *predicate.Scene) (*predicate.Failure, error) {
-	s := lab{scene}
+func (q *rebuild) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	b, err := s.copyContext(q.Context)
 	if err != nil {
 		return nil, err
@@ -39,8 +37,7 @@ func (q *rebuild) Holds(ctx context.Context, scene *predicate.Scene) (*predicate
 			return nil, err
 		}
 		if before == "" {
-			return predicate.Fail(words.New("the image has a file %s", q.Keeps+q.Renews),
-				words.New("it does not exist"), "%s", q.look())
+			return fail(words.New("the image has a file %s", q.Keeps+q.Renews), words.New("it does not exist"), "%s", q.look())
 		}
 	}
 	text := random()
@@ -50,7 +47,7 @@ func (q *rebuild) Holds(ctx context.Context, scene *predicate.Scene) (*predicate
 	}
 	path := filepath.Join(q.Context, q.File)
 	if !found {
-		return predicate.Fail(words.New("%s contains %q", path, q.Text), words.New("another text"), "cat %s", path)
+		return fail(words.New("%s contains %q", path, q.Text), words.New("another text"), "cat %s", path)
 	}
 	explanation, err := b.build(ctx, "--explain", "json")
 	if err != nil {
@@ -67,10 +64,9 @@ func (q *rebuild) Holds(ctx context.Context, scene *predicate.Scene) (*predicate
 	}
 	switch {
 	case q.Keeps != "" && (before != after || !anyRunCached(steps)):
-		return predicate.Fail(words.New("after a change of %s the packages come from the cache", path), ranAgain(steps),
-			"%s", q.look())
+		return fail(words.New("after a change of %s the packages come from the cache", path), ranAgain(steps), "%s", q.look())
 	case q.Renews != "" && before == after:
-		return predicate.Fail(words.New("after a change of %s the packages are installed again", path),
+		return fail(words.New("after a change of %s the packages are installed again", path),
 			words.New("those of the build before"), "%s", q.look())
 	case q.Prints:
 		f, err := printed(ctx, s, b.tag, text)
@@ -86,11 +82,10 @@ func (q *rebuild) Holds(ctx context.Context, scene *predicate.Scene) (*predicate
 func (q *rebuild) look() string { return "./minirun build --explain text " + q.Context }
 
 // failedBuild returns the failure for a Dockerfile that cannot be built.
-func (q *rebuild) failedBuild(err error) (*predicate.Failure, error) {
+func (q *rebuild) failedBuild(err error) (*Failure, error) {
 	var no *refused
 	if errors.As(err, &no) {
-		return predicate.Fail(words.New("%s can be built", q.Context), words.New("%s", no.output), "./minirun build %s",
-			q.Context)
+		return fail(words.New("%s can be built", q.Context), words.New("%s", no.output), "./minirun build %s", q.Context)
 	}
 	return nil, err
 }
@@ -101,7 +96,7 @@ func (b *trialBuild) content(ctx context.Context, suffix string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	return p.Content(suffix)
+	return p.content(suffix)
 }
 
 // A buildStep is an instruction as `minirun build --explain json` describes it.
