@@ -3,16 +3,13 @@ package predicate
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
-	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // file asks for a file: in the learner's directory, or as a container sees it.
@@ -25,56 +22,6 @@ type file struct {
 	Absent   bool   `yaml:"absent"`
 	Whiteout bool   `yaml:"whiteout"` // a character device 0:0: a removed file in an upper directory
 	Owner    *int   `yaml:"owner"`    // user ID on the host
-}
-
-// longestFile is the most that is read of a learner's file.
-const longestFile = 1 << 20
-
-// inside keeps links from leading out of a directory (openat2(2)).
-const inside = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
-
-// openRoot opens a directory below which a learner's files are opened.
-func openRoot(dir string) (*os.File, error) {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
-	}
-	return os.NewFile(uintptr(fd), dir), nil
-}
-
-// readLearnerFile reads a file in the learner's directory.
-func readLearnerFile(s *Scene, path string) (string, error) { return readBelow(s.Dir, path) }
-
-// readBelow reads a regular file below a directory, up to longestFile bytes.
-func readBelow(dir, path string) (string, error) {
-	root, err := openRoot(dir)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	f, err := regularfile.OpenIn(int(root.Fd()), path, inside)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, longestFile))
-	return string(data), err
-}
-
-// statBelow returns the status of a file below a directory. It does not follow a link at the end.
-func statBelow(dir, path string) (*unix.Stat_t, error) {
-	root, err := openRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	fd, err := regularfile.OpenPathIn(int(root.Fd()), path, unix.O_NOFOLLOW, inside)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	return &st, unix.Fstat(fd, &st)
 }
 
 func (q *file) Holds(_ context.Context, s *Scene) (*Failure, error) {
@@ -120,14 +67,4 @@ func (q *file) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		return fail(words.New("%s contains %q", q.Path, q.Contains), words.New("%q", shorten(text)), "cat %s", q.Path)
 	}
 	return nil, nil
-}
-
-// shorten returns the beginning of a text, for a message.
-func shorten(text string) string {
-	const most = 300
-	text = strings.TrimSpace(text)
-	if len(text) <= most {
-		return text
-	}
-	return text[:most] + "…"
 }

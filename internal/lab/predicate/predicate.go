@@ -2,14 +2,12 @@
 // cgroups, mounts, layers or sockets itself, or runs the learner's bundle and looks at the processes. It
 // never believes a command line, printed text or a runtime's own record: those can be imitated.
 //
-//	predicate.go   how lab.yaml names predicates, and what a failed one reports
-//	process.go     the learner's processes, which carry the lab's token
-//	*.go           one file for each subject
+//	predicate.go   how lab.yaml names predicates
+//	*.go           one file for each subject; images and security are packages of their own
 package predicate
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,55 +17,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/words"
 )
 
-// A Predicate is one question. Its fields are those of lab.yaml.
-type Predicate interface {
-	// Holds returns nil if the answer is yes. An error means that it could not be asked.
-	Holds(ctx context.Context, s *Scene) (*Failure, error)
-}
-
-// A Failure is why the answer is no.
-type Failure struct {
-	Expected, Found words.Text
-	Look            string // a command that shows what was found
-}
-
-// fail returns a failure. The two texts are words.New(…).
-func fail(expected, found words.Text, look string, args ...any) (*Failure, error) {
-	return &Failure{Expected: expected, Found: found, Look: fmt.Sprintf(look, args...)}, nil
-}
-
-// Skipped is the error of a predicate that cannot be asked on this machine, which is not the learner's fault.
-type Skipped struct{ Reason words.Text }
-
-func (s *Skipped) Error() string { return fmt.Sprintf(s.Reason.Format, s.Reason.Args...) }
-
-// A Scene is where the questions are asked: one learner's lab.
-type Scene struct {
-	Dir    string            // the learner's files
-	Root   string            // the runtime's directory of the lab
-	Store  string            // images and containers of the lab
-	Values map[string]string // of this learner
-	// Minirun is the command line of minirun for this lab.
-	Minirun []string
-	// Runtime is the command line of the runtime that trials use, in place of minirun: the learner's own.
-	Runtime []string
-	// Work is a directory for the trials' files. It is removed with all that is below it.
-	Work string
-	// Env is the environment of trials.
-	Env []string
-	// PrivateMounts is set if the runtime is the learner's: what it mounts by mistake is not on the host.
-	PrivateMounts bool
-	// Start has the start state's files, to compare with.
-	Start string
-}
-
-// A table creates an empty predicate of each kind, by the name that lab.yaml uses.
-type table map[string]func() Predicate
-
-// tables has the predicates of each subject; their files begin with the same words.
+// tables has the predicates of each subject.
 var tables = []table{general, processes, resources, security, images, networks}
 
 // general has what most labs ask.
