@@ -108,6 +108,9 @@ func (q *escapes) fromContainer(ctx context.Context, s *scene.Scene, secret stri
 		return scene.Fail(words.New("%s with %s", "CapEff", power), words.New("%s: %s", "CapEff", strings.Join(names, " ")),
 			"grep -A 30 capabilities %s/config.json", q.Bundle)
 	}
+	if failure := q.seesScript(s, p); failure != nil {
+		return failure, nil
+	}
 	if scene.SameNamespace(p, "mnt") {
 		return scene.Fail(words.New("a %s namespace that is not the host's", "mnt"), words.New("%s, the host's", "mnt"),
 			"grep -A 20 namespaces %s/config.json", q.Bundle)
@@ -120,4 +123,20 @@ func (q *escapes) fromContainer(ctx context.Context, s *scene.Scene, secret stri
 			words.New("it can be read"), "./minirun plan %s | grep -E 'chroot|pivot_root'", q.Bundle)
 	}
 	return nil, nil
+}
+
+// seesScript returns a failure if the process does not see the bundle's script: then it has another root
+// directory, and an escape that fails proves nothing.
+func (q *escapes) seesScript(s *scene.Scene, p *scene.Process) *scene.Failure {
+	written, err := scene.ReadBelow(filepath.Join(s.Dir, q.Bundle, "rootfs"), q.Script)
+	if err != nil {
+		return &scene.Failure{Expected: words.New("the file %s", q.Script), Found: words.New("%v", err),
+			Look: "ls -l " + q.Bundle + "/rootfs" + q.Script}
+	}
+	seen, err := scene.ReadBelow(p.Proc("root"), q.Script)
+	if err == nil && seen == written {
+		return nil
+	}
+	return &scene.Failure{Expected: words.New("a container with the root directory %s", q.Bundle+"/rootfs"),
+		Found: words.New("it does not see %s", q.Script), Look: "ls -l " + p.Proc("root")}
 }

@@ -101,7 +101,7 @@ func (q *stops) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, erro
 // settled is how long all processes of a trial must sleep until it counts as started.
 const settled = 300 * time.Millisecond
 
-// settle waits until all processes of a trial wait for something, at most for startPatience.
+// settle waits until all processes of a trial wait for something, at most for scene.StartPatience.
 func settle(t *scene.Trial) {
 	asleep := time.Now()
 	for deadline := asleep.Add(scene.StartPatience); time.Now().Before(deadline) && time.Since(asleep) < settled; {
