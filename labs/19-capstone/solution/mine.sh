@@ -113,7 +113,9 @@ mounts() {
 # devices creates the devices and links that every program expects.
 devices() {
 	cd /dev
-	cp -af null zero full random urandom tty fd stdin stdout stderr "$root/dev/"
+	cp -af null zero full random urandom tty "$root/dev/"
+	ln -sfn /proc/self/fd "$root/dev/fd"
+	for fd in 0:stdin 1:stdout 2:stderr; do ln -sfn "fd/${fd%:*}" "$root/dev/${fd#*:}"; done
 }
 
 # enter makes the root directory the root of this mount namespace, and removes the host's from it.
