@@ -19,18 +19,11 @@ import (
 func main() {
 	predicate.RunProbe(os.Args)
 	a := app()
-	if err := cmdline.UseLanguage(os.Args, a.Flags); err != nil {
-		messages.Fail(err)
-	}
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)
 		return
 	}
-	err := cmdline.UseLanguage(os.Args, a.Flags)
-	if err == nil {
-		err = a.Run(cmdline.Arrange(os.Args, a, split))
-	}
-	if err != nil {
+	if err := a.Run(cmdline.Arrange(os.Args, a, split)); err != nil {
 		messages.Fail(err)
 	}
 }
@@ -52,7 +45,6 @@ func app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "root", Hidden: true, Value: container.DefaultRoot()},
 			&cli.StringFlag{Name: "store", Hidden: true, Value: image.DefaultDir()},
-			&cli.StringFlag{Name: "lang", Hidden: true},
 			&cli.StringFlag{Name: "log", Hidden: true},
 			&cli.StringFlag{Name: "log-format", Hidden: true, Value: "text"},
 			&cli.BoolFlag{Name: "debug", Hidden: true},
@@ -60,7 +52,6 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "cgroup-manager", Hidden: true},
 			&cli.StringFlag{Name: "rootless", Hidden: true},
 			&cli.StringFlag{Name: "criu", Hidden: true},
-			&cli.StringFlag{Name: "lang", Hidden: true},
 		},
 		Before:         messages.Open,
 		Commands:       []*cli.Command{command},
@@ -110,6 +101,7 @@ func verbs() []verb {
 		{checkCommand(), 0, 1}, {hintCommand(), 0, 1}, {solveCommand(), 0, 1}, {resetCommand(), 0, 1},
 		{nextCommand(), 0, 0}, {statusCommand(), 0, 0}, {shellCommand(), 0, 1}, {testCommand(), 0, cmdline.Unlimited},
 		{doctorCommand(), 0, 0}, {newCommand(), 1, 1}, {packCommand(), 1, 1},
+		{slidesCommand(), 0, cmdline.Unlimited},
 	}
 }
 

@@ -153,6 +153,7 @@ var catalogue = [...]group{
 		{"lab shell", []string{"minirun lab shell"}},
 		{"lab doctor", []string{"sudo minirun lab doctor"}},
 		{"lab pack", []string{"minirun lab pack labs.tar.gz"}},
+		{"lab slides", []string{"minirun lab slides 1 2 5 >class.md", "minirun --lang pt lab slides --seed class"}},
 		{"lab new", []string{"minirun lab new 20-my-lab"}},
 		{"lab test", []string{"sudo minirun lab test 5", "sudo minirun lab test ./20-my-lab"}},
 	}},

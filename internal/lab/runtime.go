@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/lab/workspace"
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // ErrNoRuntimeChecks is the cause if a lab does not say which of its checks a runtime can decide.
@@ -25,13 +26,13 @@ var ErrNoRuntimeChecks = errors.New("none of its checks can be decided by a runt
 // startPatience is how long another runtime may take to start a container, and settlePatience how long
 // what is checked may take to become true then.
 const (
-	startPatience  = 10 * time.Second
+	startPatience  = 5 * time.Second
 	settlePatience = 5 * time.Second
 )
 
-// CheckRuntime starts the bundles of a lab's reference solution with another runtime, PROGRAM run BUNDLE,
-// and asks the checks that a runtime can decide. The others are skipped. The learner's own lab is not
-// touched: it need not even be started.
+// CheckRuntime starts the bundles of a lab with another runtime, PROGRAM run BUNDLE, and asks the checks that
+// a runtime can decide. The others are skipped. The learner's own lab is not touched: it need not even be
+// started.
 func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program string) (r *Report, err error) {
 	if l.Runtime == nil {
 		return nil, fmt.Errorf("lab %s: %w", l.Number, ErrNoRuntimeChecks)
@@ -46,7 +47,7 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.Leave(context.WithoutCancel(ctx))) }()
-	if output, err := perform(ctx, w, l.Solution()); err != nil {
+	if output, err := perform(ctx, w, l.ForRuntime()); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, output)
 	}
 	if err := w.Stop(ctx); err != nil {
@@ -59,11 +60,15 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 	runs := startBundles(w, program)
 	defer runs.kill()
 	failure := runs.wait(ctx, s.Minirun)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	scene, err := w.Scene([]string{program})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(scene.Work) }()
+	scene.PrivateMounts = true
 	r, err = askRuntime(ctx, checks, l.Runtime.Checks, scene, failure)
 	if err == nil {
 		r.Values = w.Values
@@ -80,7 +85,7 @@ func askRuntime(ctx context.Context, checks []predicate.Check, decides []string,
 	for _, c := range checks {
 		result := Result{ID: c.ID, Kind: c.Kind, Failure: failure}
 		if !slices.Contains(decides, c.ID) {
-			result.Failure, result.Skipped = nil, words.New("it does not concern the runtime")
+			result.Failure, result.Skipped = nil, words.New("it does not depend on the runtime alone")
 			r.Results = append(r.Results, result)
 			continue
 		}
@@ -108,7 +113,8 @@ type bundleRuns struct {
 }
 
 type bundleRun struct {
-	part   string
+	bundle string
+	mounts string // the mount namespace in which it was started
 	cmd    *exec.Cmd
 	output *os.File
 	err    error
@@ -119,7 +125,7 @@ type bundleRun struct {
 func startBundles(w *workspace.Workspace, program string) *bundleRuns {
 	all := &bundleRuns{w: w, program: program}
 	for _, b := range w.Lab.Runtime.Bundles {
-		one := &bundleRun{part: filepath.Base(b), ended: make(chan struct{})}
+		one := &bundleRun{bundle: b, ended: make(chan struct{})}
 		all.runs = append(all.runs, one)
 		one.cmd = exec.Command(program, "run", filepath.Join(w.Dir(), b))
 		one.cmd.Dir, one.cmd.Env = w.Dir(), w.Environment()
@@ -129,7 +135,7 @@ func startBundles(w *workspace.Workspace, program string) *bundleRuns {
 		if one.err == nil {
 			_ = os.Remove(one.output.Name())
 			one.cmd.Stdout, one.cmd.Stderr = one.output, one.output
-			one.err = one.cmd.Start()
+			one.err = one.startPrivately()
 		}
 		if one.err != nil {
 			close(one.ended)
@@ -141,6 +147,24 @@ func startBundles(w *workspace.Workspace, program string) *bundleRuns {
 		}()
 	}
 	return all
+}
+
+// startPrivately starts the runtime in a mount namespace of its own: a mistake with pivot_root does not hit
+// the host.
+func (r *bundleRun) startPrivately() error {
+	return ownthread.Run(func() (err error) {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return os.NewSyscallError("unshare", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return os.NewSyscallError("mount", err)
+		}
+		r.mounts, err = os.Readlink("/proc/thread-self/ns/mnt")
+		if err != nil {
+			return err
+		}
+		return r.cmd.Start()
+	})
 }
 
 // kill kills the runtimes. Their containers are killed with everything else that has the lab's mark.
@@ -162,28 +186,53 @@ func (a *bundleRuns) wait(ctx context.Context, minirun string) *predicate.Failur
 	deadline := time.Now().Add(startPatience)
 	for _, r := range a.runs {
 		for {
-			p := predicate.First(a.w.Values[course.Token], r.part)
+			p, other := r.find(a.w.Values[course.Token])
 			if p != nil {
 				if failure := a.judge(r, p, minirun); failure != nil {
 					return failure
 				}
 				break
 			}
-			select {
-			case <-r.ended:
+			late := time.Now().After(deadline) || ctx.Err() != nil
+			switch {
+			case (late || r.hasEnded()) && other != nil:
+				return a.fail(r, words.New("process %d is not below it", other.PID))
+			case r.hasEnded():
 				return a.fail(r, words.New("%s", r.text()))
-			case <-time.After(10 * time.Millisecond):
-			}
-			if time.Now().After(deadline) || ctx.Err() != nil {
+			case late:
 				return a.fail(r, words.New("no process with the variables of config.json after %v. %s", startPatience, r.text()))
 			}
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	return nil
 }
 
+// find returns the first process of the lab below the runtime, or else one that is not below it.
+func (r *bundleRun) find(token string) (p, other *predicate.Process) {
+	if r.err != nil {
+		return nil, nil
+	}
+	for _, one := range predicate.Marked(token) {
+		if slices.Contains(one.Ancestors(), r.cmd.Process.Pid) {
+			return &one, nil
+		}
+		other = &one
+	}
+	return nil, other
+}
+
+func (r *bundleRun) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 func (a *bundleRuns) fail(r *bundleRun, found words.Text) *predicate.Failure {
-	command := a.program + " run " + r.part
+	command := a.program + " run " + r.bundle
 	return &predicate.Failure{Expected: words.New("%s starts a container, and exits when it ends", command), Found: found,
 		Look: "sudo " + command}
 }
@@ -201,17 +250,17 @@ func (r *bundleRun) text() string {
 	return r.cmd.ProcessState.String()
 }
 
-// judge refuses a container that is not below the learner's runtime, or that another runtime has started.
+// judge refuses a container that another runtime has started, or that has the mount namespace in which its
+// runtime was started.
 func (a *bundleRuns) judge(r *bundleRun, p *predicate.Process, minirun string) *predicate.Failure {
 	above := p.Ancestors()
-	at := slices.Index(above, r.cmd.Process.Pid)
-	if at < 0 {
-		return a.fail(r, words.New("process %d is not below it", p.PID))
-	}
-	for _, pid := range above[:at+1] {
+	for _, pid := range above[:slices.Index(above, r.cmd.Process.Pid)+1] {
 		if name := knownRuntime(pid, minirun); name != "" {
 			return a.fail(r, words.New("it is %s that starts the container", name))
 		}
+	}
+	if mounts, err := os.Readlink(p.Proc("ns/mnt")); err == nil && mounts == r.mounts {
+		return a.fail(r, words.New("its container has no mount namespace of its own"))
 	}
 	return nil
 }

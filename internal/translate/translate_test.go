@@ -121,6 +121,25 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// TestMissingValue: the error about a flag without its value has the flag's usage in the language, and the words
+// that Podman looks for to find out whether a runtime has a flag.
+func TestMissingValue(t *testing.T) {
+	tr, err := New("pt-BR")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for english, want := range map[string]string{
+		"login: flag needs an argument: -u USER (log in as USER)":    ": -u USER (entrar como USER)",
+		"restore: flag needs an argument: --lsm-mount-context VALUE": ": --lsm-mount-context VALUE",
+	} {
+		got := tr.Text(english)
+		if !strings.Contains(got, "precisa de um argumento") || !strings.Contains(got, "flag needs an argument") ||
+			!strings.HasSuffix(got, want) {
+			t.Errorf("%q: %q", english, got)
+		}
+	}
+}
+
 // FuzzText: no text makes the translator panic or lose a line, quoted values stay, and a text without a
 // word of the catalogue stays as it is.
 func FuzzText(f *testing.F) {

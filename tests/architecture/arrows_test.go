@@ -14,7 +14,7 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd":             "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 	"cmd/minirun-engine":              "cmdline completion container container/control dirsize engine engine/attach engine/attachment engine/commit engine/connection engine/containerfiles engine/listing engine/logfile engine/missing engine/network engine/network/listing engine/ports engine/system engine/usage engine/volumes formatter helper image inspect messages namespaces processtable prompt stdio termtext userns version engine/description spec language",
 	"cmd/minirun-lab":                 "cmdline container helper image lab lab/course lab/needs lab/pack lab/predicate lab/progress lab/screen lab/words lab/workspace language messages termtext",
-	"internal/lab":                    "lab/course lab/predicate lab/progress lab/words lab/workspace",
+	"internal/lab":                    "ownthread lab/course lab/predicate lab/progress lab/words lab/workspace",
 	"internal/lab/course":             "",
 	"internal/lab/needs":              "cgroups/host helper lab/words newbundle",
 	"internal/lab/pack":               "atomicfile helper language newbundle",
@@ -22,7 +22,7 @@ var arrows = map[string]string{
 	"internal/lab/progress":           "atomicfile flock",
 	"internal/lab/screen":             "lab lab/course lab/words",
 	"internal/lab/words":              "",
-	"internal/lab/workspace":          "atomicfile cgroups/host cni engine/network lab/course lab/predicate lab/progress newbundle spec",
+	"internal/lab/workspace":          "atomicfile cgroups/host cni engine/config engine/network lab/course lab/predicate lab/progress newbundle spec",
 	"cmd/minirun-image":               "atomicfile build build/attest build/devices build/diskusage build/executor build/explain build/export build/graph build/history build/lint build/metadata build/options build/progress build/records build/remotecache build/source cmdline cni ctxio debuglog engine/volumes formatter hint image image/bundle image/command image/imagetools image/listing image/overlay image/store image/transfer inspect interrupt language namespaces prompt regularfile retry spec termtext userns stdio",
 	"internal/build/diskusage":        "formatter image/store keyvalue termtext",
 	"internal/build/history":          "build/progress build/records build/source formatter keyvalue termtext",

@@ -19,6 +19,7 @@ var translated = map[string]string{
 	"docs/images.md":   "docs/pt-BR/images.md",
 	"docs/install.md":  "docs/pt-BR/install.md",
 	"docs/labs.md":     "docs/pt-BR/labs.md",
+	"docs/teaching.md": "docs/pt-BR/teaching.md",
 	"docs/layers.md":   "docs/pt-BR/layers.md",
 	"docs/see-it.md":   "docs/pt-BR/see-it.md",
 	"docs/tutorial.md": "docs/pt-BR/tutorial.md",

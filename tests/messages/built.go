@@ -3,10 +3,38 @@ package main
 // built are messages, by area, that extract does not find, because the source code joins them from pieces of
 // one word, from pieces that end in the middle of a sentence, or with a % that is not a verb.
 var built = map[string][]string{
+	"cmdline": {
+		"flag needs an argument: %s %s (%s)",
+	},
 	"container": {
 		"%s: cannot execute %q",
 		"%s process(es)",
 		"must have a mount namespace",
+	},
+	"image": {
+		"%d image names",
+		"%w: the name contains a zero byte",
+		"%w: the name has %d bytes: %w",
+		"%w: the name has a component of %d bytes: %w",
+		"%w: the name leads out of the target directory",
+		"1 image name",
+		"attestation %s: %w",
+		"configuration %s: %w",
+		"container %s: %w",
+		"directory %s: %w",
+		"document %s: %w",
+		"entry %q: %w",
+		"group %q: %w",
+		"group %q: no matching entries in group file (the image's %s)",
+		"image %s: %w",
+		"index %s: %w",
+		"layer %d: %w",
+		"manifest %s: %w",
+		"mirror %s: %w",
+		"refused",
+		"unreachable",
+		"user %q: %w",
+		"user %q: no matching entries in passwd file (the image's %s)",
 	},
 	"plan": {
 		"drop %d capabilities",

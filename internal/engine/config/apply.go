@@ -53,6 +53,10 @@ func (s *Settings) Apply(c *specs.Spec, h Host) error {
 	return s.confine(c)
 }
 
+// CgroupParentVariable names the environment variable with the default of --cgroup-parent. Stores that do not
+// know each other may have containers with the same name.
+const CgroupParentVariable = "MINIRUN_CGROUP_PARENT"
+
 // applyResources sets the limits of the cgroup and its place.
 func (s *Settings) applyResources(c *specs.Spec, h Host) {
 	r := c.Linux.Resources

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -31,6 +32,9 @@ type Lab struct {
 	Runtime *RuntimeChecks   `yaml:"runtime"` // what check --runtime asks, nil: nothing
 	Network string           `yaml:"network"` // a reset removes network devices, namespaces and tables that begin with it
 
+	// Modes are the permissions of files of the start state, in octal.
+	Modes map[string]string `yaml:"modes"`
+
 	// Texts are those of each language, by its tag.
 	Texts map[string]*Text `yaml:"-"`
 }
@@ -40,6 +44,10 @@ type Bundle struct {
 	Dir    string         `yaml:"dir"`
 	Args   []string       `yaml:"args"`   // process.args
 	Config map[string]any `yaml:"config"` // merged into config.json (RFC 7386)
+
+	// Programs are copied from the host: a path in the root file system, and a program in PATH. They need
+	// the host's loader and libraries, which the root file system does not have.
+	Programs map[string]string `yaml:"programs"`
 }
 
 // RuntimeChecks says what another runtime than minirun can decide of a lab.
@@ -114,6 +122,11 @@ func (l *Lab) check() error {
 			return fmt.Errorf("bundles: dir %q must be a directory below the lab's", b.Dir)
 		}
 	}
+	for name, mode := range l.Modes {
+		if _, err := strconv.ParseUint(mode, 8, 9); err != nil || !fs.ValidPath(name) {
+			return fmt.Errorf("modes: %s: %q must be a path and permissions such as \"0644\"", name, mode)
+		}
+	}
 	return nil
 }
 
@@ -135,6 +148,14 @@ type Variant struct {
 
 // Solution returns the reference solution.
 func (l *Lab) Solution() Variant { return l.variant("solution") }
+
+// ForRuntime returns what prepares the bundles for another runtime: runtime/, or else the reference solution.
+func (l *Lab) ForRuntime() Variant {
+	if _, err := fs.Stat(l.Files, "runtime"); err == nil {
+		return l.variant("runtime")
+	}
+	return l.Solution()
+}
 
 // Wrong returns the wrong solutions and the spoofs: with each of them, the checks that its file fails
 // names must fail.

@@ -30,10 +30,10 @@ func (q *capset) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		if err != nil {
 			return nil, err
 		}
-		look := fmt.Sprintf("grep Cap %s; ./minirun inspect CONTAINER", p.Proc("status"))
+		look := "grep Cap " + p.Proc("status")
 		if missing := without(q.Are, names); len(missing) > 0 {
-			return fail(words.New("%s has what the program needs", set), words.New("%d of %d are missing in it", len(missing), len(q.Are)),
-				"%s", look)
+			return fail(words.New("%s has what the program needs", set),
+				words.New("%d of %d are missing in it", len(missing), len(q.Are)), "%s", look)
 		}
 		if extra := without(names, q.Are); len(extra) > 0 {
 			return fail(words.New("%s has only what the program needs", set),

@@ -30,7 +30,26 @@ type entrypoint struct {
 
 // settlePatience is how long process 1 of a trial may take until it has executed its last program, or until
 // it handles a signal.
-const settlePatience = 1 * time.Second
+const settlePatience = 2 * time.Second
+
+// settledPolls is after how many looks in a row a process that sleeps is taken to have nothing left to do.
+const settledPolls = 30
+
+// settle calls a function until it returns true. It gives up when the process has settled, or has ended.
+func settle(p *Process, done func() bool) bool {
+	deadline, sleeping := time.Now().Add(settlePatience), 0
+	for sleeping < settledPolls && time.Now().Before(deadline) {
+		if done() {
+			return true
+		}
+		time.Sleep(pollInterval)
+		sleeping++
+		if !strings.HasPrefix(readStatus(p.Proc("status"))["State"], "S") {
+			sleeping = 0
+		}
+	}
+	return done()
+}
 
 func (e *entrypoint) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	t, remove, err := s.tryImage(ctx, e.Image)
@@ -72,18 +91,14 @@ func (s *Scene) tryImage(ctx context.Context, image string) (*Trial, func(), err
 // runs waits until process 1 is the program with the arguments.
 func (e *entrypoint) runs(p *Process) (*Failure, error) {
 	var found []string
-	for deadline := time.Now().Add(settlePatience); time.Now().Before(deadline); time.Sleep(pollInterval) {
-		data, err := os.ReadFile(p.Proc("cmdline"))
-		if err != nil {
-			return nil, err
+	isRight := settle(p, func() bool {
+		if data, err := os.ReadFile(p.Proc("cmdline")); err == nil && len(data) > 0 { // else it has ended
+			found = splitArguments(data)
 		}
-		if len(data) == 0 { // it ended, or is between two programs
-			continue
-		}
-		found = splitArguments(data)
-		if isProgram(found, e.Program, e.Arguments) {
-			return nil, nil
-		}
+		return isProgram(found, e.Program, e.Arguments)
+	})
+	if isRight {
+		return nil, nil
 	}
 	return fail(words.New("process 1 is %s with the arguments %q", e.Program, e.Arguments), words.New("%q", found),
 		"./minirun run --rm %s; ./minirun top NAME", e.Image)
@@ -122,11 +137,7 @@ func (e *entrypoint) hasFile(p *Process) (*Failure, error) {
 }
 
 func (e *entrypoint) stops(t *Trial, p *Process) (*Failure, error) {
-	for deadline := time.Now().Add(settlePatience); time.Now().Before(deadline); time.Sleep(pollInterval) {
-		if handles(readStatus(p.Proc("status")), unix.SIGTERM) {
-			break
-		}
-	}
+	settle(p, func() bool { return handles(readStatus(p.Proc("status")), unix.SIGTERM) }) // or it has no handler
 	if err := unix.Kill(p.PID, unix.SIGTERM); err != nil {
 		return nil, fmt.Errorf("send SIGTERM to process %d: %w", p.PID, err)
 	}

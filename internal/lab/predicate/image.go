@@ -10,7 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
-// image asks for an image in the lab's store: its configuration, what it prints, and all of its layers.
+// image asks for an image in the lab's store: its output, its size, and the files in all of its layers.
 type image struct {
 	Name    string   `yaml:"name"`
 	Prints  string   `yaml:"prints"`  // a run without a network prints this
@@ -19,7 +19,7 @@ type image struct {
 }
 
 func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	look := "./minirun layers " + q.Name
+	look := "./minirun history " + q.Name
 	a, err := s.export(ctx, q.Name)
 	var no *refused
 	if errors.As(err, &no) {

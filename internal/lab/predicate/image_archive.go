@@ -164,7 +164,7 @@ func walkLayer(file string, visit func(h *tar.Header, content io.Reader) error) 
 	}
 }
 
-// size returns how many bytes the files in all layers have: what the image takes on a disk.
+// size returns the size of the files in all layers.
 func (p *platformImage) size() (total int64, err error) {
 	err = p.walk(func(_ int, h *tar.Header, _ io.Reader) error {
 		if h.Typeflag == tar.TypeReg {

@@ -47,7 +47,7 @@ func (s *Scene) minirunIn(ctx context.Context, env []string, args ...string) (st
 	err := cmd.Run()
 	var exited *exec.ExitError
 	if errors.As(err, &exited) && ctx.Err() == nil {
-		return stdout.String(), &refused{"minirun " + args[0], lastLines(stderr.String())}
+		return stdout.String(), &refused{"minirun " + args[0], errorLine(stderr.String())}
 	}
 	if err != nil {
 		return "", fmt.Errorf("minirun %s: %w", args[0], err)
@@ -55,13 +55,14 @@ func (s *Scene) minirunIn(ctx context.Context, env []string, args ...string) (st
 	return stdout.String(), nil
 }
 
-// lastLines returns the message at the end of a command's output.
-func lastLines(text string) string {
-	text = strings.TrimSpace(text)
-	if i := strings.LastIndex(text, "\nminirun: "); i >= 0 {
-		return shorten(text[i+1:])
+// errorLine returns the error at the end of a command's output, without the program's name and the hint.
+func errorLine(text string) string {
+	const program = "minirun: "
+	text = "\n" + strings.TrimSpace(text)
+	if i := strings.LastIndex(text, "\n"+program); i >= 0 {
+		text, _, _ = strings.Cut(text[i+1+len(program):], "\n")
 	}
-	return shorten(text)
+	return shorten(strings.TrimSpace(text))
 }
 
 // random returns hexadecimal digits for names and texts that nobody can know before.

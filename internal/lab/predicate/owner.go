@@ -47,7 +47,8 @@ func (q *owner) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	look := "ls -lni " + q.File + " " + filepath.Join(root, q.At)
 	inside, err := statBelow(root, q.At)
 	if err != nil || inside.Ino != outside.Ino || inside.Dev != outside.Dev {
-		return fail(words.New("%s is the file %s in the container", q.File, q.At), words.New("another file, or none"), "%s", look)
+		return fail(words.New("%s is the file %s in the container", q.File, q.At), words.New("another file, or none"),
+			"%s", look)
 	}
 	text, err := os.ReadFile(p.Proc("uid_map"))
 	if err != nil {
@@ -59,7 +60,8 @@ func (q *owner) Holds(_ context.Context, s *Scene) (*Failure, error) {
 			words.New("an owner that its user namespace does not map: %d of the host", inside.Uid), "%s", look)
 	}
 	if seen != q.Inside {
-		return fail(words.New("%s belongs to user %d in the container", q.At, q.Inside), words.New("user %d", seen), "%s", look)
+		return fail(words.New("%s belongs to user %d in the container", q.At, q.Inside), words.New("user %d", seen),
+			"%s", look)
 	}
 	return nil, nil
 }

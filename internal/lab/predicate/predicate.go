@@ -58,6 +58,8 @@ type Scene struct {
 	Work string
 	// Env is the environment of trials.
 	Env []string
+	// PrivateMounts is set if the runtime is the learner's: what it mounts by mistake is not on the host.
+	PrivateMounts bool
 	// Start has the start state's files, to compare with.
 	Start string
 }

@@ -87,18 +87,6 @@ func (p Process) isInit() bool {
 	return len(numbers) > 1 && numbers[len(numbers)-1] == "1"
 }
 
-// First returns the first process of a container, nil if there is none.
-func First(token, part string) *Process {
-	found := firsts(Marked(token), part)
-	if i := slices.IndexFunc(found, Process.isInit); i >= 0 {
-		return &found[i]
-	}
-	if len(found) > 0 {
-		return &found[0]
-	}
-	return nil
-}
-
 // Ancestors returns the numbers of a process's parent, of its parent, and so on.
 func (p Process) Ancestors() (all []int) {
 	for pid := p.Parent; pid > 0; {
@@ -121,8 +109,12 @@ type Of struct {
 // find returns the first process of the container. Processes that were started in it later do not count
 // if there is one with number 1.
 func (o Of) find(s *Scene) (*Process, *Failure) {
-	if p := First(s.Values["token"], o.Of); p != nil {
-		return p, nil
+	found := firsts(Marked(s.Values["token"]), o.Of)
+	if i := slices.IndexFunc(found, Process.isInit); i >= 0 {
+		return &found[i], nil
+	}
+	if len(found) > 0 {
+		return &found[0], nil
 	}
 	what := words.New("a running container of this lab")
 	if o.Of != "" {

@@ -6,4 +6,7 @@ var security = table{
 	"syscalls":   func() Predicate { return &syscalls{} },
 	"becomes":    func() Predicate { return &becomes{} },
 	"owner":      func() Predicate { return &owner{} },
+	"created":    func() Predicate { return &created{} },
+	"joined":     func() Predicate { return &joined{} },
+	"hooks":      func() Predicate { return &hooks{} },
 }

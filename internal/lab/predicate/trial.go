@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,8 +58,13 @@ const pollInterval = 10 * time.Millisecond
 // Try runs a copy of a bundle: with its config.json as it is, except for the mark, the cgroup, and the
 // path of the root file system. Close must be called.
 func (s *Scene) Try(ctx context.Context, bundle string) (*Trial, error) {
+	return s.try(ctx, bundle, nil)
+}
+
+// try is Try, with other arguments for the program if there are any.
+func (s *Scene) try(ctx context.Context, bundle string, args []string) (*Trial, error) {
 	part := newTrialPart()
-	copied, err := s.copyBundle(bundle, part)
+	copied, err := s.copyBundle(bundle, part, args)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +80,9 @@ func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*T
 	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: part}
 	t.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	t.cmd.Dir, t.cmd.Env = s.Dir, s.Env
+	if s.PrivateMounts {
+		t.cmd.SysProcAttr = &unix.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	}
 	t.cmd.Stdout, t.cmd.Stderr = &t.output, &t.output
 	t.cmd.Cancel = func() error { return t.cmd.Process.Signal(unix.SIGTERM) }
 	t.cmd.WaitDelay = 10 * time.Second
@@ -88,22 +97,26 @@ func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*T
 }
 
 // copyBundle writes a bundle for a trial, which shares the root file system with the learner's.
-func (s *Scene) copyBundle(bundle, part string) (dir string, err error) {
+func (s *Scene) copyBundle(bundle, part string, args []string) (dir string, err error) {
 	text, err := readLearnerFile(s, filepath.Join(bundle, "config.json"))
-	if err != nil {
+	isMissing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !isMissing {
 		return "", err
 	}
 	dir, err = os.MkdirTemp(s.Work, "trial-")
 	if err != nil {
 		return "", err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
+	if err := os.Chmod(dir, 0o755); err != nil || isMissing {
+		return dir, err
 	}
 	// What cannot be parsed is passed on as it is: the runtime's error is the answer.
 	var config map[string]any
 	if json.Unmarshal([]byte(text), &config) == nil {
 		adapt(config, filepath.Join(s.Dir, bundle), Mark(s.Values["token"], part), "/minirun-labs/trial-"+s.Values["token"])
+		if process, ok := config["process"].(map[string]any); ok && args != nil {
+			process["args"] = args
+		}
 		changed, err := json.Marshal(config)
 		if err != nil {
 			return "", err
@@ -118,6 +131,14 @@ func adapt(config map[string]any, bundle, mark, cgroup string) {
 	if root, ok := config["root"].(map[string]any); ok {
 		if path, ok := root["path"].(string); ok && !filepath.IsAbs(path) {
 			root["path"] = filepath.Join(bundle, path)
+		}
+	}
+	mounts, _ := config["mounts"].([]any)
+	for _, m := range mounts {
+		if mount, ok := m.(map[string]any); ok && mount["type"] == "bind" {
+			if source, ok := mount["source"].(string); ok && source != "" && !filepath.IsAbs(source) {
+				mount["source"] = filepath.Join(bundle, source)
+			}
 		}
 	}
 	if process, ok := config["process"].(map[string]any); ok {
@@ -247,8 +268,9 @@ func (q *stops) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	if p == nil {
 		return fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", shorten(t.Output())), "./minirun run %s", q.Bundle)
 	}
-	time.Sleep(time.Second) // the program installs its handlers, and its children become orphans
+	t.settle() // the program installs its handlers
 	if q.Zombies {
+		time.Sleep(time.Second) // its children become orphans
 		if zombies := zombiesOf(p); len(zombies) > 0 {
 			return fail(words.New("no zombie in the container"), words.New("zombies: %v", zombies), "ps -o pid,ppid,stat,args --ppid %d", p.PID)
 		}
@@ -267,20 +289,29 @@ func (q *stops) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	return nil, nil
 }
 
+// settled is how long all processes of a trial must sleep until it counts as started.
+const settled = 300 * time.Millisecond
+
+// settle waits until all processes of a trial wait for something, at most for startPatience.
+func (t *Trial) settle() {
+	asleep := time.Now()
+	for deadline := asleep.Add(startPatience); time.Now().Before(deadline) && time.Since(asleep) < settled; {
+		for _, p := range Marked(t.token) {
+			if p.Part == t.part && !strings.HasPrefix(p.Status["State"], "S") {
+				asleep = time.Now()
+			}
+		}
+		if t.Ended(pollInterval) {
+			return
+		}
+	}
+}
+
 // zombiesOf returns the zombies in a process's PID namespace.
 func zombiesOf(p *Process) (pids []string) {
-	ours, err := os.Readlink(p.Proc("ns/pid"))
-	if err != nil {
-		return nil
-	}
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		status := readStatus(filepath.Join("/proc", e.Name(), "status"))
-		if !strings.HasPrefix(status["State"], "Z") {
-			continue
-		}
-		if theirs, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns/pid")); err == nil && theirs == ours {
-			pids = append(pids, e.Name())
+	for _, status := range statusesIn(p) {
+		if strings.HasPrefix(status["State"], "Z") {
+			pids = append(pids, status["Pid"])
 		}
 	}
 	return pids

@@ -61,7 +61,7 @@ func (s *Screen) Markdown(text string) error {
 	if err != nil {
 		return err
 	}
-	out, err := r.Render(text)
+	out, err := r.Render(unwrap(text))
 	if err != nil {
 		return err
 	}

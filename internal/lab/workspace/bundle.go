@@ -24,6 +24,9 @@ func (w *Workspace) writeBundle(b course.Bundle, into string) error {
 	if err := settings.WriteBusybox(dir); err != nil {
 		return err
 	}
+	if err := copyPrograms(b, filepath.Join(dir, "rootfs")); err != nil {
+		return err
+	}
 	return w.changeConfig(filepath.Join(dir, "config.json"), b)
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -189,6 +190,17 @@ func removeCgroup(dir string) error {
 		}
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return &os.PathError{Op: "remove", Path: dir, Err: err}
+		}
+		killCgroup(dir)
+	}
+}
+
+// killCgroup kills the processes in a cgroup: those that have not executed their program carry no mark.
+func killCgroup(dir string) {
+	text, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs")) // if it is gone, so are they
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}
 }

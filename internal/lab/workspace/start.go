@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/lab/course"
 )
 
@@ -77,6 +78,9 @@ func (w *Workspace) generate(ctx context.Context) error {
 	if err := w.copyFiles("files", w.start()); err != nil {
 		return err
 	}
+	if err := w.setModes(w.start()); err != nil {
+		return err
+	}
 	return w.writeProgram(w.start())
 }
 
@@ -84,6 +88,7 @@ func (w *Workspace) generate(ctx context.Context) error {
 func (w *Workspace) writeProgram(dir string) error {
 	text := "#!/bin/sh\n# minirun with the containers and images of this lab only\n" +
 		"[ \"$(id -u)\" = " + fmt.Sprint(os.Geteuid()) + " ] || exec sudo \"$0\" \"$@\"\n" +
+		"export " + config.CgroupParentVariable + "=" + w.imageCgroup() + "\n" +
 		"exec " + quoteAll(w.Command()) + " \"$@\"\n"
 	return os.WriteFile(filepath.Join(dir, "minirun"), []byte(text), 0o755)
 }
@@ -205,11 +210,17 @@ func (w *Workspace) installOne(from, to, rel string, d fs.DirEntry) error {
 	return os.Lchown(to, w.Learner.UID, w.Learner.GID)
 }
 
-// isGenerated reports whether a path is in a generated root file system.
+// isGenerated reports whether a path is in a generated root file system. What the lab's files add to it
+// is the learner's to edit.
 func (w *Workspace) isGenerated(rel string) bool {
 	for _, b := range w.Lab.Bundles {
-		if root := path.Join(b.Dir, "rootfs"); rel == root || strings.HasPrefix(rel, root+"/") {
+		root := path.Join(b.Dir, "rootfs")
+		if rel == root {
 			return true
+		}
+		if strings.HasPrefix(rel, root+"/") {
+			_, err := fs.Stat(w.Lab.Files, path.Join("files", rel))
+			return err != nil
 		}
 	}
 	return false
@@ -268,15 +279,25 @@ const longestOutput = 4000
 
 // Output returns what commands print in the learner's directory. Their failure is part of it.
 func (w *Workspace) Output(ctx context.Context, script string) (string, error) {
+	// A file, since what the commands leave in the background would hold a pipe open.
+	f, err := os.CreateTemp("", "lab-output-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script)
 	cmd.Dir, cmd.Env = w.Dir(), w.Environment()
-	out, err := cmd.CombinedOutput()
+	cmd.Stdout, cmd.Stderr = f, f
+	err = cmd.Run()
 	var exited *exec.ExitError
 	if err != nil && !errors.As(err, &exited) {
 		return "", err
 	}
-	if len(out) > longestOutput {
-		out = append(out[:longestOutput], "…\n"...)
+	out := make([]byte, longestOutput)
+	n, err := f.ReadAt(out, 0)
+	if err == nil { // there is more
+		return string(out[:n]) + "…\n", nil
 	}
-	return string(out), nil
+	return string(out[:n]), ctx.Err()
 }

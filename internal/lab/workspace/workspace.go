@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/lab/course"
 	"github.com/minirun/minirun/internal/lab/predicate"
 )
@@ -64,10 +65,16 @@ func (w *Workspace) Command() []string {
 	return []string{w.Minirun, "--root", w.Root(), "--store", w.Store()}
 }
 
+// imageCgroup is the cgroup above those of the containers created from images: their names are not unique
+// on the machine.
+func (w *Workspace) imageCgroup() string {
+	return cgroupParent + "/" + w.id() + "-" + w.Lab.Dir + "-images"
+}
+
 // Environment returns the environment for scripts and trials: the lab's minirun comes first in PATH.
 func (w *Workspace) Environment() []string {
 	return append(os.Environ(), "PATH="+w.Dir()+":"+os.Getenv("PATH"), "LAB_START="+w.start(),
-		"LAB_TOKEN="+w.Values[course.Token])
+		"LAB_TOKEN="+w.Values[course.Token], config.CgroupParentVariable+"="+w.imageCgroup())
 }
 
 // Scene returns where the checks of the lab are asked. Its directory for trials must be removed.

@@ -10,16 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 )
 
 type config struct {
-	Root struct {
-		Path     string
-		Readonly bool
-	}
+	Root    map[string]any // path, readonly
 	Process struct {
 		Args, Env []string
 		Cwd       string
@@ -31,16 +27,14 @@ type config struct {
 	Linux struct {
 		Namespaces  []struct{ Type string }
 		CgroupsPath string
-		Resources   struct {
-			Memory struct{ Limit int64 }
-			Pids   struct{ Limit int64 }
-		}
+		Resources   struct{ Memory, Pids struct{ Limit int64 } }
 	}
-	Hostname string
+	Hostname    string
+	Annotations map[string]string
 }
 
-// TODO (lab 2): the other namespaces of config.json
-var namespaces = map[string]uintptr{"pid": syscall.CLONE_NEWPID}
+// TODO (labs 1 and 2): the other namespaces of config.json
+var namespaces = map[string]uintptr{"mount": syscall.CLONE_NEWNS}
 
 var mountFlags = map[string]uintptr{"ro": syscall.MS_RDONLY, "nosuid": syscall.MS_NOSUID, "nodev": syscall.MS_NODEV,
 	"noexec": syscall.MS_NOEXEC, "relatime": syscall.MS_RELATIME, "strictatime": syscall.MS_STRICTATIME,
@@ -55,12 +49,8 @@ func must(what string, err error) {
 }
 
 func main() {
-	runtime.LockOSThread()
-	if len(os.Args) != 3 {
-		must("usage: mine run BUNDLE", syscall.EINVAL)
-	}
 	var c config
-	must("bundle", os.Chdir(os.Args[2]))
+	must("usage: mine run BUNDLE", os.Chdir(os.Args[len(os.Args)-1]))
 	data, err := os.ReadFile("config.json")
 	must("read", err)
 	must("config.json", json.Unmarshal(data, &c))
@@ -74,8 +64,8 @@ func main() {
 func run(c *config) {
 	child := exec.Command("/proc/self/exe", "inside", ".")
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	child.Env = []string{}
-	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// Always in a new mount namespace: pivot_root would change the host.
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	for _, n := range c.Linux.Namespaces {
 		child.SysProcAttr.Cloneflags |= namespaces[n.Type]
 	}
@@ -87,18 +77,18 @@ func run(c *config) {
 // inside runs in the new namespaces: it becomes the container.
 func inside(c *config) {
 	joinCgroup(c)
-	root, err := filepath.Abs(c.Root.Path)
-	must("root", err)
+	root, _ := filepath.Abs(c.Root["path"].(string))
 	// TODO (lab 2): the host name
 	must("private", syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-	must("root", syscall.Mount(root, root, "", syscall.MS_BIND|syscall.MS_REC, ""))
+	mountRoot(c, root)
 	for _, m := range c.Mounts {
 		mount(m.Source, root+m.Destination, m.Type, m.Options)
 	}
 	// TODO: devices in /dev, such as null: character device 1, 3
-	// TODO (lab 4): make root the root of the mount namespace. syscall.PivotRoot(".", ".") mounts the
-	// host's root over the new one: unmount it. Then / is read-only if config.json says so.
-	must("chroot", syscall.Chroot(root))
+	must("root", os.Chdir(root))
+	// TODO (lab 4): pivot_root instead. syscall.PivotRoot(".", ".") mounts the host's root over the new one:
+	// unmount it. Then / is read-only if config.json says so.
+	must("chroot", syscall.Chroot("."))
 	must("cwd", os.Chdir(c.Process.Cwd))
 	for _, variable := range c.Process.Env {
 		name, value, _ := strings.Cut(variable, "=")
@@ -109,9 +99,15 @@ func inside(c *config) {
 	must(path, syscall.Exec(path, c.Process.Args, c.Process.Env))
 }
 
+// mountRoot makes the root directory a mount: of its layers, or of itself.
+func mountRoot(c *config, root string) {
+	must("root", syscall.Mount(root, root, "", syscall.MS_BIND|syscall.MS_REC, ""))
+	// TODO (lab 5): if c.Annotations["dev.minirun.layers"] has a list of layers (JSON), the lowest first, an
+	// overlay of them; c.Annotations["dev.minirun.upper"] is its upper directory
+}
+
 func mount(from, to, kind string, options []string) {
-	var flags uintptr
-	var data []string
+	flags, data := uintptr(0), []string{}
 	for _, o := range options {
 		if flag, ok := mountFlags[o]; ok {
 			flags |= flag
@@ -119,7 +115,7 @@ func mount(from, to, kind string, options []string) {
 			data = append(data, o)
 		}
 	}
-	_ = strings.Join(data, ",") // TODO (lab 5): create the mount point, and mount. Leave out the type cgroup.
+	_ = strings.Join(data, ",") // TODO (lab 1): create the mount point, and mount. Leave out the type cgroup.
 	// A new bind mount ignores the other flags: a second call with MS_REMOUNT sets them.
 }
 

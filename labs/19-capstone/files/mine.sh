@@ -27,8 +27,8 @@ get() { printf '%s\n' "$config" | awk -F '\t' -v p="^$1\$" '$1 ~ p { print subst
 namespaces() {
 	for kind in $(get 'linux.namespaces.[0-9]+.type'); do
 		case $kind in
-		pid) echo --pid ;;
-		# TODO (lab 2): the others
+		mount) echo --mount ;; # without this one, pivot_root would change the host
+		# TODO (labs 1 and 2): the others
 		esac
 	done
 }
@@ -41,6 +41,13 @@ join_cgroup() {
 	# memory.limit_in_bytes, and join it: echo 0 >cgroup.procs (0 is the process that writes).
 }
 
+# mount_root makes the root directory a mount.
+mount_root() {
+	mount --rbind "$root" "$root"
+	# TODO (lab 5): if annotations.dev.minirun.layers names layers, the lowest first, an overlay of them;
+	# annotations.dev.minirun.upper is its upper directory
+}
+
 # mounts mounts what config.json lists, below the root.
 mounts() {
 	i=0
@@ -48,7 +55,7 @@ mounts() {
 		to=$root$(get "mounts.$i.destination") type=$(get "mounts.$i.type") from=$(get "mounts.$i.source")
 		options=$(get "mounts.$i.options.[0-9]+" | paste -sd, -)
 		i=$((i + 1))
-		# TODO (lab 5): mount it. The type cgroup may be left out; bind mounts need mount --rbind.
+		# TODO (lab 1): mount it. The type cgroup may be left out; bind mounts need mount --rbind.
 	done
 }
 
@@ -64,7 +71,7 @@ enter() {
 	cd "$root"
 	# TODO (lab 4): pivot_root . . mounts the host's root over the new one: unmount it.
 	# Then / is read-only if root.readonly ($1) is true.
-	/dev/busybox rm /dev/busybox
+	./dev/busybox rm dev/busybox
 }
 
 # inside runs in the new namespaces: it becomes the container.
@@ -73,7 +80,7 @@ inside() {
 	case $root in /*) ;; *) root=$bundle/$root ;; esac
 	join_cgroup
 	# TODO (lab 2): the host name
-	mount --rbind "$root" "$root"
+	mount_root
 	mounts
 	devices
 	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.[0-9]+') env=$(get 'process.env.[0-9]+')
@@ -92,6 +99,10 @@ inside() {
 bundle=$(cd "$2" && pwd)
 config=$(flatten "$bundle/config.json")
 case $1 in
-run) exec unshare --fork $(namespaces) env -i PATH="$PATH" sh "$0" inside "$bundle" ;;
+run)
+	flags=$(namespaces)
+	case $flags in *--mount*) ;; *) echo 'mine: a mount namespace is missing: pivot_root would change the host' >&2; exit 1 ;; esac
+	# shellcheck disable=SC2086 # several words
+	exec unshare --fork --kill-child $flags env -i PATH="$PATH" sh "$0" inside "$bundle" ;;
 inside) inside ;;
 esac

@@ -9,17 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 )
 
 type config struct {
-	Root struct {
-		Path     string
-		Readonly bool
-	}
+	Root    map[string]any // path, readonly
 	Process struct {
 		Args, Env []string
 		Cwd       string
@@ -31,12 +26,10 @@ type config struct {
 	Linux struct {
 		Namespaces  []struct{ Type string }
 		CgroupsPath string
-		Resources   struct {
-			Memory struct{ Limit int64 }
-			Pids   struct{ Limit int64 }
-		}
+		Resources   struct{ Memory, Pids struct{ Limit int64 } }
 	}
-	Hostname string
+	Hostname    string
+	Annotations map[string]string
 }
 
 var namespaces = map[string]uintptr{"mount": syscall.CLONE_NEWNS, "pid": syscall.CLONE_NEWPID,
@@ -55,12 +48,8 @@ func must(what string, err error) {
 }
 
 func main() {
-	runtime.LockOSThread()
-	if len(os.Args) != 3 {
-		must("usage: mine run BUNDLE", syscall.EINVAL)
-	}
 	var c config
-	must("bundle", os.Chdir(os.Args[2]))
+	must("usage: mine run BUNDLE", os.Chdir(os.Args[len(os.Args)-1]))
 	data, err := os.ReadFile("config.json")
 	must("read", err)
 	must("config.json", json.Unmarshal(data, &c))
@@ -74,8 +63,8 @@ func main() {
 func run(c *config) {
 	child := exec.Command("/proc/self/exe", "inside", ".")
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	child.Env = []string{}
-	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// Always in a new mount namespace: pivot_root would change the host.
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	for _, n := range c.Linux.Namespaces {
 		child.SysProcAttr.Cloneflags |= namespaces[n.Type]
 	}
@@ -87,13 +76,12 @@ func run(c *config) {
 // inside runs in the new namespaces: it becomes the container.
 func inside(c *config) {
 	joinCgroup(c)
-	root, err := filepath.Abs(c.Root.Path)
-	must("root", err)
+	root, _ := filepath.Abs(c.Root["path"].(string))
 	if c.Hostname != "" {
 		must("hostname", syscall.Sethostname([]byte(c.Hostname)))
 	}
 	must("private", syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
-	must("root", syscall.Mount(root, root, "", syscall.MS_BIND|syscall.MS_REC, ""))
+	mountRoot(c, root)
 	for _, m := range c.Mounts {
 		if m.Type != "cgroup" {
 			mount(m.Source, root+m.Destination, m.Type, m.Options)
@@ -109,7 +97,7 @@ func inside(c *config) {
 	must("root", os.Chdir(root))
 	must("pivot_root", syscall.PivotRoot(".", ".")) // the host's root is now mounted over the new one
 	must("unmount", syscall.Unmount(".", syscall.MNT_DETACH))
-	if c.Root.Readonly {
+	if c.Root["readonly"] == true {
 		must("read-only", syscall.Mount("", "/", "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""))
 	}
 	must("cwd", os.Chdir(c.Process.Cwd))
@@ -122,9 +110,27 @@ func inside(c *config) {
 	must(path, syscall.Exec(path, c.Process.Args, c.Process.Env))
 }
 
+// mountRoot makes the root directory a mount: of its layers, or of itself.
+func mountRoot(c *config, root string) {
+	var layers []string
+	if json.Unmarshal([]byte(c.Annotations["dev.minirun.layers"]), &layers) != nil {
+		must("root", syscall.Mount(root, root, "", syscall.MS_BIND|syscall.MS_REC, ""))
+		return
+	}
+	lower := ""
+	for _, name := range layers {
+		dir, _ := filepath.Abs(name)
+		lower = dir + ":" + lower // overlay wants the highest one first
+	}
+	upper, _ := filepath.Abs(c.Annotations["dev.minirun.upper"])
+	must("upper directory", os.MkdirAll(upper, 0o755))
+	must("work directory", os.MkdirAll(upper+".work", 0o755))
+	data := "lowerdir=" + strings.Trim(lower, ":") + ",upperdir=" + upper + ",workdir=" + upper + ".work"
+	must("overlay", syscall.Mount("overlay", root, "overlay", 0, data))
+}
+
 func mount(from, to, kind string, options []string) {
-	var flags uintptr
-	var data []string
+	flags, data := uintptr(0), []string{}
 	for _, o := range options {
 		if flag, ok := mountFlags[o]; ok {
 			flags |= flag
@@ -132,11 +138,7 @@ func mount(from, to, kind string, options []string) {
 			data = append(data, o)
 		}
 	}
-	if info, err := os.Stat(from); err == nil && !info.IsDir() && flags&syscall.MS_BIND != 0 {
-		must("mount point", os.WriteFile(to, nil, 0o644))
-	} else {
-		must("mount point", os.MkdirAll(to, 0o755))
-	}
+	os.MkdirAll(to, 0o755) // it may be a file
 	must("mount "+to, syscall.Mount(from, to, kind, flags, strings.Join(data, ",")))
 	if flags&syscall.MS_BIND != 0 { // a new bind mount ignores the other flags
 		must("mount "+to, syscall.Mount("", to, "", flags|syscall.MS_REMOUNT, ""))
@@ -145,22 +147,26 @@ func mount(from, to, kind string, options []string) {
 
 // joinCgroup creates the cgroup with its limits, and moves this process into it.
 func joinCgroup(c *config) {
-	memory, pids := c.Linux.Resources.Memory.Limit, c.Linux.Resources.Pids.Limit
-	trees := []string{"/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"} // version 1: one for each controller
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		trees = []string{"/sys/fs/cgroup"}
-	}
-	for _, dir := range trees {
+	// Version 2 has one tree, version 1 one for each controller.
+	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"} {
+		if _, err := os.Stat(dir + "/cgroup.procs"); err != nil {
+			continue
+		}
 		for _, name := range strings.Split(strings.Trim(c.Linux.CgroupsPath, "/"), "/") {
-			os.WriteFile(dir+"/cgroup.subtree_control", []byte("+memory +pids +cpu"), 0) // version 2
+			os.WriteFile(dir+"/cgroup.subtree_control", []byte("+memory +pids"), 0) // version 2
 			dir = filepath.Join(dir, name)
 			must("cgroup", os.MkdirAll(dir, 0o755))
 		}
-		for file, value := range map[string]int64{"memory.max": memory, "memory.limit_in_bytes": memory, "pids.max": pids} {
-			if _, err := os.Stat(dir + "/" + file); err == nil && value > 0 {
-				must(file, os.WriteFile(dir+"/"+file, []byte(strconv.FormatInt(value, 10)), 0))
-			}
+		for _, file := range []string{"memory.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"} {
+			limit(dir+"/"+file, c.Linux.Resources.Memory.Limit)
 		}
+		limit(dir+"/pids.max", c.Linux.Resources.Pids.Limit)
 		must("cgroup", os.WriteFile(dir+"/cgroup.procs", []byte("0"), 0)) // 0: the process that writes
+	}
+}
+
+func limit(file string, value int64) {
+	if _, err := os.Stat(file); err == nil && value > 0 {
+		must(file, os.WriteFile(file, []byte(fmt.Sprint(value)), 0))
 	}
 }

@@ -61,6 +61,19 @@ join_cgroup() {
 	done
 }
 
+# mount_root makes the root directory a mount: of its layers, or of itself.
+mount_root() {
+	layers=$(get annotations.dev.minirun.layers | tr -d '[]\\"' | tr , ' ') lower=
+	if [ -z "$layers" ]; then
+		mount --rbind "$root" "$root"
+		return
+	fi
+	for name in $layers; do lower=$bundle/$name${lower:+:$lower}; done # overlay wants the highest one first
+	upper=$bundle/$(get annotations.dev.minirun.upper)
+	mkdir -p "$upper" "$upper.work"
+	mount -t overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$upper.work" overlay "$root"
+}
+
 # mounts mounts what config.json lists, below the root.
 mounts() {
 	i=0
@@ -109,7 +122,7 @@ inside() {
 	join_cgroup
 	name=$(get hostname)
 	case " $(namespaces) " in *--uts*) [ -z "$name" ] || echo "$name" >/proc/sys/kernel/hostname ;; esac
-	mount --rbind "$root" "$root"
+	mount_root
 	mounts
 	devices
 	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.[0-9]+') env=$(get 'process.env.[0-9]+')
@@ -128,6 +141,10 @@ inside() {
 bundle=$(cd "$2" && pwd)
 config=$(flatten "$bundle/config.json")
 case $1 in
-run) exec unshare --fork $(namespaces) env -i PATH="$PATH" sh "$0" inside "$bundle" ;;
+run)
+	flags=$(namespaces)
+	case $flags in *--mount*) ;; *) echo 'mine: a mount namespace is missing: pivot_root would change the host' >&2; exit 1 ;; esac
+	# shellcheck disable=SC2086 # several words
+	exec unshare --fork --kill-child $flags env -i PATH="$PATH" sh "$0" inside "$bundle" ;;
 inside) inside ;;
 esac

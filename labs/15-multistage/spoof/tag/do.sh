@@ -1,0 +1,1 @@
+./minirun tag node-slim app

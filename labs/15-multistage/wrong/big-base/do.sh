@@ -1,0 +1,1 @@
+./minirun build -q -t app app
