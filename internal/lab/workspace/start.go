@@ -284,8 +284,10 @@ func (w *Workspace) Output(ctx context.Context, script string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
+	if err := os.Remove(f.Name()); err != nil { // the descriptor is enough
+		return "", err
+	}
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script)
 	cmd.Dir, cmd.Env = w.Dir(), w.Environment()
 	cmd.Stdout, cmd.Stderr = f, f
