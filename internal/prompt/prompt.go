@@ -51,7 +51,7 @@ func Line(ctx context.Context, question string) (string, error) {
 	if !stdio.Descriptor(os.Stdin.Fd()).IsTerminal() {
 		return "", ErrNoTerminal
 	}
-	termtext.Fprintf(os.Stderr, "%s: ", question)
+	termtext.Fprintf(os.Stderr, "%s: ", language.Text(question))
 	return readLine(ctx, os.Stdin)
 }
 
@@ -73,7 +73,7 @@ func Secret(ctx context.Context, question string) (text string, err error) {
 		err = errors.Join(err, unix.IoctlSetTermios(fd, unix.TCSETSF, before))
 		fmt.Fprintln(os.Stderr)
 	}()
-	termtext.Fprintf(os.Stderr, "%s: ", question)
+	termtext.Fprintf(os.Stderr, "%s: ", language.Text(question))
 	return readLine(ctx, os.Stdin)
 }
 

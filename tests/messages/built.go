@@ -18,6 +18,7 @@ var built = map[string][]string{
 		"%w: the name has a component of %d bytes: %w",
 		"%w: the name leads out of the target directory",
 		"1 image name",
+		"Password",
 		"attestation %s: %w",
 		"configuration %s: %w",
 		"container %s: %w",
