@@ -7,17 +7,18 @@ import (
 	"os"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/predicate/security"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/messages"
 )
 
 func main() {
-	predicate.RunProbe(os.Args)
+	security.RunProbe(os.Args)
 	a := app()
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)

@@ -56,7 +56,7 @@ var transcripts = [][]line{
 }
 
 var (
-	block  = regexp.MustCompile("(?s)```text\n(.*?)```\n")
+	block  = regexp.MustCompile("(?s)```transcript\n(.*?)```\n")
 	number = regexp.MustCompile(`\d+`)
 	hash   = regexp.MustCompile(`\b[0-9a-f]{6,64}\b`)
 )
@@ -78,7 +78,7 @@ func TestTranscripts(t *testing.T) {
 		at := 0
 		written := block.ReplaceAllStringFunc(string(text), func(string) string {
 			at++
-			return "```text\n" + session(t, tag, transcripts[at-1]) + "```\n"
+			return "```transcript\n" + session(t, tag, transcripts[at-1]) + "```\n"
 		})
 		if *update {
 			if err := os.WriteFile(path, []byte(written), 0o644); err != nil {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -14,7 +16,7 @@ import (
 
 // file asks for a file: in the learner's directory, or as a container sees it.
 type file struct {
-	Of       `yaml:",inline"`
+	scene.Of `yaml:",inline"`
 	In       string `yaml:"in"`   // lab (the learner's directory, the default) or container
 	Path     string `yaml:"path"` // relative to it
 	Contains string `yaml:"contains"`
@@ -24,47 +26,47 @@ type file struct {
 	Owner    *int   `yaml:"owner"`    // user ID on the host
 }
 
-func (q *file) Holds(_ context.Context, s *Scene) (*Failure, error) {
+func (q *file) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
 	dir := s.Dir
 	look := "ls -l " + q.Path
 	if q.In == "container" {
-		p, failure := q.find(s)
+		p, failure := q.Find(s)
 		if failure != nil {
 			return failure, nil
 		}
 		dir = p.Proc("root")
 		look = "ls -l " + filepath.Join(dir, q.Path)
 	}
-	st, err := statBelow(dir, q.Path)
+	st, err := scene.StatBelow(dir, q.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if q.Absent {
 			return nil, nil
 		}
-		return fail(words.New("the file %s", q.Path), words.New("it does not exist"), "%s", look)
+		return scene.Fail(words.New("the file %s", q.Path), words.New("it does not exist"), "%s", look)
 	}
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case q.Absent:
-		return fail(words.New("no file %s", q.Path), words.New("it exists"), "%s", look)
+		return scene.Fail(words.New("no file %s", q.Path), words.New("it exists"), "%s", look)
 	case q.Whiteout && (st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0):
-		return fail(words.New("a whiteout %s (character device 0, 0)", q.Path), words.New("mode %o", st.Mode), "%s", look)
+		return scene.Fail(words.New("a whiteout %s (character device 0, 0)", q.Path), words.New("mode %o", st.Mode), "%s", look)
 	case q.Owner != nil && int(st.Uid) != *q.Owner:
-		return fail(words.New("%s belongs to user %d", q.Path, *q.Owner), words.New("user %d", st.Uid), "%s", look)
+		return scene.Fail(words.New("%s belongs to user %d", q.Path, *q.Owner), words.New("user %d", st.Uid), "%s", look)
 	case q.Contains == "" && q.Is == "":
 		return nil, nil
 	}
-	text, err := readBelow(dir, q.Path)
+	text, err := scene.ReadBelow(dir, q.Path)
 	if err != nil {
 		return nil, err
 	}
 	text = strings.TrimSpace(text)
 	switch {
 	case q.Is != "" && text != strings.TrimSpace(q.Is):
-		return fail(words.New("%s contains exactly %q", q.Path, q.Is), words.New("%q", shorten(text)), "cat %s", q.Path)
+		return scene.Fail(words.New("%s contains exactly %q", q.Path, q.Is), words.New("%q", scene.Shorten(text)), "cat %s", q.Path)
 	case !strings.Contains(text, q.Contains):
-		return fail(words.New("%s contains %q", q.Path, q.Contains), words.New("%q", shorten(text)), "cat %s", q.Path)
+		return scene.Fail(words.New("%s contains %q", q.Path, q.Contains), words.New("%q", scene.Shorten(text)), "cat %s", q.Path)
 	}
 	return nil, nil
 }

@@ -14,29 +14,33 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/predicate/images"
+	"github.com/minirun/minirun/internal/lab/predicate/security"
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/minirun/minirun/internal/lab/course"
 )
 
 // tables has the predicates of each subject.
-var tables = []table{general, processes, resources, security, images, networks}
+var tables = []scene.Table{general, processes, resources, security.Security, images.Images, networks}
 
 // general has what most labs ask.
-var general = table{
-	"container": func() Predicate { return &container{} },
-	"namespace": func() Predicate { return &namespace{} },
-	"status":    func() Predicate { return &status{} },
-	"argv":      func() Predicate { return &argv{} },
-	"limit":     func() Predicate { return &limit{} },
-	"counter":   func() Predicate { return &counter{} },
-	"mount":     func() Predicate { return &mount{} },
-	"file":      func() Predicate { return &file{} },
-	"idmap":     func() Predicate { return &idmap{} },
-	"hostname":  func() Predicate { return &hostname{} },
-	"kernel":    func() Predicate { return &kernel{} },
-	"starts":    func() Predicate { return &starts{} },
-	"stops":     func() Predicate { return &stops{} },
+var general = scene.Table{
+	"container": func() scene.Predicate { return &container{} },
+	"namespace": func() scene.Predicate { return &namespace{} },
+	"status":    func() scene.Predicate { return &status{} },
+	"argv":      func() scene.Predicate { return &argv{} },
+	"limit":     func() scene.Predicate { return &limit{} },
+	"counter":   func() scene.Predicate { return &counter{} },
+	"mount":     func() scene.Predicate { return &mount{} },
+	"file":      func() scene.Predicate { return &file{} },
+	"idmap":     func() scene.Predicate { return &idmap{} },
+	"hostname":  func() scene.Predicate { return &hostname{} },
+	"kernel":    func() scene.Predicate { return &kernel{} },
+	"starts":    func() scene.Predicate { return &starts{} },
+	"stops":     func() scene.Predicate { return &stops{} },
 }
 
 // Kinds returns the names of all predicates.
@@ -49,7 +53,7 @@ func Kinds() (all []string) {
 }
 
 // find returns the function that creates a predicate, nil if there is none.
-func find(kind string) func() Predicate {
+func find(kind string) func() scene.Predicate {
 	for _, t := range tables {
 		if create := t[kind]; create != nil {
 			return create
@@ -62,7 +66,7 @@ func find(kind string) func() Predicate {
 type Check struct {
 	ID        string
 	Kind      string
-	Predicate Predicate
+	Predicate scene.Predicate
 }
 
 // Parse returns the checks of a lab, with the learner's values in them.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -25,7 +27,7 @@ type runs struct {
 // executed.
 const programPatience = time.Second
 
-func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *runs) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	t, err := s.Try(ctx, q.Bundle)
 	if err != nil {
 		return nil, err
@@ -34,17 +36,17 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	expected := words.New("%s executes %s", q.Bundle, q.Program)
 	look := "./minirun run " + q.Bundle
 	if t.Process(ctx) == nil {
-		return fail(expected, words.New("%s", shorten(t.Output())), "%s", look)
+		return scene.Fail(expected, words.New("%s", scene.Shorten(t.Output())), "%s", look)
 	}
-	p, others := t.executing(q.Program)
+	p, others := executing(t, q.Program)
 	if p == nil {
 		if t.Ended(0) || len(others) == 0 {
-			return fail(expected, words.New("%s", shorten(t.Output())), "%s", look)
+			return scene.Fail(expected, words.New("%s", scene.Shorten(t.Output())), "%s", look)
 		}
-		return fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
+		return scene.Fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
 	}
 	if uid, _, _ := strings.Cut(p.Status["Uid"], " "); q.User != "" && uid != q.User {
-		return fail(words.New("%s runs as user %s", q.Bundle, q.User), words.New("user %s", uid), "%s; ./minirun ps", look)
+		return scene.Fail(words.New("%s runs as user %s", q.Bundle, q.User), words.New("user %s", uid), "%s; ./minirun ps", look)
 	}
 	if q.Cwd == "" {
 		return nil, nil
@@ -54,19 +56,19 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if cwd != q.Cwd {
-		return fail(words.New("%s runs in the directory %s", q.Bundle, q.Cwd), words.New("%s", cwd), "%s", look)
+		return scene.Fail(words.New("%s runs in the directory %s", q.Bundle, q.Cwd), words.New("%s", cwd), "%s", look)
 	}
 	return nil, nil
 }
 
 // executing waits for a process of the trial that executes a program. If there is none although nothing
 // changes any more, it returns the command lines of those that are there.
-func (t *Trial) executing(program string) (p *Process, others []string) {
+func executing(t *scene.Trial, program string) (p *scene.Process, others []string) {
 	changed := time.Now()
-	for deadline := changed.Add(startPatience); time.Now().Before(deadline) && time.Since(changed) < programPatience; {
+	for deadline := changed.Add(scene.StartPatience); time.Now().Before(deadline) && time.Since(changed) < programPatience; {
 		var now []string
-		for _, p := range Marked(t.token) {
-			if p.Part != t.part {
+		for _, p := range scene.Marked(t.Token) {
+			if p.Part != t.Part {
 				continue
 			}
 			argv := arguments(p)
@@ -80,7 +82,7 @@ func (t *Trial) executing(program string) (p *Process, others []string) {
 		if !slices.Equal(now, others) {
 			others, changed = now, time.Now()
 		}
-		if t.Ended(pollInterval) {
+		if t.Ended(scene.PollInterval) {
 			break
 		}
 	}
@@ -88,7 +90,7 @@ func (t *Trial) executing(program string) (p *Process, others []string) {
 }
 
 // arguments returns the arguments of a process.
-func arguments(p Process) (argv []string) {
+func arguments(p scene.Process) (argv []string) {
 	data, _ := os.ReadFile(p.Proc("cmdline"))
 	for word := range bytes.SplitSeq(bytes.TrimSuffix(data, []byte{0}), []byte{0}) {
 		argv = append(argv, string(word))

@@ -7,13 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
 )
-
-// startPatience is how long a trial may take to start or to end, and runs its limit if nothing else is said.
-const startPatience = 20 * time.Second
 
 // starts runs a bundle of the learner.
 type starts struct {
@@ -26,7 +25,7 @@ type starts struct {
 	Error   string `yaml:"error"`
 }
 
-func (q *starts) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *starts) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	if q.Bundle == "" {
 		return nil, errors.New("starts: bundle is missing")
 	}
@@ -39,23 +38,23 @@ func (q *starts) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	p := t.Process(ctx)
 	if q.Running {
 		if p == nil {
-			return fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", shorten(t.Output())), "%s", look)
+			return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "%s", look)
 		}
 		return nil, nil
 	}
-	if !t.Ended(startPatience) {
-		return fail(words.New("%s exits", q.Bundle), words.New("it still runs after %v", startPatience), "%s", look)
+	if !t.Ended(scene.StartPatience) {
+		return scene.Fail(words.New("%s exits", q.Bundle), words.New("it still runs after %v", scene.StartPatience), "%s", look)
 	}
 	output := strings.TrimSpace(t.Output())
 	switch {
 	case q.Error != "" && (t.Status() == 0 || !strings.Contains(output, q.Error)):
-		return fail(words.New("%s does not start, and the error names %q", q.Bundle, q.Error),
-			words.New("status %d: %s", t.Status(), shorten(output)), "%s", look)
+		return scene.Fail(words.New("%s does not start, and the error names %q", q.Bundle, q.Error),
+			words.New("status %d: %s", t.Status(), scene.Shorten(output)), "%s", look)
 	case q.Exits != nil && t.Status() != *q.Exits:
-		return fail(words.New("%s exits with status %d", q.Bundle, *q.Exits),
-			words.New("status %d: %s", t.Status(), shorten(output)), "%s", look)
+		return scene.Fail(words.New("%s exits with status %d", q.Bundle, *q.Exits),
+			words.New("status %d: %s", t.Status(), scene.Shorten(output)), "%s", look)
 	case q.Prints != "" && !strings.Contains(output, q.Prints):
-		return fail(words.New("%s prints %q", q.Bundle, q.Prints), words.New("%q", shorten(output)), "%s", look)
+		return scene.Fail(words.New("%s prints %q", q.Bundle, q.Prints), words.New("%q", scene.Shorten(output)), "%s", look)
 	}
 	return nil, nil
 }
@@ -68,7 +67,7 @@ type stops struct {
 	Zombies bool          `yaml:"zombies"` // before the signal, orphans were reaped
 }
 
-func (q *stops) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *stops) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	t, err := s.Try(ctx, q.Bundle)
 	if err != nil {
 		return nil, err
@@ -76,13 +75,13 @@ func (q *stops) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	defer t.Close()
 	p := t.Process(ctx)
 	if p == nil {
-		return fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", shorten(t.Output())), "./minirun run %s", q.Bundle)
+		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "./minirun run %s", q.Bundle)
 	}
-	t.settle() // the program installs its handlers
+	settle(t) // the program installs its handlers
 	if q.Zombies {
 		time.Sleep(time.Second) // its children become orphans
 		if zombies := zombiesOf(p); len(zombies) > 0 {
-			return fail(words.New("no zombie in the container"), words.New("zombies: %v", zombies), "ps -o pid,ppid,stat,args --ppid %d", p.PID)
+			return scene.Fail(words.New("no zombie in the container"), words.New("zombies: %v", zombies), "ps -o pid,ppid,stat,args --ppid %d", p.PID)
 		}
 	}
 	signal := unix.SIGTERM
@@ -93,7 +92,7 @@ func (q *stops) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, fmt.Errorf("send %s to process %d: %w", unix.SignalName(signal), p.PID, err)
 	}
 	if !t.Ended(q.Within) {
-		return fail(words.New("process 1 ends within %v after %s", q.Within, unix.SignalName(signal)),
+		return scene.Fail(words.New("process 1 ends within %v after %s", q.Within, unix.SignalName(signal)),
 			words.New("it still runs"), "grep Sig /proc/PID/status")
 	}
 	return nil, nil
@@ -102,23 +101,23 @@ func (q *stops) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 // settled is how long all processes of a trial must sleep until it counts as started.
 const settled = 300 * time.Millisecond
 
-// settle waits until all processes of a trial wait for something, at most for startPatience.
-func (t *Trial) settle() {
+// settle waits until all processes of a trial wait for something, at most for scene.StartPatience.
+func settle(t *scene.Trial) {
 	asleep := time.Now()
-	for deadline := asleep.Add(startPatience); time.Now().Before(deadline) && time.Since(asleep) < settled; {
-		for _, p := range Marked(t.token) {
-			if p.Part == t.part && !strings.HasPrefix(p.Status["State"], "S") {
+	for deadline := asleep.Add(scene.StartPatience); time.Now().Before(deadline) && time.Since(asleep) < settled; {
+		for _, p := range scene.Marked(t.Token) {
+			if p.Part == t.Part && !strings.HasPrefix(p.Status["State"], "S") {
 				asleep = time.Now()
 			}
 		}
-		if t.Ended(pollInterval) {
+		if t.Ended(scene.PollInterval) {
 			return
 		}
 	}
 }
 
 // zombiesOf returns the zombies in a process's PID namespace.
-func zombiesOf(p *Process) (pids []string) {
+func zombiesOf(p *scene.Process) (pids []string) {
 	for _, status := range statusesIn(p) {
 		if strings.HasPrefix(status["State"], "Z") {
 			pids = append(pids, status["Pid"])

@@ -5,11 +5,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/newbundle"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -86,7 +87,7 @@ func (w *Workspace) changeConfig(path string, b course.Bundle) error {
 func (w *Workspace) mark(config map[string]any, part string) {
 	if process, ok := config["process"].(map[string]any); ok {
 		env, _ := process["env"].([]any)
-		process["env"] = append(env, predicate.MarkVariable+"="+predicate.Mark(w.Values[course.Token], filepath.Base(part)))
+		process["env"] = append(env, scene.MarkVariable+"="+scene.Mark(w.Values[course.Token], filepath.Base(part)))
 	}
 	if linux, ok := config["linux"].(map[string]any); ok && os.Geteuid() == 0 {
 		linux["cgroupsPath"] = cgroupParent + "/" + w.id() + "-" + w.Lab.Dir + "-" + filepath.Base(part)

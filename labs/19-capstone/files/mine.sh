@@ -23,6 +23,19 @@ flatten() {
 # get prints the values whose path matches a pattern, one a line: get 'process.args.[0-9]+'. (Given.)
 get() { printf '%s\n' "$config" | awk -F '\t' -v p="^$1\$" '$1 ~ p { print substr($0, length($1) + 2) }'; }
 
+# mounts_of_config prints each mount as one line: DESTINATION|TYPE|SOURCE|OPTIONS. (Given.)
+mounts_of_config() {
+	printf '%s\n' "$config" | awk -F '\t' '
+	split($1, p, ".") >= 3 && p[1] == "mounts" {
+		i = p[2]; n = i + 1
+		if (p[3] == "options") options[i] = options[i] (p[4] > 0 ? "," : "") $2; else value[i, p[3]] = $2
+	}
+	END {
+		for (i = 0; i < n; i++)
+			print value[i, "destination"] "|" value[i, "type"] "|" value[i, "source"] "|" options[i]
+	}'
+}
+
 # namespaces prints the flags of unshare(1) for the new namespaces.
 namespaces() {
 	for kind in $(get 'linux.namespaces.[0-9]+.type'); do
@@ -50,11 +63,8 @@ mount_root() {
 
 # mounts mounts what config.json lists, below the root.
 mounts() {
-	i=0
-	while [ -n "$(get "mounts.$i.destination")" ]; do
-		to=$root$(get "mounts.$i.destination") type=$(get "mounts.$i.type") from=$(get "mounts.$i.source")
-		options=$(get "mounts.$i.options.[0-9]+" | paste -sd, -)
-		i=$((i + 1))
+	mounts_of_config | while IFS='|' read -r to type from options; do
+		to=$root$to
 		# TODO (lab 1): mount it. The type cgroup may be left out; bind mounts need mount --rbind.
 	done
 }

@@ -1,4 +1,4 @@
-package predicate
+package scene
 
 import (
 	"bytes"
@@ -24,8 +24,8 @@ type Trial struct {
 	cmd    *exec.Cmd
 	output lockedBuffer
 	done   chan struct{}
-	token  string
-	part   string
+	Token  string
+	Part   string
 }
 
 // lockedBuffer collects the output of a trial while it runs.
@@ -37,7 +37,7 @@ type lockedBuffer struct {
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.Lock()
 	defer b.Unlock()
-	if b.data.Len() > longestFile {
+	if b.data.Len() > LongestFile {
 		return len(p), nil
 	}
 	return b.data.Write(p)
@@ -49,32 +49,32 @@ func (b *lockedBuffer) String() string {
 	return b.data.String()
 }
 
-// pollInterval is how often a trial looks at its processes.
-const pollInterval = 10 * time.Millisecond
+// PollInterval is how often a trial looks at its processes.
+const PollInterval = 10 * time.Millisecond
 
 // Try runs a copy of a bundle: with its config.json as it is, except for the mark, the cgroup, and the
 // path of the root file system. Close must be called.
 func (s *Scene) Try(ctx context.Context, bundle string) (*Trial, error) {
-	return s.try(ctx, bundle, nil)
+	return s.TryWith(ctx, bundle, nil)
 }
 
-// try is Try, with other arguments for the program if there are any.
-func (s *Scene) try(ctx context.Context, bundle string, args []string) (*Trial, error) {
-	part := newTrialPart()
-	copied, err := s.copyBundle(bundle, part, args)
+// TryWith is Try, with other arguments for the program if there are any.
+func (s *Scene) TryWith(ctx context.Context, bundle string, args []string) (*Trial, error) {
+	part := NewTrialPart()
+	copied, err := s.CopyBundle(bundle, part, args)
 	if err != nil {
 		return nil, err
 	}
-	return s.startTrial(ctx, part, append(slices.Clone(s.Runtime), "run", copied))
+	return s.StartTrial(ctx, part, append(slices.Clone(s.Runtime), "run", copied))
 }
 
-// newTrialPart returns the part in the mark of the processes of one trial. It is random, so that the
+// NewTrialPart returns the part in the mark of the processes of one trial. It is random, so that the
 // learner's processes cannot have it.
-func newTrialPart() string { return "trial-" + rand.Text() }
+func NewTrialPart() string { return "trial-" + rand.Text() }
 
-// startTrial starts a runtime that runs a container with the mark of a trial.
-func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*Trial, error) {
-	t := &Trial{done: make(chan struct{}), token: s.Values["token"], part: part}
+// StartTrial starts a runtime that runs a container with the mark of a trial.
+func (s *Scene) StartTrial(ctx context.Context, part string, words []string) (*Trial, error) {
+	t := &Trial{done: make(chan struct{}), Token: s.Values["token"], Part: part}
 	t.cmd = exec.CommandContext(ctx, words[0], words[1:]...)
 	t.cmd.Dir, t.cmd.Env = s.Dir, s.Env
 	if s.PrivateMounts {
@@ -93,9 +93,9 @@ func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*T
 	return t, nil
 }
 
-// copyBundle writes a bundle for a trial, which shares the root file system with the learner's.
-func (s *Scene) copyBundle(bundle, part string, args []string) (dir string, err error) {
-	text, err := readLearnerFile(s, filepath.Join(bundle, "config.json"))
+// CopyBundle writes a bundle for a trial, which shares the root file system with the learner's.
+func (s *Scene) CopyBundle(bundle, part string, args []string) (dir string, err error) {
+	text, err := ReadLearnerFile(s, filepath.Join(bundle, "config.json"))
 	isMissing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !isMissing {
 		return "", err
@@ -110,7 +110,7 @@ func (s *Scene) copyBundle(bundle, part string, args []string) (dir string, err 
 	// What cannot be parsed is passed on as it is: the runtime's error is the answer.
 	var config map[string]any
 	if json.Unmarshal([]byte(text), &config) == nil {
-		adapt(config, filepath.Join(s.Dir, bundle), Mark(s.Values["token"], part), "/minirun-labs/trial-"+s.Values["token"])
+		Adapt(config, filepath.Join(s.Dir, bundle), Mark(s.Values["token"], part), "/minirun-labs/trial-"+s.Values["token"])
 		if process, ok := config["process"].(map[string]any); ok && args != nil {
 			process["args"] = args
 		}
@@ -129,8 +129,8 @@ func isBind(mount map[string]any) bool {
 	return mount["type"] == "bind" || slices.Contains(options, any("bind")) || slices.Contains(options, any("rbind"))
 }
 
-// adapt changes a config.json for another bundle directory.
-func adapt(config map[string]any, bundle, mark, cgroup string) {
+// Adapt changes a config.json for another bundle directory.
+func Adapt(config map[string]any, bundle, mark, cgroup string) {
 	if root, ok := config["root"].(map[string]any); ok {
 		if path, ok := root["path"].(string); ok && !filepath.IsAbs(path) {
 			root["path"] = filepath.Join(bundle, path)
@@ -161,7 +161,7 @@ func adapt(config map[string]any, bundle, mark, cgroup string) {
 // the runtime exits before.
 func (t *Trial) Process(ctx context.Context) *Process {
 	for {
-		if found := firsts(Marked(t.token), t.part); len(found) > 0 {
+		if found := Firsts(Marked(t.Token), t.Part); len(found) > 0 {
 			return &found[0]
 		}
 		select {
@@ -169,7 +169,7 @@ func (t *Trial) Process(ctx context.Context) *Process {
 			return nil
 		case <-ctx.Done():
 			return nil
-		case <-time.After(pollInterval):
+		case <-time.After(PollInterval):
 		}
 	}
 }
@@ -193,14 +193,17 @@ func (t *Trial) Output() string { return t.output.String() }
 // Close kills what still runs.
 func (t *Trial) Close() {
 	for range 50 {
-		for _, p := range Marked(t.token) {
-			if p.Part == t.part {
+		for _, p := range Marked(t.Token) {
+			if p.Part == t.Part {
 				_ = unix.Kill(p.PID, unix.SIGKILL)
 			}
 		}
-		if t.Ended(100*time.Millisecond) && len(firsts(Marked(t.token), t.part)) == 0 {
+		if t.Ended(100*time.Millisecond) && len(Firsts(Marked(t.Token), t.Part)) == 0 {
 			return
 		}
 	}
 	_ = t.cmd.Process.Kill()
 }
+
+// StartPatience is how long a trial may take to start or to end, and runs its limit if nothing else is said.
+const StartPatience = 20 * time.Second

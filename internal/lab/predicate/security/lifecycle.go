@@ -1,4 +1,4 @@
-package predicate
+package security
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +22,7 @@ type created struct {
 	Bundle string `yaml:"bundle"`
 }
 
-func (q *created) Holds(_ context.Context, s *Scene) (*Failure, error) {
+func (q *created) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
 	expected := words.New("a container from %s that is created, but not started", q.Bundle)
 	text, err := os.ReadFile(filepath.Join(s.Start, q.Bundle, "config.json"))
 	if err != nil {
@@ -32,27 +34,27 @@ func (q *created) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	}
 	pids := inCgroup(config.Linux.CgroupsPath)
 	if len(pids) == 0 {
-		return fail(expected, words.New("no process in the cgroup %s", config.Linux.CgroupsPath), "./minirun list")
+		return scene.Fail(expected, words.New("no process in the cgroup %s", config.Linux.CgroupsPath), "./minirun list")
 	}
-	root, err := statBelow(s.Dir, filepath.Join(q.Bundle, "rootfs"))
+	root, err := scene.StatBelow(s.Dir, filepath.Join(q.Bundle, "rootfs"))
 	if err != nil {
 		return nil, err
 	}
-	busybox, err := statBelow(s.Dir, filepath.Join(q.Bundle, "rootfs/bin/busybox"))
+	busybox, err := scene.StatBelow(s.Dir, filepath.Join(q.Bundle, "rootfs/bin/busybox"))
 	if err != nil {
 		return nil, err
 	}
-	marked := Marked(s.Values["token"])
+	marked := scene.Marked(s.Values["token"])
 	for _, pid := range pids {
-		p := Process{PID: pid}
-		p.Status = readStatus(p.Proc("status"))
+		p := scene.Process{PID: pid}
+		p.Status = scene.ReadStatus(p.Proc("status"))
 		look := "ls -l " + p.Proc("exe") + "; ./minirun list"
 		program, _ := os.Readlink(p.Proc("exe"))
 		switch {
-		case slices.ContainsFunc(marked, func(m Process) bool { return m.PID == pid }), isFile(p.Proc("exe"), busybox):
-			return fail(expected, words.New("process %d has executed a program: %s", pid, program), "%s", look)
-		case !p.isInit() || sameNamespace(&p, "mnt") || !isFile(p.Proc("root"), root):
-			return fail(expected, words.New("process %d is not process 1 of a container from %s", pid, q.Bundle), "%s", look)
+		case slices.ContainsFunc(marked, func(m scene.Process) bool { return m.PID == pid }), isFile(p.Proc("exe"), busybox):
+			return scene.Fail(expected, words.New("process %d has executed a program: %s", pid, program), "%s", look)
+		case !p.IsInit() || scene.SameNamespace(&p, "mnt") || !isFile(p.Proc("root"), root):
+			return scene.Fail(expected, words.New("process %d is not process 1 of a container from %s", pid, q.Bundle), "%s", look)
 		}
 	}
 	return nil, nil
@@ -111,36 +113,36 @@ func isFile(path string, file *unix.Stat_t) bool {
 // joined asks for another process in a container: one that is in its namespaces, but not a child of its
 // process 1, as exec starts it.
 type joined struct {
-	Of   `yaml:",inline"`
-	Args []string `yaml:"args"` // its argv
+	scene.Of `yaml:",inline"`
+	Args     []string `yaml:"args"` // its argv
 }
 
-func (q *joined) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	first, failure := q.find(s)
+func (q *joined) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	first, failure := q.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
 	expected := words.New("another process with the arguments %q in the container of process %d", q.Args, first.PID)
 	look := "./minirun list; pgrep -af " + q.Args[0]
-	for _, p := range Marked(s.Values["token"]) {
+	for _, p := range scene.Marked(s.Values["token"]) {
 		data, err := os.ReadFile(p.Proc("cmdline"))
 		if err != nil || p.PID == first.PID || !slices.Equal(splitArguments(data), q.Args) {
 			continue
 		}
 		if p.Parent == first.PID {
-			return fail(expected, words.New("process %d is a child of it", p.PID), "%s", look)
+			return scene.Fail(expected, words.New("process %d is a child of it", p.PID), "%s", look)
 		}
 		for _, kind := range []string{"pid", "mnt", "uts", "ipc", "net"} {
 			if !sharesNamespace(&p, first, kind) {
-				return fail(expected, words.New("process %d is in another %s namespace", p.PID, kind), "%s", look)
+				return scene.Fail(expected, words.New("process %d is in another %s namespace", p.PID, kind), "%s", look)
 			}
 		}
 		return nil, nil
 	}
-	return fail(expected, words.New("none"), "%s", look)
+	return scene.Fail(expected, words.New("none"), "%s", look)
 }
 
-func sharesNamespace(a, b *Process, kind string) bool {
+func sharesNamespace(a, b *scene.Process, kind string) bool {
 	one, err := os.Readlink(a.Proc("ns/" + kind))
 	other, failed := os.Readlink(b.Proc("ns/" + kind))
 	return err == nil && failed == nil && one == other

@@ -1,4 +1,4 @@
-package predicate
+package images
 
 import (
 	"archive/tar"
@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/compression"
@@ -22,9 +24,9 @@ import (
 type ociArchive struct{ dir string }
 
 // export writes an image of the lab's store for a check.
-func (s *Scene) export(ctx context.Context, name string) (*ociArchive, error) {
+func export(ctx context.Context, s *scene.Scene, name string) (*ociArchive, error) {
 	file := filepath.Join(s.Work, "image.tar")
-	if _, err := s.minirun(ctx, "save", "-q", "-o", file, name); err != nil {
+	if _, err := minirun(ctx, s, "save", "-q", "-o", file, name); err != nil {
 		return nil, err
 	}
 	return openArchive(file, s.Work)
@@ -202,7 +204,7 @@ func (p *platformImage) content(suffix string) (text string, err error) {
 		case strings.HasSuffix(h.Name, "/"+dir+".wh."+name):
 			text = ""
 		case h.Typeflag == tar.TypeReg && strings.HasSuffix(h.Name, "/"+suffix):
-			data, err := io.ReadAll(io.LimitReader(content, longestFile))
+			data, err := io.ReadAll(io.LimitReader(content, scene.LongestFile))
 			text = string(data)
 			return err
 		}

@@ -1,4 +1,4 @@
-package predicate
+package images
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"github.com/minirun/minirun/internal/lab/words"
 )
@@ -22,8 +24,8 @@ type rebuild struct {
 	Prints  bool   `yaml:"prints"` // the second image prints the random text
 }
 
-func (q *rebuild) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	b, err := s.copyContext(q.Context)
+func (q *rebuild) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
+	b, err := copyContext(s, q.Context)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +39,7 @@ func (q *rebuild) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 			return nil, err
 		}
 		if before == "" {
-			return fail(words.New("the image has a file %s", q.Keeps+q.Renews), words.New("it does not exist"), "%s", q.look())
+			return scene.Fail(words.New("the image has a file %s", q.Keeps+q.Renews), words.New("it does not exist"), "%s", q.look())
 		}
 	}
 	text := random()
@@ -47,7 +49,7 @@ func (q *rebuild) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	}
 	path := filepath.Join(q.Context, q.File)
 	if !found {
-		return fail(words.New("%s contains %q", path, q.Text), words.New("another text"), "cat %s", path)
+		return scene.Fail(words.New("%s contains %q", path, q.Text), words.New("another text"), "cat %s", path)
 	}
 	explanation, err := b.build(ctx, "--explain", "json")
 	if err != nil {
@@ -64,9 +66,9 @@ func (q *rebuild) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	}
 	switch {
 	case q.Keeps != "" && (before != after || !anyRunCached(steps)):
-		return fail(words.New("after a change of %s the packages come from the cache", path), ranAgain(steps), "%s", q.look())
+		return scene.Fail(words.New("after a change of %s the packages come from the cache", path), ranAgain(steps), "%s", q.look())
 	case q.Renews != "" && before == after:
-		return fail(words.New("after a change of %s the packages are installed again", path),
+		return scene.Fail(words.New("after a change of %s the packages are installed again", path),
 			words.New("those of the build before"), "%s", q.look())
 	case q.Prints:
 		f, err := printed(ctx, s, b.tag, text)
@@ -82,10 +84,10 @@ func (q *rebuild) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 func (q *rebuild) look() string { return "./minirun build --explain text " + q.Context }
 
 // failedBuild returns the failure for a Dockerfile that cannot be built.
-func (q *rebuild) failedBuild(err error) (*Failure, error) {
+func (q *rebuild) failedBuild(err error) (*scene.Failure, error) {
 	var no *refused
 	if errors.As(err, &no) {
-		return fail(words.New("%s can be built", q.Context), words.New("%s", no.output), "./minirun build %s", q.Context)
+		return scene.Fail(words.New("%s can be built", q.Context), words.New("%s", no.output), "./minirun build %s", q.Context)
 	}
 	return nil, err
 }

@@ -1,4 +1,4 @@
-package predicate
+package images
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,11 +31,11 @@ func (e *refused) Error() string { return e.command + ": " + e.output }
 
 // minirun runs a command of the lab's minirun and returns what it writes to standard output. Builds are
 // not in the learner's history.
-func (s *Scene) minirun(ctx context.Context, args ...string) (string, error) {
-	return s.minirunIn(ctx, nil, args...)
+func minirun(ctx context.Context, s *scene.Scene, args ...string) (string, error) {
+	return minirunIn(ctx, s, nil, args...)
 }
 
-func (s *Scene) minirunIn(ctx context.Context, env []string, args ...string) (string, error) {
+func minirunIn(ctx context.Context, s *scene.Scene, env []string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandPatience)
 	defer cancel()
 	words := slices.Concat(s.Minirun, args)
@@ -62,7 +64,7 @@ func errorLine(text string) string {
 	if i := strings.LastIndex(text, "\n"+program); i >= 0 {
 		text, _, _ = strings.Cut(text[i+1+len(program):], "\n")
 	}
-	return shorten(strings.TrimSpace(text))
+	return scene.Shorten(strings.TrimSpace(text))
 }
 
 // random returns hexadecimal digits for names and texts that nobody can know before.
@@ -73,29 +75,33 @@ func random() string {
 }
 
 // trialImage runs an image once, without a network, and returns what it prints.
-func (s *Scene) trialImage(ctx context.Context, name string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+func trialImage(ctx context.Context, s *scene.Scene, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, scene.StartPatience)
 	defer cancel()
 	id := "lab-check-" + random()
-	defer s.removeTrial(context.WithoutCancel(ctx), id)
-	return s.minirun(ctx, "run", "--rm", "--name", id, "--network", "none", "-e", s.trialMark(), name)
+	defer removeTrial(context.WithoutCancel(ctx), s, id)
+	return minirun(ctx, s, "run", "--rm", "--name", id, "--network", "none", "-e", trialMark(s), name)
 }
 
 // trialMark is the mark of containers that a check starts.
-func (s *Scene) trialMark() string { return MarkVariable + "=" + Mark(s.Values["token"], "trial") }
+func trialMark(s *scene.Scene) string {
+	return scene.MarkVariable + "=" + scene.Mark(s.Values["token"], "trial")
+}
 
 // removeTrial removes a container of a check, which may not exist any more.
-func (s *Scene) removeTrial(ctx context.Context, id string) { _, _ = s.minirun(ctx, "rm", "-f", id) }
+func removeTrial(ctx context.Context, s *scene.Scene, id string) {
+	_, _ = minirun(ctx, s, "rm", "-f", id)
+}
 
 // A trialBuild builds a copy of a directory of the learner, whose files the check may change.
 type trialBuild struct {
-	scene *Scene
+	scene *scene.Scene
 	dir   string
 	tag   string
 }
 
 // copyContext copies a directory of the learner for a build.
-func (s *Scene) copyContext(dir string) (*trialBuild, error) {
+func copyContext(s *scene.Scene, dir string) (*trialBuild, error) {
 	root, err := os.OpenRoot(filepath.Join(s.Dir, dir))
 	if err != nil {
 		return nil, err
@@ -108,12 +114,12 @@ func (s *Scene) copyContext(dir string) (*trialBuild, error) {
 // build builds the copy as it is now. Other arguments of the command may be given.
 func (b *trialBuild) build(ctx context.Context, args ...string) (stdout string, err error) {
 	words := slices.Concat([]string{"build", "--progress", "plain", "-t", b.tag}, args, []string{b.dir})
-	return b.scene.minirun(ctx, words...)
+	return minirun(ctx, b.scene, words...)
 }
 
 // image returns the image that was built last.
 func (b *trialBuild) image(ctx context.Context) (*platformImage, error) {
-	a, err := b.scene.export(ctx, b.tag)
+	a, err := export(ctx, b.scene, b.tag)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +135,7 @@ func (b *trialBuild) image(ctx context.Context) (*platformImage, error) {
 
 // replace replaces a text in a file of the copy. It reports whether the file has the text.
 func (b *trialBuild) replace(file, old, text string) (bool, error) {
-	data, err := readBelow(b.dir, file)
+	data, err := scene.ReadBelow(b.dir, file)
 	if errors.Is(err, os.ErrNotExist) || err == nil && !strings.Contains(data, old) {
 		return false, nil
 	}
@@ -141,5 +147,5 @@ func (b *trialBuild) replace(file, old, text string) (bool, error) {
 
 // close removes the image.
 func (b *trialBuild) close(ctx context.Context) {
-	_, _ = b.scene.minirun(context.WithoutCancel(ctx), "rmi", b.tag)
+	_, _ = minirun(context.WithoutCancel(ctx), b.scene, "rmi", b.tag)
 }

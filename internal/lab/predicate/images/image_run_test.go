@@ -1,4 +1,4 @@
-package predicate
+package images
 
 import (
 	"net"
@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // TestContextIsCopied: links stay links, so that a build in the copy sees what the learner's sees, and
 // nothing outside of the directory is read.
 func TestContextIsCopied(t *testing.T) {
-	s := &Scene{Dir: t.TempDir(), Work: t.TempDir()}
+	s := &scene.Scene{Dir: t.TempDir(), Work: t.TempDir()}
 	app := filepath.Join(s.Dir, "app")
 	if err := os.MkdirAll(filepath.Join(app, "src"), 0o755); err != nil {
 		t.Fatal(err)
@@ -24,7 +26,7 @@ func TestContextIsCopied(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b, err := s.copyContext("app")
+	b, err := copyContext(s, "app")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package predicate
+package images
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"github.com/minirun/minirun/internal/lab/words"
 )
@@ -39,8 +41,8 @@ type releaseBuild struct {
 }
 
 // prepare copies a release for a build with a version that was never downloaded.
-func (r *release) prepare(s *Scene) (*releaseBuild, error) {
-	b, err := s.copyContext(r.Context)
+func (r *release) prepare(s *scene.Scene) (*releaseBuild, error) {
+	b, err := copyContext(s, r.Context)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +89,17 @@ func fingerprint(secret string) string {
 // run builds the copy. The secret is in a file outside of it.
 func (b *releaseBuild) run(ctx context.Context, env []string, args ...string) error {
 	command := []string{"build", "--progress", "plain", "-t", b.tag, "--secret", "id=token,src=" + b.secret}
-	_, err := b.scene.minirunIn(ctx, env, slices.Concat(command, args, []string{b.dir})...)
+	_, err := minirunIn(ctx, b.scene, env, slices.Concat(command, args, []string{b.dir})...)
 	return err
 }
 
 // failedBuild returns the failure for a Dockerfile that cannot be built.
-func (r *release) failedBuild(err error, args string) (*Failure, error) {
+func (r *release) failedBuild(err error, args string) (*scene.Failure, error) {
 	var no *refused
 	if !errors.As(err, &no) {
 		return nil, err
 	}
-	return fail(words.New("%s can be built", r.Context), words.New("%s", no.output),
+	return scene.Fail(words.New("%s can be built", r.Context), words.New("%s", no.output),
 		"./minirun build %s%s", args, r.Context)
 }
 
@@ -108,7 +110,7 @@ type platforms struct {
 	Says    string   `yaml:"says"` // the program of each has this text, followed by the architecture
 }
 
-func (q *platforms) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *platforms) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func (q *platforms) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	if err := b.run(ctx, nil, strings.Fields(flag)...); err != nil {
 		return q.failedBuild(err, flag+" ")
 	}
-	a, err := s.export(ctx, b.tag)
+	a, err := export(ctx, s, b.tag)
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +140,13 @@ func (q *platforms) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		}
 		_, architecture, _ := strings.Cut(p.platform, "/")
 		if want := q.Says + architecture; !strings.Contains(text, want) {
-			return fail(words.New("/%s of %s contains %q", q.Program, p.platform, want), words.New("%q", shorten(text)),
+			return scene.Fail(words.New("/%s of %s contains %q", q.Program, p.platform, want), words.New("%q", scene.Shorten(text)),
 				"./minirun build %s -o out %s", flag, q.Context)
 		}
 	}
 	slices.Sort(found)
 	if !slices.Equal(found, slices.Sorted(slices.Values(q.Are))) {
-		return fail(words.New("an image for each of %s", strings.Join(q.Are, ", ")),
+		return scene.Fail(words.New("an image for each of %s", strings.Join(q.Are, ", ")),
 			words.New("%s", strings.Join(found, ", ")), "./minirun build %s %s", flag, q.Context)
 	}
 	return nil, nil
@@ -156,7 +158,7 @@ type secret struct {
 	release `yaml:",inline"`
 }
 
-func (q *secret) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *secret) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -180,15 +182,15 @@ func (q *secret) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	}
 	look := "./minirun build --explain text " + q.Context
 	if want := fingerprint(secret); !strings.Contains(text, want) {
-		return fail(words.New("/%s was fetched with the secret: it contains the fingerprint %s", q.Program, want),
-			words.New("%q", shorten(text)), "%s", look)
+		return scene.Fail(words.New("/%s was fetched with the secret: it contains the fingerprint %s", q.Program, want),
+			words.New("%q", scene.Shorten(text)), "%s", look)
 	}
 	where, err := findText([]string{p.archive.dir, cache}, secret)
 	if err != nil {
 		return nil, err
 	}
 	if where != "" {
-		return fail(words.New("no layer of any stage, and no configuration, has the secret"), words.New("it is in %s", where),
+		return scene.Fail(words.New("no layer of any stage, and no configuration, has the secret"), words.New("it is in %s", where),
 			"%s", look)
 	}
 	return nil, nil
@@ -200,7 +202,7 @@ type cachemount struct {
 	release `yaml:",inline"`
 }
 
-func (q *cachemount) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *cachemount) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -224,7 +226,7 @@ func (q *cachemount) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if !strings.Contains(text, fingerprint(first)) {
-		return fail(words.New("a second build with --no-cache finds the download of the first in a cache mount"),
+		return scene.Fail(words.New("a second build with --no-cache finds the download of the first in a cache mount"),
 			words.New("it was downloaded again"), "./minirun build du")
 	}
 	return nil, nil
@@ -238,7 +240,7 @@ type reproducible struct {
 // epoch is the time that the builds are given, as a release would use the time of its last commit.
 const epoch = "SOURCE_DATE_EPOCH=1700000000"
 
-func (q *reproducible) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *reproducible) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	b, err := q.prepare(s)
 	if err != nil {
 		return nil, err
@@ -271,7 +273,7 @@ func (q *reproducible) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		}
 	}
 	if digests[0] == "" || digests[0] != digests[1] {
-		return fail(words.New("two builds with the same SOURCE_DATE_EPOCH have equal digests"),
+		return scene.Fail(words.New("two builds with the same SOURCE_DATE_EPOCH have equal digests"),
 			words.New("%s and %s", shortDigest(digests[0]), shortDigest(digests[1])),
 			"for i in 1 2; do ./release.sh -q --no-cache; sleep 1; done")
 	}

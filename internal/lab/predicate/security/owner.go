@@ -1,4 +1,4 @@
-package predicate
+package security
 
 import (
 	"context"
@@ -10,27 +10,29 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
 // owner asks for the two owners of one file: that on the host, and that in the container, which sees the
 // file through a mount and its user namespace.
 type owner struct {
-	Of     `yaml:",inline"`
-	File   string `yaml:"file"`   // in the learner's directory
-	At     string `yaml:"at"`     // the same file in the container
-	IsUser string `yaml:"user"`   // on the host: a number, or caller for the user of the lab
-	Inside int    `yaml:"inside"` // in the container
+	scene.Of `yaml:",inline"`
+	File     string `yaml:"file"`   // in the learner's directory
+	At       string `yaml:"at"`     // the same file in the container
+	IsUser   string `yaml:"user"`   // on the host: a number, or caller for the user of the lab
+	Inside   int    `yaml:"inside"` // in the container
 }
 
-func (q *owner) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := q.find(s)
+func (q *owner) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := q.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
-	outside, err := statBelow(s.Dir, q.File)
+	outside, err := scene.StatBelow(s.Dir, q.File)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fail(words.New("the file %s", q.File), words.New("it does not exist"), "ls -l %s", filepath.Dir(q.File))
+		return scene.Fail(words.New("the file %s", q.File), words.New("it does not exist"), "ls -l %s", filepath.Dir(q.File))
 	}
 	if err != nil {
 		return nil, err
@@ -40,14 +42,14 @@ func (q *owner) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		user = s.Values["uid"]
 	}
 	if strconv.Itoa(int(outside.Uid)) != user {
-		return fail(words.New("%s belongs to user %s on the host", q.File, user), words.New("user %d", outside.Uid),
+		return scene.Fail(words.New("%s belongs to user %s on the host", q.File, user), words.New("user %d", outside.Uid),
 			"ls -ln %s", q.File)
 	}
 	root := p.Proc("root")
 	look := "ls -lni " + q.File + " " + filepath.Join(root, q.At)
-	inside, err := statBelow(root, q.At)
+	inside, err := scene.StatBelow(root, q.At)
 	if err != nil || inside.Ino != outside.Ino || inside.Dev != outside.Dev {
-		return fail(words.New("%s is the file %s in the container", q.File, q.At), words.New("another file, or none"),
+		return scene.Fail(words.New("%s is the file %s in the container", q.File, q.At), words.New("another file, or none"),
 			"%s", look)
 	}
 	text, err := os.ReadFile(p.Proc("uid_map"))
@@ -56,11 +58,11 @@ func (q *owner) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	}
 	seen, ok := unmapID(string(text), int(inside.Uid))
 	if !ok {
-		return fail(words.New("%s belongs to user %d in the container", q.At, q.Inside),
+		return scene.Fail(words.New("%s belongs to user %d in the container", q.At, q.Inside),
 			words.New("an owner that its user namespace does not map: %d of the host", inside.Uid), "%s", look)
 	}
 	if seen != q.Inside {
-		return fail(words.New("%s belongs to user %d in the container", q.At, q.Inside), words.New("user %d", seen),
+		return scene.Fail(words.New("%s belongs to user %d in the container", q.At, q.Inside), words.New("user %d", seen),
 			"%s", look)
 	}
 	return nil, nil

@@ -1,10 +1,12 @@
-package predicate
+package security
 
 import (
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // TestNamesCgroup: a cgroup is found in both versions, also below the cgroup of the check, and not in another
@@ -65,7 +67,7 @@ func TestAdaptMovesRelativeSources(t *testing.T) {
 		map[string]any{"type": "proc", "source": "proc"},
 		map[string]any{"source": "files", "options": []any{"ro", "rbind"}},
 	}
-	adapt(map[string]any{"mounts": mounts}, "/labs/bundle", "mark", "/cgroup")
+	scene.Adapt(map[string]any{"mounts": mounts}, "/labs/bundle", "mark", "/cgroup")
 	for i, want := range []string{"/labs/log", "/log", "proc", "/labs/bundle/files"} {
 		if got := mounts[i].(map[string]any)["source"]; got != want {
 			t.Errorf("mounts[%d]: %q, want %q", i, got, want)

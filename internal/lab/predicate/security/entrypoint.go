@@ -1,4 +1,4 @@
-package predicate
+package security
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"golang.org/x/sys/unix"
 
@@ -36,31 +38,31 @@ const settlePatience = 2 * time.Second
 const settledPolls = 30
 
 // settle calls a function until it returns true. It gives up when the process has settled, or has ended.
-func settle(p *Process, done func() bool) bool {
+func settle(p *scene.Process, done func() bool) bool {
 	deadline, sleeping := time.Now().Add(settlePatience), 0
 	for sleeping < settledPolls && time.Now().Before(deadline) {
 		if done() {
 			return true
 		}
-		time.Sleep(pollInterval)
+		time.Sleep(scene.PollInterval)
 		sleeping++
-		if !strings.HasPrefix(readStatus(p.Proc("status"))["State"], "S") {
+		if !strings.HasPrefix(scene.ReadStatus(p.Proc("status"))["State"], "S") {
 			sleeping = 0
 		}
 	}
 	return done()
 }
 
-func (e *entrypoint) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	t, remove, err := s.tryImage(ctx, e.Image)
+func (e *entrypoint) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
+	t, remove, err := tryImage(ctx, s, e.Image)
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
 	p := t.Process(ctx)
 	if p == nil {
-		return fail(words.New("a container from the image %s starts and runs on", e.Image),
-			words.New("%s", shorten(strings.TrimSpace(t.Output()))), "./minirun run --rm %s", e.Image)
+		return scene.Fail(words.New("a container from the image %s starts and runs on", e.Image),
+			words.New("%s", scene.Shorten(strings.TrimSpace(t.Output()))), "./minirun run --rm %s", e.Image)
 	}
 	switch {
 	case e.Program != "":
@@ -72,11 +74,11 @@ func (e *entrypoint) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 }
 
 // tryImage starts a container from an image. The returned function removes it.
-func (s *Scene) tryImage(ctx context.Context, image string) (*Trial, func(), error) {
+func tryImage(ctx context.Context, s *scene.Scene, image string) (*scene.Trial, func(), error) {
 	name := "trial-" + s.Values["token"]
-	part := newTrialPart()
-	t, err := s.startTrial(ctx, part, slices.Concat(s.Minirun, []string{"run", "--rm", "--pull", "never",
-		"--network", "none", "--name", name, "--env", MarkVariable + "=" + Mark(s.Values["token"], part), image}))
+	part := scene.NewTrialPart()
+	t, err := s.StartTrial(ctx, part, slices.Concat(s.Minirun, []string{"run", "--rm", "--pull", "never",
+		"--network", "none", "--name", name, "--env", scene.MarkVariable + "=" + scene.Mark(s.Values["token"], part), image}))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,7 +91,7 @@ func (s *Scene) tryImage(ctx context.Context, image string) (*Trial, func(), err
 }
 
 // runs waits until process 1 is the program with the arguments.
-func (e *entrypoint) runs(p *Process) (*Failure, error) {
+func (e *entrypoint) runs(p *scene.Process) (*scene.Failure, error) {
 	var found []string
 	isRight := settle(p, func() bool {
 		if data, err := os.ReadFile(p.Proc("cmdline")); err == nil && len(data) > 0 { // else it has ended
@@ -100,7 +102,7 @@ func (e *entrypoint) runs(p *Process) (*Failure, error) {
 	if isRight {
 		return nil, nil
 	}
-	return fail(words.New("process 1 is %s with the arguments %q", e.Program, e.Arguments), words.New("%q", found),
+	return scene.Fail(words.New("process 1 is %s with the arguments %q", e.Program, e.Arguments), words.New("%q", found),
 		"./minirun run --rm %s; ./minirun top NAME", e.Image)
 }
 
@@ -123,26 +125,26 @@ func isProgram(argv []string, program string, arguments []string) bool {
 	return false
 }
 
-func (e *entrypoint) hasFile(p *Process) (*Failure, error) {
-	text, err := readBelow(p.Proc("root"), e.File)
+func (e *entrypoint) hasFile(p *scene.Process) (*scene.Failure, error) {
+	text, err := scene.ReadBelow(p.Proc("root"), e.File)
 	if err != nil {
-		return fail(words.New("the image %s has the file %s", e.Image, e.File), words.New("%v", err),
+		return scene.Fail(words.New("the image %s has the file %s", e.Image, e.File), words.New("%v", err),
 			"./minirun run --rm --entrypoint ls %s -l %s", e.Image, e.File)
 	}
 	if found := strings.TrimSpace(text); found != strings.TrimSpace(e.Is) {
-		return fail(words.New("%s contains exactly %q", e.File, e.Is), words.New("%q", shorten(found)),
+		return scene.Fail(words.New("%s contains exactly %q", e.File, e.Is), words.New("%q", scene.Shorten(found)),
 			"./minirun run --rm --entrypoint cat %s %s", e.Image, e.File)
 	}
 	return nil, nil
 }
 
-func (e *entrypoint) stops(t *Trial, p *Process) (*Failure, error) {
-	settle(p, func() bool { return handles(readStatus(p.Proc("status")), unix.SIGTERM) }) // or it has no handler
+func (e *entrypoint) stops(t *scene.Trial, p *scene.Process) (*scene.Failure, error) {
+	settle(p, func() bool { return handles(scene.ReadStatus(p.Proc("status")), unix.SIGTERM) }) // or it has no handler
 	if err := unix.Kill(p.PID, unix.SIGTERM); err != nil {
 		return nil, fmt.Errorf("send SIGTERM to process %d: %w", p.PID, err)
 	}
 	if !t.Ended(e.Stops) {
-		return fail(words.New("process 1 ends within %v after %s", e.Stops, "SIGTERM"), words.New("it still runs"),
+		return scene.Fail(words.New("process 1 ends within %v after %s", e.Stops, "SIGTERM"), words.New("it still runs"),
 			"grep Sig /proc/PID/status")
 	}
 	return nil, nil

@@ -5,7 +5,7 @@
 //	process.go   the learner's processes, which carry the lab's token
 //	read.go      the learner's files
 //	trial.go     a run of the learner's bundle by the check itself
-package predicate
+package scene
 
 import (
 	"context"
@@ -26,8 +26,8 @@ type Failure struct {
 	Look            string // a command that shows what was found
 }
 
-// fail returns a failure. The two texts are words.New(…).
-func fail(expected, found words.Text, look string, args ...any) (*Failure, error) {
+// Fail returns a failure. The two texts are words.New(…).
+func Fail(expected, found words.Text, look string, args ...any) (*Failure, error) {
 	return &Failure{Expected: expected, Found: found, Look: fmt.Sprintf(look, args...)}, nil
 }
 
@@ -57,4 +57,4 @@ type Scene struct {
 }
 
 // A table creates an empty predicate of each kind, by the name that lab.yaml uses.
-type table map[string]func() Predicate
+type Table map[string]func() Predicate

@@ -1,4 +1,4 @@
-package predicate
+package images
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -17,7 +19,7 @@ import (
 // answers asks for a page from a port of the host, and that a container of the learner sends it: while its
 // processes are stopped for a moment, no answer arrives. It does not matter how the port gets there.
 type answers struct {
-	Of       `yaml:",inline"`
+	scene.Of `yaml:",inline"`
 	Port     string `yaml:"port"`
 	Contains string `yaml:"contains"`
 }
@@ -41,7 +43,7 @@ func get(ctx context.Context, port string, limit time.Duration) (page string, er
 	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"); err != nil {
 		return "", err
 	}
-	data, err := io.ReadAll(io.LimitReader(c, longestFile))
+	data, err := io.ReadAll(io.LimitReader(c, scene.LongestFile))
 	if len(data) > 0 { // servers may close a connection in a way that is an error
 		return string(data), nil
 	}
@@ -53,7 +55,7 @@ func get(ctx context.Context, port string, limit time.Duration) (page string, er
 
 // awaitPage returns a page from a server that may have been started a moment ago.
 func awaitPage(ctx context.Context, port string) (page string, err error) {
-	for deadline := time.Now().Add(answerPatience); ; time.Sleep(pollInterval) {
+	for deadline := time.Now().Add(answerPatience); ; time.Sleep(scene.PollInterval) {
 		page, err = get(ctx, port, answerPatience)
 		if !errors.Is(err, unix.ECONNREFUSED) || time.Now().After(deadline) {
 			return page, err
@@ -61,8 +63,8 @@ func awaitPage(ctx context.Context, port string) (page string, err error) {
 	}
 }
 
-func (q *answers) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	p, failure := q.find(s)
+func (q *answers) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := q.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -70,15 +72,15 @@ func (q *answers) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	expected := words.New("an answer on port %s that contains %q", q.Port, q.Contains)
 	page, err := awaitPage(ctx, q.Port)
 	if err != nil && strings.HasPrefix(p.Status["State"], "T") {
-		return fail(expected, words.New("process %d is stopped", p.PID), "kill -CONT %d", p.PID)
+		return scene.Fail(expected, words.New("process %d is stopped", p.PID), "kill -CONT %d", p.PID)
 	}
 	if err != nil {
-		return fail(expected, words.New("%v", err), "%s", look)
+		return scene.Fail(expected, words.New("%v", err), "%s", look)
 	}
 	if !strings.Contains(page, q.Contains) {
-		return fail(expected, words.New("%q", shorten(page)), "%s", look)
+		return scene.Fail(expected, words.New("%q", scene.Shorten(page)), "%s", look)
 	}
-	if !p.isInit() {
+	if !p.IsInit() {
 		return q.fromHost()
 	}
 	stop(s, p.Part)
@@ -90,18 +92,18 @@ func (q *answers) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	return nil, nil
 }
 
-func (q *answers) fromHost() (*Failure, error) {
-	return fail(words.New("the container answers on port %s", q.Port), words.New("a process of the host answers"),
+func (q *answers) fromHost() (*scene.Failure, error) {
+	return scene.Fail(words.New("the container answers on port %s", q.Port), words.New("a process of the host answers"),
 		"ss -ltnp")
 }
 
 // stop stops the processes of a part of the lab, and resume lets them run again.
-func stop(s *Scene, part string) { signalPart(s, part, unix.SIGSTOP) }
+func stop(s *scene.Scene, part string) { signalPart(s, part, unix.SIGSTOP) }
 
-func resume(s *Scene, part string) { signalPart(s, part, unix.SIGCONT) }
+func resume(s *scene.Scene, part string) { signalPart(s, part, unix.SIGCONT) }
 
-func signalPart(s *Scene, part string, signal unix.Signal) {
-	for _, p := range Marked(s.Values["token"]) {
+func signalPart(s *scene.Scene, part string, signal unix.Signal) {
+	for _, p := range scene.Marked(s.Values["token"]) {
 		if p.Part == part {
 			_ = unix.Kill(p.PID, signal) // it may have ended
 		}
@@ -120,41 +122,41 @@ const healthTest = `{{if .Config.Healthcheck}}{{join .Config.Healthcheck.Test " 
 // healthPatience is how long a change of the state may take.
 const healthPatience = 5 * time.Second
 
-func (q *health) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	test, err := s.minirun(ctx, "inspect", "--type", "image", "--format", healthTest, q.Image)
+func (q *health) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
+	test, err := minirun(ctx, s, "inspect", "--type", "image", "--format", healthTest, q.Image)
 	var no *refused
 	if errors.As(err, &no) {
-		return fail(words.New("an image %s", q.Image), words.New("%s", no.output), "./minirun images")
+		return scene.Fail(words.New("an image %s", q.Image), words.New("%s", no.output), "./minirun images")
 	}
 	if err != nil {
 		return nil, err
 	}
 	if test = strings.TrimSpace(test); test == "" || test == "NONE" {
-		return fail(words.New("the image %s has a health check", q.Image), words.New("none"), "./minirun history %s", q.Image)
+		return scene.Fail(words.New("the image %s has a health check", q.Image), words.New("none"), "./minirun history %s", q.Image)
 	}
 	id := "lab-check-" + random()
-	defer s.removeTrial(context.WithoutCancel(ctx), id)
-	_, err = s.minirun(ctx, "run", "-d", "--name", id, "--network", "none", "-e", s.trialMark(),
+	defer removeTrial(context.WithoutCancel(ctx), s, id)
+	_, err = minirun(ctx, s, "run", "-d", "--name", id, "--network", "none", "-e", trialMark(s),
 		"--health-interval", "200ms", "--health-timeout", "1s", "--health-retries", "1", "--health-start-period", "1ms",
 		q.Image)
 	if errors.As(err, &no) {
-		return fail(words.New("%s starts and runs on", q.Image), words.New("%s", no.output), "./minirun run %s", q.Image)
+		return scene.Fail(words.New("%s starts and runs on", q.Image), words.New("%s", no.output), "./minirun run %s", q.Image)
 	}
 	if err != nil {
 		return nil, err
 	}
 	look := "./minirun inspect --type image --format '{{json .Config.Healthcheck}}' " + q.Image
-	state, err := s.awaitHealth(ctx, id, healthy, time.Time{})
+	state, err := awaitHealth(ctx, s, id, healthy, time.Time{})
 	if state != healthy || err != nil {
 		return healthFailure(words.New("the health check succeeds while the server answers"), state, look, err)
 	}
 	stop(s, "trial")
-	state, err = s.awaitHealth(ctx, id, unhealthy, time.Now())
+	state, err = awaitHealth(ctx, s, id, unhealthy, time.Now())
 	resume(s, "trial")
 	if state != unhealthy || err != nil {
 		return healthFailure(words.New("the health check fails while the server does not answer"), state, look, err)
 	}
-	state, err = s.awaitHealth(ctx, id, healthy, time.Time{})
+	state, err = awaitHealth(ctx, s, id, healthy, time.Time{})
 	if state != healthy || err != nil {
 		return healthFailure(words.New("the health check succeeds when the server answers again"), state, look, err)
 	}
@@ -167,11 +169,11 @@ const (
 	unhealthy = "unhealthy"
 )
 
-func healthFailure(expected words.Text, state, look string, err error) (*Failure, error) {
+func healthFailure(expected words.Text, state, look string, err error) (*scene.Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fail(expected, words.New("the state %q", state), "%s", look)
+	return scene.Fail(expected, words.New("the state %q", state), "%s", look)
 }
 
 // A healthState is what minirun keeps about the health of a container, in docker's form.
@@ -198,9 +200,9 @@ func (h *healthState) succeededAfter(t time.Time) bool {
 
 // awaitHealth waits for a state of health, and returns the last one. If the servers were stopped at a time,
 // it does not wait any longer when a probe that began later succeeds. A container that ended has no state.
-func (s *Scene) awaitHealth(ctx context.Context, id, want string, stopped time.Time) (string, error) {
+func awaitHealth(ctx context.Context, s *scene.Scene, id, want string, stopped time.Time) (string, error) {
 	for deadline := time.Now().Add(healthPatience); ; {
-		out, err := s.minirun(ctx, "inspect", "--type", "container", "--format", "{{json .State}}", id)
+		out, err := minirun(ctx, s, "inspect", "--type", "container", "--format", "{{json .State}}", id)
 		if err != nil {
 			return "", err
 		}

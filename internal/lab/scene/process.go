@@ -1,7 +1,8 @@
-package predicate
+package scene
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +49,7 @@ func Marked(token string) (all []Process) {
 		for variable := range bytes.SplitSeq(environment, []byte{0}) {
 			if part, ok := bytes.CutPrefix(variable, prefix); ok {
 				p := Process{PID: pid, Part: string(part)}
-				p.Status = readStatus(p.Proc("status"))
+				p.Status = ReadStatus(p.Proc("status"))
 				p.Parent, _ = strconv.Atoi(p.Status["PPid"])
 				all = append(all, p)
 			}
@@ -58,8 +59,8 @@ func Marked(token string) (all []Process) {
 	return all
 }
 
-// readStatus reads proc_pid_status(5).
-func readStatus(path string) map[string]string {
+// ReadStatus reads proc_pid_status(5).
+func ReadStatus(path string) map[string]string {
 	out := map[string]string{}
 	text, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(text)) {
@@ -69,9 +70,9 @@ func readStatus(path string) map[string]string {
 	return out
 }
 
-// firsts returns the processes whose parent has no mark: the first process of each container, and what
+// Firsts returns the processes whose parent has no mark: the first process of each container, and what
 // was started in it from outside.
-func firsts(all []Process, part string) (out []Process) {
+func Firsts(all []Process, part string) (out []Process) {
 	for _, p := range all {
 		isChild := slices.ContainsFunc(all, func(q Process) bool { return q.PID == p.Parent })
 		if !isChild && (part == "" || p.Part == part) {
@@ -81,8 +82,8 @@ func firsts(all []Process, part string) (out []Process) {
 	return out
 }
 
-// isInit reports whether a process is number 1 in a PID namespace below this one.
-func (p Process) isInit() bool {
+// IsInit reports whether a process is number 1 in a PID namespace below this one.
+func (p Process) IsInit() bool {
 	numbers := strings.Fields(p.Status["NSpid"])
 	return len(numbers) > 1 && numbers[len(numbers)-1] == "1"
 }
@@ -91,7 +92,7 @@ func (p Process) isInit() bool {
 func (p Process) Ancestors() (all []int) {
 	for pid := p.Parent; pid > 0; {
 		all = append(all, pid)
-		parent, err := strconv.Atoi(readStatus(filepath.Join("/proc", strconv.Itoa(pid), "status"))["PPid"])
+		parent, err := strconv.Atoi(ReadStatus(filepath.Join("/proc", strconv.Itoa(pid), "status"))["PPid"])
 		if err != nil {
 			break
 		}
@@ -106,11 +107,11 @@ type Of struct {
 	Of string `yaml:"of"`
 }
 
-// find returns the first process of the container. Processes that were started in it later do not count
+// Find returns the first process of the container. Processes that were started in it later do not count
 // if there is one with number 1.
-func (o Of) find(s *Scene) (*Process, *Failure) {
-	found := firsts(Marked(s.Values["token"]), o.Of)
-	if i := slices.IndexFunc(found, Process.isInit); i >= 0 {
+func (o Of) Find(s *Scene) (*Process, *Failure) {
+	found := Firsts(Marked(s.Values["token"]), o.Of)
+	if i := slices.IndexFunc(found, Process.IsInit); i >= 0 {
 		return &found[i], nil
 	}
 	if len(found) > 0 {
@@ -123,4 +124,28 @@ func (o Of) find(s *Scene) (*Process, *Failure) {
 	return nil, &Failure{Expected: what,
 		Found: words.New("no process with %s=%s in its environment", MarkVariable, Mark(s.Values["token"], o.Of+"…")),
 		Look:  "./minirun list; ./minirun ps"}
+}
+
+// HostNamespaces has the namespaces of the host: those of the process that asks.
+const HostNamespaces = "/proc/self/ns/"
+
+// SameNamespace reports whether a process is in the host's namespace of a kind.
+func SameNamespace(p *Process, kind string) bool {
+	theirs, err := os.Readlink(p.Proc("ns/" + kind))
+	if err != nil {
+		return false
+	}
+	ours, err := os.Readlink(HostNamespaces + kind)
+	return err == nil && theirs == ours
+}
+
+// MapID returns the ID outside that a map gives an ID inside.
+func MapID(text string, inside int) (outside int, ok bool) {
+	for line := range strings.Lines(text) {
+		var first, to, count int
+		if _, err := fmt.Sscan(line, &first, &to, &count); err == nil && inside >= first && inside-first < count {
+			return to + inside - first, true
+		}
+	}
+	return 0, false
 }

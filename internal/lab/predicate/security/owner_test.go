@@ -1,12 +1,16 @@
-package predicate
+package security
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/minirun/minirun/internal/lab/scene"
+)
 
 // TestUnmapIDReversesMapID: an ID outside of all lines is not mapped.
 func TestUnmapIDReversesMapID(t *testing.T) {
 	const text = "         0     200000      65536\n     70000       1000          1\n"
 	for _, inside := range []int{0, 1, 65535, 70000} {
-		outside, ok := mapID(text, inside)
+		outside, ok := scene.MapID(text, inside)
 		if !ok {
 			t.Fatalf("%d is not mapped", inside)
 		}

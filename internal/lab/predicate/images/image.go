@@ -1,9 +1,11 @@
-package predicate
+package images
 
 import (
 	"context"
 	"errors"
 	"strings"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"github.com/docker/go-units"
 
@@ -18,12 +20,12 @@ type image struct {
 	Without []string `yaml:"without"` // names or /paths that no layer has, not even a hidden one (path.Match)
 }
 
-func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *image) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	look := "./minirun history " + q.Name
-	a, err := s.export(ctx, q.Name)
+	a, err := export(ctx, s, q.Name)
 	var no *refused
 	if errors.As(err, &no) {
-		return fail(words.New("an image %s", q.Name), words.New("%s", no.output), "./minirun images")
+		return scene.Fail(words.New("an image %s", q.Name), words.New("%s", no.output), "./minirun images")
 	}
 	if err != nil {
 		return nil, err
@@ -46,7 +48,7 @@ func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 				return nil, err
 			}
 			if size > most {
-				return fail(words.New("%s is at most %s large", q.Name, q.Most),
+				return scene.Fail(words.New("%s is at most %s large", q.Name, q.Most),
 					words.New("%s", units.CustomSize("%.1f%s", float64(size), 1024, []string{"B", "K", "M", "G"})), "%s", look)
 			}
 		}
@@ -55,7 +57,7 @@ func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 			return nil, err
 		}
 		if name != "" {
-			return fail(words.New("no layer of %s has %s", q.Name, strings.Join(q.Without, ", ")),
+			return scene.Fail(words.New("no layer of %s has %s", q.Name, strings.Join(q.Without, ", ")),
 				words.New("%s in layer %d", name, layer), "%s", look)
 		}
 	}
@@ -63,17 +65,17 @@ func (q *image) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 }
 
 // printed asks whether an image prints a text when it is run.
-func printed(ctx context.Context, s *Scene, name, text string) (*Failure, error) {
-	out, err := s.trialImage(ctx, name)
+func printed(ctx context.Context, s *scene.Scene, name, text string) (*scene.Failure, error) {
+	out, err := trialImage(ctx, s, name)
 	var no *refused
 	if errors.As(err, &no) {
-		return fail(words.New("%s prints %q", name, text), words.New("%s", no.output), "./minirun run --rm %s", name)
+		return scene.Fail(words.New("%s prints %q", name, text), words.New("%s", no.output), "./minirun run --rm %s", name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !strings.Contains(out, text) {
-		return fail(words.New("%s prints %q", name, text), words.New("%q", shorten(strings.TrimSpace(out))),
+		return scene.Fail(words.New("%s prints %q", name, text), words.New("%q", scene.Shorten(strings.TrimSpace(out))),
 			"./minirun run --rm %s", name)
 	}
 	return nil, nil

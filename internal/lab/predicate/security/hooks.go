@@ -1,4 +1,4 @@
-package predicate
+package security
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"golang.org/x/sys/unix"
 
@@ -30,23 +32,23 @@ type hooks struct {
 
 // A life is one container of a trial, which other commands than run control.
 type life struct {
-	scene *Scene
+	scene *scene.Scene
 	id    string
 	part  string
 	// What is written into the one directory goes to the other.
 	log, instead string
 }
 
-func (q *hooks) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	l := life{scene: s, id: "trial-" + s.Values["token"], part: newTrialPart(),
+func (q *hooks) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
+	l := life{scene: s, id: "trial-" + s.Values["token"], part: scene.NewTrialPart(),
 		log: filepath.Join(s.Dir, filepath.Dir(q.Log)), instead: filepath.Join(s.Work, filepath.Dir(q.Log))}
-	if _, err := statBelow(s.Dir, filepath.Dir(q.Log)); err != nil {
-		return fail(words.New("the file %s", filepath.Dir(q.Log)), words.New("%v", err), "ls -l")
+	if _, err := scene.StatBelow(s.Dir, filepath.Dir(q.Log)); err != nil {
+		return scene.Fail(words.New("the file %s", filepath.Dir(q.Log)), words.New("%v", err), "ls -l")
 	}
 	if err := errors.Join(os.RemoveAll(l.instead), os.MkdirAll(l.instead, 0o755)); err != nil {
 		return nil, err
 	}
-	dir, err := s.copyBundle(q.Bundle, l.part, nil)
+	dir, err := s.CopyBundle(q.Bundle, l.part, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +66,14 @@ func (q *hooks) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		running := l.processes()
 		output, failed := l.run(ctx, step.words)
 		if failed != nil {
-			return fail(words.New("%s succeeds", command), words.New("%s", shorten(output)), "./minirun %s", command)
+			return scene.Fail(words.New("%s succeeds", command), words.New("%s", scene.Shorten(output)), "./minirun %s", command)
 		}
 		if command == "kill" {
 			wait(ctx, running)
 		}
 		all := readLines(filepath.Join(l.instead, filepath.Base(q.Log)))
 		if now := added(before, all); !slices.Equal(now, step.want) {
-			return fail(words.New("%s adds these lines to %s: %q", command, q.Log, step.want), words.New("%q", now),
+			return scene.Fail(words.New("%s adds these lines to %s: %q", command, q.Log, step.want), words.New("%q", now),
 				"grep -A 30 hooks %s", filepath.Join(q.Bundle, "config.json"))
 		}
 		before = all
@@ -84,7 +86,7 @@ func (q *hooks) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 func (l *life) run(ctx context.Context, command []string) (output string, err error) {
 	const script = `mount --bind "$0" "$1" && shift && exec "$@"`
 	words := slices.Concat([]string{"-c", script, l.instead, l.log}, l.scene.Runtime, command)
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, scene.StartPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", words...)
 	cmd.Dir, cmd.Env = l.scene.Dir, l.scene.Env
@@ -102,18 +104,18 @@ func (l *life) run(ctx context.Context, command []string) (output string, err er
 }
 
 // processes returns the container's processes that have executed their program.
-func (l *life) processes() []Process {
-	return slices.DeleteFunc(Marked(l.scene.Values["token"]), func(p Process) bool { return p.Part != l.part })
+func (l *life) processes() []scene.Process {
+	return slices.DeleteFunc(scene.Marked(l.scene.Values["token"]), func(p scene.Process) bool { return p.Part != l.part })
 }
 
 // wait waits until processes are gone or zombies. While they die they have no environment any more, but
 // for the runtime they still run.
-func wait(ctx context.Context, processes []Process) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+func wait(ctx context.Context, processes []scene.Process) {
+	ctx, cancel := context.WithTimeout(ctx, scene.StartPatience)
 	defer cancel()
 	for _, p := range processes {
-		for ctx.Err() == nil && isAlive(readStatus(p.Proc("status"))) {
-			time.Sleep(pollInterval)
+		for ctx.Err() == nil && isAlive(scene.ReadStatus(p.Proc("status"))) {
+			time.Sleep(scene.PollInterval)
 		}
 	}
 }

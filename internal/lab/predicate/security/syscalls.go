@@ -1,4 +1,4 @@
-package predicate
+package security
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +28,7 @@ type syscalls struct {
 	But    int      `yaml:"but"`   // except that many at most
 }
 
-func (q *syscalls) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *syscalls) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	look := "grep -A 20 seccomp " + filepath.Join(q.Bundle, "config.json")
 	forbidden := 0
 	if q.Errno != "" {
@@ -50,21 +52,21 @@ func (q *syscalls) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		if forbidden != 0 {
 			want = unix.Errno(forbidden)
 		}
-		status, output, err := s.probe(ctx, q.Bundle, number)
+		status, output, err := probe(ctx, s, q.Bundle, number)
 		if err != nil {
 			return nil, err
 		}
 		found, ok := probeResult(status)
 		switch {
 		case !ok:
-			return fail(words.New("%s starts, and its system calls can be tried", q.Bundle),
-				words.New("status %d: %s", status, shorten(output)), "./minirun run %s", q.Bundle)
+			return scene.Fail(words.New("%s starts, and its system calls can be tried", q.Bundle),
+				words.New("status %d: %s", status, scene.Shorten(output)), "./minirun run %s", q.Bundle)
 		case found == want:
 			continue
 		}
 		other = append(other, name)
 		if len(other) > q.But {
-			return fail(q.expected(name, want), describeCall(other, found, natural), "%s", look)
+			return scene.Fail(q.expected(name, want), describeCall(other, found, natural), "%s", look)
 		}
 	}
 	return nil, nil
@@ -92,13 +94,13 @@ func describeCall(names []string, found, natural unix.Errno) words.Text {
 }
 
 // probe makes a system call in a container from a copy of a bundle, and returns the exit status.
-func (s *Scene) probe(ctx context.Context, bundle string, number int) (status int, output string, err error) {
+func probe(ctx context.Context, s *scene.Scene, bundle string, number int) (status int, output string, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return 0, "", err
 	}
 	const target = "/bin/busybox"
-	t, err := s.tryChanged(ctx, bundle, func(config map[string]any) {
+	t, err := tryChanged(ctx, s, bundle, func(config map[string]any) {
 		mounts, _ := config["mounts"].([]any)
 		config["mounts"] = append(mounts, map[string]any{"destination": target, "type": "bind", "source": program,
 			"options": []string{"bind", "ro"}})
@@ -111,16 +113,16 @@ func (s *Scene) probe(ctx context.Context, bundle string, number int) (status in
 		return 0, "", err
 	}
 	defer t.Close()
-	if !t.Ended(startPatience) {
+	if !t.Ended(scene.StartPatience) {
 		return 0, "", fmt.Errorf("the probe of system call %d in %s did not end", number, bundle)
 	}
 	return t.Status(), strings.TrimSpace(t.Output()), nil
 }
 
 // tryChanged runs a copy of a bundle without its hooks, and with changes of the check.
-func (s *Scene) tryChanged(ctx context.Context, bundle string, change func(config map[string]any)) (*Trial, error) {
-	part := newTrialPart()
-	dir, err := s.copyBundle(bundle, part, nil)
+func tryChanged(ctx context.Context, s *scene.Scene, bundle string, change func(config map[string]any)) (*scene.Trial, error) {
+	part := scene.NewTrialPart()
+	dir, err := s.CopyBundle(bundle, part, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func (s *Scene) tryChanged(ctx context.Context, bundle string, change func(confi
 			return nil, err
 		}
 	}
-	return s.startTrial(ctx, part, append(slices.Clone(s.Runtime), "run", dir))
+	return s.StartTrial(ctx, part, append(slices.Clone(s.Runtime), "run", dir))
 }
 
 // becomes asks whether the program of the start state, in a container from the learner's config.json,
@@ -152,7 +154,7 @@ type becomes struct {
 	Args   []string `yaml:"args"` // the argv of process 1 then
 }
 
-func (q *becomes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *becomes) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	start := filepath.Join(s.Start, q.Bundle)
 	text, err := os.ReadFile(filepath.Join(start, "config.json"))
 	if err != nil {
@@ -162,7 +164,7 @@ func (q *becomes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	if err := json.Unmarshal(text, &original); err != nil {
 		return nil, err
 	}
-	t, err := s.tryChanged(ctx, q.Bundle, func(config map[string]any) {
+	t, err := tryChanged(ctx, s, q.Bundle, func(config map[string]any) {
 		if root, ok := config["root"].(map[string]any); ok {
 			root["path"], root["readonly"] = filepath.Join(start, "rootfs"), true
 		}
@@ -176,8 +178,8 @@ func (q *becomes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	defer t.Close()
 	p := t.Process(ctx)
 	var found []string
-	deadline := time.Now().Add(startPatience)
-	for p != nil && !t.Ended(pollInterval) && time.Now().Before(deadline) {
+	deadline := time.Now().Add(scene.StartPatience)
+	for p != nil && !t.Ended(scene.PollInterval) && time.Now().Before(deadline) {
 		data, err := os.ReadFile(p.Proc("cmdline"))
 		if err != nil || len(data) == 0 {
 			continue // it ended
@@ -186,6 +188,6 @@ func (q *becomes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 			return nil, nil
 		}
 	}
-	return fail(words.New("the program of %s becomes %q", q.Bundle, q.Args),
-		words.New("%s", shorten(strings.TrimSpace(t.Output()))), "./minirun run %s", q.Bundle)
+	return scene.Fail(words.New("the program of %s becomes %q", q.Bundle, q.Args),
+		words.New("%s", scene.Shorten(strings.TrimSpace(t.Output()))), "./minirun run %s", q.Bundle)
 }
