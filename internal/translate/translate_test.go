@@ -25,6 +25,8 @@ var sample = map[string]string{
 	"write the state of %s: %w (%d of %d)":    "gravar o estado de %s: %w (%d de %d)",
 	"the container exited with status %d":     "o contêiner terminou com o status %d",
 	"read-only layers under a writable place": "camadas somente leitura sob um lugar gravável",
+	"execute %s":                              "executar %s",
+	"look up in the image":                    "procurar na imagem",
 }
 
 func sampleTranslator() *Translator { return newTranslator(language.BrazilianPortuguese, sample) }
@@ -55,6 +57,15 @@ func TestText(t *testing.T) {
 		"":                                                     "",
 		"\n\n":                                                 "\n\n",
 		`write the state of web: x: the disk is full (1 of 2)`: `gravar o estado de web: x: o disco está cheio (1 de 2)`,
+		// Quoted values have no words of the sentence.
+		`execute ["/bin/sh", "-c", "a, b"]`: `executar ["/bin/sh", "-c", "a, b"]`,
+		`execute "a b"`:                     `executar "a b"`,
+		`execute "a" or "b"`:                `execute "a" or "b"`,
+		`execute ["a" or "b"]`:              `execute ["a" or "b"]`,
+		"execute the rest":                  "execute the rest",
+		// The operation and the path of an error of package os.
+		"look up in the image /x: permission denied": "procurar na imagem /x: permissão negada",
+		"look up in the image of web":                "look up in the image of web",
 		// A single word is a name, even if it could be a message.
 		"host port web is in use": "host port web is in use",
 	} {
