@@ -198,7 +198,7 @@ func (t *Translator) fill(p *pattern, values []string, depth int) result {
 		if isText(p.verbs[i], v) {
 			r = t.best(v, depth+1)
 		}
-		if p.vague && (r.score == 0 || r.vague) && strings.Contains(v, " ") && !isQuoted(v) {
+		if p.vague && p.verbs[i] != 'q' && (r.score == 0 || r.vague) && strings.Contains(v, " ") && !isQuoted(v) {
 			return result{} // it may be anything
 		}
 		args[i] = raw(r.text)
