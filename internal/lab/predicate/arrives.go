@@ -64,7 +64,8 @@ func (a *arrives) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, er
 		expected = words.New("a connection to port %s of the container's address reaches it, and returns %q", port, a.Returns)
 	}
 	if len(addresses) == 0 {
-		return scene.Fail(expected, words.New("the container has no address except 127.0.0.1"), "nsenter -t %d -n ip addr", p.PID)
+		return scene.Fail(expected, words.New("the container has no address except 127.0.0.1"),
+			"nsenter -t %d -n ip addr", p.PID)
 	}
 	var first words.Text
 	for _, ip := range addresses {

@@ -20,8 +20,15 @@ flatten() {
 		if (key) k[d] = v; else print path() "\t" v
 	}'
 }
-# get prints the values whose path matches a pattern, one a line: get 'process.args.[0-9]+'. (Given.)
-get() { printf '%s\n' "$config" | awk -F '\t' -v p="^$1\$" '$1 ~ p { print substr($0, length($1) + 2) }'; }
+# get prints the values whose path matches a pattern, one a line: get 'process.args.*'. (Given.)
+get() {
+	while IFS='	' read -r path value; do
+		# shellcheck disable=SC2254 # it is a pattern
+		case $path in $1) printf '%s\n' "$value" ;; esac
+	done <<-END
+		$config
+	END
+}
 
 # mounts_of_config prints each mount as one line: DESTINATION|TYPE|SOURCE|OPTIONS. (Given.)
 mounts_of_config() {
@@ -38,7 +45,7 @@ mounts_of_config() {
 
 # namespaces prints the flags of unshare(1) for the new namespaces.
 namespaces() {
-	for kind in $(get 'linux.namespaces.[0-9]+.type'); do
+	for kind in $(get 'linux.namespaces.*.type'); do
 		case $kind in
 		mount) echo --mount ;; # without this one, pivot_root would change the host
 		# TODO (labs 1 and 2): the others
@@ -48,9 +55,9 @@ namespaces() {
 
 # join_cgroup creates the cgroup with its limits, and moves this process into it.
 join_cgroup() {
-	path=$(get linux.cgroupsPath)
-	# TODO (lab 6): version 2 has one tree, /sys/fs/cgroup$path; version 1 one for each controller,
-	# /sys/fs/cgroup/memory$path. Create it, write linux.resources.memory.limit into memory.max or
+	cgroup=$(get linux.cgroupsPath)
+	# TODO (lab 6): version 2 has one tree, /sys/fs/cgroup$cgroup; version 1 one for each controller,
+	# /sys/fs/cgroup/memory$cgroup. Create it, write linux.resources.memory.limit into memory.max or
 	# memory.limit_in_bytes, and join it: echo 0 >cgroup.procs (0 is the process that writes).
 }
 
@@ -72,7 +79,7 @@ mounts() {
 # devices creates the devices that every program expects.
 devices() {
 	[ -e "$root/dev/null" ] || mknod -m 666 "$root/dev/null" c 1 3
-	# TODO: zero 5, full 7, random 8, urandom 9; links such as /dev/stdin
+	# TODO: zero, full, random, urandom, tty; the links fd, stdin, stdout, stderr
 }
 
 # enter makes the root directory the root of this mount namespace, and removes the host's from it.
@@ -93,7 +100,7 @@ inside() {
 	mount_root
 	mounts
 	devices
-	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.[0-9]+') env=$(get 'process.env.[0-9]+')
+	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.*') env=$(get 'process.env.*')
 	set --
 	while IFS= read -r word; do set -- "$@" "$(printf '%b' "$word")"; done <<-END
 		$args
