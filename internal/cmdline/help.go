@@ -143,7 +143,7 @@ func (p *helpPrinter) flags(all []cli.Flag) {
 		case name == "":
 			p.heading("OPTIONS")
 		case strings.HasPrefix(name, "For "):
-			p.heading("OPTIONS " + strings.ToUpper(translated(name)))
+			p.heading(translated("OPTIONS") + " " + strings.ToUpper(translated(name)))
 		default:
 			p.heading("OPTIONS FOR " + strings.ToUpper(translated(name)))
 		}

@@ -15,9 +15,9 @@ import (
 // would be, or "".
 func UnknownCommand(parent, name string, names []string) error {
 	program := strings.TrimSpace("minirun " + parent)
-	what, list := fmt.Sprintf("unknown command %q", name), "commands"
+	what, list := fmt.Sprintf("unknown command %q", name), program+" --help lists the commands"
 	if parent != "" {
-		what, list = fmt.Sprintf("%s: unknown subcommand %q", parent, name), "subcommands"
+		what, list = fmt.Sprintf("%s: unknown subcommand %q", parent, name), program+" --help lists the subcommands"
 	}
 	if other := replaceMissing(name); parent == "" && other != "" {
 		return fmt.Errorf("%s\nhint: %s", what, other)
@@ -25,7 +25,7 @@ func UnknownCommand(parent, name string, names []string) error {
 	if near := nearest.Word(name, names); near != "" {
 		return fmt.Errorf("%s\nhint: did you mean %s %s?", what, program, near)
 	}
-	return fmt.Errorf("%s\nhint: %s --help lists the %s", what, program, list)
+	return fmt.Errorf("%s\nhint: %s", what, list)
 }
 
 // replaceMissing returns what to use instead of a command that only docker has, or "".

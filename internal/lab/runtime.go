@@ -85,7 +85,7 @@ func askRuntime(ctx context.Context, checks []predicate.Check, decides []string,
 	for _, c := range checks {
 		result := Result{ID: c.ID, Kind: c.Kind, Failure: failure}
 		if !slices.Contains(decides, c.ID) {
-			result.Failure, result.Skipped = nil, words.New("it does not concern the runtime")
+			result.Failure, result.Skipped = nil, words.New("it does not depend on the runtime alone")
 			r.Results = append(r.Results, result)
 			continue
 		}

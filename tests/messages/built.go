@@ -8,6 +8,10 @@ var built = map[string][]string{
 		"%s process(es)",
 		"must have a mount namespace",
 	},
+	"plan": {
+		"drop %d capabilities",
+		"raise %d capabilities",
+	},
 	"spec": {
 		"%s, got %s",
 		"a string",
@@ -17,6 +21,9 @@ var built = map[string][]string{
 		"needs a network namespace in linux.namespaces: it would change the host",
 		"needs a uts namespace in linux.namespaces: it would change the host",
 		"needs an ipc namespace in linux.namespaces: it would change the host",
+	},
+	"trace": {
+		"minirun's",
 	},
 }
 

@@ -46,7 +46,7 @@ func (q *hooks) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	if err := errors.Join(os.RemoveAll(l.instead), os.MkdirAll(l.instead, 0o755)); err != nil {
 		return nil, err
 	}
-	dir, err := s.copyBundle(q.Bundle, l.part)
+	dir, err := s.copyBundle(q.Bundle, l.part, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // rebuild builds a copy of a directory of the learner, changes a file in the copy, and builds it again.
-// What the second build did is seen in the image: a step that installs leaves a file with a random
+// The image shows what the second build did: a step that installs leaves a file with a random
 // content, which is the same only if the step came from the cache.
 type rebuild struct {
 	Context string `yaml:"context"`
@@ -138,7 +138,7 @@ func anyRunCached(steps []buildStep) bool {
 	return false
 }
 
-// ranAgain says which step was the first RUN that was not taken from the cache.
+// ranAgain returns a sentence with the first RUN that was not taken from the cache.
 func ranAgain(steps []buildStep) words.Text {
 	for _, step := range steps {
 		if step.Instruction == "RUN" && !step.Cached {

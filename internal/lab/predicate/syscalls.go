@@ -120,7 +120,7 @@ func (s *Scene) probe(ctx context.Context, bundle string, number int) (status in
 // tryChanged runs a copy of a bundle without its hooks, and with changes of the check.
 func (s *Scene) tryChanged(ctx context.Context, bundle string, change func(config map[string]any)) (*Trial, error) {
 	part := newTrialPart()
-	dir, err := s.copyBundle(bundle, part)
+	dir, err := s.copyBundle(bundle, part, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -6,4 +6,9 @@ var images = table{
 	"answers": func() Predicate { return &answers{} },
 	"health":  func() Predicate { return &health{} },
 	"rebuild": func() Predicate { return &rebuild{} },
+
+	"platforms":    func() Predicate { return &platforms{} },
+	"secret":       func() Predicate { return &secret{} },
+	"cachemount":   func() Predicate { return &cachemount{} },
+	"reproducible": func() Predicate { return &reproducible{} },
 }

@@ -58,8 +58,13 @@ const pollInterval = 10 * time.Millisecond
 // Try runs a copy of a bundle: with its config.json as it is, except for the mark, the cgroup, and the
 // path of the root file system. Close must be called.
 func (s *Scene) Try(ctx context.Context, bundle string) (*Trial, error) {
+	return s.try(ctx, bundle, nil)
+}
+
+// try is Try, with other arguments for the program if there are any.
+func (s *Scene) try(ctx context.Context, bundle string, args []string) (*Trial, error) {
 	part := newTrialPart()
-	copied, err := s.copyBundle(bundle, part)
+	copied, err := s.copyBundle(bundle, part, args)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +97,7 @@ func (s *Scene) startTrial(ctx context.Context, part string, words []string) (*T
 }
 
 // copyBundle writes a bundle for a trial, which shares the root file system with the learner's.
-func (s *Scene) copyBundle(bundle, part string) (dir string, err error) {
+func (s *Scene) copyBundle(bundle, part string, args []string) (dir string, err error) {
 	text, err := readLearnerFile(s, filepath.Join(bundle, "config.json"))
 	isMissing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !isMissing {
@@ -109,6 +114,9 @@ func (s *Scene) copyBundle(bundle, part string) (dir string, err error) {
 	var config map[string]any
 	if json.Unmarshal([]byte(text), &config) == nil {
 		adapt(config, filepath.Join(s.Dir, bundle), Mark(s.Values["token"], part), "/minirun-labs/trial-"+s.Values["token"])
+		if process, ok := config["process"].(map[string]any); ok && args != nil {
+			process["args"] = args
+		}
 		changed, err := json.Marshal(config)
 		if err != nil {
 			return "", err

@@ -1,0 +1,2 @@
+# there is nothing to read
+: >secret.txt
