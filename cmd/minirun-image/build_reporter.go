@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image/command"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -100,9 +101,9 @@ func (t *buildReporter) handleFailure(n *graph.Node, s *executor.Step, err error
 	t.shell.Do(func() {
 		t.display.Pause()
 		defer t.display.Resume()
-		termtext.Fprintf(os.Stderr,
-			"\n%s: %v\nStarting a shell with the files, environment and directory of the failed step. The build ends "+
-				"when you leave it.\n", n.Text, err)
+		termtext.Fprintf(os.Stderr, "\n%s: %v\n%s\n", n.Text, language.Text(err.Error()),
+			language.Text("Starting a shell with the files, environment and directory of the failed step. The build ends "+
+				"when you leave it."))
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
 			command.Warn(fmt.Errorf("--debug: %w", err))
 		}
@@ -114,17 +115,16 @@ func (t *buildReporter) printFindings() {
 	if t.found == nil || len(t.found.Warnings) == 0 || !t.chatty {
 		return
 	}
-	many := "s"
+	heading := "%d warnings found (run minirun build --check for details):"
 	if len(t.found.Warnings) == 1 {
-		many = ""
+		heading = "%d warning found (run minirun build --check for details):"
 	}
-	fmt.Fprintf(os.Stderr, "\n %d warning%s found (run minirun build --check for details):\n", len(t.found.Warnings),
-		many)
+	fmt.Fprintf(os.Stderr, "\n %s\n", language.Text(fmt.Sprintf(heading, len(t.found.Warnings))))
 	for i := range t.found.Warnings {
 		w := &t.found.Warnings[i]
-		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, atLine(w))
+		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, language.Text(w.Detail), language.Text(atLine(w)))
 		if w.IsMinirunRule && w.Hint != "" { // those of BuildKit's rules are in --check
-			termtext.Fprintf(os.Stderr, "   hint: %s\n", w.Hint)
+			termtext.Fprintf(os.Stderr, "   %s\n", language.Text("hint: "+w.Hint))
 		}
 	}
 }
