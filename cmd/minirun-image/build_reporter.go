@@ -137,9 +137,11 @@ func (t *buildReporter) printError(err error) error {
 	}
 	lines, cause := build.QuoteError(err)
 	if t.found != nil && len(t.found.Warnings) > 0 && t.chatty {
-		lines = "\n" + lines
+		fmt.Fprintln(os.Stderr)
 	}
-	fmt.Fprint(os.Stderr, lines)
+	if place, quote, ok := strings.Cut(lines, "\n"); ok {
+		fmt.Fprint(os.Stderr, language.Text(place)+"\n"+quote)
+	}
 	if t.ran && t.chatty {
 		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.debugCommand())
 	}
