@@ -109,6 +109,29 @@ type stepList struct {
 	steps    []*step
 	byID     map[int]*step
 	first    error // of the step that failed first
+
+	toLanguage func(string) string // nil: English
+}
+
+// translate returns a text in the user's language. The words of a step's state, such as CACHED, stay as they
+// are in docker's output.
+func (b *stepList) translate(text string) string {
+	if b.toLanguage == nil {
+		return text
+	}
+	return b.toLanguage(text)
+}
+
+// title returns the name of a step, translated unless it is an instruction of a Dockerfile.
+func (b *stepList) title(name string) string {
+	const internal = "[internal] "
+	if rest, ok := strings.CutPrefix(name, internal); ok {
+		return internal + b.translate(rest)
+	}
+	if strings.HasPrefix(name, "[") {
+		return name
+	}
+	return b.translate(name)
 }
 
 func newStepList(now time.Time) *stepList {
@@ -122,7 +145,7 @@ func (b *stepList) apply(e *event, printed func(*step, line)) *step {
 		return nil
 	}
 	if e.kind == Begin {
-		s := &step{number: len(b.steps) + 1, name: cleanLine(e.text), begun: e.at}
+		s := &step{number: len(b.steps) + 1, name: b.title(cleanLine(e.text)), begun: e.at}
 		b.steps, b.byID[e.id] = append(b.steps, s), s
 		return s
 	}
@@ -142,14 +165,14 @@ func (b *stepList) apply(e *event, printed func(*step, line)) *step {
 	case Count:
 		s.setCount(e)
 	case Note:
-		s.notes = append(s.notes, cleanLine(e.text))
+		s.notes = append(s.notes, b.translate(cleanLine(e.text)))
 	case End:
 		s.program.flush(emit)
 		s.took = e.at.Sub(s.begun)
 		s.status = b.endStatus(e)
 		if e.err != nil {
 			first, _, _ := strings.Cut(e.err.Error(), "\n") // the other lines are shown at the end of the build
-			s.err = cleanLine(first)
+			s.err = b.translate(cleanLine(first))
 		}
 	}
 	return s
