@@ -88,7 +88,8 @@ type painter struct {
 }
 
 func (p painter) drawHeader(b *stepList, ended int) row {
-	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.translate(b.activity), formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
+	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.translate(b.activity), formatSeconds(p.now.Sub(b.begun)), ended,
+		len(b.steps))
 	r := row{usual, text}
 	if len(b.steps) > 0 && ended == len(b.steps) {
 		r = row{good, text + " FINISHED"}
