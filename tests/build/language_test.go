@@ -38,7 +38,7 @@ func TestExplainSpeaksPortuguese(t *testing.T) {
 		"CMD echo a\nVOLUME /x\n")
 	r := s.Minirun("build", "-t", "x", "--explain", "text", dir)
 	wantText(t, r.Stdout,
-		`(?m)^runner para linux/\w+: construído em \d+\.\ds, 2 de 3 estágios necessários\nA imagem tem 1 camada da base e 2 camadas deste build \(14B\); 5 outras camadas \(\d+B\) fora da imagem$`,
+		`(?m)^runner para linux/\w+: construído em \d+\.\ds, usa 2 de 3 estágios\nA imagem tem 1 camada da base e 2 camadas deste build \(14B\); 5 outras camadas \(\d+B\) fora da imagem$`,
 		`\n\ndependências dos estágios\n  imagem base +──▶ builder  FROM \(linha 1\)\n`,
 		`(?m)^  builder +──▶ runner +COPY --from /app/modules \(linha 13\)$`,
 		`(?m)^estágio builder: necessário para COPY --from em runner \(linhas 13, 14\); as camadas dele não estão na imagem$`,

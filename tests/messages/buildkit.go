@@ -8,6 +8,8 @@ var ruleFindings = []string{
 	"Attempting to %s file %q that is excluded by .dockerignore",
 	"Base image %s was pulled with platform %q, expected %q for current build",
 	"Command '%s' should match the case of the command majority (%s)",
+	"Command '%s' should match the case of the command majority (lowercase)",
+	"Command '%s' should match the case of the command majority (uppercase)",
 	"Comment for %s should follow the format: `# %s <description>`",
 	"Default value for ARG %v results in empty or invalid base image name",
 	"Defined protocol '%s' in EXPOSE instruction should be lowercase",

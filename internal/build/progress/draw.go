@@ -134,7 +134,7 @@ func (p painter) drawStep(s *step, most int) []row {
 }
 
 func (c count) String() string {
-	text := c.what + " " + units.HumanSize(float64(c.done))
+	text := c.title + " " + units.HumanSize(float64(c.done))
 	if c.total > 0 {
 		text += " / " + units.HumanSize(float64(c.total))
 	}

@@ -16,8 +16,8 @@ func TestSentencesAreTranslated(t *testing.T) {
 		{kind: End, id: 1},
 		{kind: Begin, id: 2, text: "[1/2] RUN make"}, {kind: Output, id: 2, data: []byte("program\n")},
 		{kind: End, id: 2, err: errors.New("it failed\nsecond line")},
-		{kind: Begin, id: 3, text: "exporting to image"}, {kind: Count, id: 3, text: "abc", done: 1, total: 2},
-		{kind: Count, id: 3, text: "abc", done: 2, total: 2}, {kind: End, id: 3, cached: true},
+		{kind: Begin, id: 3, text: "exporting to image"}, {kind: Count, id: 3, text: "unpack abc", done: 1, total: 2},
+		{kind: Count, id: 3, text: "unpack abc", done: 2, total: 2}, {kind: End, id: 3, cached: true},
 	}
 	plain := newPlainView(now)
 	tty := newTTYView(now, false)
@@ -30,7 +30,7 @@ func TestSentencesAreTranslated(t *testing.T) {
 	log := string(plain.frame(now, size{}, true)) + string(plain.trailer())
 	screen := string(tty.frame(now, size{width: 80}, true))
 	for _, want := range []string{"#1 [internal] LOAD METADATA FOR BASE\n#1 READING IT DONE\n#1 DONE", "#2 [1/2] RUN make\n",
-		"#2 0.000 program\n#2 ERROR: IT FAILED\n", "#3 EXPORTING TO IMAGE\n#3 abc 2B DONE\n#3 CACHED"} {
+		"#2 0.000 program\n#2 ERROR: IT FAILED\n", "#3 EXPORTING TO IMAGE\n#3 UNPACK ABC 2B DONE\n#3 CACHED"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%s\nwithout %q", log, want)
 		}
