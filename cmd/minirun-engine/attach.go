@@ -10,6 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine/attachment"
 	"github.com/minirun/minirun/internal/engine/missing"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 )
 
@@ -45,7 +46,7 @@ func attachCommand() *cli.Command {
 			}).Attach()
 			switch {
 			case errors.Is(err, attachment.ErrDetached):
-				fmt.Fprintln(ctx.App.ErrWriter, "detached from "+id)
+				fmt.Fprintln(ctx.App.ErrWriter, language.Text("detached from "+id))
 				return nil
 			case err != nil:
 				return err

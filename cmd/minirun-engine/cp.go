@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/containerfiles"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
@@ -93,7 +94,8 @@ func copyFiles(ctx *cli.Context) error {
 		return fmt.Errorf("cp: %w", err)
 	}
 	if !ctx.Bool("quiet") && to.path != "-" {
-		termtext.Fprintf(os.Stderr, "copied %s to %s\n", units.HumanSizeWithPrecision(float64(c.Bytes), 3), ctx.Args().Get(1))
+		termtext.Fprintln(os.Stderr, language.Text(fmt.Sprintf("copied %s to %s",
+			units.HumanSizeWithPrecision(float64(c.Bytes), 3), ctx.Args().Get(1))))
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/system"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/prompt"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -226,8 +227,8 @@ func removeStopped(ctx *cli.Context, e *engine.Engine) error {
 		termtext.Fprintln(ctx.App.Writer, name)
 	}
 	if err == nil {
-		termtext.Fprintf(ctx.App.Writer, "removed %d containers (%s)\n", len(done.Names),
-			units.HumanSize(float64(done.Bytes)))
+		termtext.Fprintln(ctx.App.Writer, language.Text(fmt.Sprintf("removed %d containers (%s)", len(done.Names),
+			units.HumanSize(float64(done.Bytes)))))
 	}
 	return err
 }
@@ -237,7 +238,7 @@ func pruneSystem(ctx *cli.Context) error {
 		"- images without a name\n- the build cache"
 	images := []string{"prune"}
 	if ctx.Bool("all") {
-		what = strings.ReplaceAll(what, "images without a name", "all images that no container uses")
+		what = strings.Replace(what, "- images without a name", "- all images that no container uses", 1)
 		images = append(images, "--all", "--force")
 	}
 	if ctx.Bool("volumes") {

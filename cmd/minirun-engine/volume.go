@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/engine/volumes"
 	"github.com/minirun/minirun/internal/formatter"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -259,7 +260,7 @@ func pruneVolumes(ctx *cli.Context) error {
 			freed += size
 			termtext.Fprintln(ctx.App.Writer, v.Name)
 		}
-		_, err = fmt.Fprintf(ctx.App.Writer, "Total reclaimed space: %s\n", units.HumanSize(float64(freed)))
+		_, err = fmt.Fprintln(ctx.App.Writer, language.Text("Total reclaimed space: "+units.HumanSize(float64(freed))))
 		return err
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image/command"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -46,8 +47,8 @@ func storeCheck(ctx *cli.Context) error {
 	if asJSON {
 		err = termtext.WriteJSON(ctx.App.Writer, r)
 	} else {
-		termtext.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs,
-			r.Layers, r.Containers)
+		termtext.Fprintln(ctx.App.Writer, language.Text(fmt.Sprintf("%d images, %d blobs, %d unpacked layers, "+
+			"%d containers", r.Images, r.Blobs, r.Layers, r.Containers)))
 		for _, x := range r.Rubbish {
 			termtext.Fprintln(ctx.App.Writer, "garbage:", x)
 		}

@@ -7,17 +7,18 @@ import (
 	"os"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/predicate/security"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/messages"
 )
 
 func main() {
-	predicate.RunProbe(os.Args)
+	security.RunProbe(os.Args)
 	a := app()
 	if len(os.Args) > 1 && os.Args[1] == cmdline.DescribeCommand {
 		cmdline.Describe(os.Stdout, a, os.Args[2:], split)
@@ -45,6 +46,7 @@ func app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "root", Hidden: true, Value: container.DefaultRoot()},
 			&cli.StringFlag{Name: "store", Hidden: true, Value: image.DefaultDir()},
+			&cli.StringFlag{Name: "lang", Hidden: true},
 			&cli.StringFlag{Name: "log", Hidden: true},
 			&cli.StringFlag{Name: "log-format", Hidden: true, Value: "text"},
 			&cli.BoolFlag{Name: "debug", Hidden: true},

@@ -113,7 +113,7 @@ func resetAll(s *lab.Session) error {
 			}
 		}
 	}
-	return nil
+	return s.RemoveAbandoned(running)
 }
 
 func testCommand() *cli.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/messages"
 	"github.com/minirun/minirun/internal/newbundle"
 	"github.com/minirun/minirun/internal/termtext"
@@ -67,7 +69,7 @@ func writeSpec(ctx *cli.Context) error {
 	if os.Geteuid() != 0 && !s.Rootless {
 		sudo = "sudo "
 	}
-	termtext.Fprintf(ctx.App.Writer, "created the bundle %s; run it with: %sminirun run %s\n", bundle, sudo,
-		filepath.Clean(bundle)+"/")
+	termtext.Fprintln(ctx.App.Writer, language.Text(fmt.Sprintf("created the bundle %s; run it with: %sminirun run %s",
+		bundle, sudo, filepath.Clean(bundle)+"/")))
 	return nil
 }

@@ -38,8 +38,8 @@ func find(need, name, packaged string) (string, error) {
 	if err != nil || path != "" {
 		return path, err
 	}
-	return "", fmt.Errorf("%s %s, which is neither %s nor %s\nhint: make build builds it, make install installs it",
-		need, name, tried[0], tried[1])
+	return "", fmt.Errorf("%s, which is neither %s nor %s\nhint: make build builds it, make install installs it",
+		need+" "+name, tried[0], tried[1])
 }
 
 // Execute replaces this process by a helper. Descriptors that the arguments name are passed on.

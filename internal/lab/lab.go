@@ -11,6 +11,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
@@ -89,8 +91,8 @@ func (s *Session) Start(ctx context.Context, l *course.Lab) (*workspace.Workspac
 type Result struct {
 	ID      string
 	Kind    string
-	Failure *predicate.Failure // nil: it holds, or was not asked
-	Skipped words.Text         // why it was not asked
+	Failure *scene.Failure // nil: it holds, or was not asked
+	Skipped words.Text     // why it was not asked
 }
 
 // A Report has the answers to all checks of a lab.
@@ -115,14 +117,14 @@ func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, e
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}
-	scene, err := w.Scene(nil)
+	at, err := w.Scene(nil)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(scene.Work)
+	defer os.RemoveAll(at.Work)
 	r := &Report{Values: w.Values}
 	for _, c := range checks {
-		result, err := ask(ctx, c, scene)
+		result, err := ask(ctx, c, at)
 		if err != nil {
 			return nil, err
 		}
@@ -132,14 +134,14 @@ func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, e
 }
 
 // ask asks one check.
-func ask(ctx context.Context, c predicate.Check, scene *predicate.Scene) (Result, error) {
-	failure, err := c.Predicate.Holds(ctx, scene)
-	var skipped *predicate.Skipped
+func ask(ctx context.Context, c predicate.Check, at *scene.Scene) (Result, error) {
+	failure, err := c.Predicate.Holds(ctx, at)
+	var skipped *scene.Skipped
 	switch {
 	case errors.As(err, &skipped):
 		return Result{ID: c.ID, Kind: c.Kind, Skipped: skipped.Reason}, nil
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH): // it ended while it was looked at
-		failure = &predicate.Failure{Expected: words.New("a container that runs while it is checked"),
+		failure = &scene.Failure{Expected: words.New("a container that runs while it is checked"),
 			Found: words.New("%v", err), Look: "./minirun list; ./minirun ps -a"}
 	case err != nil:
 		return Result{}, fmt.Errorf("check %s (%s): %w", c.ID, c.Kind, err)

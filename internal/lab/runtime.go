@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
@@ -26,7 +28,7 @@ var ErrNoRuntimeChecks = errors.New("none of its checks can be decided by a runt
 // startPatience is how long another runtime may take to start a container, and settlePatience how long
 // what is checked may take to become true then.
 const (
-	startPatience  = 5 * time.Second
+	startPatience  = 60 * time.Second
 	settlePatience = 5 * time.Second
 )
 
@@ -63,13 +65,13 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	scene, err := w.Scene([]string{program})
+	at, err := w.Scene([]string{program})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(scene.Work) }()
-	scene.PrivateMounts = true
-	r, err = askRuntime(ctx, checks, l.Runtime.Checks, scene, failure)
+	defer func() { _ = os.RemoveAll(at.Work) }()
+	at.PrivateMounts = true
+	r, err = askRuntime(ctx, checks, l.Runtime.Checks, at, failure)
 	if err == nil {
 		r.Values = w.Values
 	}
@@ -78,8 +80,8 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 
 // askRuntime asks the checks that a runtime decides until they hold. If the containers did not start, that
 // is why they fail.
-func askRuntime(ctx context.Context, checks []predicate.Check, decides []string, scene *predicate.Scene,
-	failure *predicate.Failure) (*Report, error) {
+func askRuntime(ctx context.Context, checks []predicate.Check, decides []string, at *scene.Scene,
+	failure *scene.Failure) (*Report, error) {
 	deadline := time.Now().Add(settlePatience)
 	r := &Report{}
 	for _, c := range checks {
@@ -91,7 +93,7 @@ func askRuntime(ctx context.Context, checks []predicate.Check, decides []string,
 		}
 		for failure == nil {
 			var err error
-			result, err = ask(ctx, c, scene)
+			result, err = ask(ctx, c, at)
 			if err != nil {
 				return nil, err
 			}
@@ -182,11 +184,11 @@ func (a *bundleRuns) kill() {
 
 // wait waits until each bundle has a process, and returns why one has none, or that it is not a container
 // of the learner's runtime.
-func (a *bundleRuns) wait(ctx context.Context, minirun string) *predicate.Failure {
+func (a *bundleRuns) wait(ctx context.Context, minirun string) *scene.Failure {
 	deadline := time.Now().Add(startPatience)
 	for _, r := range a.runs {
 		for {
-			p, other := r.find(a.w.Values[course.Token])
+			p, other := a.find(r)
 			if p != nil {
 				if failure := a.judge(r, p, minirun); failure != nil {
 					return failure
@@ -208,18 +210,23 @@ func (a *bundleRuns) wait(ctx context.Context, minirun string) *predicate.Failur
 	return nil
 }
 
-// find returns the first process of the lab below the runtime, or else one that is not below it.
-func (r *bundleRun) find(token string) (p, other *predicate.Process) {
-	if r.err != nil {
-		return nil, nil
-	}
-	for _, one := range predicate.Marked(token) {
-		if slices.Contains(one.Ancestors(), r.cmd.Process.Pid) {
+// find returns the first process of the lab below a runtime, or else one that is below none of them.
+func (a *bundleRuns) find(r *bundleRun) (p, other *scene.Process) {
+	for _, one := range scene.Marked(a.w.Values[course.Token]) {
+		above := one.Ancestors()
+		if r.isIn(above) {
 			return &one, nil
 		}
-		other = &one
+		if !slices.ContainsFunc(a.runs, func(r *bundleRun) bool { return r.isIn(above) }) {
+			other = &one
+		}
 	}
 	return nil, other
+}
+
+// isIn reports whether a runtime was started and has one of these numbers.
+func (r *bundleRun) isIn(pids []int) bool {
+	return r.err == nil && slices.Contains(pids, r.cmd.Process.Pid)
 }
 
 func (r *bundleRun) hasEnded() bool {
@@ -231,9 +238,9 @@ func (r *bundleRun) hasEnded() bool {
 	}
 }
 
-func (a *bundleRuns) fail(r *bundleRun, found words.Text) *predicate.Failure {
+func (a *bundleRuns) fail(r *bundleRun, found words.Text) *scene.Failure {
 	command := a.program + " run " + r.bundle
-	return &predicate.Failure{Expected: words.New("%s starts a container, and exits when it ends", command), Found: found,
+	return &scene.Failure{Expected: words.New("%s starts a container, and exits when it ends", command), Found: found,
 		Look: "sudo " + command}
 }
 
@@ -252,7 +259,7 @@ func (r *bundleRun) text() string {
 
 // judge refuses a container that another runtime has started, or that has the mount namespace in which its
 // runtime was started.
-func (a *bundleRuns) judge(r *bundleRun, p *predicate.Process, minirun string) *predicate.Failure {
+func (a *bundleRuns) judge(r *bundleRun, p *scene.Process, minirun string) *scene.Failure {
 	above := p.Ancestors()
 	for _, pid := range above[:slices.Index(above, r.cmd.Process.Pid)+1] {
 		if name := knownRuntime(pid, minirun); name != "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -40,25 +39,9 @@ func (s *Session) Test(ctx context.Context, l *course.Lab, out io.Writer) (faile
 		return err
 	}
 	if p := f.Labs[l.Dir]; p != nil {
-		failed = errors.Join(failed, s.Workspace(l, p.Values).Leave(ctx))
+		failed = errors.Join(failed, s.Workspace(l, p.Values).Leave(context.WithoutCancel(ctx)))
 	}
 	return failed
-}
-
-// scratch returns a session of the same user with a home of its own, and a function that removes it.
-func (s *Session) scratch() (*Session, func(), error) {
-	home, err := os.MkdirTemp("", "minirun-lab-")
-	if err != nil {
-		return nil, nil, err
-	}
-	remove := func() { _ = os.RemoveAll(home) }
-	if err := errors.Join(os.Chmod(home, 0o755), os.Chown(home, s.Learner.UID, s.Learner.GID)); err != nil {
-		remove()
-		return nil, nil, err
-	}
-	learner := s.Learner.ForTest(home)
-	return &Session{Course: s.Course, Learner: learner, Store: learner.Progress(), Minirun: s.Minirun,
-		Chooser: s.Chooser}, remove, nil
 }
 
 // testVariant starts a lab, does what a variant does, and compares the checks that fail.

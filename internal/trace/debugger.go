@@ -167,12 +167,12 @@ func (d *Debugger) showStop(at observer.Stop) {
 			fmt.Fprintf(d.w, "  %s… and %d more: info shows everything%s\n", d.style.dim, len(changes)-i, d.style.off)
 			break
 		}
-		fmt.Fprintf(d.w, "  %schanged: %s%s\n", d.style.good, c.Text, d.style.off)
+		fmt.Fprintf(d.w, "  %s%s: %s%s\n", d.style.good, language.Text("changed"), c.Text, d.style.off)
 	}
 	d.before = now
 	d.showChapter(at.Next)
 	s := &d.plan.Steps[at.Next]
-	title := language.Text(fmt.Sprintf("step %d: %s", at.Next, s.Name))
+	title := language.Text(fmt.Sprintf("step %d", at.Next)) + ": " + language.Text(s.Name)
 	fmt.Fprintf(d.w, "%s%s%s  [%s, %s]\n    %s\n", d.style.bold, title, d.style.off, s.Group,
 		requester(s.Source), d.plan.Line(at.Next))
 	if s.Why != "" {

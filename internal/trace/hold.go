@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container/observer"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -31,7 +32,7 @@ func NewHolder(w io.Writer) (*Holder, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "dup", Path: "standard input", Err: err}
 	}
-	return &Holder{w: termtext.NewWriter(w), in: stdio.Descriptor(in), style: newStyle(w)}, nil
+	return &Holder{w: termtext.NewWriter(language.NewWriter(w)), in: stdio.Descriptor(in), style: newStyle(w)}, nil
 }
 
 // Hold returns when the program may start. A container that is started again is not held.

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 
@@ -59,7 +60,19 @@ func New(name string) (*Translator, error) {
 			}
 		}
 	}
+	addUnquoted(all)
 	return newTranslator(tags[index], all), nil
+}
+
+// addUnquoted adds the usages of flags as errors have them: the value's name is not between backquotes.
+func addUnquoted(messages map[string]string) {
+	unquoted := map[string]string{}
+	for english, translated := range messages {
+		if plain := strings.ReplaceAll(english, "`", ""); plain != english && messages[plain] == "" {
+			unquoted[plain] = strings.ReplaceAll(translated, "`", "")
+		}
+	}
+	maps.Copy(messages, unquoted)
 }
 
 // Areas returns the catalogue of a language by area.

@@ -16,6 +16,7 @@ package translate
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -175,6 +176,9 @@ func (t *Translator) best(text string, depth int) result {
 	if r := t.parts(text, depth); r.score > found.score {
 		found = r
 	}
+	if r := t.phrase(text); r.score > found.score {
+		found = r
+	}
 	t.known[text] = found
 	return found
 }
@@ -194,7 +198,7 @@ func (t *Translator) fill(p *pattern, values []string, depth int) result {
 		if isText(p.verbs[i], v) {
 			r = t.best(v, depth+1)
 		}
-		if p.vague && (r.score == 0 || r.vague) && strings.Contains(v, " ") {
+		if p.vague && p.verbs[i] != 'q' && (r.score == 0 || r.vague) && strings.Contains(v, " ") && !isQuoted(v) {
 			return result{} // it may be anything
 		}
 		args[i] = raw(r.text)
@@ -202,6 +206,25 @@ func (t *Translator) fill(p *pattern, values []string, depth int) result {
 		score += r.score
 	}
 	return result{t.print(p.english, args), score, vague}
+}
+
+// isQuoted reports whether a value is one quoted string, or a list of them, as in `execute ["sh", "-c", "true"]`.
+func isQuoted(value string) bool {
+	list, isList := strings.CutPrefix(value, "[")
+	for rest := list; ; {
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return false
+		}
+		if rest = rest[len(quoted):]; rest == "" || rest == "]" {
+			return isList == (rest == "]")
+		}
+		more, ok := strings.CutPrefix(rest, ", ")
+		if !ok || !isList {
+			return false
+		}
+		rest = more
+	}
 }
 
 // print prints the translation of a format. A ${NAME} in a catalogue of the library is a macro.
@@ -265,6 +288,17 @@ func (t *Translator) parts(text string, depth int) (found result) {
 		}
 	}
 	return found
+}
+
+// phrase translates a phrase of the catalogue with one value after it, such as the operation and the path of an
+// fs.PathError: `look up in the image /x`.
+func (t *Translator) phrase(text string) result {
+	at := max(strings.LastIndexByte(text, ' '), 0)
+	translated := t.messages[text[:at]]
+	if translated == "" || !strings.Contains(text[:at], " ") || strings.Contains(text[:at], "%") {
+		return result{text: text}
+	}
+	return result{text: translated + text[at:], score: at}
 }
 
 // certain returns a translation, or the text if only vague formats matched: a part of an unknown sentence may

@@ -25,6 +25,8 @@ var sample = map[string]string{
 	"write the state of %s: %w (%d of %d)":     "gravar o estado de %s: %w (%d de %d)",
 	"the container exited with status %d":      "o contêiner terminou com o status %d",
 	"read-only layers under a writable place":  "camadas somente leitura sob um lugar gravável",
+	"execute %s":                               "executar %s",
+	"look up in the image":                     "procurar na imagem",
 	"exit code: %d":                            "código de saída: %d",
 	"(killed by signal %d, %s)":                "(encerrado pelo sinal %d, %s)",
 	"perhaps because memory ran out":           "talvez porque a memória acabou",
@@ -59,6 +61,15 @@ func TestText(t *testing.T) {
 		"":                                                     "",
 		"\n\n":                                                 "\n\n",
 		`write the state of web: x: the disk is full (1 of 2)`: `gravar o estado de web: x: o disco está cheio (1 de 2)`,
+		// Quoted values have no words of the sentence.
+		`execute ["/bin/sh", "-c", "a, b"]`: `executar ["/bin/sh", "-c", "a, b"]`,
+		`execute "a b"`:                     `executar "a b"`,
+		`execute "a" or "b"`:                `execute "a" or "b"`,
+		`execute ["a" or "b"]`:              `execute ["a" or "b"]`,
+		"execute the rest":                  "execute the rest",
+		// The operation and the path of an error of package os.
+		"look up in the image /x: permission denied": "procurar na imagem /x: permissão negada",
+		"look up in the image of web":                "look up in the image of web",
 		// Formats that are glued to another one with their first sign.
 		"exit code: 137 (killed by signal 9, SIGKILL), perhaps because memory ran out": "" +
 			"código de saída: 137 (encerrado pelo sinal 9, SIGKILL), talvez porque a memória acabou",
@@ -117,6 +128,25 @@ func TestNew(t *testing.T) {
 	for _, name := range []string{"", "fr", "x y", "en"} {
 		if _, err := New(name); err == nil {
 			t.Errorf("%q is accepted", name)
+		}
+	}
+}
+
+// TestMissingValue: the error about a flag without its value has the flag's usage in the language, and the words
+// that Podman looks for to find out whether a runtime has a flag.
+func TestMissingValue(t *testing.T) {
+	tr, err := New("pt-BR")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for english, want := range map[string]string{
+		"login: flag needs an argument: -u USER (log in as USER)":    ": -u USER (entrar como USER)",
+		"restore: flag needs an argument: --lsm-mount-context VALUE": ": --lsm-mount-context VALUE",
+	} {
+		got := tr.Text(english)
+		if !strings.Contains(got, "precisa de um argumento") || !strings.Contains(got, "flag needs an argument") ||
+			!strings.HasSuffix(got, want) {
+			t.Errorf("%q: %q", english, got)
 		}
 	}
 }

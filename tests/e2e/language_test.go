@@ -47,6 +47,26 @@ func TestLocaleChoosesTheLanguage(t *testing.T) {
 	b.Minirun("runn").Fails(t, " desconhecido ")
 }
 
+// TestInteractiveTextsInPortuguese: what --hold and step print while they wait, the names of steps among them, and
+// the line that spec prints for people.
+func TestInteractiveTextsInPortuguese(t *testing.T) {
+	testbundle.Need(t)
+	b := testbundle.New(t)
+	inPortuguese(b)
+	dir := filepath.Join(t.TempDir(), "new")
+	r := b.Minirun("spec", "--busybox", dir, "--args", "true")
+	r.Exit(t, 0)
+	has(t, r.Stdout, "o bundle "+dir+" foi criado; execute-o com: minirun run "+dir+"/")
+	b.Stdin = "\n"
+	r = b.Minirun("run", "--hold", b.ID, dir)
+	r.Exit(t, 0)
+	has(t, r.Stderr, "parado: o processo ", "olhe a partir de outro terminal:", "Uma linha na entrada padrão inicia o programa")
+	b.Stdin = "at open /proc/acpi\ninfo\nquit\n"
+	r = b.Minirun("step", b.ID, dir)
+	r.Exit(t, 0)
+	has(t, r.Stderr, ": abrir /proc/acpi", "mudou: montagem adicionada: ", "\nprocesso ")
+}
+
 // TestUnknownLanguages: an unknown --lang is an error, an unknown locale means English.
 func TestUnknownLanguages(t *testing.T) {
 	testbundle.Need(t)

@@ -30,3 +30,19 @@ func TestHelpersUseTheLanguage(t *testing.T) {
 		english.Fails(t, "minirun: "+c.line[0]+": ", "\nhint: ")
 	}
 }
+
+// TestSummariesInPortuguese: the lines that say what was done are in the user's language, and names are not.
+func TestSummariesInPortuguese(t *testing.T) {
+	s := testbundle.NewStore(t)
+	s.Do("volume", "create", "--label", "a=b", "some")
+	s.Env = append(s.Env, "MINIRUN_LANG=", "LC_ALL=", "LC_MESSAGES=", "LANG=pt_BR.UTF-8")
+	for want, line := range map[string][]string{
+		"some\nEspaço total liberado: ": {"volume", "prune", "--force", "--all"},
+		"0 contêineres removidos (":     {"container", "prune", "--force"},
+	} {
+		if out := s.Do(line...); !strings.HasPrefix(out, want) {
+			t.Errorf("%v: %q, want %q", line, out, want)
+		}
+	}
+	s.Minirun("system", "prune").Fails(t, "minirun: system prune: não é possível perguntar, porque a entrada padrão")
+}

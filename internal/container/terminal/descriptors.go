@@ -57,6 +57,7 @@ type Descriptors struct {
 	opened []int // to be closed when the process has them
 	null   int   // this process's own /dev/null, if it is open
 	guard  bool  // null must be one whose inode the container cannot change
+	warned bool  // that output is lost
 }
 
 // Close closes this process's copies of descriptors opened for the new process.
@@ -106,7 +107,8 @@ func (d *Descriptors) replace(fd int, r *Request) error {
 		return nil
 	case r.Attended:
 		return d.replaceByPipe(fd)
-	case fd > 0:
+	case fd > 0 && !d.warned: // one warning is enough
+		d.warned = true
 		r.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: "+
 			"its output there is lost; redirect it to a file to keep it", fd))
 	}

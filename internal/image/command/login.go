@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/credentials"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/prompt"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -97,7 +98,7 @@ func login(ctx *cli.Context) error {
 		Warn(fmt.Errorf("the password is stored unencrypted in %s\nhint: a credential helper stores it encrypted: set "+
 			"\"credsStore\" in that file", place.File))
 	}
-	termtext.Fprintf(ctx.App.Writer, "Login Succeeded\n")
+	termtext.Fprintln(ctx.App.Writer, language.Text("Login Succeeded"))
 	return nil
 }
 
@@ -129,7 +130,7 @@ func useExistingCredentials(ctx *cli.Context, registries transfer.Registries, re
 		return false, nil
 	}
 	if err == nil {
-		termtext.Fprintf(ctx.App.Writer, "Login Succeeded, with the stored credentials\n")
+		termtext.Fprintln(ctx.App.Writer, language.Text("Login Succeeded, with the stored credentials"))
 	}
 	return err == nil, err
 }
@@ -184,11 +185,11 @@ func logout(ctx *cli.Context) error {
 	case err != nil:
 		return err
 	case !found:
-		termtext.Fprintf(ctx.App.Writer, "Not logged in to %s\n", registry)
+		termtext.Fprintln(ctx.App.Writer, language.Text("Not logged in to "+registry))
 	case place.Helper != "":
-		termtext.Fprintf(ctx.App.Writer, "Removed the credentials for %s from %s\n", registry, place.Helper)
+		termtext.Fprintln(ctx.App.Writer, language.Text("Removed the credentials for "+registry+" from "+place.Helper))
 	default:
-		termtext.Fprintf(ctx.App.Writer, "Removed the credentials for %s from %s\n", registry, place.File)
+		termtext.Fprintln(ctx.App.Writer, language.Text("Removed the credentials for "+registry+" from "+place.File))
 	}
 	return nil
 }

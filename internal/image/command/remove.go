@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/listing"
 	"github.com/minirun/minirun/internal/image/store"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -70,8 +71,8 @@ func rmi(ctx *cli.Context) error {
 }
 
 func printSweep(ctx *cli.Context, out store.SweepResult) {
-	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers,
-		units.HumanSize(float64(out.Bytes)))
+	termtext.Fprintln(ctx.App.Writer, language.Text(fmt.Sprintf("removed %d blobs and %d unpacked layers (%s)", out.Blobs,
+		out.Layers, units.HumanSize(float64(out.Bytes)))))
 }
 
 // Prune returns the command prune.
@@ -123,8 +124,8 @@ func prune(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n,
-			units.HumanSize(float64(freed)))
+		termtext.Fprintln(ctx.App.Writer, language.Text(fmt.Sprintf("removed %d build cache records and %s of downloaded "+
+			"sources", n, units.HumanSize(float64(freed)))))
 	}
 	names, out, err := s.Prune(ctx.Context, selection)
 	for _, n := range names {

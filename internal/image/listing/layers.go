@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/tree"
 	"github.com/minirun/minirun/internal/inspect"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -78,8 +79,8 @@ func WriteLayers(w io.Writer, list []Layer, tree bool, width int) error {
 		return err
 	}
 	if wasted > 0 {
-		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n",
-			units.HumanSize(float64(wasted)))
+		termtext.Fprintf(w, "\n%s\n", language.Text(fmt.Sprintf("%s are wasted by files that an upper layer changes or "+
+			"removes.", units.HumanSize(float64(wasted)))))
 	}
 	return nil
 }

@@ -45,6 +45,9 @@ type Bundle struct {
 	Args   []string       `yaml:"args"`   // process.args
 	Config map[string]any `yaml:"config"` // merged into config.json (RFC 7386)
 
+	// Root is the directory of another bundle, whose root file system it uses.
+	Root string `yaml:"root"`
+
 	// Programs are copied from the host: a path in the root file system, and a program in PATH. They need
 	// the host's loader and libraries, which the root file system does not have.
 	Programs map[string]string `yaml:"programs"`

@@ -3,6 +3,7 @@
 package needs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,6 +43,7 @@ var all = []Need{
 	{"overlay", words.New("overlay file systems"), "modprobe overlay", findOverlay},
 	{"seccomp", words.New("seccomp filters"), "", fromFile("/proc/sys/kernel/seccomp/actions_avail")},
 	{"userns", words.New("user namespaces"), "sysctl user.max_user_namespaces=15000", findUserNamespaces},
+	{"idmap", words.New("ID-mapped mounts (Linux 5.12)"), "", findIDMappedMounts},
 	{"space", words.New("200 MB of space below /var/lib"), "", findSpace},
 	{"ip", words.New("the program ip"), "apt install iproute2", program("ip")},
 	{"iptables", words.New("the program iptables"), "apt install iptables", program("iptables")},
@@ -141,6 +143,15 @@ func findUserNamespaces() (string, error) {
 		return most, fmt.Errorf("%s is 0", path)
 	}
 	return most, nil
+}
+
+// findIDMappedMounts calls mount_setattr(2), which is as old as ID-mapped mounts, with nothing to do.
+func findIDMappedMounts() (string, error) {
+	err := unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &unix.MountAttr{})
+	if errors.Is(err, unix.ENOSYS) {
+		return "", fmt.Errorf("the kernel has no mount_setattr: %w", err)
+	}
+	return "mount_setattr(2)", nil
 }
 
 // leastSpace is what the labs' images and root file systems take, with room.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -21,11 +23,11 @@ import (
 // arrives connects to the container's address or to a port of the host, and asks whether the connection
 // reaches the container: its table of TCP sockets has a new one, and the answer has a text.
 type arrives struct {
-	Of      `yaml:",inline"`
-	At      string     `yaml:"at"` // container: an address that it has; host: an address of the host
-	Port    portNumber `yaml:"port"`
-	Listens portNumber `yaml:"listens"` // the port in the container; the same one without it
-	Returns string     `yaml:"returns"`
+	scene.Of `yaml:",inline"`
+	At       string     `yaml:"at"` // container: an address that it has; host: an address of the host
+	Port     portNumber `yaml:"port"`
+	Listens  portNumber `yaml:"listens"` // the port in the container; the same one without it
+	Returns  string     `yaml:"returns"`
 }
 
 // A portNumber is also read from a text, as a random value is.
@@ -44,8 +46,8 @@ func (n *portNumber) UnmarshalYAML(node *yaml.Node) error {
 // connectPatience is how long a connection, and an answer, may take.
 const connectPatience = 2 * time.Second
 
-func (a *arrives) Holds(ctx context.Context, s *Scene) (*Failure, error) {
-	p, failure := a.find(s)
+func (a *arrives) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := a.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -62,7 +64,8 @@ func (a *arrives) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		expected = words.New("a connection to port %s of the container's address reaches it, and returns %q", port, a.Returns)
 	}
 	if len(addresses) == 0 {
-		return fail(expected, words.New("the container has no address except 127.0.0.1"), "nsenter -t %d -n ip addr", p.PID)
+		return scene.Fail(expected, words.New("the container has no address except 127.0.0.1"),
+			"nsenter -t %d -n ip addr", p.PID)
 	}
 	var first words.Text
 	for _, ip := range addresses {
@@ -74,11 +77,11 @@ func (a *arrives) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 			first = found
 		}
 	}
-	return fail(expected, first, "busybox wget -O - http://%s", net.JoinHostPort(addresses[0], port))
+	return scene.Fail(expected, first, "busybox wget -O - http://%s", net.JoinHostPort(addresses[0], port))
 }
 
 // addresses returns the IPv4 addresses to which to connect.
-func (a *arrives) addresses(p *Process) (list []string, err error) {
+func (a *arrives) addresses(p *scene.Process) (list []string, err error) {
 	switch a.At {
 	case "container":
 		text, err := os.ReadFile(p.Proc("net/fib_trie"))
@@ -114,7 +117,7 @@ func parseLocalAddresses(text string) (list []string) {
 }
 
 // attempt connects once. It returns no text if the connection reached the container.
-func (a *arrives) attempt(ctx context.Context, p *Process, where string) (found words.Text, err error) {
+func (a *arrives) attempt(ctx context.Context, p *scene.Process, where string) (found words.Text, err error) {
 	before, err := connections(p, int(a.Listens))
 	if err != nil {
 		return found, err
@@ -125,7 +128,7 @@ func (a *arrives) attempt(ctx context.Context, p *Process, where string) (found 
 		return words.New("%v", err), nil
 	}
 	defer func() { _ = c.Close() }()
-	for deadline := time.Now().Add(connectPatience); ; time.Sleep(pollInterval) {
+	for deadline := time.Now().Add(connectPatience); ; time.Sleep(scene.PollInterval) {
 		now, err := connections(p, int(a.Listens))
 		if err != nil {
 			return found, err
@@ -141,16 +144,16 @@ func (a *arrives) attempt(ctx context.Context, p *Process, where string) (found 
 	if _, err := io.WriteString(c, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 		return words.New("%v", err), nil
 	}
-	data, _ := io.ReadAll(io.LimitReader(c, longestFile)) // what arrived before an error counts
+	data, _ := io.ReadAll(io.LimitReader(c, scene.LongestFile)) // what arrived before an error counts
 	if !strings.Contains(string(data), a.Returns) {
-		return words.New("%s returns %q", where, shorten(string(data))), nil
+		return words.New("%s returns %q", where, scene.Shorten(string(data))), nil
 	}
 	return found, nil
 }
 
 // connections returns the TCP connections of a process's network namespace that have this port at their
 // local end (proc_pid_net(5)).
-func connections(p *Process, port int) (map[string]bool, error) {
+func connections(p *scene.Process, port int) (map[string]bool, error) {
 	all := map[string]bool{}
 	for _, name := range []string{"tcp", "tcp6"} {
 		text, err := os.ReadFile(p.Proc(path.Join("net", name)))

@@ -6,18 +6,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
 // capset asks whether sets of capabilities are exactly these (capabilities(7)).
 type capset struct {
-	Of   `yaml:",inline"`
-	Sets []string `yaml:"sets"` // CapEff, CapPrm, CapBnd, … of /proc/PID/status
-	Are  []string `yaml:"are"`  // CAP_CHOWN, …
+	scene.Of `yaml:",inline"`
+	Sets     []string `yaml:"sets"` // CapEff, CapPrm, CapBnd, … of /proc/PID/status
+	Are      []string `yaml:"are"`  // CAP_CHOWN, …
 }
 
-func (q *capset) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := q.find(s)
+func (q *capset) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := q.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -32,11 +34,11 @@ func (q *capset) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		}
 		look := "grep Cap " + p.Proc("status")
 		if missing := without(q.Are, names); len(missing) > 0 {
-			return fail(words.New("%s has what the program needs", set),
+			return scene.Fail(words.New("%s has what the program needs", set),
 				words.New("%d of %d are missing in it", len(missing), len(q.Are)), "%s", look)
 		}
 		if extra := without(names, q.Are); len(extra) > 0 {
-			return fail(words.New("%s has only what the program needs", set),
+			return scene.Fail(words.New("%s has only what the program needs", set),
 				words.New("it also has %s", strings.Join(extra, " ")), "%s", look)
 		}
 	}

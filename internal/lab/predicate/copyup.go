@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -23,26 +25,27 @@ type copyup struct {
 	Contains string `yaml:"contains"` // text of the copy that the file does not have
 }
 
-func (q *copyup) Holds(_ context.Context, s *Scene) (*Failure, error) {
+func (q *copyup) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
 	look := "ls -l " + q.Lower + " " + q.Upper
-	before, err := readBelow(s.Start, q.Lower)
+	before, err := scene.ReadBelow(s.Start, q.Lower)
 	if err != nil {
 		return nil, err
 	}
-	after, err := readBelow(s.Dir, q.Upper)
+	after, err := scene.ReadBelow(s.Dir, q.Upper)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fail(words.New("the file %s", q.Upper), words.New("it does not exist"), "%s", look)
+		return scene.Fail(words.New("the file %s", q.Upper), words.New("it does not exist"), "%s", look)
 	case errors.Is(err, regularfile.ErrNotRegular):
-		return fail(words.New("the file %s", q.Upper), words.New("it is not a file with text"), "%s", look)
+		return scene.Fail(words.New("the file %s", q.Upper), words.New("it is not a file with text"), "%s", look)
 	case err != nil:
 		return nil, err
 	case !strings.Contains(after, q.Contains):
-		return fail(words.New("%s contains %q", q.Upper, q.Contains), words.New("%q", shorten(after)), "cat %s", q.Upper)
+		return scene.Fail(words.New("%s contains %q", q.Upper, q.Contains),
+			words.New("%q", scene.Shorten(after)), "cat %s", q.Upper)
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(before), "\n")
 	if !strings.Contains(after, first) {
-		return fail(words.New("%s has the lines of %s too", q.Upper, q.Lower), words.New("%q", shorten(after)),
+		return scene.Fail(words.New("%s has the lines of %s too", q.Upper, q.Lower), words.New("%q", scene.Shorten(after)),
 			"diff %s %s", q.Lower, q.Upper)
 	}
 	// An editor may have replaced the file by a new one. Then its directory was copied.
@@ -52,7 +55,8 @@ func (q *copyup) Holds(_ context.Context, s *Scene) (*Failure, error) {
 			return nil, err
 		}
 	}
-	return fail(words.New("%s was written through the container", q.Upper), words.New("the kernel has not copied it from %s", q.Lower),
+	return scene.Fail(words.New("%s was written through the container", q.Upper),
+		words.New("the kernel has not copied it from %s", q.Lower),
 		"getfattr -d -m trusted.overlay %s", q.Upper)
 }
 
@@ -108,10 +112,10 @@ func isOrigin(attribute, handle []byte) bool {
 
 // openAny opens a file or directory below another, of whatever type, only to ask about it.
 func openAny(dir, path string) (int, error) {
-	root, err := openRoot(dir)
+	root, err := scene.OpenRoot(dir)
 	if err != nil {
 		return -1, err
 	}
 	defer root.Close()
-	return regularfile.OpenPathIn(int(root.Fd()), path, unix.O_NOFOLLOW, inside)
+	return regularfile.OpenPathIn(int(root.Fd()), path, unix.O_NOFOLLOW, scene.Inside)
 }

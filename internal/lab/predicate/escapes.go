@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -32,12 +34,12 @@ const escapePatience = 10 * time.Second
 // shortestSecret keeps the learner's file from being so short that anything contains it.
 const shortestSecret = 8
 
-func (q *escapes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *escapes) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	ctx, cancel := context.WithTimeout(ctx, escapePatience)
 	defer cancel()
-	secret, err := readLearnerFile(s, q.Secret)
+	secret, err := scene.ReadLearnerFile(s, q.Secret)
 	if secret = strings.TrimSpace(secret); err != nil || len(secret) < shortestSecret {
-		return fail(words.New("the file %s as it was", q.Secret), words.New("%q", shorten(secret)), "cat %s", q.Secret)
+		return scene.Fail(words.New("the file %s as it was", q.Secret), words.New("%q", scene.Shorten(secret)), "cat %s", q.Secret)
 	}
 	switch q.From {
 	case "chroot":
@@ -53,15 +55,17 @@ func (q *escapes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 const chrootScript = `mount --make-rprivate / && mount --bind "$1" "$2" && chroot "$3" /bin/sh "$4"; exit`
 
 // fromChroot runs the script with a new secret: it cannot know it in another way.
-func (q *escapes) fromChroot(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *escapes) fromChroot(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	secret := rand.Text()
 	file := filepath.Join(s.Work, "secret")
 	if err := os.WriteFile(file, []byte(secret+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	root := filepath.Join(s.Dir, q.Bundle, "rootfs")
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", chrootScript, "sh", file, filepath.Join(s.Dir, q.Secret), root, q.Script)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", chrootScript,
+		"sh", file, filepath.Join(s.Dir, q.Secret), root, q.Script)
+	// With the mark, a reset finds what is left if this process is killed.
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", scene.MarkVariable + "=" + scene.Mark(s.Values["token"], "trial")}
 	// Process 1 of the namespace ends everything that the script leaves.
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
 	cmd.WaitDelay = time.Second
@@ -71,8 +75,9 @@ func (q *escapes) fromChroot(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if !strings.Contains(string(output), secret) {
-		return fail(words.New("%s prints what is in %s, when its root directory is %s", q.Script, q.Secret, q.Bundle+"/rootfs"),
-			words.New("%q", shorten(string(output))), "sudo chroot %s/rootfs /bin/sh %s", q.Bundle, q.Script)
+		return scene.Fail(words.New("%s prints what is in %s, when its root directory is %s", q.Script, q.Secret,
+			q.Bundle+"/rootfs"),
+			words.New("%q", scene.Shorten(string(output))), "sudo chroot %s/rootfs /bin/sh %s", q.Bundle, q.Script)
 	}
 	return nil, nil
 }
@@ -83,8 +88,8 @@ const containerScript = `sleep 0.3; nsenter --root=/bin --wd=/ /busybox cat "$1"
 
 // fromContainer runs the script in a copy of the bundle. It may call chroot(2) there too, or its failure
 // would prove nothing. For the same reason the check tries to escape itself.
-func (q *escapes) fromContainer(ctx context.Context, s *Scene, secret string) (*Failure, error) {
-	t, err := s.try(ctx, q.Bundle, []string{"/bin/sh", "-c", containerScript, q.Script, "../../" + q.Secret})
+func (q *escapes) fromContainer(ctx context.Context, s *scene.Scene, secret string) (*scene.Failure, error) {
+	t, err := s.TryWith(ctx, q.Bundle, []string{"/bin/sh", "-c", containerScript, q.Script, "../../" + q.Secret})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +97,7 @@ func (q *escapes) fromContainer(ctx context.Context, s *Scene, secret string) (*
 	look := "./minirun run " + q.Bundle
 	p := t.Process(ctx)
 	if p == nil {
-		return fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", shorten(t.Output())), "%s", look)
+		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "%s", look)
 	}
 	names, err := capabilities(p.Status["CapEff"])
 	if err != nil {
@@ -100,19 +105,38 @@ func (q *escapes) fromContainer(ctx context.Context, s *Scene, secret string) (*
 	}
 	const power = "CAP_SYS_CHROOT"
 	if !slices.Contains(names, power) {
-		return fail(words.New("%s with %s", "CapEff", power), words.New("%s: %s", "CapEff", strings.Join(names, " ")),
+		return scene.Fail(words.New("%s with %s", "CapEff", power), words.New("%s: %s", "CapEff", strings.Join(names, " ")),
 			"grep -A 30 capabilities %s/config.json", q.Bundle)
 	}
-	if sameNamespace(p, "mnt") {
-		return fail(words.New("a %s namespace that is not the host's", "mnt"), words.New("%s, the host's", "mnt"),
+	if failure := q.seesScript(s, p); failure != nil {
+		return failure, nil
+	}
+	if scene.SameNamespace(p, "mnt") {
+		return scene.Fail(words.New("a %s namespace that is not the host's", "mnt"), words.New("%s, the host's", "mnt"),
 			"grep -A 20 namespaces %s/config.json", q.Bundle)
 	}
 	if !t.Ended(escapePatience) {
-		return fail(words.New("%s exits", q.Script), words.New("it still runs after %v", escapePatience), "%s", look)
+		return scene.Fail(words.New("%s exits", q.Script), words.New("it still runs after %v", escapePatience), "%s", look)
 	}
 	if strings.Contains(t.Output(), secret) {
-		return fail(words.New("no escape from the container, so that %s cannot be read", q.Secret),
+		return scene.Fail(words.New("no escape from the container, so that %s cannot be read", q.Secret),
 			words.New("it can be read"), "./minirun plan %s | grep -E 'chroot|pivot_root'", q.Bundle)
 	}
 	return nil, nil
+}
+
+// seesScript returns a failure if the process does not see the bundle's script: then it has another root
+// directory, and an escape that fails proves nothing.
+func (q *escapes) seesScript(s *scene.Scene, p *scene.Process) *scene.Failure {
+	written, err := scene.ReadBelow(filepath.Join(s.Dir, q.Bundle, "rootfs"), q.Script)
+	if err != nil {
+		return &scene.Failure{Expected: words.New("the file %s", q.Script), Found: words.New("%v", err),
+			Look: "ls -l " + q.Bundle + "/rootfs" + q.Script}
+	}
+	seen, err := scene.ReadBelow(p.Proc("root"), q.Script)
+	if err == nil && seen == written {
+		return nil
+	}
+	return &scene.Failure{Expected: words.New("a container with the root directory %s", q.Bundle+"/rootfs"),
+		Found: words.New("it does not see %s", q.Script), Look: "ls -l " + p.Proc("root")}
 }

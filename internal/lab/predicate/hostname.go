@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -13,12 +15,12 @@ import (
 
 // hostname asks for the host name in a container's UTS namespace (uts_namespaces(7)).
 type hostname struct {
-	Of `yaml:",inline"`
-	Is string `yaml:"is"`
+	scene.Of `yaml:",inline"`
+	Is       string `yaml:"is"`
 }
 
-func (h *hostname) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := h.find(s)
+func (h *hostname) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := h.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -41,7 +43,7 @@ func (h *hostname) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if name != strings.TrimSpace(h.Is) {
-		return fail(words.New("the host name %s", h.Is), words.New("%s", name), "nsenter -u -t %d hostname", p.PID)
+		return scene.Fail(words.New("the host name %s", h.Is), words.New("%s", name), "nsenter -u -t %d hostname", p.PID)
 	}
 	return nil, nil
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/docker/go-units"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
@@ -18,15 +20,15 @@ import (
 
 // limit asks for a limit of the container's cgroup. One predicate serves both versions of cgroups.
 type limit struct {
-	Of     `yaml:",inline"`
-	Memory string  `yaml:"memory"` // 64M: memory.max, memory.limit_in_bytes
-	PIDs   int     `yaml:"pids"`   // pids.max
-	CPUs   float64 `yaml:"cpus"`   // 0.5: cpu.max, cpu.cfs_quota_us
-	Most   bool    `yaml:"most"`   // or a lower limit
+	scene.Of `yaml:",inline"`
+	Memory   string  `yaml:"memory"` // 64M: memory.max, memory.limit_in_bytes
+	PIDs     int     `yaml:"pids"`   // pids.max
+	CPUs     float64 `yaml:"cpus"`   // 0.5: cpu.max, cpu.cfs_quota_us
+	Most     bool    `yaml:"most"`   // or a lower limit
 }
 
-func (l *limit) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := l.find(s)
+func (l *limit) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := l.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -52,7 +54,7 @@ func (l *limit) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		return nil, errors.New("limit: memory, pids or cpus is missing")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fail(words.New("the %s limit %s", name, want), words.New("the container's cgroup has no file for it"), "cat %s", p.Proc("cgroup"))
+		return scene.Fail(words.New("the %s limit %s", name, want), words.New("the container's cgroup has no file for it"), "cat %s", p.Proc("cgroup"))
 	}
 	if err != nil {
 		return nil, err
@@ -64,12 +66,12 @@ func (l *limit) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	if found < 0 {
 		value = words.New("no limit")
 	}
-	return fail(words.New("the %s limit %s", name, want), value, "cat %s", file)
+	return scene.Fail(words.New("the %s limit %s", name, want), value, "cat %s", file)
 }
 
 // cgroupFile returns the path of a file in the process's cgroup: with the one name in a v1 hierarchy of
 // the controller, with the other in the v2 tree.
-func cgroupFile(p *Process, controller, v1, v2 string) (string, error) {
+func cgroupFile(p *scene.Process, controller, v1, v2 string) (string, error) {
 	h, err := host.Detect()
 	if err != nil {
 		return "", err
@@ -106,7 +108,7 @@ func cgroupFile(p *Process, controller, v1, v2 string) (string, error) {
 const unlimitedV1 = 1 << 60
 
 // readLimit returns a limit, negative if there is none, and its file.
-func readLimit(p *Process, controller, v1, v2 string) (float64, string, error) {
+func readLimit(p *scene.Process, controller, v1, v2 string) (float64, string, error) {
 	path, err := cgroupFile(p, controller, v1, v2)
 	if err != nil {
 		return 0, "", err
@@ -127,7 +129,7 @@ func readLimit(p *Process, controller, v1, v2 string) (float64, string, error) {
 }
 
 // readCPUs returns how many CPUs the cgroup may use, negative if there is no limit.
-func readCPUs(p *Process) (float64, string, error) {
+func readCPUs(p *scene.Process) (float64, string, error) {
 	path, err := cgroupFile(p, "cpu", "cpu.cfs_quota_us", "cpu.max")
 	if err != nil {
 		return 0, "", err
@@ -157,9 +159,9 @@ func readCPUs(p *Process) (float64, string, error) {
 
 // counter asks for a counter of the container's cgroup: a key in a file such as memory.events.
 type counter struct {
-	Of      `yaml:",inline"`
-	Name    string `yaml:"name"`  // oom_kill, throttled, forks_refused
-	AtLeast uint64 `yaml:"least"` // its least value
+	scene.Of `yaml:",inline"`
+	Name     string `yaml:"name"`  // oom_kill, throttled, forks_refused
+	AtLeast  uint64 `yaml:"least"` // its least value
 }
 
 // counters are the places of the counters in the two versions.
@@ -169,8 +171,8 @@ var counters = map[string]struct{ controller, v1, v2, key string }{
 	"forks_refused": {"pids", "pids.events", "pids.events", "max"},
 }
 
-func (c *counter) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := c.find(s)
+func (c *counter) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := c.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -193,7 +195,7 @@ func (c *counter) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		}
 	}
 	if found < c.AtLeast {
-		return fail(words.New("%s at least %d", where.key, c.AtLeast), words.New("%s %d", where.key, found), "cat %s", path)
+		return scene.Fail(words.New("%s at least %d", where.key, c.AtLeast), words.New("%s %d", where.key, found), "cat %s", path)
 	}
 	return nil, nil
 }

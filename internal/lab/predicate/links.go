@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -18,8 +20,8 @@ import (
 // veth asks whether a container is connected to a bridge of the host: it has one end of a veth pair, and
 // the other end is a port of the bridge (veth(4)).
 type veth struct {
-	Of     `yaml:",inline"`
-	Bridge string `yaml:"bridge"` // the name of the bridge begins with this
+	scene.Of `yaml:",inline"`
+	Bridge   string `yaml:"bridge"` // the name of the bridge begins with this
 }
 
 // A netDevice is a network device as rtnetlink(7) lists it.
@@ -31,13 +33,13 @@ type netDevice struct {
 	Up         bool
 }
 
-func (v *veth) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := v.find(s)
+func (v *veth) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := v.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
-	if sameNamespace(p, "net") {
-		return fail(words.New("a container with a network namespace of its own"), words.New("it has the host's"),
+	if scene.SameNamespace(p, "net") {
+		return scene.Fail(words.New("a container with a network namespace of its own"), words.New("it has the host's"),
 			"readlink %s /proc/self/ns/net", p.Proc("ns/net"))
 	}
 	inside, err := devicesOf(p)
@@ -52,7 +54,7 @@ func (v *veth) Holds(_ context.Context, s *Scene) (*Failure, error) {
 }
 
 // judge looks for a pair of which one end is in the container and the other one in a bridge.
-func (v *veth) judge(p *Process, inside, host []netDevice) (*Failure, error) {
+func (v *veth) judge(p *scene.Process, inside, host []netDevice) (*scene.Failure, error) {
 	look := fmt.Sprintf("nsenter -t %d -n ip link; ip link", p.PID)
 	expected := words.New("a veth in the container, with its other end in a bridge %s…", v.Bridge)
 	found := words.New("the container has these devices: %s", deviceNames(inside))
@@ -80,7 +82,7 @@ func (v *veth) judge(p *Process, inside, host []netDevice) (*Failure, error) {
 			return nil, nil
 		}
 	}
-	return fail(expected, found, "%s", look)
+	return scene.Fail(expected, found, "%s", look)
 }
 
 func deviceNames(list []netDevice) string {
@@ -92,7 +94,7 @@ func deviceNames(list []netDevice) string {
 }
 
 // devicesOf returns the devices in a process's network namespace.
-func devicesOf(p *Process) (list []netDevice, err error) {
+func devicesOf(p *scene.Process) (list []netDevice, err error) {
 	err = ownthread.Run(func() error {
 		f, err := os.Open(p.Proc("ns/net"))
 		if err != nil {

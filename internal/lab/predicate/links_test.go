@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // TestVethJudge: only a pair of which one end is in the container and the other one in a bridge with the
@@ -29,7 +31,7 @@ func TestVethJudge(t *testing.T) {
 		"end down":     {change(inside, func(d *netDevice) { d.Up = false }), outside, bridge, false},
 		"bridge down":  {inside, outside, change(bridge, func(d *netDevice) { d.Up = false }), false},
 	} {
-		failure, err := (&veth{Bridge: "lab17"}).judge(&Process{PID: 1}, []netDevice{c.inside}, []netDevice{c.outside, c.bridge})
+		failure, err := (&veth{Bridge: "lab17"}).judge(&scene.Process{PID: 1}, []netDevice{c.inside}, []netDevice{c.outside, c.bridge})
 		if err != nil || (failure == nil) != c.holds {
 			t.Errorf("%s: %v, %v", name, failure, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/moby/sys/mountinfo"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -13,15 +15,15 @@ import (
 
 // mount asks for a mount in the container's mount namespace (proc_pid_mountinfo(5)).
 type mount struct {
-	Of     `yaml:",inline"`
-	At     string   `yaml:"at"`     // the mount point, as the container sees it
-	Type   string   `yaml:"type"`   // overlay, tmpfs, proc, …
-	With   []string `yaml:"with"`   // options of the mount or its file system: ro, nosuid, …
-	Absent bool     `yaml:"absent"` // there is no such mount
+	scene.Of `yaml:",inline"`
+	At       string   `yaml:"at"`     // the mount point, as the container sees it
+	Type     string   `yaml:"type"`   // overlay, tmpfs, proc, …
+	With     []string `yaml:"with"`   // options of the mount or its file system: ro, nosuid, …
+	Absent   bool     `yaml:"absent"` // there is no such mount
 }
 
-func (m *mount) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := m.find(s)
+func (m *mount) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := m.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -45,16 +47,16 @@ func (m *mount) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	case found == nil && m.Absent:
 		return nil, nil
 	case found == nil:
-		return fail(words.New("a mount on %s", m.At), words.New("none"), "%s", look)
+		return scene.Fail(words.New("a mount on %s", m.At), words.New("none"), "%s", look)
 	case m.Absent:
-		return fail(words.New("no mount on %s", m.At), words.New("%s on %s", found.FSType, m.At), "%s", look)
+		return scene.Fail(words.New("no mount on %s", m.At), words.New("%s on %s", found.FSType, m.At), "%s", look)
 	case m.Type != "" && found.FSType != m.Type:
-		return fail(words.New("%s on %s", m.Type, m.At), words.New("%s on %s", found.FSType, m.At), "%s", look)
+		return scene.Fail(words.New("%s on %s", m.Type, m.At), words.New("%s on %s", found.FSType, m.At), "%s", look)
 	}
 	options := append(strings.Split(found.Options, ","), strings.Split(found.VFSOptions, ",")...)
 	for _, o := range m.With {
 		if !slices.Contains(options, o) {
-			return fail(words.New("the mount on %s with %s", m.At, o), words.New("%s", found.Options+","+found.VFSOptions), "%s", look)
+			return scene.Fail(words.New("the mount on %s with %s", m.At, o), words.New("%s", found.Options+","+found.VFSOptions), "%s", look)
 		}
 	}
 	return nil, nil

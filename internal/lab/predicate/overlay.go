@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/moby/sys/mountinfo"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -16,7 +18,7 @@ import (
 // layers asks for a container whose root is an overlay (Documentation/filesystems/overlayfs.rst of the
 // kernel). Several containers may run; one of them must answer everything.
 type layers struct {
-	Of       `yaml:",inline"`
+	scene.Of `yaml:",inline"`
 	Lower    []string `yaml:"lower"`    // directories of the learner that are its layers
 	Upper    string   `yaml:"upper"`    // the directory of the learner for its writes
 	Apart    string   `yaml:"apart"`    // its writes go neither to this directory nor below it
@@ -24,13 +26,13 @@ type layers struct {
 	Contains string   `yaml:"contains"` // … with this text
 }
 
-func (q *layers) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	if _, failure := q.find(s); failure != nil {
+func (q *layers) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	if _, failure := q.Find(s); failure != nil {
 		return failure, nil
 	}
-	var best *Failure
+	var best *scene.Failure
 	farthest := -1
-	for _, p := range firsts(Marked(s.Values["token"]), q.Of.Of) {
+	for _, p := range scene.Firsts(scene.Marked(s.Values["token"]), q.Of.Of) {
 		failure, steps, err := q.judge(s, &p)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it ended meanwhile
@@ -49,14 +51,14 @@ func (q *layers) Holds(_ context.Context, s *Scene) (*Failure, error) {
 }
 
 // judge asks one container. The number is that of the first question without the right answer.
-func (q *layers) judge(s *Scene, p *Process) (*Failure, int, error) {
+func (q *layers) judge(s *scene.Scene, p *scene.Process) (*scene.Failure, int, error) {
 	options, err := rootOverlay(p)
 	if err != nil {
 		return nil, 0, err
 	}
 	look := "grep ' / / ' " + p.Proc("mountinfo")
-	no := func(step int, expected, found words.Text) (*Failure, int, error) {
-		return &Failure{expected, found, look}, step, nil
+	no := func(step int, expected, found words.Text) (*scene.Failure, int, error) {
+		return &scene.Failure{Expected: expected, Found: found, Look: look}, step, nil
 	}
 	if options == nil {
 		return no(0, words.New("a root file system that is an overlay"), words.New("process %d has another one", p.PID))
@@ -79,21 +81,21 @@ func (q *layers) judge(s *Scene, p *Process) (*Failure, int, error) {
 		return nil, 3, nil
 	}
 	look = "cat " + filepath.Join(p.Proc("root"), q.Sees)
-	text, err := readBelow(p.Proc("root"), q.Sees)
+	text, err := scene.ReadBelow(p.Proc("root"), q.Sees)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return no(3, words.New("the container sees the file %s", q.Sees), words.New("it does not exist"))
 	case err != nil:
 		return nil, 3, err
 	case !strings.Contains(text, q.Contains):
-		return no(4, words.New("%s contains %q", q.Sees, q.Contains), words.New("%q", shorten(text)))
+		return no(4, words.New("%s contains %q", q.Sees, q.Contains), words.New("%q", scene.Shorten(text)))
 	}
 	return nil, 5, nil
 }
 
 // rootOverlay returns the options of the overlay that is a process's root file system, nil if it is another
 // file system.
-func rootOverlay(p *Process) ([]string, error) {
+func rootOverlay(p *scene.Process) ([]string, error) {
 	f, err := os.Open(p.Proc("mountinfo"))
 	if err != nil {
 		return nil, err

@@ -2,89 +2,46 @@
 // cgroups, mounts, layers or sockets itself, or runs the learner's bundle and looks at the processes. It
 // never believes a command line, printed text or a runtime's own record: those can be imitated.
 //
-//	predicate.go   how lab.yaml names predicates, and what a failed one reports
-//	process.go     the learner's processes, which carry the lab's token
-//	*.go           one file for each subject
+//	predicate.go   how lab.yaml names predicates
+//	*.go           one file for each subject; images and security are packages of their own
 package predicate
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/predicate/images"
+	"github.com/minirun/minirun/internal/lab/predicate/security"
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/words"
 )
 
-// A Predicate is one question. Its fields are those of lab.yaml.
-type Predicate interface {
-	// Holds returns nil if the answer is yes. An error means that it could not be asked.
-	Holds(ctx context.Context, s *Scene) (*Failure, error)
-}
-
-// A Failure is why the answer is no.
-type Failure struct {
-	Expected, Found words.Text
-	Look            string // a command that shows what was found
-}
-
-// fail returns a failure. The two texts are words.New(…).
-func fail(expected, found words.Text, look string, args ...any) (*Failure, error) {
-	return &Failure{Expected: expected, Found: found, Look: fmt.Sprintf(look, args...)}, nil
-}
-
-// Skipped is the error of a predicate that cannot be asked on this machine, which is not the learner's fault.
-type Skipped struct{ Reason words.Text }
-
-func (s *Skipped) Error() string { return fmt.Sprintf(s.Reason.Format, s.Reason.Args...) }
-
-// A Scene is where the questions are asked: one learner's lab.
-type Scene struct {
-	Dir    string            // the learner's files
-	Root   string            // the runtime's directory of the lab
-	Store  string            // images and containers of the lab
-	Values map[string]string // of this learner
-	// Minirun is the command line of minirun for this lab.
-	Minirun []string
-	// Runtime is the command line of the runtime that trials use, in place of minirun: the learner's own.
-	Runtime []string
-	// Work is a directory for the trials' files. It is removed with all that is below it.
-	Work string
-	// Env is the environment of trials.
-	Env []string
-	// PrivateMounts is set if the runtime is the learner's: what it mounts by mistake is not on the host.
-	PrivateMounts bool
-	// Start has the start state's files, to compare with.
-	Start string
-}
-
-// A table creates an empty predicate of each kind, by the name that lab.yaml uses.
-type table map[string]func() Predicate
-
-// tables has the predicates of each subject; their files begin with the same words.
-var tables = []table{general, processes, resources, security, images, networks}
+// tables has the predicates of each subject.
+var tables = []scene.Table{general, processes, resources, security.Security, images.Images, networks}
 
 // general has what most labs ask.
-var general = table{
-	"container": func() Predicate { return &container{} },
-	"namespace": func() Predicate { return &namespace{} },
-	"status":    func() Predicate { return &status{} },
-	"argv":      func() Predicate { return &argv{} },
-	"limit":     func() Predicate { return &limit{} },
-	"counter":   func() Predicate { return &counter{} },
-	"mount":     func() Predicate { return &mount{} },
-	"file":      func() Predicate { return &file{} },
-	"idmap":     func() Predicate { return &idmap{} },
-	"hostname":  func() Predicate { return &hostname{} },
-	"kernel":    func() Predicate { return &kernel{} },
-	"starts":    func() Predicate { return &starts{} },
-	"stops":     func() Predicate { return &stops{} },
+var general = scene.Table{
+	"container": func() scene.Predicate { return &container{} },
+	"namespace": func() scene.Predicate { return &namespace{} },
+	"status":    func() scene.Predicate { return &status{} },
+	"argv":      func() scene.Predicate { return &argv{} },
+	"limit":     func() scene.Predicate { return &limit{} },
+	"counter":   func() scene.Predicate { return &counter{} },
+	"mount":     func() scene.Predicate { return &mount{} },
+	"file":      func() scene.Predicate { return &file{} },
+	"idmap":     func() scene.Predicate { return &idmap{} },
+	"hostname":  func() scene.Predicate { return &hostname{} },
+	"kernel":    func() scene.Predicate { return &kernel{} },
+	"plan":      func() scene.Predicate { return &planned{} },
+	"starts":    func() scene.Predicate { return &starts{} },
+	"stops":     func() scene.Predicate { return &stops{} },
 }
 
 // Kinds returns the names of all predicates.
@@ -97,7 +54,7 @@ func Kinds() (all []string) {
 }
 
 // find returns the function that creates a predicate, nil if there is none.
-func find(kind string) func() Predicate {
+func find(kind string) func() scene.Predicate {
 	for _, t := range tables {
 		if create := t[kind]; create != nil {
 			return create
@@ -110,7 +67,7 @@ func find(kind string) func() Predicate {
 type Check struct {
 	ID        string
 	Kind      string
-	Predicate Predicate
+	Predicate scene.Predicate
 }
 
 // Parse returns the checks of a lab, with the learner's values in them.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -11,7 +13,7 @@ import (
 // is one. In a field that is text, everything stays as it is.
 func TestValuesHaveTheTypeOfTheirText(t *testing.T) {
 	values := map[string]string{"pids": "20", "cpus": "0.25", "owner": "4711", "hex": "12e456", "mib": "48", "text": "a: b # c"}
-	parsed := func(text string) Predicate {
+	parsed := func(text string) scene.Predicate {
 		t.Helper()
 		var node yaml.Node
 		if err := yaml.Unmarshal([]byte(text), &node); err != nil {

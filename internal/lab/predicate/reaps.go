@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -25,7 +27,7 @@ type reaps struct {
 // reapPatience is how long process 1 may take to wait for an orphan that ended.
 const reapPatience = time.Second
 
-func (q *reaps) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *reaps) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	t, err := s.Try(ctx, q.Bundle)
 	if err != nil {
 		return nil, err
@@ -33,18 +35,18 @@ func (q *reaps) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	defer t.Close()
 	p := t.Process(ctx)
 	if p == nil {
-		return fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", shorten(t.Output())),
+		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())),
 			"./minirun run %s", q.Bundle)
 	}
-	if !p.isInit() {
-		return fail(words.New("a process that is number 1 in a PID namespace below the host's"),
+	if !p.IsInit() {
+		return scene.Fail(words.New("a process that is number 1 in a PID namespace below the host's"),
 			words.New("process %d has the numbers %s", p.PID, p.Status["NSpid"]),
 			"grep -A 20 namespaces %s/config.json", q.Bundle)
 	}
 	orphan, err := leaveOrphan(p)
 	if err != nil {
-		if t.Ended(pollInterval) {
-			return fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", shorten(t.Output())),
+		if t.Ended(scene.PollInterval) {
+			return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())),
 				"./minirun run %s", q.Bundle)
 		}
 		return nil, fmt.Errorf("start a process in the container: %w", err)
@@ -54,9 +56,9 @@ func (q *reaps) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		if left = zombiesOf(p); len(left) == 0 && !existsIn(p, orphan) {
 			return nil, nil
 		}
-		time.Sleep(pollInterval)
+		time.Sleep(scene.PollInterval)
 	}
-	return fail(words.New("process 1 waits for an orphan that the check left in the container"),
+	return scene.Fail(words.New("process 1 waits for an orphan that the check left in the container"),
 		words.New("zombies: %v", left), "./minirun run -d one %s; ./minirun exec one ps -o pid,ppid,stat,args", q.Bundle)
 }
 
@@ -65,7 +67,7 @@ const orphanLives = 100 * time.Millisecond
 
 // leaveOrphan runs a shell of the host in the PID namespace of a process. The shell exits before its
 // child, which the kernel gives to process 1 (pid_namespaces(7)). It returns the child's number there.
-func leaveOrphan(p *Process) (number int, err error) {
+func leaveOrphan(p *scene.Process) (number int, err error) {
 	namespace, err := os.Open(p.Proc("ns/pid"))
 	if err != nil {
 		return 0, err
@@ -88,7 +90,7 @@ func leaveOrphan(p *Process) (number int, err error) {
 }
 
 // existsIn reports whether there is a process with a number in the PID namespace of another one.
-func existsIn(p *Process, number int) bool {
+func existsIn(p *scene.Process, number int) bool {
 	for _, status := range statusesIn(p) {
 		numbers := strings.Fields(status["NSpid"])
 		if len(numbers) > 0 && numbers[len(numbers)-1] == strconv.Itoa(number) {
@@ -99,7 +101,7 @@ func existsIn(p *Process, number int) bool {
 }
 
 // statusesIn returns /proc/PID/status of all processes in the PID namespace of a process.
-func statusesIn(p *Process) (all []map[string]string) {
+func statusesIn(p *scene.Process) (all []map[string]string) {
 	ours, err := os.Readlink(p.Proc("ns/pid"))
 	if err != nil {
 		return nil
@@ -107,7 +109,7 @@ func statusesIn(p *Process) (all []map[string]string) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		if theirs, err := os.Readlink(filepath.Join("/proc", e.Name(), "ns/pid")); err == nil && theirs == ours {
-			all = append(all, readStatus(filepath.Join("/proc", e.Name(), "status")))
+			all = append(all, scene.ReadStatus(filepath.Join("/proc", e.Name(), "status")))
 		}
 	}
 	return all

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 
 	"github.com/minirun/minirun/internal/lab/words"
 )
@@ -20,10 +23,11 @@ type runs struct {
 	Cwd     string `yaml:"cwd"`     // its working directory
 }
 
-// programPatience is how long a container may take until its program is executed.
-const programPatience = 3 * time.Second
+// programPatience is how long the processes of a container may stay the same before its program is
+// executed.
+const programPatience = time.Second
 
-func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *runs) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	t, err := s.Try(ctx, q.Bundle)
 	if err != nil {
 		return nil, err
@@ -32,17 +36,17 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	expected := words.New("%s executes %s", q.Bundle, q.Program)
 	look := "./minirun run " + q.Bundle
 	if t.Process(ctx) == nil {
-		return fail(expected, words.New("%s", shorten(t.Output())), "%s", look)
+		return scene.Fail(expected, words.New("%s", scene.Shorten(t.Output())), "%s", look)
 	}
-	p, others := t.executing(q.Program)
+	p, others := executing(t, q.Program)
 	if p == nil {
-		if output := t.Output(); output != "" || len(others) == 0 {
-			return fail(expected, words.New("%s", shorten(output)), "%s", look)
+		if t.Ended(0) || len(others) == 0 {
+			return scene.Fail(expected, words.New("%s", scene.Shorten(t.Output())), "%s", look)
 		}
-		return fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
+		return scene.Fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
 	}
 	if uid, _, _ := strings.Cut(p.Status["Uid"], " "); q.User != "" && uid != q.User {
-		return fail(words.New("%s runs as user %s", q.Bundle, q.User), words.New("user %s", uid), "%s; ./minirun ps", look)
+		return scene.Fail(words.New("%s runs as user %s", q.Bundle, q.User), words.New("user %s", uid), "%s; ./minirun ps", look)
 	}
 	if q.Cwd == "" {
 		return nil, nil
@@ -52,31 +56,33 @@ func (q *runs) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if cwd != q.Cwd {
-		return fail(words.New("%s runs in the directory %s", q.Bundle, q.Cwd), words.New("%s", cwd), "%s", look)
+		return scene.Fail(words.New("%s runs in the directory %s", q.Bundle, q.Cwd), words.New("%s", cwd), "%s", look)
 	}
 	return nil, nil
 }
 
-// executing waits for a process of the trial that executes a program. If there is none, it returns the
-// command lines of those that were there last.
-func (t *Trial) executing(program string) (p *Process, others []string) {
-	for deadline := time.Now().Add(programPatience); time.Now().Before(deadline); {
+// executing waits for a process of the trial that executes a program. If there is none although nothing
+// changes any more, it returns the command lines of those that are there.
+func executing(t *scene.Trial, program string) (p *scene.Process, others []string) {
+	changed := time.Now()
+	for deadline := changed.Add(scene.StartPatience); time.Now().Before(deadline) && time.Since(changed) < programPatience; {
 		var now []string
-		for _, p := range Marked(t.token) {
-			if p.Part != t.part {
+		for _, p := range scene.Marked(t.Token) {
+			if p.Part != t.Part {
 				continue
 			}
 			argv := arguments(p)
 			exe, _ := os.Readlink(p.Proc("exe"))
-			if executes(exe, argv, program) {
+			cwd, _ := os.Readlink(p.Proc("cwd"))
+			if executes(exe, cwd, argv, program) {
 				return &p, nil
 			}
 			now = append(now, strings.Join(argv, " "))
 		}
-		if len(now) > 0 {
-			others = now
+		if !slices.Equal(now, others) {
+			others, changed = now, time.Now()
 		}
-		if t.Ended(pollInterval) {
+		if t.Ended(scene.PollInterval) {
 			break
 		}
 	}
@@ -84,7 +90,7 @@ func (t *Trial) executing(program string) (p *Process, others []string) {
 }
 
 // arguments returns the arguments of a process.
-func arguments(p Process) (argv []string) {
+func arguments(p scene.Process) (argv []string) {
 	data, _ := os.ReadFile(p.Proc("cmdline"))
 	for word := range bytes.SplitSeq(bytes.TrimSuffix(data, []byte{0}), []byte{0}) {
 		argv = append(argv, string(word))
@@ -92,12 +98,20 @@ func arguments(p Process) (argv []string) {
 	return argv
 }
 
-// executes reports whether a process executes a program: it is its file, or the script that the
-// interpreter received after at most one argument of its own (execve(2)).
-func executes(exe string, argv []string, program string) bool {
+// executes reports whether a process executes a program: it is its file, or a link to it, or the script
+// that the interpreter received as its first or second argument (execve(2)). Relative paths begin
+// at the working directory.
+func executes(exe, cwd string, argv []string, program string) bool {
 	if exe == program {
 		return true
 	}
-	i := slices.Index(argv, program)
-	return i == 1 || i == 2
+	for i, word := range argv {
+		if strings.Contains(word, "/") && !filepath.IsAbs(word) {
+			word = filepath.Join(cwd, word)
+		}
+		if word == program {
+			return i <= 2
+		}
+	}
+	return false
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/words"
@@ -30,12 +32,12 @@ type passes struct {
 // NothingToDecide is the exit status of check --runtime for a lab of which a runtime can decide nothing.
 const NothingToDecide = 3
 
-func (q *passes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *passes) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	program := filepath.Join(s.Dir, q.Program)
 	expected := words.New("%s passes the checks of lab %s that a runtime can decide", q.Program, q.Lab)
 	look := "sudo minirun lab check " + q.Lab + " --runtime ./" + q.Program
 	if err := unix.Access(program, unix.X_OK); err != nil {
-		return fail(expected, words.New("%s is not a program: %v", q.Program, err), "ls -l %s", q.Program)
+		return scene.Fail(expected, words.New("%s is not a program: %v", q.Program, err), "ls -l %s", q.Program)
 	}
 	cmd := exec.CommandContext(ctx, s.Minirun[0], "lab", "check", q.Lab, "--runtime", program, "--json")
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
@@ -48,12 +50,12 @@ func (q *passes) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 		return nil, err
 	}
 	if exited != nil && exited.ExitCode() == NothingToDecide {
-		return nil, &Skipped{words.New("a runtime can decide nothing of lab %s", q.Lab)}
+		return nil, &scene.Skipped{Reason: words.New("a runtime can decide nothing of lab %s", q.Lab)}
 	}
 	if err == nil {
 		return nil, nil
 	}
-	return fail(expected, words.New("%s", firstFailure(out, stderr.String())), "%s", look)
+	return scene.Fail(expected, words.New("%s", firstFailure(out, stderr.String())), "%s", look)
 }
 
 // firstFailure returns what the first failed check found in the output of check --json, or else the error.
@@ -80,9 +82,9 @@ type lines struct {
 	Most  int      `yaml:"most"`
 }
 
-func (q *lines) Holds(_ context.Context, s *Scene) (*Failure, error) {
+func (q *lines) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
 	for _, name := range q.Files {
-		text, err := readLearnerFile(s, name)
+		text, err := scene.ReadLearnerFile(s, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -90,7 +92,7 @@ func (q *lines) Holds(_ context.Context, s *Scene) (*Failure, error) {
 			return nil, err
 		}
 		if n := countCode(text); n > q.Most {
-			return fail(words.New("%s has at most %d lines of code", name, q.Most), words.New("%d lines", n),
+			return scene.Fail(words.New("%s has at most %d lines of code", name, q.Most), words.New("%d lines", n),
 				"grep -cvE '^\\s*(//.*|#.*)?$' %s", name)
 		}
 	}
@@ -117,11 +119,11 @@ type explained struct {
 	Must    []string          `yaml:"must"`    // letters of differences that the bundle must still have
 }
 
-func (q *explained) Holds(ctx context.Context, s *Scene) (*Failure, error) {
+func (q *explained) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	if _, err := exec.LookPath(q.With); err != nil {
-		return nil, &Skipped{words.New("%s is not installed", q.With)}
+		return nil, &scene.Skipped{Reason: words.New("%s is not installed", q.With)}
 	}
-	text, err := readLearnerFile(s, q.File)
+	text, err := scene.ReadLearnerFile(s, q.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -140,8 +142,8 @@ func (q *explained) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 	look := fmt.Sprintf("minirun compare --with %s %s", q.With, q.Bundle)
 	var report struct{ Differences []difference }
 	if json.Unmarshal(out, &report) != nil {
-		message := shorten(strings.TrimSpace(stderr.String()))
-		return fail(words.New("both runtimes start %s", q.Bundle), words.New("%s", message), "%s", look)
+		message := scene.Shorten(strings.TrimSpace(stderr.String()))
+		return scene.Fail(words.New("both runtimes start %s", q.Bundle), words.New("%s", message), "%s", look)
 	}
 	return q.judge(parseAnswers(text), report.Differences, look)
 }
@@ -150,7 +152,7 @@ func (q *explained) Holds(ctx context.Context, s *Scene) (*Failure, error) {
 type difference struct{ Fact, Left, Right string }
 
 // judge compares the learner's answers to the differences.
-func (q *explained) judge(answers map[string]string, found []difference, look string) (*Failure, error) {
+func (q *explained) judge(answers map[string]string, found []difference, look string) (*scene.Failure, error) {
 	seen := map[string]bool{}
 	for _, d := range found {
 		letter := matching(q.Reasons, d.Fact)
@@ -162,14 +164,14 @@ func (q *explained) judge(answers map[string]string, found []difference, look st
 		switch answer := answerTo(answers, d.Fact); answer {
 		case letter:
 		case "":
-			return fail(expected, words.New("no line in %s for it", q.File), "%s", look)
+			return scene.Fail(expected, words.New("no line in %s for it", q.File), "%s", look)
 		default:
-			return fail(expected, words.New("%s, which is not the reason", answer), "%s", look)
+			return scene.Fail(expected, words.New("%s, which is not the reason", answer), "%s", look)
 		}
 	}
 	for _, letter := range q.Must {
 		if !seen[letter] {
-			return fail(words.New("a bundle that still has the difference %s", q.Reasons[letter]),
+			return scene.Fail(words.New("a bundle that still has the difference %s", q.Reasons[letter]),
 				words.New("the changed config.json does not have it any more"), "%s", look)
 		}
 	}

@@ -8,29 +8,31 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
 // shared asks for a container that shares exactly these namespaces with the host, out of sharedKinds.
 type shared struct {
-	Of   `yaml:",inline"`
-	Only []string `yaml:"only"`
+	scene.Of `yaml:",inline"`
+	Only     []string `yaml:"only"`
 }
 
 // sharedKinds are the namespaces that each container has in the first labs.
 var sharedKinds = []string{"pid", "mnt", "uts", "ipc", "net"}
 
-func (q *shared) Holds(_ context.Context, s *Scene) (*Failure, error) {
+func (q *shared) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
 	for _, kind := range q.Only {
 		if !slices.Contains(sharedKinds, kind) {
 			return nil, fmt.Errorf("shared: unknown kind %q (there are: %s)", kind, strings.Join(sharedKinds, ", "))
 		}
 	}
-	if _, failure := q.find(s); failure != nil {
+	if _, failure := q.Find(s); failure != nil {
 		return failure, nil
 	}
 	var found []string
-	for _, p := range firsts(Marked(s.Values["token"]), q.Of.Of) {
+	for _, p := range scene.Firsts(scene.Marked(s.Values["token"]), q.Of.Of) {
 		kinds, err := sharedWithHost(p)
 		if err != nil {
 			continue // it ended
@@ -44,18 +46,18 @@ func (q *shared) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	if len(q.Only) > 0 {
 		expected = words.New("a container that shares only this with the host: %s", strings.Join(q.Only, " "))
 	}
-	return fail(expected, words.New("processes and what they share: %s", strings.Join(found, ", ")),
+	return scene.Fail(expected, words.New("processes and what they share: %s", strings.Join(found, ", ")),
 		"ps -eo pid,pidns,mntns,utsns,ipcns,netns,args | grep '[0-9] sleep'")
 }
 
 // sharedWithHost returns the kinds of namespaces that a process shares with the host.
-func sharedWithHost(p Process) (kinds []string, err error) {
+func sharedWithHost(p scene.Process) (kinds []string, err error) {
 	for _, kind := range sharedKinds {
 		theirs, err := os.Readlink(p.Proc("ns/" + kind))
 		if err != nil {
 			return nil, err
 		}
-		ours, err := os.Readlink(hostNamespaces + kind)
+		ours, err := os.Readlink(scene.HostNamespaces + kind)
 		if err != nil {
 			return nil, err
 		}

@@ -3,19 +3,21 @@ package predicate
 import (
 	"os"
 	"testing"
+
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // TestHostProcessSharesAll: a process of the host shares each kind, and a process that does not exist is
 // an error and not a container that shares nothing.
 func TestHostProcessSharesAll(t *testing.T) {
-	kinds, err := sharedWithHost(Process{PID: os.Getpid()})
+	kinds, err := sharedWithHost(scene.Process{PID: os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !isOnly(kinds, []string{"net", "ipc", "uts", "mnt", "pid"}) {
 		t.Errorf("this process shares %v with itself", kinds)
 	}
-	if _, err := sharedWithHost(Process{PID: 1 << 30}); err == nil {
+	if _, err := sharedWithHost(scene.Process{PID: 1 << 30}); err == nil {
 		t.Error("a process that does not exist shares nothing")
 	}
 }

@@ -9,21 +9,23 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 // status asks for a field of /proc/PID/status (proc_pid_status(5)).
 type status struct {
-	Of    `yaml:",inline"`
-	Field string   `yaml:"field"` // NoNewPrivs, Seccomp, CapEff, Uid, …
-	Is    string   `yaml:"is"`    // its value; the first word if it is one word
-	Has   []string `yaml:"has"`   // capabilities in the set
-	Lacks []string `yaml:"lacks"` // capabilities that are not
+	scene.Of `yaml:",inline"`
+	Field    string   `yaml:"field"` // NoNewPrivs, Seccomp, CapEff, Uid, …
+	Is       string   `yaml:"is"`    // its value; the first word if it is one word
+	Has      []string `yaml:"has"`   // capabilities in the set
+	Lacks    []string `yaml:"lacks"` // capabilities that are not
 }
 
-func (q *status) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := q.find(s)
+func (q *status) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := q.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -33,7 +35,7 @@ func (q *status) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	}
 	look := fmt.Sprintf("grep %s %s", q.Field, p.Proc("status"))
 	if first, _, _ := strings.Cut(value, " "); q.Is != "" && value != q.Is && first != q.Is {
-		return fail(words.New("%s: %s", q.Field, q.Is), words.New("%s: %s", q.Field, value), "%s", look)
+		return scene.Fail(words.New("%s: %s", q.Field, q.Is), words.New("%s: %s", q.Field, value), "%s", look)
 	}
 	if len(q.Has)+len(q.Lacks) == 0 {
 		return nil, nil
@@ -45,12 +47,12 @@ func (q *status) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	found := words.New("%s: %s", q.Field, strings.Join(names, " "))
 	for _, c := range q.Has {
 		if !slices.Contains(names, c) {
-			return fail(words.New("%s with %s", q.Field, c), found, "%s", look)
+			return scene.Fail(words.New("%s with %s", q.Field, c), found, "%s", look)
 		}
 	}
 	for _, c := range q.Lacks {
 		if slices.Contains(names, c) {
-			return fail(words.New("%s without %s", q.Field, c), found, "%s", look)
+			return scene.Fail(words.New("%s without %s", q.Field, c), found, "%s", look)
 		}
 	}
 	return nil, nil
@@ -72,12 +74,12 @@ func capabilities(hex string) (names []string, err error) {
 
 // argv asks for the arguments of a container's first process.
 type argv struct {
-	Of `yaml:",inline"`
-	Is []string `yaml:"is"`
+	scene.Of `yaml:",inline"`
+	Is       []string `yaml:"is"`
 }
 
-func (a *argv) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := a.find(s)
+func (a *argv) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := a.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -90,7 +92,7 @@ func (a *argv) Holds(_ context.Context, s *Scene) (*Failure, error) {
 		found = append(found, string(word))
 	}
 	if !slices.Equal(found, a.Is) {
-		return fail(words.New("process 1 with the arguments %q", a.Is), words.New("%q", found),
+		return scene.Fail(words.New("process 1 with the arguments %q", a.Is), words.New("%q", found),
 			"tr '\\0' '\\n' <%s", p.Proc("cmdline"))
 	}
 	return nil, nil
@@ -98,15 +100,15 @@ func (a *argv) Holds(_ context.Context, s *Scene) (*Failure, error) {
 
 // idmap asks for an ID map of the container's user namespace (user_namespaces(7)).
 type idmap struct {
-	Of     `yaml:",inline"`
-	Inside int    `yaml:"inside"` // this user ID in the container …
-	Not    *int   `yaml:"not"`    // … is not this one on the host
-	IsUser string `yaml:"user"`   // … is this one: a number, or caller for the user of the lab
-	File   string `yaml:"file"`   // uid_map or gid_map
+	scene.Of `yaml:",inline"`
+	Inside   int    `yaml:"inside"` // this user ID in the container …
+	Not      *int   `yaml:"not"`    // … is not this one on the host
+	IsUser   string `yaml:"user"`   // … is this one: a number, or caller for the user of the lab
+	File     string `yaml:"file"`   // uid_map or gid_map
 }
 
-func (m *idmap) Holds(_ context.Context, s *Scene) (*Failure, error) {
-	p, failure := m.find(s)
+func (m *idmap) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
+	p, failure := m.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
@@ -115,7 +117,7 @@ func (m *idmap) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	outside, ok := mapID(string(data), m.Inside)
+	outside, ok := scene.MapID(string(data), m.Inside)
 	found := words.New("%d is %d on the host", m.Inside, outside)
 	if !ok {
 		found = words.New("%d is not mapped", m.Inside)
@@ -126,20 +128,9 @@ func (m *idmap) Holds(_ context.Context, s *Scene) (*Failure, error) {
 	}
 	switch {
 	case m.Not != nil && (!ok || outside == *m.Not):
-		return fail(words.New("user %d of the container is not user %d of the host", m.Inside, *m.Not), found, "cat %s", path)
+		return scene.Fail(words.New("user %d of the container is not user %d of the host", m.Inside, *m.Not), found, "cat %s", path)
 	case want != "" && (!ok || strconv.Itoa(outside) != want):
-		return fail(words.New("user %d of the container is user %s of the host", m.Inside, want), found, "cat %s", path)
+		return scene.Fail(words.New("user %d of the container is user %s of the host", m.Inside, want), found, "cat %s", path)
 	}
 	return nil, nil
-}
-
-// mapID returns the ID outside that a map gives an ID inside.
-func mapID(text string, inside int) (outside int, ok bool) {
-	for line := range strings.Lines(text) {
-		var first, to, count int
-		if _, err := fmt.Sscan(line, &first, &to, &count); err == nil && inside >= first && inside-first < count {
-			return to + inside - first, true
-		}
-	}
-	return 0, false
 }

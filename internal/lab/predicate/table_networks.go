@@ -1,10 +1,12 @@
 package predicate
 
+import "github.com/minirun/minirun/internal/lab/scene"
+
 // networks has predicates about networks and other runtimes.
-var networks = table{
-	"arrives":   func() Predicate { return &arrives{} },
-	"veth":      func() Predicate { return &veth{} },
-	"passes":    func() Predicate { return &passes{} },
-	"lines":     func() Predicate { return &lines{} },
-	"explained": func() Predicate { return &explained{} },
+var networks = scene.Table{
+	"arrives":   func() scene.Predicate { return &arrives{} },
+	"veth":      func() scene.Predicate { return &veth{} },
+	"passes":    func() scene.Predicate { return &passes{} },
+	"lines":     func() scene.Predicate { return &lines{} },
+	"explained": func() scene.Predicate { return &explained{} },
 }

@@ -1,9 +1,11 @@
 package predicate
 
+import "github.com/minirun/minirun/internal/lab/scene"
+
 // processes has predicates about signals, zombies, escapes.
-var processes = table{
-	"escapes": func() Predicate { return &escapes{} },
-	"reaps":   func() Predicate { return &reaps{} },
-	"runs":    func() Predicate { return &runs{} },
-	"shared":  func() Predicate { return &shared{} },
+var processes = scene.Table{
+	"escapes": func() scene.Predicate { return &escapes{} },
+	"reaps":   func() scene.Predicate { return &reaps{} },
+	"runs":    func() scene.Predicate { return &runs{} },
+	"shared":  func() scene.Predicate { return &shared{} },
 }

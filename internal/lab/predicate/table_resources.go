@@ -1,9 +1,11 @@
 package predicate
 
+import "github.com/minirun/minirun/internal/lab/scene"
+
 // resources has predicates about layers and what a container may use.
-var resources = table{
-	"layers":       func() Predicate { return &layers{} },
-	"copyup":       func() Predicate { return &copyup{} },
-	"unchanged":    func() Predicate { return &unchanged{} },
-	"capabilities": func() Predicate { return &capset{} },
+var resources = scene.Table{
+	"layers":       func() scene.Predicate { return &layers{} },
+	"copyup":       func() scene.Predicate { return &copyup{} },
+	"unchanged":    func() scene.Predicate { return &unchanged{} },
+	"capabilities": func() scene.Predicate { return &capset{} },
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/words"
 )
 
@@ -15,12 +17,12 @@ type unchanged struct {
 	Dir string `yaml:"dir"`
 }
 
-func (q *unchanged) Holds(_ context.Context, s *Scene) (*Failure, error) {
+func (q *unchanged) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) {
 	name, err := firstDifference(filepath.Join(s.Start, q.Dir), filepath.Join(s.Dir, q.Dir))
 	if err != nil || name == "" {
 		return nil, err
 	}
-	return fail(words.New("%s is as at the start", q.Dir), words.New("%s is different", filepath.Join(q.Dir, name)),
+	return scene.Fail(words.New("%s is as at the start", q.Dir), words.New("%s is different", filepath.Join(q.Dir, name)),
 		"diff -r \"%s\" %s", filepath.Join(s.Start, q.Dir), q.Dir)
 }
 

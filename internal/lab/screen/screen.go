@@ -57,7 +57,7 @@ func (s *Screen) Markdown(text string) error {
 	if s.colour {
 		style = "dark"
 	}
-	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(s.width-4))
+	r, err := glamour.NewTermRenderer(glamour.WithStandardStyle(style), glamour.WithWordWrap(0))
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,9 @@ func (s *Screen) Markdown(text string) error {
 		return err
 	}
 	for line := range strings.Lines(strings.Trim(out, "\n") + "\n") {
-		fmt.Fprintln(s.Out, strings.TrimRight(line, " \n"))
+		for _, part := range wrap(strings.TrimRight(line, " \n"), s.width) {
+			fmt.Fprintln(s.Out, part)
+		}
 	}
 	return nil
 }
@@ -101,7 +103,7 @@ func (s *Screen) Report(text *course.Text, r *lab.Report) {
 			{"look", one.Failure.Look}}
 		for _, row := range rows {
 			name := s.Words.Say(row[0]) + ":"
-			fmt.Fprintf(s.Out, "      %-10s %s\n", name, strings.ReplaceAll(row[1], "\n", "\n                 "))
+			fmt.Fprintf(s.Out, "      %-11s %s\n", name, strings.ReplaceAll(row[1], "\n", "\n                 "))
 		}
 	}
 }

@@ -5,11 +5,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/newbundle"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -20,6 +21,15 @@ func (w *Workspace) writeBundle(b course.Bundle, into string) error {
 	settings := newbundle.Settings{Args: b.Args, Rootless: os.Geteuid() != 0}
 	if h, err := host.Detect(); err == nil {
 		settings.Unified = h.IsV2Only()
+	}
+	if b.Root != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := settings.Write(dir); err != nil {
+			return err
+		}
+		return w.changeConfig(filepath.Join(dir, "config.json"), b)
 	}
 	if err := settings.WriteBusybox(dir); err != nil {
 		return err
@@ -49,6 +59,13 @@ func (w *Workspace) changeConfig(path string, b course.Bundle) error {
 		return err
 	}
 	w.mark(config, b.Dir)
+	if b.Root != "" {
+		shared, err := filepath.Rel(b.Dir, filepath.Join(b.Root, "rootfs"))
+		if err != nil {
+			return err
+		}
+		merge(config, map[string]any{"root": map[string]any{"path": shared}})
+	}
 	merge(config, filled)
 	// Through the specification's types, for the usual order of the fields.
 	data, err = json.Marshal(config)
@@ -70,7 +87,7 @@ func (w *Workspace) changeConfig(path string, b course.Bundle) error {
 func (w *Workspace) mark(config map[string]any, part string) {
 	if process, ok := config["process"].(map[string]any); ok {
 		env, _ := process["env"].([]any)
-		process["env"] = append(env, predicate.MarkVariable+"="+predicate.Mark(w.Values[course.Token], filepath.Base(part)))
+		process["env"] = append(env, scene.MarkVariable+"="+scene.Mark(w.Values[course.Token], filepath.Base(part)))
 	}
 	if linux, ok := config["linux"].(map[string]any); ok && os.Geteuid() == 0 {
 		linux["cgroupsPath"] = cgroupParent + "/" + w.id() + "-" + w.Lab.Dir + "-" + filepath.Base(part)

@@ -11,8 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/newbundle"
 )
 
@@ -56,8 +57,8 @@ func (w *Workspace) buildImage(ctx context.Context, name string) error {
 	if err := writeBases(context); err != nil {
 		return err
 	}
-	text := "FROM scratch\nCOPY bundle/rootfs /\nENV " + predicate.MarkVariable + "=" +
-		predicate.Mark(w.Values[course.Token], "image") + "\nCMD [\"sh\"]\n" + dockerfile
+	text := "FROM scratch\nCOPY bundle/rootfs /\nENV " + scene.MarkVariable + "=" +
+		scene.Mark(w.Values[course.Token], "image") + "\nCMD [\"sh\"]\n" + dockerfile
 	if err := os.WriteFile(filepath.Join(context, "Dockerfile"), []byte(text), 0o644); err != nil {
 		return err
 	}

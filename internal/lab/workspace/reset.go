@@ -13,12 +13,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/predicate"
 )
 
 // Remove removes everything of the lab except the learner's files: processes, containers, mounts,
@@ -107,7 +108,7 @@ func (w *Workspace) killMarked(ctx context.Context) error {
 		return nil
 	}
 	for deadline := time.Now().Add(killPatience); ; {
-		left := slices.DeleteFunc(predicate.Marked(token), func(p predicate.Process) bool { return p.PID == os.Getpid() })
+		left := slices.DeleteFunc(scene.Marked(token), func(p scene.Process) bool { return p.PID == os.Getpid() })
 		if len(left) == 0 {
 			return nil
 		}

@@ -227,6 +227,9 @@ func (w *Workspace) isGenerated(rel string) bool {
 }
 
 func copyFile(from, to string, mode fs.FileMode) error {
+	if sameFile(from, to) {
+		return nil // the disk may be full
+	}
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -284,8 +287,10 @@ func (w *Workspace) Output(ctx context.Context, script string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
+	if err := os.Remove(f.Name()); err != nil { // the descriptor is enough
+		return "", err
+	}
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script)
 	cmd.Dir, cmd.Env = w.Dir(), w.Environment()
 	cmd.Stdout, cmd.Stderr = f, f

@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/minirun/minirun/internal/lab/scene"
+
 	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/lab/course"
-	"github.com/minirun/minirun/internal/lab/predicate"
 )
 
 // A Workspace is the place of one lab of one learner.
@@ -78,7 +79,7 @@ func (w *Workspace) Environment() []string {
 }
 
 // Scene returns where the checks of the lab are asked. Its directory for trials must be removed.
-func (w *Workspace) Scene(runtime []string) (*predicate.Scene, error) {
+func (w *Workspace) Scene(runtime []string) (*scene.Scene, error) {
 	if len(runtime) == 0 {
 		runtime = w.Command()
 	}
@@ -93,6 +94,6 @@ func (w *Workspace) Scene(runtime []string) (*predicate.Scene, error) {
 	for k, v := range w.Values {
 		values[k] = v
 	}
-	return &predicate.Scene{Dir: w.Dir(), Root: w.Root(), Store: w.Store(), Values: values, Minirun: w.Command(),
+	return &scene.Scene{Dir: w.Dir(), Root: w.Root(), Store: w.Store(), Values: values, Minirun: w.Command(),
 		Runtime: runtime, Work: work, Env: w.Environment(), Start: w.start()}, nil
 }

@@ -23,3 +23,7 @@ export MINIRUN_LAB={{token}}:forward # so that a reset finds it
 exec busybox nc -ll -p {{port}} -e busybox nc 10.17.{{subnet}}.2 8080
 END
 ./forward &
+for try in $(seq 100); do
+	busybox wget -q -O /dev/null http://127.0.0.1:{{port}} && break
+	sleep 0.1
+done

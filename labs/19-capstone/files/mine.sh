@@ -20,12 +20,32 @@ flatten() {
 		if (key) k[d] = v; else print path() "\t" v
 	}'
 }
-# get prints the values whose path matches a pattern, one a line: get 'process.args.[0-9]+'. (Given.)
-get() { printf '%s\n' "$config" | awk -F '\t' -v p="^$1\$" '$1 ~ p { print substr($0, length($1) + 2) }'; }
+# get prints the values whose path matches a pattern, one a line: get 'process.args.*'. (Given.)
+get() {
+	while IFS='	' read -r path value; do
+		# shellcheck disable=SC2254 # it is a pattern
+		case $path in $1) printf '%s\n' "$value" ;; esac
+	done <<-END
+		$config
+	END
+}
+
+# mounts_of_config prints each mount as one line: DESTINATION|TYPE|SOURCE|OPTIONS. (Given.)
+mounts_of_config() {
+	printf '%s\n' "$config" | awk -F '\t' '
+	split($1, p, ".") >= 3 && p[1] == "mounts" {
+		i = p[2]; n = i + 1
+		if (p[3] == "options") options[i] = options[i] (p[4] > 0 ? "," : "") $2; else value[i, p[3]] = $2
+	}
+	END {
+		for (i = 0; i < n; i++)
+			print value[i, "destination"] "|" value[i, "type"] "|" value[i, "source"] "|" options[i]
+	}'
+}
 
 # namespaces prints the flags of unshare(1) for the new namespaces.
 namespaces() {
-	for kind in $(get 'linux.namespaces.[0-9]+.type'); do
+	for kind in $(get 'linux.namespaces.*.type'); do
 		case $kind in
 		mount) echo --mount ;; # without this one, pivot_root would change the host
 		# TODO (labs 1 and 2): the others
@@ -35,9 +55,9 @@ namespaces() {
 
 # join_cgroup creates the cgroup with its limits, and moves this process into it.
 join_cgroup() {
-	path=$(get linux.cgroupsPath)
-	# TODO (lab 6): version 2 has one tree, /sys/fs/cgroup$path; version 1 one for each controller,
-	# /sys/fs/cgroup/memory$path. Create it, write linux.resources.memory.limit into memory.max or
+	cgroup=$(get linux.cgroupsPath)
+	# TODO (lab 6): version 2 has one tree, /sys/fs/cgroup$cgroup; version 1 one for each controller,
+	# /sys/fs/cgroup/memory$cgroup. Create it, write linux.resources.memory.limit into memory.max or
 	# memory.limit_in_bytes, and join it: echo 0 >cgroup.procs (0 is the process that writes).
 }
 
@@ -50,11 +70,8 @@ mount_root() {
 
 # mounts mounts what config.json lists, below the root.
 mounts() {
-	i=0
-	while [ -n "$(get "mounts.$i.destination")" ]; do
-		to=$root$(get "mounts.$i.destination") type=$(get "mounts.$i.type") from=$(get "mounts.$i.source")
-		options=$(get "mounts.$i.options.[0-9]+" | paste -sd, -)
-		i=$((i + 1))
+	mounts_of_config | while IFS='|' read -r to type from options; do
+		to=$root$to
 		# TODO (lab 1): mount it. The type cgroup may be left out; bind mounts need mount --rbind.
 	done
 }
@@ -62,7 +79,7 @@ mounts() {
 # devices creates the devices that every program expects.
 devices() {
 	[ -e "$root/dev/null" ] || mknod -m 666 "$root/dev/null" c 1 3
-	# TODO: zero 5, full 7, random 8, urandom 9; links such as /dev/stdin
+	# TODO: zero, full, random, urandom, tty; the links fd, stdin, stdout, stderr
 }
 
 # enter makes the root directory the root of this mount namespace, and removes the host's from it.
@@ -83,7 +100,7 @@ inside() {
 	mount_root
 	mounts
 	devices
-	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.[0-9]+') env=$(get 'process.env.[0-9]+')
+	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.*') env=$(get 'process.env.*')
 	set --
 	while IFS= read -r word; do set -- "$@" "$(printf '%b' "$word")"; done <<-END
 		$args

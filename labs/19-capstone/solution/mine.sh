@@ -19,12 +19,32 @@ flatten() {
 		if (key) k[d] = v; else print path() "\t" v
 	}'
 }
-# get prints the values whose path matches a pattern, one a line: get 'process.args.[0-9]+'. (Given.)
-get() { printf '%s\n' "$config" | awk -F '\t' -v p="^$1\$" '$1 ~ p { print substr($0, length($1) + 2) }'; }
+# get prints the values whose path matches a pattern, one a line: get 'process.args.*'. (Given.)
+get() {
+	while IFS='	' read -r path value; do
+		# shellcheck disable=SC2254 # it is a pattern
+		case $path in $1) printf '%s\n' "$value" ;; esac
+	done <<-END
+		$config
+	END
+}
+
+# mounts_of_config prints each mount as one line: DESTINATION|TYPE|SOURCE|OPTIONS. (Given.)
+mounts_of_config() {
+	printf '%s\n' "$config" | awk -F '\t' '
+	split($1, p, ".") >= 3 && p[1] == "mounts" {
+		i = p[2]; n = i + 1
+		if (p[3] == "options") options[i] = options[i] (p[4] > 0 ? "," : "") $2; else value[i, p[3]] = $2
+	}
+	END {
+		for (i = 0; i < n; i++)
+			print value[i, "destination"] "|" value[i, "type"] "|" value[i, "source"] "|" options[i]
+	}'
+}
 
 # namespaces prints the flags of unshare for the new namespaces.
 namespaces() {
-	for kind in $(get 'linux.namespaces.[0-9]+.type'); do
+	for kind in $(get 'linux.namespaces.*.type'); do
 		case $kind in
 		mount) echo --mount ;; pid) echo --pid ;; uts) echo --uts ;; ipc) echo --ipc ;;
 		network) echo --net ;; cgroup) echo --cgroup ;; user) echo --user ;;
@@ -37,10 +57,10 @@ limit() { if [ -n "$2" ] && [ -e "$1" ]; then echo "$2" >"$1"; fi; }
 
 # join_cgroup creates the cgroup with its limits, and moves this process into it.
 join_cgroup() {
-	path=$(get linux.cgroupsPath) memory=$(get linux.resources.memory.limit) pids=$(get linux.resources.pids.limit)
+	cgroup=$(get linux.cgroupsPath) memory=$(get linux.resources.memory.limit) pids=$(get linux.resources.pids.limit)
 	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then # version 2: one tree
 		dir=/sys/fs/cgroup
-		for name in $(echo "$path" | tr / ' '); do
+		for name in $(echo "$cgroup" | tr / ' '); do
 			for c in memory pids cpu; do echo "+$c" >"$dir/cgroup.subtree_control" 2>/dev/null || true; done
 			dir=$dir/$name
 			mkdir -p "$dir"
@@ -52,7 +72,7 @@ join_cgroup() {
 		return
 	fi
 	for c in memory pids; do # version 1: a tree for each controller
-		dir=/sys/fs/cgroup/$c$path
+		dir=/sys/fs/cgroup/$c$cgroup
 		mkdir -p "$dir"
 		limit "$dir/memory.limit_in_bytes" "$memory"
 		limit "$dir/memory.memsw.limit_in_bytes" "$memory"
@@ -76,11 +96,8 @@ mount_root() {
 
 # mounts mounts what config.json lists, below the root.
 mounts() {
-	i=0
-	while [ -n "$(get "mounts.$i.destination")" ]; do
-		to=$root$(get "mounts.$i.destination") type=$(get "mounts.$i.type") from=$(get "mounts.$i.source")
-		options=$(get "mounts.$i.options.[0-9]+" | paste -sd, -)
-		i=$((i + 1))
+	mounts_of_config | while IFS='|' read -r to type from options; do
+		to=$root$to
 		case ,$options, in
 		*,bind,* | *,rbind,*)
 			if [ -d "$from" ]; then mkdir -p "$to"; else mkdir -p "${to%/*}" && touch "$to"; fi
@@ -88,20 +105,17 @@ mounts() {
 			mount -o "remount,bind,$options" "$to"
 			continue ;;
 		esac
-		mkdir -p "$to"
+		[ -d "$to" ] || mkdir -p "$to"
 		[ "$type" = cgroup ] || mount -t "$type" -o "${options:-defaults}" "$from" "$to"
 	done
 }
 
-# devices creates the devices that every program expects.
+# devices creates the devices and links that every program expects.
 devices() {
-	for device in null:3 zero:5 full:7 random:8 urandom:9; do
-		name=$root/dev/${device%:*}
-		[ -e "$name" ] || mknod -m 666 "$name" c 1 "${device#*:}"
-	done
-	[ -e "$root/dev/tty" ] || mknod -m 666 "$root/dev/tty" c 5 0
+	cd /dev
+	cp -af null zero full random urandom tty "$root/dev/"
 	ln -sfn /proc/self/fd "$root/dev/fd"
-	for fd in 0:stdin 1:stdout 2:stderr; do ln -sfn "/proc/self/fd/${fd%:*}" "$root/dev/${fd#*:}"; done
+	for fd in 0:stdin 1:stdout 2:stderr; do ln -sfn "fd/${fd%:*}" "$root/dev/${fd#*:}"; done
 }
 
 # enter makes the root directory the root of this mount namespace, and removes the host's from it.
@@ -125,7 +139,7 @@ inside() {
 	mount_root
 	mounts
 	devices
-	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.[0-9]+') env=$(get 'process.env.[0-9]+')
+	readonly=$(get root.readonly) cwd=$(get process.cwd) args=$(get 'process.args.*') env=$(get 'process.env.*')
 	set --
 	while IFS= read -r word; do set -- "$@" "$(printf '%b' "$word")"; done <<-END
 		$args

@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "five runs as user $(id -u)"
+sleep 3

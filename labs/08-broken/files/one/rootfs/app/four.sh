@@ -1,0 +1,4 @@
+#!/bin/sh
+. ./settings
+echo "$name runs"
+sleep 3

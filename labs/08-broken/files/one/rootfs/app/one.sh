@@ -1,0 +1,5 @@
+#!/bin/sh
+if true; then
+	echo "one runs"
+	sleep 3
+fi

@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "three runs"
+sleep 3

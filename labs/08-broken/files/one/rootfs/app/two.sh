@@ -1,0 +1,3 @@
+#!/bin/bash
+echo "two runs"
+sleep 3
