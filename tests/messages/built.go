@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // built are messages, by area, that extract does not find, because the source code joins them from pieces of
 // one word, from pieces that end in the middle of a sentence, or with a % that is not a verb.
 var built = map[string][]string{
@@ -24,6 +26,13 @@ var built = map[string][]string{
 		"removed %s %s",
 		"save %s",
 		"unpack %s",
+		"write ADD %s",
+		"write CMD %s",
+		"write COPY %s",
+		"write ENTRYPOINT %s",
+		"write RUN %s",
+		"write RUN apt-get update && apt-get install …",
+		"write WORKDIR %s",
 	},
 	"cmdline": {
 		"flag needs an argument: %s %s (%s)",
@@ -78,33 +87,6 @@ var built = map[string][]string{
 	},
 }
 
-// ruleFindings are the formats of the rules in BuildKit's linter.
-var ruleFindings = []string{
-	`"%s key=value" should be used instead of legacy "%s key value" format`,
-	"'%s' and '%s' keywords' casing do not match",
-	"(did you mean $%s?)",
-	"Attempting to %s file %q that is excluded by .dockerignore",
-	"Base image %s was pulled with platform %q, expected %q for current build",
-	"Command '%s' should match the case of the command majority (%s)",
-	"Comment for %s should follow the format: `# %s <description>`",
-	"Default value for ARG %v results in empty or invalid base image name",
-	"Defined protocol '%s' in EXPOSE instruction should be lowercase",
-	"Do not use ARG or ENV instructions for sensitive data (%s %q)",
-	"Duplicate stage name %q, stage names should be unique",
-	"EXPOSE instruction should not define an IP address or host-port mapping, found '%s'",
-	"Empty continuation line",
-	"FROM --platform flag should not use constant value %q",
-	"FROM argument '%s' is not declared",
-	"JSON arguments recommended for %s to prevent unintended behavior related to OS signals",
-	"Maintainer instruction is deprecated in favor of using label",
-	"Multiple %s instructions should not be used in the same stage because only the last one will be used",
-	"Relative workdir %q can have unexpected results if the base image changes",
-	"Setting platform to predefined %s in FROM is redundant as this is the default behavior",
-	"Stage name '%s' should be lowercase",
-	"Stage name should not use the same name as reserved stage %q",
-	"Usage of undefined variable '$%s'",
-}
-
 // addBuilt adds the built messages to those that were found, by area with their positions.
 func addBuilt(found map[string]map[string]string) {
 	for area, texts := range built {
@@ -115,7 +97,7 @@ func addBuilt(found map[string]map[string]string) {
 			found[area][text] = "tests/messages/built.go"
 		}
 	}
-	for _, text := range ruleFindings {
-		found["build"][text] = "tests/messages/built.go"
+	for _, text := range slices.Concat(ruleFindings, parseErrors) {
+		found["build"][text] = "tests/messages/buildkit.go"
 	}
 }

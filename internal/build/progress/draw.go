@@ -88,7 +88,8 @@ type painter struct {
 }
 
 func (p painter) drawHeader(b *stepList, ended int) row {
-	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.translate(b.activity), formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
+	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.translate(b.activity), formatSeconds(p.now.Sub(b.begun)), ended,
+		len(b.steps))
 	r := row{usual, text}
 	if len(b.steps) > 0 && ended == len(b.steps) {
 		r = row{good, text + " FINISHED"}
@@ -133,7 +134,7 @@ func (p painter) drawStep(s *step, most int) []row {
 }
 
 func (c count) String() string {
-	text := c.what + " " + units.HumanSize(float64(c.done))
+	text := c.title + " " + units.HumanSize(float64(c.done))
 	if c.total > 0 {
 		text += " / " + units.HumanSize(float64(c.total))
 	}

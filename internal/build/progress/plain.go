@@ -50,7 +50,7 @@ func (p *plainView) apply(e *event) {
 		p.logs[s] = log
 	case Count:
 		if c := s.findCount(cleanLine(e.text)); c.total > 0 && c.done >= c.total {
-			fmt.Fprintf(&log.pending, "#%d %s %s\n", s.number, count{what: c.what, done: c.done}, p.done())
+			fmt.Fprintf(&log.pending, "#%d %s %s\n", s.number, count{title: c.title, done: c.done}, p.done())
 		}
 	case Note:
 		fmt.Fprintf(&log.pending, "#%d %s %s\n", s.number, s.notes[len(s.notes)-1], p.done())

@@ -54,6 +54,7 @@ type line struct {
 
 type count struct {
 	what        string
+	title       string // what in the user's language
 	done, total int64
 }
 
@@ -83,11 +84,11 @@ func (s *step) addLine(at time.Time, text string) line {
 	return l
 }
 
-func (s *step) setCount(e *event) {
+func (b *stepList) setCount(s *step, e *event) {
 	what := cleanLine(e.text)
 	c := s.findCount(what)
 	if c == nil {
-		s.counts = append(s.counts, count{what: what})
+		s.counts = append(s.counts, count{what: what, title: b.translate(what)})
 		c = &s.counts[len(s.counts)-1]
 	}
 	c.done, c.total = e.done, e.total
@@ -163,7 +164,7 @@ func (b *stepList) apply(e *event, printed func(*step, line)) *step {
 	case Output:
 		s.program.write(e.data, emit)
 	case Count:
-		s.setCount(e)
+		b.setCount(s, e)
 	case Note:
 		s.notes = append(s.notes, b.translate(cleanLine(e.text)))
 	case End:
