@@ -101,8 +101,9 @@ func (t *buildReporter) handleFailure(n *graph.Node, s *executor.Step, err error
 	t.shell.Do(func() {
 		t.display.Pause()
 		defer t.display.Resume()
-		termtext.Fprintf(os.Stderr, "\n%s: %v\n%s\n", n.Text, err, language.Text("Starting a shell with the files, "+
-			"environment and directory of the failed step. The build ends when you leave it."))
+		termtext.Fprintf(os.Stderr, "\n%s: %v\n%s\n", n.Text, language.Text(err.Error()),
+			language.Text("Starting a shell with the files, environment and directory of the failed step. The build ends "+
+				"when you leave it."))
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
 			command.Warn(fmt.Errorf("--debug: %w", err))
 		}
@@ -114,15 +115,14 @@ func (t *buildReporter) printFindings() {
 	if t.found == nil || len(t.found.Warnings) == 0 || !t.chatty {
 		return
 	}
-	many := "s"
+	heading := "%d warnings found (run minirun build --check for details):"
 	if len(t.found.Warnings) == 1 {
-		many = ""
+		heading = "%d warning found (run minirun build --check for details):"
 	}
-	fmt.Fprintln(os.Stderr, language.Text(fmt.Sprintf("\n %d warning%s found (run minirun build --check for details):",
-		len(t.found.Warnings), many)))
+	fmt.Fprintf(os.Stderr, "\n %s\n", language.Text(fmt.Sprintf(heading, len(t.found.Warnings))))
 	for i := range t.found.Warnings {
 		w := &t.found.Warnings[i]
-		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, language.Text(w.Detail), atLine(w))
+		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, language.Text(w.Detail), language.Text(atLine(w)))
 		if w.IsMinirunRule && w.Hint != "" { // those of BuildKit's rules are in --check
 			termtext.Fprintf(os.Stderr, "   %s\n", language.Text("hint: "+w.Hint))
 		}
@@ -137,9 +137,11 @@ func (t *buildReporter) printError(err error) error {
 	}
 	lines, cause := build.QuoteError(err)
 	if t.found != nil && len(t.found.Warnings) > 0 && t.chatty {
-		lines = "\n" + lines
+		fmt.Fprintln(os.Stderr)
 	}
-	fmt.Fprint(os.Stderr, lines)
+	if place, quote, ok := strings.Cut(lines, "\n"); ok {
+		fmt.Fprint(os.Stderr, language.Text(place)+"\n"+quote)
+	}
 	if t.ran && t.chatty {
 		return fmt.Errorf("%w\nhint: for a shell in the failed step, run %s", cause, t.debugCommand())
 	}

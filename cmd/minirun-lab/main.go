@@ -46,6 +46,7 @@ func app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "root", Hidden: true, Value: container.DefaultRoot()},
 			&cli.StringFlag{Name: "store", Hidden: true, Value: image.DefaultDir()},
+			&cli.StringFlag{Name: "lang", Hidden: true},
 			&cli.StringFlag{Name: "log", Hidden: true},
 			&cli.StringFlag{Name: "log-format", Hidden: true, Value: "text"},
 			&cli.BoolFlag{Name: "debug", Hidden: true},

@@ -40,7 +40,13 @@ var arguments = map[string][][]Kind{
 	"network rm": {{"", Networks}}, "network inspect": {{"", Networks}}, "network connect": {{Networks}, {Containers}},
 	"network disconnect": {{Networks}, {Containers}}, "volume rm": {{"", Volumes}}, "volume inspect": {{"", Volumes}},
 	"completion": {{"=bash zsh fish"}},
+	"lab start":  {{labs}}, "lab show": {{labs}}, "lab check": {{labs}}, "lab hint": {{labs}}, "lab solve": {{labs}},
+	"lab reset": {{labs}}, "lab shell": {{labs}}, "lab slides": {{"", labs}}, "lab test": {{"", labs, Directories}},
+	"lab new": {{Directories}}, "lab pack": {{Files}},
 }
+
+// labs are the numbers of the labs.
+const labs = "=1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 C"
 
 // argumentOf returns the kinds of argument n of a command.
 func argumentOf(path string, n int) []Kind {

@@ -21,14 +21,14 @@ import (
 // ErrNoTerminal is the cause when a question cannot be asked.
 var ErrNoTerminal = errors.New("standard input is not a terminal")
 
-// Confirm prints what is about to happen and asks whether to continue. Only y and yes mean yes. The
-// error is ErrNoTerminal if standard input is not a terminal.
+// Confirm prints what is about to happen and asks whether to continue. Only y and yes mean yes,
+// and s and sim if the question is in Portuguese. The error is ErrNoTerminal if standard input is not a terminal.
 func Confirm(ctx context.Context, what string) (bool, error) {
 	if !stdio.Descriptor(os.Stdin.Fd()).IsTerminal() {
 		return false, ErrNoTerminal
 	}
-	termtext.Fprintf(os.Stderr, "%s\n%s [y/N] ", termtext.Multiline(language.Text(strings.TrimRight(what, "\n"))),
-		language.Text("Continue?"))
+	termtext.Fprintf(os.Stderr, "%s\n%s ", termtext.Multiline(language.Text(strings.TrimRight(what, "\n"))),
+		language.Text("Continue? [y/N]"))
 	answer, err := readLine(ctx, os.Stdin)
 	if err != nil {
 		return false, err
@@ -40,6 +40,8 @@ func isYes(answer string) bool {
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return true
+	case "s", "sim":
+		return language.Current() == "pt-BR"
 	}
 	return false
 }
@@ -49,7 +51,7 @@ func Line(ctx context.Context, question string) (string, error) {
 	if !stdio.Descriptor(os.Stdin.Fd()).IsTerminal() {
 		return "", ErrNoTerminal
 	}
-	termtext.Fprintf(os.Stderr, "%s: ", question)
+	termtext.Fprintf(os.Stderr, "%s: ", language.Text(question))
 	return readLine(ctx, os.Stdin)
 }
 
@@ -71,7 +73,7 @@ func Secret(ctx context.Context, question string) (text string, err error) {
 		err = errors.Join(err, unix.IoctlSetTermios(fd, unix.TCSETSF, before))
 		fmt.Fprintln(os.Stderr)
 	}()
-	termtext.Fprintf(os.Stderr, "%s: ", question)
+	termtext.Fprintf(os.Stderr, "%s: ", language.Text(question))
 	return readLine(ctx, os.Stdin)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/language"
 )
 
 // onTerminal makes a new terminal standard input, types text, and discards standard error.
@@ -46,6 +48,22 @@ func TestConfirm(t *testing.T) {
 		if got, err := Confirm(context.Background(), "this removes everything"); err != nil || got != want {
 			t.Errorf("%q: %v, %v", typed, got, err)
 		}
+	}
+}
+
+// TestConfirmInPortuguese: the letter that the translated question asks for is an answer, and only there.
+func TestConfirmInPortuguese(t *testing.T) {
+	for typed, want := range map[string]bool{"s\n": true, "Sim\n": true, "y\n": true, "n\n": false, "ss\n": false} {
+		onTerminal(t, typed)
+		t.Setenv(language.Variable, "pt")
+		if got, err := Confirm(context.Background(), ""); err != nil || got != want {
+			t.Errorf("%q: %v, %v", typed, got, err)
+		}
+	}
+	onTerminal(t, "s\n")
+	t.Setenv(language.Variable, "en")
+	if got, err := Confirm(context.Background(), ""); err != nil || got {
+		t.Errorf("s in English: %v, %v", got, err)
 	}
 }
 

@@ -194,7 +194,7 @@ func (d *Debugger) list(next int) {
 // info shows the facts of the process.
 func (d *Debugger) info(pid int) {
 	f, own := inspect.ReadFacts(pid), inspect.ReadFacts(os.Getpid()).Namespaces
-	fmt.Fprintf(d.w, "process %d\n", pid)
+	fmt.Fprintln(d.w, language.Text(fmt.Sprintf("process %d", pid)))
 	for _, kind := range inspect.NamespaceKinds {
 		whose := "its own"
 		if f.Namespaces[kind] == own[kind] {

@@ -198,7 +198,7 @@ func (t *Translator) fill(p *pattern, values []string, depth int) result {
 		if isText(p.verbs[i], v) {
 			r = t.best(v, depth+1)
 		}
-		if p.vague && (r.score == 0 || r.vague) && strings.Contains(v, " ") && !isQuoted(v) {
+		if p.vague && p.verbs[i] != 'q' && (r.score == 0 || r.vague) && strings.Contains(v, " ") && !isQuoted(v) {
 			return result{} // it may be anything
 		}
 		args[i] = raw(r.text)
@@ -261,20 +261,26 @@ func (r raw) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, string(r)) }
 // the places where it is divided.
 const maxParts = 16
 
-var separators = [...]string{": ", "; ", " (", ", "}
+// separators are where a text is divided. A format may be glued to another one with its first sign, such as
+// "(killed by signal %d)": the last bytes of these separators belong to the right part, too.
+var separators = [...]struct {
+	text  string
+	right int // bytes that belong to the right part
+}{{": ", 0}, {"; ", 0}, {" (", 0}, {" (", 1}, {", ", 0}, {". ", 0}, {". ", 2}}
 
 func (t *Translator) parts(text string, depth int) (found result) {
 	found.text = text
-	for _, separator := range separators {
+	for _, s := range separators {
 		places := 0
-		for at := strings.Index(text, separator); at >= 0 && places < maxParts; places++ {
-			rest := at + len(separator)
+		for at := strings.Index(text, s.text); at >= 0 && places < maxParts; places++ {
+			rest := at + len(s.text)
+			between := s.text[:len(s.text)-s.right]
 			left := certain(text[:at], t.best(text[:at], depth+1))
-			right := certain(text[rest:], t.bestInside(text[rest:], separator, depth+1))
+			right := certain(text[rest-s.right:], t.bestInside(text[rest-s.right:], between, depth+1))
 			if score := left.score + right.score; score > found.score {
-				found = result{text: left.text + separator + right.text, score: score}
+				found = result{text: left.text + between + right.text, score: score}
 			}
-			next := strings.Index(text[rest:], separator)
+			next := strings.Index(text[rest:], s.text)
 			if next < 0 {
 				break
 			}

@@ -10,23 +10,27 @@ import (
 
 // sample is a catalogue for tests.
 var sample = map[string]string{
-	"hint":                                    "dica",
-	"cannot start container %q: %w":           "não foi possível iniciar o contêiner %q: %w",
-	"host port %d is in use":                  "a porta %d do host está em uso",
-	"%s is not a bundle (no config.json)":     "%s não é um bundle (não tem config.json)",
-	"choose another port with -p":             "escolha outra porta com -p",
-	"permission denied":                       "permissão negada",
-	"mount %s on %s":                          "montar %s em %s",
-	"copied %d files from %q to %s":           "%[2]q: %[1]d arquivos copiados para %[3]s",
-	"set %q to 50%% of ${HOME}":               "define %q como 50%% de ${HOME}",
-	"%s: must be a number":                    "%s: precisa ser um número",
-	"%s is %s":                                "%s é %s",
-	"the disk is full":                        "o disco está cheio",
-	"write the state of %s: %w (%d of %d)":    "gravar o estado de %s: %w (%d de %d)",
-	"the container exited with status %d":     "o contêiner terminou com o status %d",
-	"read-only layers under a writable place": "camadas somente leitura sob um lugar gravável",
-	"execute %s":                              "executar %s",
-	"look up in the image":                    "procurar na imagem",
+	"hint":                                     "dica",
+	"cannot start container %q: %w":            "não foi possível iniciar o contêiner %q: %w",
+	"host port %d is in use":                   "a porta %d do host está em uso",
+	"%s is not a bundle (no config.json)":      "%s não é um bundle (não tem config.json)",
+	"choose another port with -p":              "escolha outra porta com -p",
+	"permission denied":                        "permissão negada",
+	"mount %s on %s":                           "montar %s em %s",
+	"copied %d files from %q to %s":            "%[2]q: %[1]d arquivos copiados para %[3]s",
+	"set %q to 50%% of ${HOME}":                "define %q como 50%% de ${HOME}",
+	"%s: must be a number":                     "%s: precisa ser um número",
+	"%s is %s":                                 "%s é %s",
+	"the disk is full":                         "o disco está cheio",
+	"write the state of %s: %w (%d of %d)":     "gravar o estado de %s: %w (%d de %d)",
+	"the container exited with status %d":      "o contêiner terminou com o status %d",
+	"read-only layers under a writable place":  "camadas somente leitura sob um lugar gravável",
+	"execute %s":                               "executar %s",
+	"look up in the image":                     "procurar na imagem",
+	"exit code: %d":                            "código de saída: %d",
+	"(killed by signal %d, %s)":                "(encerrado pelo sinal %d, %s)",
+	"perhaps because memory ran out":           "talvez porque a memória acabou",
+	". QEMU is registered in %s, but disabled": ". O QEMU está registrado em %s, mas desativado",
 }
 
 func sampleTranslator() *Translator { return newTranslator(language.BrazilianPortuguese, sample) }
@@ -66,6 +70,13 @@ func TestText(t *testing.T) {
 		// The operation and the path of an error of package os.
 		"look up in the image /x: permission denied": "procurar na imagem /x: permissão negada",
 		"look up in the image of web":                "look up in the image of web",
+		// Formats that are glued to another one with their first sign.
+		"exit code: 137 (killed by signal 9, SIGKILL), perhaps because memory ran out": "" +
+			"código de saída: 137 (encerrado pelo sinal 9, SIGKILL), talvez porque a memória acabou",
+		"run: exit code: 137 (killed by signal 9, SIGKILL)": "run: código de saída: 137 (encerrado pelo sinal 9, SIGKILL)",
+		"exit code: 1. QEMU is registered in /x, but disabled": "" +
+			"código de saída: 1. O QEMU está registrado em /x, mas desativado",
+		"exit code: 1. Nothing else. permission denied": "código de saída: 1. Nothing else. permissão negada",
 		// A single word is a name, even if it could be a message.
 		"host port web is in use": "host port web is in use",
 	} {

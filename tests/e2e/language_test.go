@@ -61,10 +61,10 @@ func TestInteractiveTextsInPortuguese(t *testing.T) {
 	r = b.Minirun("run", "--hold", b.ID, dir)
 	r.Exit(t, 0)
 	has(t, r.Stderr, "parado: o processo ", "olhe a partir de outro terminal:", "Uma linha na entrada padrão inicia o programa")
-	b.Stdin = "at open /proc/acpi\nquit\n"
+	b.Stdin = "at open /proc/acpi\ninfo\nquit\n"
 	r = b.Minirun("step", b.ID, dir)
 	r.Exit(t, 0)
-	has(t, r.Stderr, ": abrir /proc/acpi", "mudou: montagem adicionada: ")
+	has(t, r.Stderr, ": abrir /proc/acpi", "mudou: montagem adicionada: ", "\nprocesso ")
 }
 
 // TestUnknownLanguages: an unknown --lang is an error, an unknown locale means English.

@@ -46,3 +46,29 @@ func TestSummariesInPortuguese(t *testing.T) {
 	}
 	s.Minirun("system", "prune").Fails(t, "minirun: system prune: não é possível perguntar, porque a entrada padrão")
 }
+
+// TestQuestionsInPortuguese: questions on the terminal are translated, and s is an answer to the translated one.
+func TestQuestionsInPortuguese(t *testing.T) {
+	host := testbundle.PrivateRegistry(t, "user", "right")
+	s := newStore(t)
+	s.Do("volume", "create", "some")
+	s.Env = append(s.Env, "MINIRUN_LANG=pt", "DOCKER_CONFIG="+t.TempDir())
+	pty, cmd := s.onTerminal(t, "volume", "prune", "--all")
+	pty.Expect("Isto remove todos os volumes que nenhum contêiner usa.")
+	pty.Expect("Continuar? [s/N] ")
+	pty.Type("s\n")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if left := s.Do("volume", "ls", "-q"); left != "" {
+		t.Errorf("answered s: %q is left", left)
+	}
+	pty, cmd = s.onTerminal(t, "login", host)
+	pty.Expect("Nome de usuário para " + host + ": ")
+	pty.Type("user\n")
+	pty.Expect("Senha: ")
+	pty.Type("right\n")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}

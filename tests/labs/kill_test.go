@@ -1,11 +1,13 @@
 package labs
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -227,4 +229,52 @@ func TestLabsBelongToTheUser(t *testing.T) {
 		t.Error(err)
 	}
 	sudo("reset", "--all")
+}
+
+// TestResetOnFullDisk: reset works on a full disk, since it removes before it writes.
+func TestResetOnFullDisk(t *testing.T) {
+	l := newLearner(t)
+	if err := unix.Mount("home", l.home, "tmpfs", 0, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(l.home, unix.MNT_DETACH) })
+	l.do("start", "1")
+	config := filepath.Join(l.dir(), "bundle/config.json")
+	f, err := os.Create(filepath.Join(l.home, "junk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(config, 0); err != nil { // as an editor leaves it
+		t.Fatal(err)
+	}
+	l.do("reset", "1")
+	if info, err := os.Stat(config); err != nil || info.Size() == 0 {
+		t.Errorf("config.json is not restored: %v", err)
+	}
+	l.do("reset", "--all")
+}
+
+// value is a random value that is not filled in; {{.Field}} belongs to a command.
+var value = regexp.MustCompile(`\{\{[a-z]`)
+
+// TestSlides: the slides of all labs have one slide per idea and no value that is not filled in.
+func TestSlides(t *testing.T) {
+	testbundle.Need(t)
+	for _, tag := range []string{"en", "pt"} {
+		cmd := exec.Command(testbundle.Binary, "--lang", tag, "lab", "slides", "--seed", "class")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if n := strings.Count(string(out), "\n---\n"); n < 4*19 || value.Match(out) {
+			t.Errorf("%s: %d slides, or a value that is not filled in", tag, n)
+		}
+	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestMain(m *testing.M) { testbundle.MainWithLabs(m) }
+// The tests' mount namespace has a /var/lib/minirun-labs of its own: nothing of the user's labs is touched, and
+// layers can be stacked on it also where /var/lib is an overlay.
+func TestMain(m *testing.M) { testbundle.MainWithLabs(m, "/var/lib/minirun-labs") }
 
 // atOnce is how many labs are tested at the same time: they mostly wait.
 const atOnce = 4

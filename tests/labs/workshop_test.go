@@ -29,7 +29,9 @@ func TestWorkshop(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(l.home, "minirun-labs")); err != nil { // the labs' own directory has this name
 		t.Fatal(err)
 	}
-	network := testbundle.NewNetworkNamespace(t).Path()
+	namespace := testbundle.NewNetworkNamespace(t)
+	namespace.IP("link", "set", "lo", "up")
+	network := namespace.Path()
 	// lab runs a command of the installed minirun in a network namespace of its own: there is no network.
 	lab := func(args ...string) (string, error) {
 		cmd := exec.Command("nsenter", append([]string{"--net=" + network, filepath.Join(prefix, "bin/minirun"), "lab"}, args...)...)

@@ -1,8 +1,39 @@
 package main
 
+import "slices"
+
 // built are messages, by area, that extract does not find, because the source code joins them from pieces of
 // one word, from pieces that end in the middle of a sentence, or with a % that is not a verb.
 var built = map[string][]string{
+	"build": {
+		"%s: added",
+		"%s: changed",
+		"%s: removed",
+		"Building",
+		"Loading",
+		"Pulling",
+		"Pushing",
+		"Saving",
+		"Unpacking",
+		"added %s %s",
+		"and %d more",
+		"image %s",
+		"in stage %s",
+		"load %s",
+		"pull %s",
+		"push %s",
+		"pushing %s",
+		"removed %s %s",
+		"save %s",
+		"unpack %s",
+		"write ADD %s",
+		"write CMD %s",
+		"write COPY %s",
+		"write ENTRYPOINT %s",
+		"write RUN %s",
+		"write RUN apt-get update && apt-get install …",
+		"write WORKDIR %s",
+	},
 	"cmdline": {
 		"flag needs an argument: %s %s (%s)",
 	},
@@ -18,6 +49,7 @@ var built = map[string][]string{
 		"%w: the name has a component of %d bytes: %w",
 		"%w: the name leads out of the target directory",
 		"1 image name",
+		"Password",
 		"attestation %s: %w",
 		"configuration %s: %w",
 		"container %s: %w",
@@ -64,5 +96,8 @@ func addBuilt(found map[string]map[string]string) {
 			}
 			found[area][text] = "tests/messages/built.go"
 		}
+	}
+	for _, text := range slices.Concat(ruleFindings, parseErrors) {
+		found["build"][text] = "tests/messages/buildkit.go"
 	}
 }

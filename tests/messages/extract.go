@@ -139,7 +139,8 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 				return nil
 			}
 			v.data = true
-		case name == "language.Text" || name == "plural":
+		case name == "language.Text" || name == "plural" || name == "pluralize" || name == "t.translate" ||
+			name == "p.translate" || name == "b.translate":
 			v.text = true
 		case name == "p.heading" || name == "p.paragraphs":
 			v.help = true

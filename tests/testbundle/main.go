@@ -62,8 +62,13 @@ func MainWithImages(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// MainWithLabs is Main with the helpers that labs use.
-func MainWithLabs(m *testing.M) {
+// private lists the directories in place of which the tests have empty ones.
+var private []string
+
+// MainWithLabs is Main with the helpers that labs use, and with empty directories in place of some of the
+// host's.
+func MainWithLabs(m *testing.M, directories ...string) {
+	private = directories
 	helpers = append(helpers, "minirun-image", "minirun-engine", "minirun-lab")
 	os.Exit(run(m))
 }
@@ -107,6 +112,14 @@ func prepare() error {
 	for _, flags := range [2]uintptr{unix.MS_REC | unix.MS_PRIVATE, unix.MS_REC | unix.MS_SHARED} {
 		if err := unix.Mount("", "/", "", flags, ""); err != nil {
 			return fmt.Errorf("set the propagation of /: %w", err)
+		}
+	}
+	for _, dir := range private {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount("private", dir, "tmpfs", 0, "mode=755"); err != nil {
+			return fmt.Errorf("mount on %s: %w", dir, err)
 		}
 	}
 	// Processes that a container leaves become our children, so they are detected.

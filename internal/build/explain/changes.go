@@ -20,10 +20,7 @@ type Change struct {
 
 // String describes the change in words.
 func (c Change) String() string {
-	name := c.Field
-	if c.Key != "" {
-		name += " " + c.Key
-	}
+	name := strings.TrimSpace(c.Field + " " + c.Key)
 	isMember := c.Field == "ExposedPorts" || c.Field == "Volumes" // of a set: it has no value
 	switch {
 	case isMember && c.After == "":

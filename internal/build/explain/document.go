@@ -196,11 +196,11 @@ func describeUsers(s *Stage, edges []Edge) (out []string) {
 			lines = append(lines, strconv.Itoa(edges[k].Line))
 		}
 		lines = slices.Compact(lines)
-		word := "line"
+		format := "%s in %s (line %s)"
 		if len(lines) > 1 {
-			word = "lines"
+			format = "%s in %s (lines %s)"
 		}
-		out = append(out, fmt.Sprintf("%s in %s (%s %s)", e.Name(), e.ToName, word, strings.Join(lines, ", ")))
+		out = append(out, fmt.Sprintf(format, e.Name(), e.ToName, strings.Join(lines, ", ")))
 	}
 	return out
 }
@@ -250,7 +250,11 @@ func describeBase(n *graph.Node) string {
 		for _, l := range op.Image.Layers {
 			bytes += l.Size
 		}
-		return fmt.Sprintf("%s, %s compressed", pluralize(len(op.Image.Layers), "layer"), formatSize(bytes))
+		format := "%d layers, %s compressed"
+		if len(op.Image.Layers) == 1 {
+			format = "%d layer, %s compressed"
+		}
+		return fmt.Sprintf(format, len(op.Image.Layers), formatSize(bytes))
 	}
 	return "an empty file system"
 }

@@ -8,21 +8,24 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/docker/go-units"
+
+	"github.com/minirun/minirun/internal/language"
 )
 
-// Text writes the document for a terminal.
+// Text writes the document for a terminal, in the user's language.
 func Text(w io.Writer, r *Report, colour bool) error {
-	t := &textWriter{}
+	t := &textWriter{toLanguage: language.Text}
 	if colour {
 		t.style = style{
 			dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", built: "\x1b[33m", bad: "\x1b[31m", off: "\x1b[0m",
 		}
 	}
 	d := r.Document()
-	t.writeLine(t.bold, d.summary())
-	t.writeLine("", d.imageSummary())
+	t.writeLine(t.bold, t.translate(d.summary()))
+	t.writeLine("", t.translate(d.imageSummary()))
 	t.writeEdges(d)
 	for i := range d.Stages {
 		t.writeStage(&d.Stages[i])
@@ -43,16 +46,16 @@ func (d *Document) summary() string {
 		}
 	}
 	return fmt.Sprintf("%s for %s: built in %s, %d of %s needed", d.Target, d.Platform, formatSeconds(d.Seconds),
-		needed,
-		pluralize(len(d.Stages), "stage"))
+		needed, pluralize(len(d.Stages), "1 stage", "%d stages"))
 }
 
 // imageSummary describes the layers of the image in one line.
 func (d *Document) imageSummary() string {
-	text := fmt.Sprintf("The image has %s from its base and %s built here (%s)", pluralize(d.Image.Base, "layer"),
-		pluralize(d.Image.Layers, "layer"), formatSize(d.Image.Bytes))
+	text := fmt.Sprintf("The image has %s from its base and %s built here (%s)",
+		pluralize(d.Image.Base, "1 layer", "%d layers"), pluralize(d.Image.Layers, "1 layer", "%d layers"),
+		formatSize(d.Image.Bytes))
 	if n := d.Layers - d.Image.Layers; n > 0 {
-		text += fmt.Sprintf("; %s (%s) not in the image", pluralize(n, "other layer"),
+		text += fmt.Sprintf("; %s (%s) not in the image", pluralize(n, "1 other layer", "%d other layers"),
 			formatSize(d.Bytes-d.Image.Bytes))
 	}
 	return text
@@ -63,7 +66,18 @@ type style struct{ dim, bold, good, built, bad, off string }
 
 type textWriter struct {
 	style
-	out bytes.Buffer
+	toLanguage func(string) string // nil: English
+	out        bytes.Buffer
+}
+
+// translate returns a text in the user's language, without terminal control characters. A single word has a
+// colon: a word without one may be the name of a file.
+func (t *textWriter) translate(text string) string {
+	text = escapeControls(text)
+	if t.toLanguage == nil {
+		return text
+	}
+	return t.toLanguage(text)
 }
 
 // writeLine writes one line in a style, without terminal control characters.
@@ -80,7 +94,7 @@ func (t *textWriter) writeParagraph(style, text string) {
 	const width = 100
 	line := " "
 	for word := range strings.FieldsSeq(text) {
-		if line != " " && len(line)+1+len(word) > width {
+		if line != " " && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			t.writeLine(style, line)
 			line = " "
 		}
@@ -101,19 +115,21 @@ func (t *textWriter) writeEdges(d *Document) {
 	if len(d.Edges) == 0 {
 		return
 	}
-	t.writeHeading("stage dependencies")
+	t.writeHeading(t.translate("stage dependencies"))
 	width := 0
-	for _, e := range d.Edges {
-		width = max(width, len([]rune(escapeControls(e.source()))))
+	sources := make([]string, len(d.Edges))
+	for i, e := range d.Edges {
+		sources[i] = t.translate(e.source())
+		width = max(width, utf8.RuneCountInString(sources[i]))
 	}
-	for _, e := range d.Edges {
+	for i, e := range d.Edges {
 		text := e.Name()
 		if e.What != "" {
 			text += " " + e.What
 		}
-		begin := escapeControls(e.source())
-		pad := strings.Repeat(" ", width-len([]rune(begin)))
-		t.writeLine("", fmt.Sprintf("  %s%s ──▶ %s  %s (line %d)", begin, pad, e.ToName, text, e.Line))
+		pad := strings.Repeat(" ", width-utf8.RuneCountInString(sources[i]))
+		t.writeLine("", fmt.Sprintf("  %s%s ──▶ %s  %s %s", sources[i], pad, e.ToName, text,
+			t.translate(fmt.Sprintf("(line %d)", e.Line))))
 	}
 }
 
@@ -126,9 +142,9 @@ func (e Edge) source() string {
 }
 
 func (t *textWriter) writeStage(s *Stage) {
-	text := "stage " + s.Name + ": " + s.Why
+	text := t.translate("stage "+s.Name) + ": " + t.translate(s.Why)
 	if s.Platform != "" {
-		text += ", for " + s.Platform
+		text += ", " + t.translate("for "+s.Platform)
 	}
 	t.writeHeading(text)
 	for k := range s.Instructions {
@@ -139,7 +155,7 @@ func (t *textWriter) writeStage(s *Stage) {
 		}
 		text := i.Text
 		if i.OnBuild {
-			text += "  (ONBUILD from " + s.Base + ")"
+			text += "  " + t.translate("(ONBUILD from "+s.Base+")")
 		}
 		t.writeLine(look, fmt.Sprintf("%7s  %s", i.lines(), text))
 		if s.Needed {
@@ -165,27 +181,29 @@ const margin = "         "
 func (t *textWriter) writeEffects(i *Instruction) {
 	switch i.Kind {
 	case Base:
-		t.writeLine(t.dim, margin+"base: "+i.From)
+		t.writeLine(t.dim, margin+t.translate("base:")+" "+t.translate(i.From))
 		return
 	case Nothing:
-		t.writeLine(t.dim, margin+"no layer, no metadata: the image does not change")
+		t.writeLine(t.dim, margin+t.translate("no layer, no metadata: the image does not change"))
 		return
 	case Metadata:
 		for _, c := range i.Changes {
-			t.writeLine(t.dim, margin+"metadata only: "+c.String())
+			t.writeLine(t.dim, margin+t.translate("metadata only:")+" "+t.translate(c.String()))
 		}
 		return
 	}
-	text := "layer"
+	text := t.translate("layer:")
 	if i.Layer != nil {
-		text += ": " + i.Layer.String()
+		text += " " + t.describeLayer(i.Layer)
+	} else {
+		text = strings.TrimSuffix(text, ":")
 	}
 	t.writeLine("", margin+text)
 	if i.Layer != nil && len(i.Layer.Largest) > 0 {
-		t.writeLine(t.dim, margin+"largest: "+i.Layer.largestFiles())
+		t.writeLine(t.dim, margin+t.translate("largest:")+" "+i.Layer.largestFiles())
 	}
 	for _, c := range i.Changes {
-		t.writeLine(t.dim, margin+"metadata: "+c.String())
+		t.writeLine(t.dim, margin+t.translate("metadata:")+" "+t.translate(c.String()))
 	}
 }
 
@@ -193,9 +211,9 @@ func (t *textWriter) writeOutcome(i *Instruction) {
 	if i.Kind != Layer {
 		return
 	}
-	t.writeLine(i.style(t.style), margin+i.outcome())
+	t.writeLine(i.style(t.style), margin+t.describeOutcome(i))
 	for _, c := range i.Inputs {
-		t.writeLine(i.style(t.style), margin+"  "+c)
+		t.writeLine(i.style(t.style), margin+"  "+t.translate(c))
 	}
 }
 
@@ -206,30 +224,35 @@ func (i *Instruction) style(s style) string {
 	return s.built
 }
 
-// outcome describes whether a layer was cached, and why.
-func (i *Instruction) outcome() string {
-	text := "cached"
+// describeOutcome describes whether a layer was cached, and why.
+func (t *textWriter) describeOutcome(i *Instruction) string {
+	text := t.translate("cached:")
 	if !i.Cached {
-		text = "built in " + formatSeconds(i.Seconds)
+		text = t.translate(fmt.Sprintf("built in %s:", formatSeconds(i.Seconds)))
 	}
-	if i.Reason != "" {
-		text += ": " + i.Reason
+	if i.Reason == "" {
+		return strings.TrimSuffix(text, ":")
 	}
-	return text
+	return text + " " + t.translate(i.Reason)
 }
 
-func (l *LayerText) String() string {
+// outcome is describeOutcome in English.
+func (i *Instruction) outcome() string { return (&textWriter{}).describeOutcome(i) }
+
+// describeLayer describes the size of a layer, and its changes.
+func (t *textWriter) describeLayer(l *LayerText) string {
 	text := formatSize(l.Bytes)
-	for _, c := range []struct {
-		n    int
-		name string
-	}{{l.Added, "added"}, {l.Changed, "changed"}, {l.Removed, "removed"}} {
-		if c.n > 0 {
-			text += fmt.Sprintf(", %d %s", c.n, c.name)
-		}
+	if l.Added > 0 {
+		text += ", " + t.translate(fmt.Sprintf("%d added", l.Added))
+	}
+	if l.Changed > 0 {
+		text += ", " + t.translate(fmt.Sprintf("%d changed", l.Changed))
+	}
+	if l.Removed > 0 {
+		text += ", " + t.translate(fmt.Sprintf("%d removed", l.Removed))
 	}
 	if l.Added+l.Changed+l.Removed == 0 {
-		text += ", empty"
+		text += ", " + strings.TrimSuffix(t.translate("empty:"), ":")
 	}
 	return text
 }
@@ -243,15 +266,15 @@ func (l *LayerText) largestFiles() string {
 }
 
 func (t *textWriter) writeStart(s *Start) {
-	t.writeHeading("what the container runs")
+	t.writeHeading(t.translate("what the container runs"))
 	t.writeLine("", "  ENTRYPOINT "+cmp.Or(formatList(s.Entrypoint), "[]"))
 	t.writeLine("", "  CMD        "+cmp.Or(formatList(s.Cmd), "[]"))
 	t.writeLine(t.bold, "  argv       "+cmp.Or(formatList(s.Argv), "[]"))
-	t.writeLine("", fmt.Sprintf("  user %s, working directory %s, stop signal %s", s.User, s.WorkingDir,
-		s.StopSignal))
-	t.writeParagraph("", s.Rule)
-	t.writeParagraph("", s.Means)
-	t.writeParagraph(t.bad, s.Trap)
+	t.writeLine("", "  "+t.translate(fmt.Sprintf("user %s, working directory %s, stop signal %s", s.User, s.WorkingDir,
+		s.StopSignal)))
+	t.writeParagraph("", t.translate(s.Rule))
+	t.writeParagraph("", t.translate(s.Means))
+	t.writeParagraph(t.bad, t.translate(s.Trap))
 }
 
 // escapeControls replaces unprintable characters with escapes, and a newline with ⏎.
@@ -277,9 +300,10 @@ func formatSize(n int64) string { return units.HumanSizeWithPrecision(float64(n)
 
 func formatSeconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
 
-func pluralize(n int, what string) string {
+// pluralize returns one, or the format more with the number.
+func pluralize(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + what
+		return one
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf(more, n)
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
+	"github.com/minirun/minirun/internal/language"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -22,44 +24,45 @@ func (r *Result) Print(w io.Writer, format string) error {
 	return fmt.Errorf("--check: format %q: must be text or json", format)
 }
 
+// printText prints the result in the user's language, except for the lines of the Dockerfile.
 func (r *Result) printText(w io.Writer) error {
 	var err error
-	print := func(format string, args ...any) {
+	print := func(lines ...string) {
 		if err == nil {
-			_, err = io.WriteString(w, termtext.Text(fmt.Sprintf(format, args...)))
+			_, err = io.WriteString(w, termtext.Text(strings.Join(lines, "\n")+"\n"))
 		}
 	}
 	var broken *dockerfile.Error
 	switch n := len(r.Warnings); {
 	case errors.As(r.Err, &broken):
 	case n == 0:
-		print("Check complete, no warnings found.\n")
+		print(language.Text("Check complete, no warnings found."))
 	case n == 1:
-		print("Check complete, 1 warning has been found!\n")
+		print(language.Text("Check complete, 1 warning has been found!"))
 	default:
-		print("Check complete, %d warnings have been found!\n", n)
+		print(language.Text(fmt.Sprintf("Check complete, %d warnings have been found!", n)))
 	}
 	for _, f := range r.Warnings {
 		of := " - " + f.URL
 		switch {
 		case f.IsMinirunRule:
-			of = " (rule of minirun)"
+			of = " " + language.Text("(rule of minirun)")
 		case f.URL == "":
 			of = ""
 		}
-		print("\nWARNING: %s%s\n%s\n", f.Rule, of, f.Detail)
+		print("", language.Text("WARNING:")+" "+f.Rule+of, language.Text(f.Detail))
 		if f.Hint != "" {
-			print("hint: %s\n", f.Hint)
+			print(language.Text("hint: " + f.Hint))
 		}
 		if f.Line() > 0 {
-			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.lastLine(), Text: r.text}).Quote())
+			print((&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.lastLine(), Text: r.text}).Quote())
 		}
 	}
 	switch {
 	case broken != nil:
-		print("\nERROR: %v\n%s\n", broken.Err, broken.Quote())
+		print("", language.Text("ERROR:")+" "+language.Text(broken.Err.Error()), broken.Quote())
 	case r.Err != nil:
-		print("\nERROR: %v\n", r.Err)
+		print("", language.Text("ERROR:")+" "+language.Text(r.Err.Error()))
 	}
 	return err
 }

@@ -60,12 +60,12 @@ func (b *stepList) draw(now time.Time, s size) []row {
 		return append(out, all...)
 	}
 	if quietly > 0 {
-		out = append(out, row{good, p.truncate(fmt.Sprintf(" => … %d more steps ended", quietly))})
+		out = append(out, row{good, p.truncate(b.translate(fmt.Sprintf(" => … %d more steps ended", quietly)))})
 		room--
 	}
 	if over := len(live) - room; over > 0 && room > 0 {
 		live = live[:room-1]
-		live = append(live, row{usual, p.truncate(fmt.Sprintf(" => … %d more lines", over+1))})
+		live = append(live, row{usual, p.truncate(b.translate(fmt.Sprintf(" => … %d more lines", over+1)))})
 	}
 	out = append(out, live[:max(0, min(len(live), room))]...)
 	return out[:min(len(out), s.height-1)]
@@ -88,7 +88,8 @@ type painter struct {
 }
 
 func (p painter) drawHeader(b *stepList, ended int) row {
-	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.activity, formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
+	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.translate(b.activity), formatSeconds(p.now.Sub(b.begun)), ended,
+		len(b.steps))
 	r := row{usual, text}
 	if len(b.steps) > 0 && ended == len(b.steps) {
 		r = row{good, text + " FINISHED"}
@@ -133,7 +134,7 @@ func (p painter) drawStep(s *step, most int) []row {
 }
 
 func (c count) String() string {
-	text := c.what + " " + units.HumanSize(float64(c.done))
+	text := c.title + " " + units.HumanSize(float64(c.done))
 	if c.total > 0 {
 		text += " / " + units.HumanSize(float64(c.total))
 	}

@@ -3,6 +3,7 @@ package progress
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -49,15 +50,18 @@ func (p *plainView) apply(e *event) {
 		p.logs[s] = log
 	case Count:
 		if c := s.findCount(cleanLine(e.text)); c.total > 0 && c.done >= c.total {
-			fmt.Fprintf(&log.pending, "#%d %s done\n", s.number, count{what: c.what, done: c.done})
+			fmt.Fprintf(&log.pending, "#%d %s %s\n", s.number, count{title: c.title, done: c.done}, p.done())
 		}
 	case Note:
-		fmt.Fprintf(&log.pending, "#%d %s done\n", s.number, s.notes[len(s.notes)-1])
+		fmt.Fprintf(&log.pending, "#%d %s %s\n", s.number, s.notes[len(s.notes)-1], p.done())
 	case End:
 		log.finish()
 	}
 	p.printPending(e.at, switchDelay)
 }
+
+// done returns the word after a part of a step that is done. A word without a colon may be a name.
+func (p *plainView) done() string { return strings.TrimSuffix(p.translate("done:"), ":") }
 
 func (l *stepLog) finish() {
 	s := l.step

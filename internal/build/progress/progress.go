@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/containerd/console"
+
+	"github.com/minirun/minirun/internal/language"
 )
 
 // A Sink receives the events of a build. It is safe for concurrent use.
@@ -82,10 +84,13 @@ func New(mode string, out *os.File) (Display, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--progress tty: %s is not a terminal\nhint: use --progress plain", out.Name())
 		}
-		colour := os.Getenv("NO_COLOR") == ""
-		return startDisplay(newTTYView(now, colour), out, func() size { return terminalSize(terminal) }), nil
+		t := newTTYView(now, os.Getenv("NO_COLOR") == "")
+		t.toLanguage = language.Text
+		return startDisplay(t, out, func() size { return terminalSize(terminal) }), nil
 	case "plain":
-		return startDisplay(newPlainView(now), out, unlimitedSize), nil
+		p := newPlainView(now)
+		p.toLanguage = language.Text
+		return startDisplay(p, out, unlimitedSize), nil
 	case "rawjson":
 		return startDisplay(&rawJSON{}, out, unlimitedSize), nil
 	}
@@ -98,10 +103,12 @@ func NewTransfer(activity string, out *os.File) Display {
 	now := time.Now()
 	terminal, err := console.ConsoleFromFile(out)
 	if err != nil || os.Getenv("TERM") == "dumb" {
-		return startDisplay(newPlainView(now), out, unlimitedSize)
+		p := newPlainView(now)
+		p.toLanguage = language.Text
+		return startDisplay(p, out, unlimitedSize)
 	}
 	t := newTTYView(now, os.Getenv("NO_COLOR") == "")
-	t.activity = activity
+	t.activity, t.toLanguage = activity, language.Text
 	return startDisplay(t, out, func() size { return terminalSize(terminal) })
 }
 

@@ -54,6 +54,7 @@ type line struct {
 
 type count struct {
 	what        string
+	title       string // what in the user's language
 	done, total int64
 }
 
@@ -83,11 +84,11 @@ func (s *step) addLine(at time.Time, text string) line {
 	return l
 }
 
-func (s *step) setCount(e *event) {
+func (b *stepList) setCount(s *step, e *event) {
 	what := cleanLine(e.text)
 	c := s.findCount(what)
 	if c == nil {
-		s.counts = append(s.counts, count{what: what})
+		s.counts = append(s.counts, count{what: what, title: b.translate(what)})
 		c = &s.counts[len(s.counts)-1]
 	}
 	c.done, c.total = e.done, e.total
@@ -109,6 +110,29 @@ type stepList struct {
 	steps    []*step
 	byID     map[int]*step
 	first    error // of the step that failed first
+
+	toLanguage func(string) string // nil: English
+}
+
+// translate returns a text in the user's language. The words of a step's state, such as CACHED, stay as they
+// are in docker's output.
+func (b *stepList) translate(text string) string {
+	if b.toLanguage == nil {
+		return text
+	}
+	return b.toLanguage(text)
+}
+
+// title returns the name of a step, translated unless it is an instruction of a Dockerfile.
+func (b *stepList) title(name string) string {
+	const internal = "[internal] "
+	if rest, ok := strings.CutPrefix(name, internal); ok {
+		return internal + b.translate(rest)
+	}
+	if strings.HasPrefix(name, "[") {
+		return name
+	}
+	return b.translate(name)
 }
 
 func newStepList(now time.Time) *stepList {
@@ -122,7 +146,7 @@ func (b *stepList) apply(e *event, printed func(*step, line)) *step {
 		return nil
 	}
 	if e.kind == Begin {
-		s := &step{number: len(b.steps) + 1, name: cleanLine(e.text), begun: e.at}
+		s := &step{number: len(b.steps) + 1, name: b.title(cleanLine(e.text)), begun: e.at}
 		b.steps, b.byID[e.id] = append(b.steps, s), s
 		return s
 	}
@@ -140,16 +164,16 @@ func (b *stepList) apply(e *event, printed func(*step, line)) *step {
 	case Output:
 		s.program.write(e.data, emit)
 	case Count:
-		s.setCount(e)
+		b.setCount(s, e)
 	case Note:
-		s.notes = append(s.notes, cleanLine(e.text))
+		s.notes = append(s.notes, b.translate(cleanLine(e.text)))
 	case End:
 		s.program.flush(emit)
 		s.took = e.at.Sub(s.begun)
 		s.status = b.endStatus(e)
 		if e.err != nil {
 			first, _, _ := strings.Cut(e.err.Error(), "\n") // the other lines are shown at the end of the build
-			s.err = cleanLine(first)
+			s.err = b.translate(cleanLine(first))
 		}
 	}
 	return s

@@ -27,7 +27,7 @@ const (
 const (
 	missNoCache     = "--no-cache"
 	missFirstBuild  = "no earlier build has this step"
-	missInstruction = "the instruction changed; it was "
+	missInstruction = "the instruction changed; it was %s"
 	missNoRecord    = "its cached layer is missing"
 	missParent      = "the previous step's result changed"
 	missInputs      = "an input changed"
@@ -51,7 +51,7 @@ func explainDifference(
 	last, now historyEntry, files func(content string) map[string]string,
 ) (reason string, changes []string) {
 	if last.Text != now.Text {
-		return missInstruction + last.Text, nil
+		return fmt.Sprintf(missInstruction, last.Text), nil
 	}
 	list := differences(last.Recipe, now.Recipe)
 	switch {

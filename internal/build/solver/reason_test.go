@@ -39,7 +39,7 @@ func TestMissReason(t *testing.T) {
 		changes []string
 	}{
 		{"nothing", "RUN make", last, missNoRecord, nil},
-		{"the instruction", "RUN make all", change(1, "make all"), missInstruction + "RUN make", nil},
+		{"the instruction", "RUN make all", change(1, "make all"), fmt.Sprintf(missInstruction, "RUN make"), nil},
 		{"the previous step", "RUN make", change(0, "q"), missParent, nil},
 		{"a variable", "RUN make", change(2, "2"), missInputs, []string{"variable A: 1 → 2"}},
 		{"a variable and the previous step", "RUN make",

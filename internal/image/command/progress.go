@@ -66,7 +66,7 @@ func (s *transferStep) Begin(task string, size int64) (more func(int64), done fu
 // Retrying shows an attempt as output of the step.
 func (s *transferStep) Retrying(a retry.Attempt) {
 	s.start()
-	s.display.Output(stepID, []byte(a.String()+"\n"))
+	s.display.Output(stepID, []byte(language.Text(a.String())+"\n"))
 }
 
 func (s *transferStep) Close(err error) {

@@ -40,7 +40,8 @@ func (q *copyup) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error
 	case err != nil:
 		return nil, err
 	case !strings.Contains(after, q.Contains):
-		return scene.Fail(words.New("%s contains %q", q.Upper, q.Contains), words.New("%q", scene.Shorten(after)), "cat %s", q.Upper)
+		return scene.Fail(words.New("%s contains %q", q.Upper, q.Contains),
+			words.New("%q", scene.Shorten(after)), "cat %s", q.Upper)
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(before), "\n")
 	if !strings.Contains(after, first) {
@@ -54,7 +55,8 @@ func (q *copyup) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error
 			return nil, err
 		}
 	}
-	return scene.Fail(words.New("%s was written through the container", q.Upper), words.New("the kernel has not copied it from %s", q.Lower),
+	return scene.Fail(words.New("%s was written through the container", q.Upper),
+		words.New("the kernel has not copied it from %s", q.Lower),
 		"getfattr -d -m trusted.overlay %s", q.Upper)
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/minirun/minirun/internal/lab/scene"
@@ -63,8 +64,8 @@ func (q *layers) judge(s *scene.Scene, p *scene.Process) (*scene.Failure, int, e
 	if options == nil {
 		return no(0, words.New("a root file system that is an overlay"), words.New("process %d has another one", p.PID))
 	}
-	base := filepath.Join(s.Dir, q.Of.Of)
 	lower, upper := overlayDirs(options)
+	base := layersBase(filepath.Join(s.Dir, q.Of.Of), s.Dir, q.Lower, lower)
 	for _, want := range q.Lower {
 		if !containsDir(lower, base, filepath.Join(s.Dir, want)) {
 			return no(1, words.New("%s is a layer of the container", want),
@@ -132,6 +133,27 @@ func overlayDirs(options []string) (lower []string, upper string) {
 		}
 	}
 	return lower, upper
+}
+
+// layersBase returns the directory that relative names of layers belong to: the bundle's, or if they are not
+// there one above a layer that is wanted, since layers are named from the deepest directory above them all.
+func layersBase(bundle, labDir string, wants, names []string) string {
+	candidates := []string{bundle}
+	for _, want := range wants {
+		for dir := filepath.Dir(filepath.Join(labDir, want)); isWithin(dir, labDir); dir = filepath.Dir(dir) {
+			candidates = append(candidates, dir)
+		}
+	}
+	for _, dir := range candidates {
+		missing := slices.ContainsFunc(names, func(name string) bool {
+			_, err := os.Stat(filepath.Join(dir, name))
+			return !filepath.IsAbs(name) && err != nil
+		})
+		if !missing {
+			return dir
+		}
+	}
+	return bundle
 }
 
 // resolveFrom returns the path of a directory in an overlay's options. The kernel shows what it was given: a

@@ -49,6 +49,22 @@ func TestRelativeOverlayDirs(t *testing.T) {
 	}
 }
 
+// TestLayersOfAnotherBundle: a bundle may use the layers of another one, which are named from there then.
+func TestLayersOfAnotherBundle(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"one/rootfs", "one/app", "two/rootfs"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants := []string{"one/rootfs", "one/app"}
+	for _, c := range []struct{ names, want string }{{"app rootfs", "one"}, {"one/app one/rootfs", "."}, {"rootfs", "two"}, {"none", "two"}} {
+		if got := layersBase(filepath.Join(dir, "two"), dir, wants, strings.Fields(c.names)); got != filepath.Join(dir, c.want) {
+			t.Errorf("%s: %s, want %s", c.names, got, c.want)
+		}
+	}
+}
+
 // TestOrigin: the attribute of a copy names the file in the layer by its handle.
 func TestOrigin(t *testing.T) {
 	handle := []byte{1, 2, 3, 4, 5, 6, 7, 8}

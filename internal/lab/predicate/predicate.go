@@ -39,6 +39,7 @@ var general = scene.Table{
 	"idmap":     func() scene.Predicate { return &idmap{} },
 	"hostname":  func() scene.Predicate { return &hostname{} },
 	"kernel":    func() scene.Predicate { return &kernel{} },
+	"plan":      func() scene.Predicate { return &planned{} },
 	"starts":    func() scene.Predicate { return &starts{} },
 	"stops":     func() scene.Predicate { return &stops{} },
 }

@@ -3,6 +3,7 @@
 package progress
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -104,6 +105,10 @@ func (s Store) Change(change func(f *File) error) error {
 	data, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return err
+	}
+	before, _ := os.ReadFile(s.Path)
+	if bytes.Equal(before, append(data, '\n')) {
+		return nil // the disk may be full, and a reset would make room
 	}
 	if err := atomicfile.Write(s.Path, append(data, '\n'), 0o644); err != nil {
 		return err

@@ -227,6 +227,9 @@ func (w *Workspace) isGenerated(rel string) bool {
 }
 
 func copyFile(from, to string, mode fs.FileMode) error {
+	if sameFile(from, to) {
+		return nil // the disk may be full
+	}
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err

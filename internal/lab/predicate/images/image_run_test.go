@@ -95,3 +95,33 @@ func TestGetNeedsAnAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestServerThatStarts: a server that listens a moment later answers.
+func TestServerThatStarts(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		l, err := net.Listen("tcp4", address)
+		if err != nil {
+			return
+		}
+		defer func() { _ = l.Close() }()
+		if conn, err := l.Accept(); err == nil {
+			_, _ = conn.Write([]byte("page"))
+			_ = conn.Close()
+		}
+	}()
+	if page, err := awaitPage(t.Context(), port); page != "page" || err != nil {
+		t.Errorf("%q, %v", page, err)
+	}
+}

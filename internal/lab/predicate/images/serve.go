@@ -53,14 +53,24 @@ func get(ctx context.Context, port string, limit time.Duration) (page string, er
 	return "", err
 }
 
+// awaitPage returns a page from a server that may have been started a moment ago.
+func awaitPage(ctx context.Context, port string) (page string, err error) {
+	for deadline := time.Now().Add(answerPatience); ; time.Sleep(scene.PollInterval) {
+		page, err = get(ctx, port, answerPatience)
+		if !errors.Is(err, unix.ECONNREFUSED) || time.Now().After(deadline) {
+			return page, err
+		}
+	}
+}
+
 func (q *answers) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error) {
 	p, failure := q.Find(s)
 	if failure != nil {
 		return failure, nil
 	}
-	look := "curl http://127.0.0.1:" + q.Port + "/"
+	look := "busybox wget -q -O - http://127.0.0.1:" + q.Port + "/"
 	expected := words.New("an answer on port %s that contains %q", q.Port, q.Contains)
-	page, err := get(ctx, q.Port, answerPatience)
+	page, err := awaitPage(ctx, q.Port)
 	if err != nil && strings.HasPrefix(p.Status["State"], "T") {
 		return scene.Fail(expected, words.New("process %d is stopped", p.PID), "kill -CONT %d", p.PID)
 	}

@@ -1,4 +1,3 @@
 # the limits are set, and never reached
 ./minirun run -d one bundle
 ./minirun update --cpus {{cpus}} --pids-limit {{pids}} one
-./minirun exec one bomb 1

@@ -1,4 +1,3 @@
 ./minirun build -q -t web .
 # -p needs a bridge, which root has if the CNI plugins are installed; without it the container shares the host's network
 ./minirun run -d --name web -p {{port}}:{{port}} web || ./minirun run -d --name web --network host web
-curl -sS --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:{{port}}/
