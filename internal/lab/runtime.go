@@ -212,7 +212,7 @@ func (a *bundleRuns) wait(ctx context.Context, r *bundleRun, minirun string) *sc
 // find returns the first process of the lab below a runtime, or else one that is below none of them.
 func (a *bundleRuns) find(r *bundleRun) (p, other *scene.Process) {
 	for _, one := range scene.Marked(a.w.Values[course.Token]) {
-		above := one.Ancestors()
+		above := lineage(&one)
 		if r.isIn(above) {
 			return &one, nil
 		}
@@ -222,6 +222,9 @@ func (a *bundleRuns) find(r *bundleRun) (p, other *scene.Process) {
 	}
 	return nil, other
 }
+
+// lineage returns the numbers of a process and of those above it: a runtime may become the program itself.
+func lineage(p *scene.Process) []int { return append([]int{p.PID}, p.Ancestors()...) }
 
 // isIn reports whether a runtime was started and has one of these numbers.
 func (r *bundleRun) isIn(pids []int) bool {
@@ -259,7 +262,7 @@ func (r *bundleRun) text() string {
 // judge refuses a container that another runtime has started, or that has the mount namespace in which its
 // runtime was started.
 func (a *bundleRuns) judge(r *bundleRun, p *scene.Process, minirun string) *scene.Failure {
-	above := p.Ancestors()
+	above := lineage(p)
 	for _, pid := range above[:slices.Index(above, r.cmd.Process.Pid)+1] {
 		if name := knownRuntime(pid, minirun); name != "" {
 			return a.fail(r, words.New("it is %s that starts the container", name))
