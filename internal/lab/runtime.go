@@ -59,9 +59,9 @@ func (s *Session) CheckRuntime(ctx context.Context, l *course.Lab, program strin
 	if err != nil {
 		return nil, fmt.Errorf("lab.yaml: %w", err)
 	}
-	runs := startBundles(w, program)
+	runs := &bundleRuns{w: w, program: program}
 	defer runs.kill()
-	failure := runs.wait(ctx, s.Minirun)
+	failure := runs.start(ctx, s.Minirun)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -123,32 +123,40 @@ type bundleRun struct {
 	ended  chan struct{}
 }
 
-// startBundles runs PROGRAM run BUNDLE for each bundle of lab.yaml, in the background.
-func startBundles(w *workspace.Workspace, program string) *bundleRuns {
-	all := &bundleRuns{w: w, program: program}
-	for _, b := range w.Lab.Runtime.Bundles {
-		one := &bundleRun{bundle: b, ended: make(chan struct{})}
-		all.runs = append(all.runs, one)
-		one.cmd = exec.Command(program, "run", filepath.Join(w.Dir(), b))
-		one.cmd.Dir, one.cmd.Env = w.Dir(), w.Environment()
-		one.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
-		// A file: the container would keep a pipe open.
-		one.output, one.err = os.CreateTemp("", "lab-output-")
-		if one.err == nil {
-			_ = os.Remove(one.output.Name())
-			one.cmd.Stdout, one.cmd.Stderr = one.output, one.output
-			one.err = one.startPrivately()
+// start runs PROGRAM run BUNDLE for each bundle of lab.yaml in the background, one after the other. It returns
+// why one has no process, or that it is not a container of the learner's runtime.
+func (a *bundleRuns) start(ctx context.Context, minirun string) *scene.Failure {
+	for _, bundle := range a.w.Lab.Runtime.Bundles {
+		r := a.startOne(bundle)
+		a.runs = append(a.runs, r)
+		if failure := a.wait(ctx, r, minirun); failure != nil {
+			return failure
 		}
-		if one.err != nil {
-			close(one.ended)
-			continue
-		}
-		go func() {
-			_ = one.cmd.Wait() // its output says why it ended
-			close(one.ended)
-		}()
 	}
-	return all
+	return nil
+}
+
+func (a *bundleRuns) startOne(bundle string) *bundleRun {
+	r := &bundleRun{bundle: bundle, ended: make(chan struct{})}
+	r.cmd = exec.Command(a.program, "run", filepath.Join(a.w.Dir(), bundle))
+	r.cmd.Dir, r.cmd.Env = a.w.Dir(), a.w.Environment()
+	r.cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	// A file: the container would keep a pipe open.
+	r.output, r.err = os.CreateTemp("", "lab-output-")
+	if r.err == nil {
+		_ = os.Remove(r.output.Name())
+		r.cmd.Stdout, r.cmd.Stderr = r.output, r.output
+		r.err = r.startPrivately()
+	}
+	if r.err != nil {
+		close(r.ended)
+		return r
+	}
+	go func() {
+		_ = r.cmd.Wait() // its output says why it ended
+		close(r.ended)
+	}()
+	return r
 }
 
 // startPrivately starts the runtime in a mount namespace of its own: a mistake with pivot_root does not hit
@@ -182,32 +190,23 @@ func (a *bundleRuns) kill() {
 	}
 }
 
-// wait waits until each bundle has a process, and returns why one has none, or that it is not a container
-// of the learner's runtime.
-func (a *bundleRuns) wait(ctx context.Context, minirun string) *scene.Failure {
-	deadline := time.Now().Add(startPatience)
-	for _, r := range a.runs {
-		for {
-			p, other := a.find(r)
-			if p != nil {
-				if failure := a.judge(r, p, minirun); failure != nil {
-					return failure
-				}
-				break
-			}
-			late := time.Now().After(deadline) || ctx.Err() != nil
-			switch {
-			case (late || r.hasEnded()) && other != nil:
-				return a.fail(r, words.New("process %d is not below it", other.PID))
-			case r.hasEnded():
-				return a.fail(r, words.New("%s", r.text()))
-			case late:
-				return a.fail(r, words.New("no process with the variables of config.json after %v. %s", startPatience, r.text()))
-			}
-			time.Sleep(10 * time.Millisecond)
+// wait waits until a bundle has a process.
+func (a *bundleRuns) wait(ctx context.Context, r *bundleRun, minirun string) *scene.Failure {
+	for deadline := time.Now().Add(startPatience); ; time.Sleep(10 * time.Millisecond) {
+		ended := r.hasEnded() // before the processes are listed
+		p, other := a.find(r)
+		late := time.Now().After(deadline) || ctx.Err() != nil
+		switch {
+		case p != nil:
+			return a.judge(r, p, minirun)
+		case (late || ended) && other != nil:
+			return a.fail(r, words.New("process %d is not below it", other.PID))
+		case ended:
+			return a.fail(r, words.New("%s", r.text()))
+		case late:
+			return a.fail(r, words.New("no process with the variables of config.json after %v. %s", startPatience, r.text()))
 		}
 	}
-	return nil
 }
 
 // find returns the first process of the lab below a runtime, or else one that is below none of them.
