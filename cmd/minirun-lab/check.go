@@ -27,7 +27,8 @@ func checkCommand() *cli.Command {
 		Usage:     "ask the kernel whether a lab is solved",
 		ArgsUsage: "[LAB]",
 		Flags: []cli.Flag{
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "check again each second until everything holds"}),
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"},
+				Usage: "check again each second until everything holds"}),
 			cmdline.TextFlag(cli.StringFlag{Name: "runtime",
 				Usage: "check `PROGRAM`, a runtime of your own: the check runs PROGRAM run BUNDLE"}),
 			jsonFlag(),

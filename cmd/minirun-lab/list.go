@@ -128,7 +128,8 @@ func statusCommand() *cli.Command {
 		Name:  "status",
 		Usage: "show what was done: labs passed, hints, predictions",
 		Flags: []cli.Flag{jsonFlag(),
-			cmdline.ToggleFlag(cli.BoolFlag{Name: "csv", Usage: "for a teacher's table: one line per lab, with the user's name"})},
+			cmdline.ToggleFlag(cli.BoolFlag{Name: "csv",
+				Usage: "for a teacher's table: one line per lab, with the user's name"})},
 		Action: func(ctx *cli.Context) error {
 			s, out, err := open()
 			if err != nil {
@@ -174,7 +175,8 @@ func printStatus(out *screen.Screen, rows []row) {
 // writeCSV writes the table for a teacher. Its columns do not depend on the language.
 func writeCSV(user string, rows []row) error {
 	w := csv.NewWriter(os.Stdout)
-	_ = w.Write([]string{"user", "lab", "name", "state", "passed", "checks", "hints", "predictions_right", "predictions_asked"})
+	_ = w.Write([]string{"user", "lab", "name", "state", "passed", "checks", "hints", "predictions_right",
+		"predictions_asked"})
 	for _, r := range rows {
 		passed := ""
 		if r.Passed != nil {

@@ -41,9 +41,9 @@ func slidesCommand() *cli.Command {
 					return err
 				}
 				if i > 0 {
-					fmt.Fprint(out.Out, slideBreak)
+					out.Raw(slideBreak)
 				}
-				fmt.Fprint(out.Out, slides(l.Number, l.Text(out.Words.Tag).Fill(values)))
+				out.Raw(slides(l.Number, l.Text(out.Words.Tag).Fill(values)))
 			}
 			return nil
 		},

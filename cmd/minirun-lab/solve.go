@@ -44,13 +44,13 @@ func solveCommand() *cli.Command {
 				return err
 			}
 			for line := range strings.Lines(script) {
-				fmt.Fprint(out.Out, "  "+line)
+				out.Raw("  " + line)
 			}
 			if err := w.Apply(v); err != nil {
 				return err
 			}
 			output, err := w.Run(running, script)
-			fmt.Fprint(out.Out, output)
+			out.Raw(output)
 			if err != nil {
 				return fmt.Errorf("the reference solution: %w", err)
 			}

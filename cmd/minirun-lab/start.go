@@ -24,7 +24,8 @@ func startCommand() *cli.Command {
 		Usage:     "start a lab: write its files, ask its questions, show what to do",
 		ArgsUsage: "LAB",
 		Flags: []cli.Flag{
-			cmdline.TextFlag(cli.StringFlag{Name: "seed", Usage: "choose the same random values on all machines with this `TEXT`"}),
+			cmdline.TextFlag(cli.StringFlag{Name: "seed",
+				Usage: "choose the same random values on all machines with this `TEXT`"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			s, out, err := open()

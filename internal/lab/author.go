@@ -14,7 +14,8 @@ import (
 func Write(template fs.FS, dir string) error {
 	number, name, ok := strings.Cut(filepath.Base(dir), "-")
 	if !ok || len(number) != 2 || name == "" || strings.Trim(number, "0123456789") != "" {
-		return fmt.Errorf("%s: the name must begin with two digits and a dash\nhint: minirun lab new 20-%[1]s", filepath.Base(dir))
+		return fmt.Errorf("%s: the name must begin with two digits and a dash\nhint: minirun lab new 20-%[1]s",
+			filepath.Base(dir))
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err

@@ -121,7 +121,7 @@ func (s *Session) Check(ctx context.Context, w *workspace.Workspace) (*Report, e
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(at.Work)
+	defer func() { _ = os.RemoveAll(at.Work) }()
 	r := &Report{Values: w.Values}
 	for _, c := range checks {
 		result, err := ask(ctx, c, at)

@@ -28,7 +28,7 @@ var ErrNoRuntimeChecks = errors.New("none of its checks can be decided by a runt
 // startPatience is how long another runtime may take to start a container, and settlePatience how long
 // what is checked may take to become true then.
 const (
-	startPatience  = 60 * time.Second
+	startPatience  = 15 * time.Second
 	settlePatience = 5 * time.Second
 )
 

@@ -15,6 +15,9 @@ import (
 // TestWorkshop is a class on a fresh machine without a network: install from the archive, doctor, all labs
 // by their reference solutions, reset, and nothing is left.
 func TestWorkshop(t *testing.T) {
+	if testing.Short() || os.Getenv("MINIRUN") == "" && os.Getenv("MINIRUN_WORKSHOP") == "" {
+		t.Skip("takes minutes: tests/vm/test labs runs it in a fresh machine, MINIRUN_WORKSHOP=1 here; TestLabs runs all solutions")
+	}
 	l := newLearner(t)
 	begin := time.Now()
 	archive := filepath.Join(t.TempDir(), "labs.tar.gz")

@@ -39,7 +39,8 @@ func (q *escapes) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, er
 	defer cancel()
 	secret, err := scene.ReadLearnerFile(s, q.Secret)
 	if secret = strings.TrimSpace(secret); err != nil || len(secret) < shortestSecret {
-		return scene.Fail(words.New("the file %s as it was", q.Secret), words.New("%q", scene.Shorten(secret)), "cat %s", q.Secret)
+		return scene.Fail(words.New("the file %s as it was", q.Secret), words.New("%q", scene.Shorten(secret)), "cat %s",
+			q.Secret)
 	}
 	switch q.From {
 	case "chroot":
@@ -65,7 +66,8 @@ func (q *escapes) fromChroot(ctx context.Context, s *scene.Scene) (*scene.Failur
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", chrootScript,
 		"sh", file, filepath.Join(s.Dir, q.Secret), root, q.Script)
 	// With the mark, a reset finds what is left if this process is killed.
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", scene.MarkVariable + "=" + scene.Mark(s.Values["token"], "trial")}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", scene.MarkVariable + "=" + scene.Mark(s.Values["token"],
+		"trial")}
 	// Process 1 of the namespace ends everything that the script leaves.
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID}
 	cmd.WaitDelay = time.Second
@@ -97,7 +99,8 @@ func (q *escapes) fromContainer(ctx context.Context, s *scene.Scene, secret stri
 	look := "./minirun run " + q.Bundle
 	p := t.Process(ctx)
 	if p == nil {
-		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "%s", look)
+		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "%s",
+			look)
 	}
 	names, err := capabilities(p.Status["CapEff"])
 	if err != nil {

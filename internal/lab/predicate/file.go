@@ -51,7 +51,8 @@ func (q *file) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) 
 	case q.Absent:
 		return scene.Fail(words.New("no file %s", q.Path), words.New("it exists"), "%s", look)
 	case q.Whiteout && (st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0):
-		return scene.Fail(words.New("a whiteout %s (character device 0, 0)", q.Path), words.New("mode %o", st.Mode), "%s", look)
+		return scene.Fail(words.New("a whiteout %s (character device 0, 0)", q.Path), words.New("mode %o", st.Mode), "%s",
+			look)
 	case q.Owner != nil && int(st.Uid) != *q.Owner:
 		return scene.Fail(words.New("%s belongs to user %d", q.Path, *q.Owner), words.New("user %d", st.Uid), "%s", look)
 	case q.Contains == "" && q.Is == "":
@@ -64,9 +65,11 @@ func (q *file) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) 
 	text = strings.TrimSpace(text)
 	switch {
 	case q.Is != "" && text != strings.TrimSpace(q.Is):
-		return scene.Fail(words.New("%s contains exactly %q", q.Path, q.Is), words.New("%q", scene.Shorten(text)), "cat %s", q.Path)
+		return scene.Fail(words.New("%s contains exactly %q", q.Path, q.Is), words.New("%q", scene.Shorten(text)),
+			"cat %s", q.Path)
 	case !strings.Contains(text, q.Contains):
-		return scene.Fail(words.New("%s contains %q", q.Path, q.Contains), words.New("%q", scene.Shorten(text)), "cat %s", q.Path)
+		return scene.Fail(words.New("%s contains %q", q.Path, q.Contains), words.New("%q", scene.Shorten(text)), "cat %s",
+			q.Path)
 	}
 	return nil, nil
 }

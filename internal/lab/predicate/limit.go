@@ -54,7 +54,8 @@ func (l *limit) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error)
 		return nil, errors.New("limit: memory, pids or cpus is missing")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return scene.Fail(words.New("the %s limit %s", name, want), words.New("the container's cgroup has no file for it"), "cat %s", p.Proc("cgroup"))
+		return scene.Fail(words.New("the %s limit %s", name, want),
+			words.New("the container's cgroup has no file for it"), "cat %s", p.Proc("cgroup"))
 	}
 	if err != nil {
 		return nil, err
@@ -195,7 +196,8 @@ func (c *counter) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, erro
 		}
 	}
 	if found < c.AtLeast {
-		return scene.Fail(words.New("%s at least %d", where.key, c.AtLeast), words.New("%s %d", where.key, found), "cat %s", path)
+		return scene.Fail(words.New("%s at least %d", where.key, c.AtLeast), words.New("%s %d", where.key, found),
+			"cat %s", path)
 	}
 	return nil, nil
 }

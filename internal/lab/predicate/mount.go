@@ -56,7 +56,8 @@ func (m *mount) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error)
 	options := append(strings.Split(found.Options, ","), strings.Split(found.VFSOptions, ",")...)
 	for _, o := range m.With {
 		if !slices.Contains(options, o) {
-			return scene.Fail(words.New("the mount on %s with %s", m.At, o), words.New("%s", found.Options+","+found.VFSOptions), "%s", look)
+			return scene.Fail(words.New("the mount on %s with %s", m.At, o), words.New("%s",
+				found.Options+","+found.VFSOptions), "%s", look)
 		}
 	}
 	return nil, nil

@@ -41,7 +41,8 @@ func (c *container) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, er
 	}
 	text, err := scene.ReadLearnerFile(s, c.PIDFile)
 	if err != nil {
-		return scene.Fail(words.New("the file %s with the process's number on the host", c.PIDFile), words.New("%v", err), "ls -l")
+		return scene.Fail(words.New("the file %s with the process's number on the host", c.PIDFile), words.New("%v", err),
+			"ls -l")
 	}
 	if given := strings.TrimSpace(text); given != fmt.Sprint(p.PID) {
 		return scene.Fail(words.New("the number of the container's first process on the host in %s", c.PIDFile),
@@ -70,7 +71,8 @@ func (n *namespace) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, er
 	switch n.Is {
 	case "own":
 		if scene.SameNamespace(p, n.Kind) {
-			return scene.Fail(words.New("a %s namespace that is not the host's", n.Kind), words.New("%s, the host's", found), "%s", look)
+			return scene.Fail(words.New("a %s namespace that is not the host's", n.Kind), words.New("%s, the host's", found),
+				"%s", look)
 		}
 	case "host":
 		if !scene.SameNamespace(p, n.Kind) {
@@ -112,10 +114,12 @@ func (k *kernel) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error
 	}
 	theirs, err := scene.ReadBelow(p.Proc("root"), "proc/"+bootID)
 	if err != nil {
-		return scene.Fail(words.New("/proc in the container with the kernel's boot ID"), words.New("%v", err), "ls %s", p.Proc("root/proc"))
+		return scene.Fail(words.New("/proc in the container with the kernel's boot ID"), words.New("%v", err), "ls %s",
+			p.Proc("root/proc"))
 	}
 	if theirs != string(ours) {
-		return scene.Fail(words.New("the boot ID %s", strings.TrimSpace(string(ours))), words.New("%s", strings.TrimSpace(theirs)),
+		return scene.Fail(words.New("the boot ID %s", strings.TrimSpace(string(ours))), words.New("%s",
+			strings.TrimSpace(theirs)),
 			"cat %s /proc/%s", p.Proc("root/proc/"+bootID), bootID)
 	}
 	return nil, nil

@@ -42,7 +42,8 @@ func (q *planned) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, er
 	}
 	if q.Lacks != "" {
 		if line := lacks.Find(out.Bytes()); line != nil {
-			return scene.Fail(words.New("the plan of %s has no call %s", q.Bundle, q.Lacks), words.New("%s", string(line)), "%s", look)
+			return scene.Fail(words.New("the plan of %s has no call %s", q.Bundle, q.Lacks), words.New("%s", string(line)),
+				"%s", look)
 		}
 	}
 	return nil, nil

@@ -46,7 +46,8 @@ func (q *runs) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error
 		return scene.Fail(expected, words.New("it executes %s", strings.Join(others, "; ")), "%s", look)
 	}
 	if uid, _, _ := strings.Cut(p.Status["Uid"], " "); q.User != "" && uid != q.User {
-		return scene.Fail(words.New("%s runs as user %s", q.Bundle, q.User), words.New("user %s", uid), "%s; ./minirun ps", look)
+		return scene.Fail(words.New("%s runs as user %s", q.Bundle, q.User), words.New("user %s", uid),
+			"%s; ./minirun ps", look)
 	}
 	if q.Cwd == "" {
 		return nil, nil
@@ -65,7 +66,8 @@ func (q *runs) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, error
 // changes any more, it returns the command lines of those that are there.
 func executing(t *scene.Trial, program string) (p *scene.Process, others []string) {
 	changed := time.Now()
-	for deadline := changed.Add(scene.StartPatience); time.Now().Before(deadline) && time.Since(changed) < programPatience; {
+	for deadline := changed.Add(scene.StartPatience); time.Now().Before(deadline) &&
+		time.Since(changed) < programPatience; {
 		var now []string
 		for _, p := range scene.Marked(t.Token) {
 			if p.Part != t.Part {

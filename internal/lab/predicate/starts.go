@@ -38,12 +38,14 @@ func (q *starts) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, err
 	p := t.Process(ctx)
 	if q.Running {
 		if p == nil {
-			return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "%s", look)
+			return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "%s",
+				look)
 		}
 		return nil, nil
 	}
 	if !t.Ended(scene.StartPatience) {
-		return scene.Fail(words.New("%s exits", q.Bundle), words.New("it still runs after %v", scene.StartPatience), "%s", look)
+		return scene.Fail(words.New("%s exits", q.Bundle), words.New("it still runs after %v", scene.StartPatience), "%s",
+			look)
 	}
 	output := strings.TrimSpace(t.Output())
 	switch {
@@ -75,13 +77,15 @@ func (q *stops) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, erro
 	defer t.Close()
 	p := t.Process(ctx)
 	if p == nil {
-		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())), "./minirun run %s", q.Bundle)
+		return scene.Fail(words.New("%s starts and runs on", q.Bundle), words.New("%s", scene.Shorten(t.Output())),
+			"./minirun run %s", q.Bundle)
 	}
 	settle(t) // the program installs its handlers
 	if q.Zombies {
 		time.Sleep(time.Second) // its children become orphans
 		if zombies := zombiesOf(p); len(zombies) > 0 {
-			return scene.Fail(words.New("no zombie in the container"), words.New("zombies: %v", zombies), "ps -o pid,ppid,stat,args --ppid %d", p.PID)
+			return scene.Fail(words.New("no zombie in the container"), words.New("zombies: %v", zombies),
+				"ps -o pid,ppid,stat,args --ppid %d", p.PID)
 		}
 	}
 	signal := unix.SIGTERM

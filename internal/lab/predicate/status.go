@@ -128,7 +128,8 @@ func (m *idmap) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error)
 	}
 	switch {
 	case m.Not != nil && (!ok || outside == *m.Not):
-		return scene.Fail(words.New("user %d of the container is not user %d of the host", m.Inside, *m.Not), found, "cat %s", path)
+		return scene.Fail(words.New("user %d of the container is not user %d of the host", m.Inside, *m.Not), found,
+			"cat %s", path)
 	case want != "" && (!ok || strconv.Itoa(outside) != want):
 		return scene.Fail(words.New("user %d of the container is user %s of the host", m.Inside, want), found, "cat %s", path)
 	}

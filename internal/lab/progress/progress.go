@@ -158,6 +158,6 @@ func (s Store) proof(name string, l *Lab) string {
 		passed = l.Passed.Format(time.RFC3339)
 	}
 	mac := hmac.New(sha256.New, []byte(s.Machine))
-	fmt.Fprint(mac, strings.Join([]string{fmt.Sprint(s.UID), name, l.State, passed, l.Values["token"]}, "\x00"))
+	mac.Write([]byte(strings.Join([]string{fmt.Sprint(s.UID), name, l.State, passed, l.Values["token"]}, "\x00")))
 	return hex.EncodeToString(mac.Sum(nil))[:32]
 }

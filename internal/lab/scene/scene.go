@@ -56,5 +56,5 @@ type Scene struct {
 	Start string
 }
 
-// A table creates an empty predicate of each kind, by the name that lab.yaml uses.
+// A Table creates an empty predicate of each kind, by the name that lab.yaml uses.
 type Table map[string]func() Predicate

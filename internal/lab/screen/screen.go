@@ -51,6 +51,9 @@ func (s *Screen) Print(format string, args ...any) {
 	fmt.Fprintln(s.Out, s.Words.Say(format, args...))
 }
 
+// Raw shows a text as it is.
+func (s *Screen) Raw(text string) { fmt.Fprintf(s.Out, "%s", text) }
+
 // Markdown shows a text.
 func (s *Screen) Markdown(text string) error {
 	style := "notty"

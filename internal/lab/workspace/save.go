@@ -29,7 +29,8 @@ func (w *Workspace) saveChanges() error {
 		if d.IsDir() && strings.HasSuffix(rel, savedSuffix) {
 			return fs.SkipDir
 		}
-		if !d.Type().IsRegular() || strings.HasSuffix(rel, savedSuffix) || rel == "minirun" || sameFile(name, filepath.Join(w.start(), rel)) {
+		if !d.Type().IsRegular() || strings.HasSuffix(rel, savedSuffix) || rel == "minirun" || sameFile(name,
+			filepath.Join(w.start(), rel)) {
 			return nil
 		}
 		return os.Rename(name, w.savedName(rel))

@@ -249,7 +249,7 @@ func (w *Workspace) Run(ctx context.Context, script string) (output string, err 
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-eu", "-c", script)
 	cmd.Dir, cmd.Env = w.Dir(), w.Environment()

@@ -39,7 +39,8 @@ func (q *rebuild) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, er
 			return nil, err
 		}
 		if before == "" {
-			return scene.Fail(words.New("the image has a file %s", q.Keeps+q.Renews), words.New("it does not exist"), "%s", q.look())
+			return scene.Fail(words.New("the image has a file %s", q.Keeps+q.Renews), words.New("it does not exist"), "%s",
+				q.look())
 		}
 	}
 	text := random()
@@ -66,7 +67,8 @@ func (q *rebuild) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, er
 	}
 	switch {
 	case q.Keeps != "" && (before != after || !anyRunCached(steps)):
-		return scene.Fail(words.New("after a change of %s the packages come from the cache", path), ranAgain(steps), "%s", q.look())
+		return scene.Fail(words.New("after a change of %s the packages come from the cache", path), ranAgain(steps), "%s",
+			q.look())
 	case q.Renews != "" && before == after:
 		return scene.Fail(words.New("after a change of %s the packages are installed again", path),
 			words.New("those of the build before"), "%s", q.look())
@@ -87,7 +89,8 @@ func (q *rebuild) look() string { return "./minirun build --explain text " + q.C
 func (q *rebuild) failedBuild(err error) (*scene.Failure, error) {
 	var no *refused
 	if errors.As(err, &no) {
-		return scene.Fail(words.New("%s can be built", q.Context), words.New("%s", no.output), "./minirun build %s", q.Context)
+		return scene.Fail(words.New("%s can be built", q.Context), words.New("%s", no.output), "./minirun build %s",
+			q.Context)
 	}
 	return nil, err
 }

@@ -140,7 +140,8 @@ func (q *platforms) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, 
 		}
 		_, architecture, _ := strings.Cut(p.platform, "/")
 		if want := q.Says + architecture; !strings.Contains(text, want) {
-			return scene.Fail(words.New("/%s of %s contains %q", q.Program, p.platform, want), words.New("%q", scene.Shorten(text)),
+			return scene.Fail(words.New("/%s of %s contains %q", q.Program, p.platform, want), words.New("%q",
+				scene.Shorten(text)),
 				"./minirun build %s -o out %s", flag, q.Context)
 		}
 	}
@@ -190,7 +191,8 @@ func (q *secret) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, err
 		return nil, err
 	}
 	if where != "" {
-		return scene.Fail(words.New("no layer of any stage, and no configuration, has the secret"), words.New("it is in %s", where),
+		return scene.Fail(words.New("no layer of any stage, and no configuration, has the secret"),
+			words.New("it is in %s", where),
 			"%s", look)
 	}
 	return nil, nil

@@ -132,7 +132,8 @@ func (q *health) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, err
 		return nil, err
 	}
 	if test = strings.TrimSpace(test); test == "" || test == "NONE" {
-		return scene.Fail(words.New("the image %s has a health check", q.Image), words.New("none"), "./minirun history %s", q.Image)
+		return scene.Fail(words.New("the image %s has a health check", q.Image), words.New("none"),
+			"./minirun history %s", q.Image)
 	}
 	id := "lab-check-" + random()
 	defer removeTrial(context.WithoutCancel(ctx), s, id)
@@ -140,7 +141,8 @@ func (q *health) Holds(ctx context.Context, s *scene.Scene) (*scene.Failure, err
 		"--health-interval", "200ms", "--health-timeout", "1s", "--health-retries", "1", "--health-start-period", "1ms",
 		q.Image)
 	if errors.As(err, &no) {
-		return scene.Fail(words.New("%s starts and runs on", q.Image), words.New("%s", no.output), "./minirun run %s", q.Image)
+		return scene.Fail(words.New("%s starts and runs on", q.Image), words.New("%s", no.output), "./minirun run %s",
+			q.Image)
 	}
 	if err != nil {
 		return nil, err

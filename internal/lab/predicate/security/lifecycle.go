@@ -54,7 +54,8 @@ func (q *created) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, erro
 		case slices.ContainsFunc(marked, func(m scene.Process) bool { return m.PID == pid }), isFile(p.Proc("exe"), busybox):
 			return scene.Fail(expected, words.New("process %d has executed a program: %s", pid, program), "%s", look)
 		case !p.IsInit() || scene.SameNamespace(&p, "mnt") || !isFile(p.Proc("root"), root):
-			return scene.Fail(expected, words.New("process %d is not process 1 of a container from %s", pid, q.Bundle), "%s", look)
+			return scene.Fail(expected, words.New("process %d is not process 1 of a container from %s", pid, q.Bundle), "%s",
+				look)
 		}
 	}
 	return nil, nil

@@ -120,7 +120,8 @@ func probe(ctx context.Context, s *scene.Scene, bundle string, number int) (stat
 }
 
 // tryChanged runs a copy of a bundle without its hooks, and with changes of the check.
-func tryChanged(ctx context.Context, s *scene.Scene, bundle string, change func(config map[string]any)) (*scene.Trial, error) {
+func tryChanged(ctx context.Context, s *scene.Scene, bundle string,
+	change func(config map[string]any)) (*scene.Trial, error) {
 	part := scene.NewTrialPart()
 	dir, err := s.CopyBundle(bundle, part, nil)
 	if err != nil {
