@@ -120,12 +120,23 @@ func (s *Signals) Run(do func(context.Context) error) error {
 // is stopped, and for SIGCONT after it was: kill(1) of a shell sends SIGTERM and SIGCONT.
 const settle = 400 * time.Millisecond
 
+// awaitQuiet returns after a time without signals, or when minirun is in the foreground. SIGTERM and the
+// SIGCONT after it may be handled by two threads, the second one first.
+func (s *Signals) awaitQuiet(inBackground func() bool) error {
+	for inBackground() && ForReadable(s.Queue.FD, settle) {
+		if err := s.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // AwaitForeground stops minirun while it is a background job of a terminal. A signal that
 // asks to exit is an error, and so is a job that no shell can continue: the kernel does
 // not stop it.
 func (s *Signals) AwaitForeground(terminal stdio.Descriptor) error {
 	for terminal.InBackground() {
-		if err := s.Poll(nil, settle); err != nil {
+		if err := s.awaitQuiet(terminal.InBackground); err != nil {
 			return err
 		}
 		if !terminal.InBackground() {
