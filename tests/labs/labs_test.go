@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { testbundle.MainWithLabs(m, "/var/lib/minirun-labs") }
 
 // atOnce is how many labs are tested at the same time: they mostly wait.
-const atOnce = 4
+const atOnce = 6
 
 // TestLabs: each lab's start state fails, the reference solution passes, wrong solutions and spoofs fail
 // at the checks that they name, and everything can be done again after a reset.
