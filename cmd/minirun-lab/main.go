@@ -7,13 +7,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/predicate/security"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/lab/predicate/security"
 	"github.com/minirun/minirun/internal/messages"
 )
 

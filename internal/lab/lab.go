@@ -11,13 +11,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
 	"github.com/minirun/minirun/internal/lab/predicate"
 	"github.com/minirun/minirun/internal/lab/progress"
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/lab/workspace"
 )

@@ -11,12 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/lab/course"
 	"github.com/minirun/minirun/internal/lab/predicate"
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/lab/workspace"
 	"github.com/minirun/minirun/internal/ownthread"

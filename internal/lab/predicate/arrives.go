@@ -13,10 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"go.yaml.in/yaml/v3"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

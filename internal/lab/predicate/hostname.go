@@ -5,10 +5,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/ownthread"
 )

@@ -10,11 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/docker/go-units"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

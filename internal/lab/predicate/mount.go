@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/moby/sys/mountinfo"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

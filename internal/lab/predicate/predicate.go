@@ -14,13 +14,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/predicate/images"
-	"github.com/minirun/minirun/internal/lab/predicate/security"
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"go.yaml.in/yaml/v3"
 
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/predicate/images"
+	"github.com/minirun/minirun/internal/lab/predicate/security"
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // tables has the predicates of each subject.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

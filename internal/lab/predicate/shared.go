@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/spec"
 )

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

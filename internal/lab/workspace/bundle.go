@@ -5,12 +5,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/newbundle"
 	"github.com/minirun/minirun/internal/spec"
 )

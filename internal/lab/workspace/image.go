@@ -11,9 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/newbundle"
 )
 

@@ -13,13 +13,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // Remove removes everything of the lab except the learner's files: processes, containers, mounts,

@@ -5,10 +5,9 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/lab/course"
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // A Workspace is the place of one lab of one learner.

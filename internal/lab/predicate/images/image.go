@@ -5,10 +5,9 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"github.com/docker/go-units"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

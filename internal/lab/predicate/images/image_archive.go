@@ -13,11 +13,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/compression"
+	"github.com/minirun/minirun/internal/lab/scene"
 )
 
 // An ociArchive is an image that was written by `minirun save` or by a build, in a directory of the check.

@@ -12,10 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

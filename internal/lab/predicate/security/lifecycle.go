@@ -9,10 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 )
 

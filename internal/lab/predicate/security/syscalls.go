@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/lab/scene"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/lab/scene"
 	"github.com/minirun/minirun/internal/lab/words"
 	"github.com/minirun/minirun/internal/seccomp"
 )
