@@ -53,11 +53,32 @@ func chosenLab(s *lab.Session, ctx *cli.Context) (*course.Lab, error) {
 	if word := ctx.Args().First(); word != "" {
 		return s.Course.Find(word)
 	}
+	return currentLab(s)
+}
+
+// currentLab returns the lab that was started last. It is an error if none was.
+func currentLab(s *lab.Session) (*course.Lab, error) {
 	l, err := s.Current()
 	if err == nil && l == nil {
 		err = errors.New("no lab is started\nhint: minirun lab start 1")
 	}
 	return l, err
+}
+
+// chosenLabs returns the labs that the arguments name, or else all.
+func chosenLabs(s *lab.Session, ctx *cli.Context, find func(word string) (*course.Lab, error)) ([]*course.Lab, error) {
+	if ctx.NArg() == 0 {
+		return s.Course.Labs, nil
+	}
+	var chosen []*course.Lab
+	for _, word := range ctx.Args().Slice() {
+		l, err := find(word)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, l)
+	}
+	return chosen, nil
 }
 
 // needRoot refuses what only root can do: labs have containers with limits, layers and networks.

@@ -23,16 +23,9 @@ func slidesCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			labs := s.Course.Labs
-			if ctx.NArg() > 0 {
-				labs = nil
-			}
-			for _, word := range ctx.Args().Slice() {
-				l, err := s.Course.Find(word)
-				if err != nil {
-					return err
-				}
-				labs = append(labs, l)
+			labs, err := chosenLabs(s, ctx, s.Course.Find)
+			if err != nil {
+				return err
 			}
 			chooser := course.Chooser{Seed: ctx.String("seed")}
 			for i, l := range labs {

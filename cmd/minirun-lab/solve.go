@@ -129,16 +129,9 @@ func testCommand() *cli.Command {
 			if err := needRoot(ctx); err != nil {
 				return err
 			}
-			labs := s.Course.Labs
-			if ctx.NArg() > 0 {
-				labs = nil
-			}
-			for _, word := range ctx.Args().Slice() {
-				l, err := findOrRead(s, word)
-				if err != nil {
-					return err
-				}
-				labs = append(labs, l)
+			labs, err := chosenLabs(s, ctx, func(word string) (*course.Lab, error) { return findOrRead(s, word) })
+			if err != nil {
+				return err
 			}
 			running, stop := interruptible()
 			defer stop()

@@ -120,12 +120,9 @@ func predictCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			l, err := s.Current()
+			l, err := currentLab(s)
 			if err != nil {
 				return err
-			}
-			if l == nil {
-				return fmt.Errorf("no lab is started\nhint: minirun lab start 1")
 			}
 			answers := ctx.Args().Slice()
 			if err := checkAnswers(l, answers); err != nil {

@@ -33,6 +33,10 @@ type Session struct {
 // ErrNotStarted is the cause if a lab is checked, solved or entered that was not started.
 var ErrNotStarted = errors.New("the lab is not started")
 
+func notStarted(l *course.Lab) error {
+	return fmt.Errorf("lab %s: %w\nhint: minirun lab start %[1]s", l.Number, ErrNotStarted)
+}
+
 // NewSession returns the session of the learner of this process.
 func NewSession(c *course.Course, minirun string) (*Session, error) {
 	l, err := workspace.FindLearner()
@@ -55,7 +59,7 @@ func (s *Session) Started(l *course.Lab) (*workspace.Workspace, *progress.Lab, e
 	}
 	p := f.Labs[l.Dir]
 	if p == nil {
-		return nil, nil, fmt.Errorf("lab %s: %w\nhint: minirun lab start %[1]s", l.Number, ErrNotStarted)
+		return nil, nil, notStarted(l)
 	}
 	return s.Workspace(l, p.Values), p, nil
 }
@@ -151,16 +155,11 @@ func ask(ctx context.Context, c predicate.Check, at *scene.Scene) (Result, error
 // Record keeps that a lab was checked, and with success that it is passed. A lab whose solution was
 // shown stays seen.
 func (s *Session) Record(l *course.Lab, r *Report) error {
-	return s.Store.Change(func(f *progress.File) error {
-		p := f.Labs[l.Dir]
-		if p == nil {
-			return fmt.Errorf("lab %s: %w", l.Number, ErrNotStarted)
-		}
+	return s.Edit(l, func(p *progress.Lab) {
 		p.Checks++
 		if r.Passed() && (p.State == progress.Started || !s.Store.Genuine(l.Dir, p)) {
 			s.Store.Mark(l.Dir, p, progress.Passed, time.Now())
 		}
-		return nil
 	})
 }
 
@@ -169,7 +168,7 @@ func (s *Session) Edit(l *course.Lab, change func(p *progress.Lab)) error {
 	return s.Store.Change(func(f *progress.File) error {
 		p := f.Labs[l.Dir]
 		if p == nil {
-			return fmt.Errorf("lab %s: %w\nhint: minirun lab start %[1]s", l.Number, ErrNotStarted)
+			return notStarted(l)
 		}
 		change(p)
 		return nil
