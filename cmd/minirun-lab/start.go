@@ -170,7 +170,7 @@ func askPredictions(ctx context.Context, s *lab.Session, out *screen.Screen, l *
 	var answers []string
 	for i, q := range t.Predict {
 		for {
-			fmt.Fprint(out.Out, out.Words.Say("\nYour answer to question %d (a to %s, Enter: later): ", i+1,
+			out.Raw(out.Words.Say("\nYour answer to question %d (a to %s, Enter: later): ", i+1,
 				string(rune('a'+len(q.Choices)-1))))
 			line, err := in.ReadString('\n')
 			if err != nil || ctx.Err() != nil || strings.TrimSpace(line) == "" {

@@ -176,7 +176,9 @@ func parseRoute(body []byte) (r route, err error) {
 // routeBody returns a route's body for a device that may have a different index now.
 func routeBody(body []byte, index int) []byte {
 	out := append([]byte(nil), body[:sizeofRtMsg]...)
-	binary.NativeEndian.PutUint32(out[8:], binary.NativeEndian.Uint32(out[8:])&unix.RTNH_F_ONLINK) // other flags are set by the kernel
+	flags := out[8:]
+	// The kernel sets the other flags.
+	binary.NativeEndian.PutUint32(flags, binary.NativeEndian.Uint32(flags)&unix.RTNH_F_ONLINK)
 	_ = eachAttribute(body[sizeofRtMsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case rtaCacheInfo, rtaExpires:

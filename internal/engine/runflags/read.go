@@ -39,7 +39,8 @@ func Read(ctx *cli.Context, args []string) (*engine.Settings, error) {
 		Settings: config.Settings{
 			Name: r.text("name"), Hostname: r.text("hostname"), Domainname: r.text("domainname"),
 			Resources: r.resources(), Rlimits: r.rlimits(), OOMScoreAdj: r.number("oom-score-adj", -1000, 1000),
-			CgroupParent: cmp.Or(r.text("cgroup-parent"), os.Getenv(config.CgroupParentVariable)), ShmSize: r.size("shm-size"), ReadOnly: ctx.Bool("read-only"),
+			CgroupParent: cmp.Or(r.text("cgroup-parent"), os.Getenv(config.CgroupParentVariable)),
+			ShmSize:      r.size("shm-size"), ReadOnly: ctx.Bool("read-only"),
 			Privileged: ctx.Bool("privileged"), CapAdd: r.list("cap-add"), CapDrop: r.list("cap-drop"),
 			Security: r.security(), Sysctl: r.sysctl(), Namespaces: r.namespaces(),
 		},
