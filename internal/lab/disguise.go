@@ -8,7 +8,7 @@ import (
 	"os/exec"
 )
 
-// otherRuntimes are programs that start containers: a runtime of one's own does not run them.
+// otherRuntimes are programs that start containers: a learner's own runtime does not run them.
 var otherRuntimes = [...]string{"runc", "crun", "youki", "kata-runtime", "runsc", "bwrap", "systemd-nspawn",
 	"lxc-start"}
 

@@ -158,7 +158,7 @@ func (a *bundleRuns) startOne(bundle string) *bundleRun {
 	return r
 }
 
-// startPrivately starts the runtime in a mount namespace of its own: a mistake with pivot_root does not hit
+// startPrivately starts the runtime in a separate mount namespace: a mistake with pivot_root does not hit
 // the host.
 func (r *bundleRun) startPrivately() error {
 	return ownthread.Run(func() (err error) {
@@ -268,7 +268,7 @@ func (a *bundleRuns) judge(r *bundleRun, p *scene.Process, minirun string) *scen
 		}
 	}
 	if mounts, err := os.Readlink(p.Proc("ns/mnt")); err == nil && mounts == r.mounts {
-		return a.fail(r, words.New("its container has no mount namespace of its own"))
+		return a.fail(r, words.New("its container does not have its own mount namespace"))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // scratchPrefix begins the name of a home directory for a test of labs or a check of a runtime.
 const scratchPrefix = "minirun-lab-"
 
-// scratch returns a session of the same user with a home of its own, and a function that removes it. The
+// scratch returns a session of the same user with a separate home, and a function that removes it. The
 // home is locked: if it is not, its process was killed.
 func (s *Session) scratch() (*Session, func(), error) {
 	home, err := os.MkdirTemp("", scratchPrefix)

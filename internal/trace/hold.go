@@ -79,7 +79,7 @@ func (h *Holder) awaitEnter(at observer.Stop) error {
 		case n == 1 && one[0] == '\n':
 			return nil
 		case n == 0 && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, unix.EIO)):
-			fmt.Fprintf(h.w, "standard input has ended: kill %d removes the container\n", os.Getpid())
+			fmt.Fprintf(h.w, "standard input was closed: kill %d removes the container\n", os.Getpid())
 			fd = -1
 		case err != nil:
 			return fmt.Errorf("--hold: read standard input: %w", err)

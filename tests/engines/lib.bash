@@ -1,6 +1,6 @@
 # lib.bash: what the scripts for the engines share: checks, private directories, the image, and the end.
 #
-# Each script runs in mount, PID, network and UTS namespaces of its own (tests/engines/run makes them). The kernel ends every
+# Each script runs in its own mount, PID, network and UTS namespaces (tests/engines/run makes them). The kernel ends every
 # process and mount of the engine with the script, whatever happens. /run, /var/lib/ENGINE and so on are directories below
 # $DIR, so that an engine of the machine itself is never touched. Only cgroups are the machine's: all containers have theirs
 # below $CGROUP, which `run` removes.

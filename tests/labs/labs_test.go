@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// The tests' mount namespace has a /var/lib/minirun-labs of its own: nothing of the user's labs is touched, and
+// The tests' mount namespace has its own /var/lib/minirun-labs: nothing of the user's labs is touched, and
 // layers can be stacked on it also where /var/lib is an overlay.
 func TestMain(m *testing.M) { testbundle.MainWithLabs(m, "/var/lib/minirun-labs") }
 

@@ -35,7 +35,7 @@ func TestWorkshop(t *testing.T) {
 	namespace := testbundle.NewNetworkNamespace(t)
 	namespace.IP("link", "set", "lo", "up")
 	network := namespace.Path()
-	// lab runs a command of the installed minirun in a network namespace of its own: there is no network.
+	// lab runs a command of the installed minirun in a separate network namespace: there is no network.
 	lab := func(args ...string) (string, error) {
 		cmd := exec.Command("nsenter", append([]string{"--net=" + network, filepath.Join(prefix, "bin/minirun"), "lab"}, args...)...)
 		cmd.Env = append(os.Environ(), "HOME="+l.home, "XDG_STATE_HOME=", "LC_ALL=C", "PATH="+filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"))

@@ -38,7 +38,7 @@ func (v *veth) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, error) 
 		return failure, nil
 	}
 	if scene.SameNamespace(p, "net") {
-		return scene.Fail(words.New("a container with a network namespace of its own"), words.New("it has the host's"),
+		return scene.Fail(words.New("a container with its own network namespace"), words.New("it has the host's"),
 			"readlink %s /proc/self/ns/net", p.Proc("ns/net"))
 	}
 	inside, err := devicesOf(p)

@@ -32,7 +32,7 @@ func (c *container) Holds(_ context.Context, s *scene.Scene) (*scene.Failure, er
 		own = own || !scene.SameNamespace(p, kind)
 	}
 	if !own {
-		return scene.Fail(words.New("a process in namespaces of its own"),
+		return scene.Fail(words.New("a process in its own namespaces"),
 			words.New("process %d is in all namespaces of the host", p.PID), "ls -l %s /proc/1/ns", p.Proc("ns"))
 	}
 	if c.PIDFile == "" {

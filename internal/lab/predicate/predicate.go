@@ -3,7 +3,7 @@
 // never believes a command line, printed text or a runtime's own record: those can be imitated.
 //
 //	predicate.go   how lab.yaml names predicates
-//	*.go           one file for each subject; images and security are packages of their own
+//	*.go           one file for each subject; images and security are separate packages
 package predicate
 
 import (

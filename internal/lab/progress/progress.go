@@ -53,7 +53,7 @@ type Lab struct {
 	Proof string `json:"proof,omitempty"`
 }
 
-// A Store is the place of a progress file, and the user to whom it belongs.
+// A Store is the place of a progress file, and its owner.
 type Store struct {
 	Path     string
 	UID, GID int

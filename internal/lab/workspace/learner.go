@@ -73,7 +73,7 @@ func (l *Learner) Progress() progress.Store {
 // testPrefix begins the ID of a learner of a test.
 const testPrefix = "test-"
 
-// ForTest returns a learner with the same user and a home of its own, so that a test of labs touches
+// ForTest returns a learner with the same user and a separate home, so that a test of labs touches
 // nothing of the user's.
 func (l *Learner) ForTest(home string) *Learner {
 	return &Learner{Name: l.Name, UID: l.UID, GID: l.GID, Home: home, ID: testPrefix + filepath.Base(home)}

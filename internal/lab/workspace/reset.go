@@ -172,7 +172,7 @@ func (w *Workspace) removeCgroups() error {
 }
 
 // removeCgroup removes a cgroup with those below it. The kernel may need a moment after the last
-// process has ended.
+// process is gone.
 func removeCgroup(dir string) error {
 	names, err := list(dir)
 	if err != nil {

@@ -102,7 +102,7 @@ func quoteAll(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// Apply copies the files of a variant over the learner's, for whoever runs its script then.
+// Apply copies the files of a variant over the learner's; the caller runs its script.
 func (w *Workspace) Apply(v course.Variant) error {
 	if err := w.copyFiles(v.Dir, w.Dir()); err != nil {
 		return err

@@ -67,7 +67,7 @@ func errorLine(text string) string {
 	return scene.Shorten(strings.TrimSpace(text))
 }
 
-// random returns hexadecimal digits for names and texts that nobody can know before.
+// random returns hexadecimal digits for names and texts that a learner cannot know before.
 func random() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // it never fails: crypto/rand's documentation

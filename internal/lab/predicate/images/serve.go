@@ -104,7 +104,7 @@ func resume(s *scene.Scene, part string) { signalPart(s, part, unix.SIGCONT) }
 func signalPart(s *scene.Scene, part string, signal unix.Signal) {
 	for _, p := range scene.Marked(s.Values["token"]) {
 		if p.Part == part {
-			_ = unix.Kill(p.PID, signal) // it may have ended
+			_ = unix.Kill(p.PID, signal) // it may be gone
 		}
 	}
 }

@@ -36,7 +36,7 @@ const settlePatience = 2 * time.Second
 // settledPolls is after how many looks in a row a process that sleeps is taken to have nothing left to do.
 const settledPolls = 30
 
-// settle calls a function until it returns true. It gives up when the process has settled, or has ended.
+// settle calls a function until it returns true. It gives up when the process has settled, or is gone.
 func settle(p *scene.Process, done func() bool) bool {
 	deadline, sleeping := time.Now().Add(settlePatience), 0
 	for sleeping < settledPolls && time.Now().Before(deadline) {
@@ -93,7 +93,7 @@ func tryImage(ctx context.Context, s *scene.Scene, image string) (*scene.Trial, 
 func (e *entrypoint) runs(p *scene.Process) (*scene.Failure, error) {
 	var found []string
 	isRight := settle(p, func() bool {
-		if data, err := os.ReadFile(p.Proc("cmdline")); err == nil && len(data) > 0 { // else it has ended
+		if data, err := os.ReadFile(p.Proc("cmdline")); err == nil && len(data) > 0 { // else it is gone
 			found = splitArguments(data)
 		}
 		return isProgram(found, e.Program, e.Arguments)
