@@ -1,10 +1,13 @@
 # image.bash: builds the parts of a virtual machine from Debian's packages, once, and keeps them in a cache.
 #
 #	need_packages  qemu, virtiofsd, busybox, mmdebstrap, on the host
+#	prepare        the machine's parts below, for $release and $architecture; one process at a time builds them
 #	make_kernel    the kernel package, unpacked: $kernel, $modules
 #	make_initramfs busybox, some modules and init: $initramfs
-#	make_image     Debian with systemd, as a directory: $image
+#	make_image     Debian with systemd and engines, as a directory: $image
 #	accelerated    whether KVM works
+#
+# $release and $architecture are Debian's names (bookworm, amd64) and independent of each other and of the host's.
 
 cache=${MINIRUN_VM_CACHE:-${XDG_CACHE_HOME:-/root/.cache}/minirun-vm}
 virtiofsd=/usr/lib/qemu/virtiofsd
@@ -24,33 +27,61 @@ need_packages() {
 		die "apt-get could not install$missing"
 }
 
+# prepare PART...: makes the parts. Each release and architecture has a directory in the cache, with a lock.
+prepare() {
+	local part
+	parts=$cache/$release-$architecture
+	mkdir -p "$parts"
+	exec 8>"$parts/lock"
+	flock 8
+	for part in "$@"; do "make_$part"; done
+	exec 8>&-
+}
+
+# sources prints the repositories of the release.
+sources() {
+	printf 'deb http://deb.debian.org/debian %s main\n' "$release" "$release-updates"
+	printf 'deb http://deb.debian.org/debian-security %s main\n' "$release-security"
+}
+
+# machine_apt COMMAND...: an apt command that works with the machine's release and architecture and does not touch the host's lists.
+machine_apt() {
+	local state=$parts/apt
+	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+	sources >"$state/sources.list"
+	"$1" -o Dir::State="$state" -o Dir::State::status=/dev/null -o Dir::Cache="$state/cache" -o Dir::Etc::sourcelist="$state/sources.list" \
+		-o Dir::Etc::sourceparts=- -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" -o APT::Sandbox::User=root "${@:2}"
+}
+
 # The kernel is not installed: the host must not boot it.
 make_kernel() {
 	local package
-	if ! [ -e "$cache/kernel/vmlinuz" ]; then
-		rm -rf "$cache/kernel.new" && mkdir -p "$cache/kernel.new"
-		package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -1)
-		[ -n "$package" ] || { apt-get update -qq >&2; package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -1); }
-		[ -n "$package" ] || die "apt does not find linux-image-cloud-amd64"
-		(cd "$cache/kernel.new" && apt-get download -qq "$package" 2>/dev/null && dpkg -x "$package"*.deb . && rm ./*.deb &&
+	if ! [ -e "$parts/kernel/vmlinuz" ]; then
+		rm -rf "$parts/kernel.new" && mkdir -p "$parts/kernel.new"
+		machine_apt apt-get update -qq >&2 || die "apt-get update failed for $release, $architecture"
+		package=$(machine_apt apt-cache depends "linux-image-cloud-$architecture" | sed -n 's/^ *Depends: //p' | head -1)
+		[ -n "$package" ] || die "apt does not find linux-image-cloud-$architecture in $release"
+		(cd "$parts/kernel.new" && machine_apt apt-get download -qq "$package" 2>/dev/null && dpkg -x "$package"*.deb . && rm ./*.deb &&
 			mv boot/vmlinuz-* vmlinuz && mv boot/config-* config) || die "could not download the kernel package $package"
-		rm -rf "$cache/kernel" && mv "$cache/kernel.new" "$cache/kernel"
+		rm -rf "$parts/kernel" && mv "$parts/kernel.new" "$parts/kernel"
 	fi
-	kernel=$cache/kernel/vmlinuz
-	modules=$(echo "$cache"/kernel/lib/modules/*)
+	kernel=$parts/kernel/vmlinuz
+	modules=$(echo "$parts"/kernel/lib/modules/*)
+	# Debian 13 has them below /usr.
+	[ -d "$modules" ] || modules=$(echo "$parts"/kernel/usr/lib/modules/*)
 }
 
 # module_files NAME...: the files of modules and of all their dependencies, each after those it needs.
 module_files() {
-	depmod -b "$cache/kernel" "$(basename "$modules")" 2>/dev/null || true
-	local name
+	local name base=${modules%/lib/modules/*}
+	depmod -b "$base" "$(basename "$modules")" 2>/dev/null || true
 	for name in "$@"; do
-		modprobe -d "$cache/kernel" -S "$(basename "$modules")" --show-depends "$name" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+		modprobe -d "$base" -S "$(basename "$modules")" --show-depends "$name" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 	done | awk '!seen[$0]++'
 }
 
 make_initramfs() {
-	initramfs=$cache/initramfs.cpio
+	initramfs=$parts/initramfs.cpio
 	if [ -e "$initramfs" ] && ! [ "$here/init" -nt "$initramfs" ] && ! [ "$here/image.bash" -nt "$initramfs" ] && ! [ "$kernel" -nt "$initramfs" ]; then return 0; fi
 	local tree file
 	tree=$(mktemp -d /var/tmp/minirun-vm-initramfs.XXXXXX)
@@ -70,15 +101,19 @@ make_initramfs() {
 }
 
 image_packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,uidmap,busybox-static,iproute2,iptables,procps,kmod,strace,jq,runc,crun,podman,fuse-overlayfs,slirp4netns
+image_packages+=,apparmor,docker.io,containerd,containernetworking-plugins,tini,ca-certificates
 
 make_image() {
-	image=$cache/image
-	if [ -e "$image/recipe" ] && [ "$(cat "$image/recipe")" = "$image_packages" ]; then return 0; fi
+	local names=$image_packages
+	# Debian 13 has Docker's client in a separate package.
+	[ "$release" = bookworm ] || names+=,docker-cli
+	image=$parts/image
+	if [ -e "$image/recipe" ] && [ "$(cat "$image/recipe")" = "$names" ]; then return 0; fi
 	rm -rf "$image.new" && mkdir -p "$image.new"
-	echo "building the image (only once, takes a minute)" >&2
-	mmdebstrap --quiet --variant=minbase --include="$image_packages" bookworm "$image.new" >&2 || die "mmdebstrap failed"
+	echo "building the image of $release, $architecture (only once, takes a minute)" >&2
+	sources | mmdebstrap --quiet --variant=minbase --architectures="$architecture" --include="$names" "$release" "$image.new" - >&2 || die "mmdebstrap failed"
 	chroot "$image.new" useradd --create-home --shell /bin/bash minirun
-	printf '%s\n' "$image_packages" >"$image.new/recipe"
+	printf '%s\n' "$names" >"$image.new/recipe"
 	rm -rf "$image" && mv "$image.new" "$image"
 }
 
