@@ -64,6 +64,7 @@ const (
 	callersOwn   = "the caller's own descriptor, which is root's, instead of a pipe that the runtime copies"
 	ownerStays   = "the caller's pipe stays the caller's: all may open the container's end of it instead"
 	boundInOrder = "devices are bound in the order of runtime-linux.md's list"
+	emptyFirst   = "since Linux 6.8 the table is sorted by mount IDs; before 6.15 the first directory gets the empty tmpfs itself, not a clone"
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	openDefaults = "the default devices stay open when config.json makes one of them itself, as in crun"
 	hookOutput   = "the output of hooks inside goes into a file in memory, which needs no reader; runc collects it in a pipe"
@@ -167,6 +168,7 @@ var declarations = []declaration{
 		{"in.stat./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 	}},
 	{"*user*", []allowed{{"in.mounts.order", "*", boundInOrder}}},
+	{"masked-paths", []allowed{{"in.mounts.order", "*/secret-dir /secret/file *", emptyFirst}}},
 	{"life-exec", []allowed{{"did.0 exec.stdout", "::$SELF/$ID*", unifiedPath}}},
 	{"unprivileged*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"stderr.empty", "false", noCgroup},
 		{"in.fd.*.owner", "65534:65534 106*", callersOwn}}},
