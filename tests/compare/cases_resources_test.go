@@ -128,16 +128,16 @@ var cgroupCases = []testCase{
 	{name: "pids", set: limits(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: pointer(int64(77))} }), want: map[string]string{"out.cgroup.pids.pids.max": "77"}},
 	{name: "pids-unlimited", set: limits(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: pointer(int64(-1))} }), want: map[string]string{"out.cgroup.pids.pids.max": "max"}},
 	{name: "pids-below-minus-one", set: limits(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: pointer(int64(-2))} }), want: map[string]string{"out.cgroup.pids.pids.max": "max"}, allowed: warnsOf("a number below -1")},
-	{name: "cpu-quota-below-minus-one", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Quota: pointer(int64(-2))} }), want: map[string]string{"out.cgroup.cpu.cpu.cfs_quota_us": "-1"}, notCrun: "it refuses -2", allowed: warnsOf("a number below -1")},
+	{name: "cpu-quota-below-minus-one", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Quota: pointer(int64(-2))} }), want: map[string]string{"out.cgroup.cpu.cpu.cfs_quota_us": onV1("-1")}, notCrun: "it refuses -2", allowed: warnsOf("a number below -1")},
 	{name: "memory-not-set-in-old-words", set: limits(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Kernel: pointer(int64(64 * mib)), UseHierarchy: pointer(false), Swappiness: pointer(uint64(math.MaxUint64))}
-	}), want: map[string]string{"out.cgroup.memory.memory.swappiness": "60"}, notCrun: "it writes use_hierarchy, which the kernel refuses"},
+	}), want: map[string]string{"out.cgroup.memory.memory.swappiness": onV1("60")}, notCrun: "it writes use_hierarchy, which the kernel refuses"},
 	{name: "device-rule-with-other-letters", set: limits(func(r *specs.LinuxResources) {
 		r.Devices = append(r.Devices, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: pointer(int64(1)), Minor: pointer(int64(11)), Access: "rwa"})
-	}), want: map[string]string{"out.cgroup.devices.devices.list": "*c 1:11 rw *"}, notCrun: "it refuses the letter", allowed: warnsOf("the letter")},
+	}), want: map[string]string{"out.cgroup.devices.devices.list": onV1("*c 1:11 rw *")}, notCrun: "it refuses the letter", allowed: warnsOf("the letter")},
 	{name: "device-rule-beyond-device-numbers", set: limits(func(r *specs.LinuxResources) {
 		r.Devices = append(r.Devices, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: pointer(int64(5000)), Minor: pointer(int64(2000000)), Access: "r"})
-	}), want: map[string]string{"out.cgroup.devices.devices.list": "*c 5000:2000000 r*"}},
+	}), want: map[string]string{"out.cgroup.devices.devices.list": onV1("*c 5000:2000000 r*")}},
 	{name: "block-io-throttle", set: limits(func(r *specs.LinuxResources) {
 		throttle := specs.LinuxThrottleDevice{Rate: 1 << 20}
 		throttle.Major, throttle.Minor = rootDisk()

@@ -105,6 +105,7 @@ var declarationsV2 = []declaration{
 	{"*", []allowed{
 		{"in.mount./sys/fs/cgroup.source", "cgroup2", hostTree}, {"in.mount./sys/fs/cgroup.propagation", "master", hostTree}}},
 	{"memory-oom-kill-disabled", refusedByMinirun(noSuch)}, {"network-class", refusedByMinirun(noSuch)},
+	{"life-update-from-a-file", []allowed{{"did.0 update.cgroup..memory.swap.max", "", "a new memory limit leaves swap as it was, as with --memory; from a file, runc computes it again"}}},
 	{"systemd-life-update", []allowed{{"did.10 update.unit.AllowedCPUs", "", "CPUs that the machine does not have are refused before systemd gets the list"}}},
 	{"session-systemd*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"in.fd.*.owner", "65534:65534 106*", callersOwn},
 		{"did.3 exec.stdout", "0::/\n", "runc leaves a user's exec in the caller's cgroup, out of the container's limits"}}},
