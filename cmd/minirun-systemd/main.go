@@ -6,9 +6,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
+	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 	"github.com/minirun/minirun/internal/systemd/manager"
 )
@@ -16,6 +18,9 @@ import (
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		if inConfig := new(spec.Error); errors.As(err, &inConfig) {
+			os.Exit(systemd.ExitConfig)
+		}
 		os.Exit(1)
 	}
 }

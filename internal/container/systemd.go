@@ -75,7 +75,7 @@ func (c *Container) moveIntoScope() error {
 		return err
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("config.json: linux.cgroupsPath: %w", err), c.disownUnit())
+		return errors.Join(systemd.Locate(err), c.disownUnit())
 	}
 	if err := c.checkInUnit(); err != nil {
 		return err

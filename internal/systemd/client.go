@@ -50,6 +50,22 @@ const (
 // Program is the name of the helper program.
 const Program = "minirun-systemd"
 
+// ExitConfig is the exit status of the program for an error in config.json.
+const ExitConfig = 2
+
+// A ConfigError is an error in config.json that the program found. Its text names the place.
+type ConfigError struct{ text string }
+
+func (e *ConfigError) Error() string { return e.text }
+
+// Locate adds the place in config.json that an error of Do concerns, unless the error names another one.
+func Locate(err error) error {
+	if located := new(ConfigError); errors.As(err, &located) {
+		return err
+	}
+	return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
+}
+
 // Do runs minirun-systemd with a request and returns what it prints. The program is
 // killed when the context ends, when its time is up, or when this process exits.
 func Do(ctx context.Context, r *Request) (string, error) {
@@ -73,6 +89,9 @@ func Do(ctx context.Context, r *Request) (string, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := cmd.Run(); err != nil {
 		if text := strings.TrimSpace(stderr.String()); text != "" {
+			if cmd.ProcessState.ExitCode() == ExitConfig {
+				return "", &ConfigError{text}
+			}
 			return "", errors.New(text)
 		}
 		return "", fmt.Errorf("%s: %w", program, err)

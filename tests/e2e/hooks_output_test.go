@@ -54,12 +54,18 @@ func TestHookOutputIsInTheError(t *testing.T) {
 	})
 }
 
-// quiet runs a command whose standard descriptors are /dev/null.
+// quiet runs a command without pipes: its children may keep its standard descriptors open.
 func quiet(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
+	errors, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer errors.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, errors
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %v", cmd.Args, err)
+		text, _ := os.ReadFile(errors.Name())
+		t.Fatalf("%v: %v: %s", cmd.Args, err, text)
 	}
 }
 
