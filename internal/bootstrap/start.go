@@ -30,6 +30,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/hint"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/signals"
 )
@@ -161,20 +162,21 @@ func descriptorNumbers(a Attr, sync int) []uintptr {
 // startError explains why clone or execve of the image failed: ForkExec does not
 // report which of the two it was.
 func startError(err error, a Attr) error {
-	with, hint := "no new namespaces", ""
+	with := "no new namespaces"
 	if a.Cloneflags != 0 {
 		with = plan.CloneFlags(uint64(a.Cloneflags))
 	}
 	if a.Cgroup != nil {
 		with += " in " + a.Cgroup.Name()
 	}
+	failure := fmt.Errorf("start the first process with %s: %w", with, err)
 	switch {
 	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0 && os.Geteuid() == 0: // others: see messages.Fail
-		hint = "\nhint: new namespaces need CAP_SYS_ADMIN, or a user namespace in linux.namespaces"
+		return hint.Add(failure, "new namespaces need CAP_SYS_ADMIN, or a user namespace in linux.namespaces")
 	case errors.Is(err, unix.ENOSPC):
-		hint = "\nhint: see the limits in /proc/sys/user/max_*_namespaces"
+		return hint.Add(failure, "see the limits in /proc/sys/user/max_*_namespaces")
 	case errors.Is(err, unix.ENOENT):
-		hint = "\nhint: mount /proc"
+		return hint.Add(failure, "mount /proc")
 	}
-	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
+	return failure
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // check fails unless a finding has a verdict and its texts contain what is expected.
@@ -88,12 +90,12 @@ func TestNamespaceKinds(t *testing.T) {
 }
 
 func TestUserNamespaces(t *testing.T) {
-	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "100"}), OK, "up to 100", "")
-	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "0", debian: "1"}), Warn, "up to 0",
+	check(t, judgeUserNamespaces(namespaces.UserNamespaceSettings{Limit: "100"}), OK, "up to 100", "")
+	check(t, judgeUserNamespaces(namespaces.UserNamespaceSettings{Limit: "0", Debian: "1"}), Warn, "up to 0",
 		"max_user_namespaces")
-	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "9", debian: "0"}), Warn, "only for root",
+	check(t, judgeUserNamespaces(namespaces.UserNamespaceSettings{Limit: "9", Debian: "0"}), Warn, "only for root",
 		"unprivileged_userns_clone=1")
-	check(t, judgeUserNamespaces(userNamespaceSettings{limit: "9", restricted: "1"}), Warn, "AppArmor", "profile")
+	check(t, judgeUserNamespaces(namespaces.UserNamespaceSettings{Limit: "9", Restricted: "1"}), Warn, "AppArmor", "profile")
 }
 
 func TestControllers(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -109,28 +110,17 @@ func judgeNamespaces(created, failed []string, failure error) Finding {
 }
 
 func checkUserNamespaces() Finding {
-	return judgeUserNamespaces(userNamespaceSettings{
-		limit:      readText("/proc/sys/user/max_user_namespaces"),
-		debian:     readText("/proc/sys/kernel/unprivileged_userns_clone"),
-		restricted: readText("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
-	})
+	return judgeUserNamespaces(namespaces.ReadUserNamespaceSettings())
 }
 
-// userNamespaceSettings are the values of kernel parameters, "" if there is none.
-type userNamespaceSettings struct {
-	limit      string // user.max_user_namespaces
-	debian     string // kernel.unprivileged_userns_clone
-	restricted string // kernel.apparmor_restrict_unprivileged_userns
-}
-
-func judgeUserNamespaces(s userNamespaceSettings) Finding {
-	f := Finding{Name: "user namespaces", Verdict: OK, Found: "up to " + s.limit}
+func judgeUserNamespaces(s namespaces.UserNamespaceSettings) Finding {
+	f := Finding{Name: "user namespaces", Verdict: OK, Found: "up to " + s.Limit}
 	switch {
-	case s.limit == "0":
+	case s.Limit == "0":
 		f.Verdict, f.Fix = Warn, "sysctl user.max_user_namespaces=10000"
-	case s.debian == "0":
+	case s.Debian == "0":
 		f.Verdict, f.Found, f.Fix = Warn, "only for root", "for other users: sysctl kernel.unprivileged_userns_clone=1"
-	case s.restricted == "1":
+	case s.Restricted == "1":
 		f.Verdict, f.Found = Warn, "AppArmor does not allow them for users"
 		f.Fix = "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for minirun with userns"
 	}

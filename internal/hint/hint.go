@@ -65,11 +65,20 @@ func split(err error) (all []error) {
 	return all
 }
 
+// hasHint reports whether an error has a hint, as an Error or, if it says so, in its own text.
+func hasHint(err error) bool {
+	var other *Error
+	var own interface {
+		error
+		HasHint() bool
+	}
+	return errors.As(err, &other) || errors.As(err, &own) && own.HasHint()
+}
+
 // ForUser adds a hint to an error whose cause is a missing privilege, unless it has another one. Only
 // programs that run without root call it.
 func ForUser(err error, text string) error {
-	var other *Error
-	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) || errors.As(err, &other) {
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) || hasHint(err) {
 		return err
 	}
 	return Add(err, "%s", text)
@@ -78,8 +87,7 @@ func ForUser(err error, text string) error {
 // ForDisk adds a hint to an error whose cause is a full disk or an exhausted quota, unless it has
 // another one.
 func ForDisk(err error) error {
-	var other *Error
-	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) || errors.As(err, &other) {
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) || hasHint(err) {
 		return err
 	}
 	return Add(err, "minirun system df shows what minirun keeps; minirun prune removes what is not used")

@@ -32,6 +32,11 @@ func TestTexts(t *testing.T) {
 }
 
 // TestForUser: the error number decides, not the text, and an error never gets a second hint.
+// hinted has a hint in its own text.
+type hinted struct{ error }
+
+func (h hinted) HasHint() bool { return true }
+
 func TestForUser(t *testing.T) {
 	denied := &os.PathError{Op: "open", Path: "/x", Err: unix.EACCES}
 	for _, c := range []struct {
@@ -41,6 +46,7 @@ func TestForUser(t *testing.T) {
 		{denied, "open /x: permission denied\nhint: use sudo"},
 		{fmt.Errorf("list: %w", unix.EPERM), "list: operation not permitted\nhint: use sudo"},
 		{fmt.Errorf("a: %w", Add(denied, "try %s", "y")), "a: open /x: permission denied\nhint: try y"},
+		{fmt.Errorf("a: %w", hinted{unix.EPERM}), "a: operation not permitted"},
 		{errors.New("permission denied"), "permission denied"},
 		{fs.ErrNotExist, "file does not exist"},
 	} {

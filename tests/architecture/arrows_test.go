@@ -83,7 +83,7 @@ var arrows = map[string]string{
 	"internal/trace":                  "atomicfile container container/observer container/wait inspect language plan signals stdio termtext",
 	"internal/compare":                "container/wait inspect regularfile signals spec termtext language",
 	"internal/inspect":                "container/control container/record container/wait image regularfile signals spec stdio termtext language",
-	"internal/doctor":                 "cgroups/host spec",
+	"internal/doctor":                 "cgroups/host namespaces spec",
 	"internal/container":              "bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats container/child container/compile container/copyup container/criu container/diagnose container/hooks container/hostfacts container/notify container/observer container/openfiles container/record container/terminal container/wait debuglog flock handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs runtimedir signals spec systemd",
 	"internal/container/child":        "atomicfile bootstrap cgroups/group cgroups/host container/diagnose container/observer container/record container/terminal container/wait debuglog handshake plan process regularfile signals spec",
 	"internal/container/compile":      "handshake namespaces plan process rootfs seccomp spec",
@@ -102,7 +102,7 @@ var arrows = map[string]string{
 	"internal/container/terminal":     "bootstrap container/wait namespaces signals stdio",
 	"internal/container/wait":         "signals stdio",
 	"internal/atomicfile":             "",
-	"internal/bootstrap":              "plan signals",
+	"internal/bootstrap":              "hint plan signals",
 	"internal/systemd":                "cgroups cgroups/resources",
 	"internal/systemd/manager":        "cgroups cgroups/resources spec systemd",
 	"internal/cgroups":                "debuglog", // documentation and the tests that need a kernel

@@ -13,6 +13,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
+// cgroupless are options of minirun: without a session there is a warning about cgroups version 2, with a hint.
+var cgroupless = []string{"--cgroup-manager", "disabled"}
+
 const privilegeHint = "hint: use sudo, or without it a bundle that minirun spec --rootless wrote"
 
 // TestPrivilegeHints: without root, an error for which the kernel's reason is a missing privilege says
@@ -22,6 +25,7 @@ func TestPrivilegeHints(t *testing.T) {
 	u.Spec.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}
 	u.Spec.Linux.UIDMappings, u.Spec.Linux.GIDMappings, u.Spec.Mounts = nil, nil, nil
 	u.Spec.Linux.CgroupsPath, u.Spec.Hostname = "", ""
+	u.Global = cgroupless
 	r := u.minirun(t, "run", u.ID, u.Dir)
 	r.Fails(t, "operation not permitted", privilegeHint)
 	if strings.Contains(r.Stderr, "CAP_SYS_ADMIN") || strings.Count(r.Stderr, "hint:") != 1 {
@@ -32,7 +36,7 @@ func TestPrivilegeHints(t *testing.T) {
 	if err := os.Chmod(secret, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	u.Global = []string{"--root", secret}
+	u.Global = append([]string{"--root", secret}, cgroupless...)
 	for _, line := range []string{"list", "state x", "exec x true", "kill x", "delete x", "start x", "run x " + u.Dir} {
 		r := u.minirun(t, strings.Fields(line)...)
 		r.Fails(t, "permission denied", privilegeHint)
@@ -42,6 +46,7 @@ func TestPrivilegeHints(t *testing.T) {
 	}
 	// A program that cannot be executed is not a matter of minirun's privileges.
 	u = asUser(t, false, "")
+	u.Global = cgroupless
 	u.Spec.Process.Args = []string{"/etc"}
 	if r := u.minirun(t, "run", u.ID, u.Dir); r.Status == 0 || strings.Contains(r.Stderr, "sudo") {
 		t.Errorf("status %d: %s", r.Status, r.Stderr)

@@ -37,4 +37,10 @@ func (e *StepError) Error() string {
 	return text + separator + call + hint
 }
 
+// HasHint reports whether the text has a hint, so that no other is added (package hint).
+func (e *StepError) HasHint() bool {
+	_, _, has := strings.Cut(e.Why, "\n")
+	return has
+}
+
 func (e *StepError) Unwrap() error { return e.Errno }

@@ -35,8 +35,14 @@ func ExplainStep(config *specs.Spec, s *plan.Step, errno unix.Errno) string {
 		return explainOwnRoot(s.Call)
 	case s.Source == "process.user" && errno == unix.EINVAL:
 		return explainUser(config, s)
+	case namespaces.Decide(config).Has(unix.CLONE_NEWUSER):
+		return namespaces.ExplainRefusal(!createsUserNamespace(s), errno)
 	}
 	return ""
+}
+
+func createsUserNamespace(s *plan.Step) bool {
+	return s.Call == plan.Unshare && s.Args[0].Value&unix.CLONE_NEWUSER != 0
 }
 
 // explainUser explains EINVAL from a change of user or group.
