@@ -84,7 +84,7 @@ func TestPlanIsWhatRuns(t *testing.T) {
 			b := testbundle.New(t, change)
 			b.Write()
 			o := container.Options{Root: b.Root, ID: b.ID, Bundle: b.Dir, Warn: func(any) {}, SystemdCgroup: len(b.Global) > 0}
-			p, err := container.PlanRun(o, nil)
+			p, err := planWithPipes(t, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,6 +104,33 @@ func TestPlanIsWhatRuns(t *testing.T) {
 			t.Logf("%d steps of %d ran, %d arguments compared, %d structures not", f.steps, len(p.Plan.Steps), f.compared, f.skipped)
 		})
 	}
+}
+
+// planWithPipes returns the plan for a process whose output goes to pipes, as that of the process that
+// strace starts does. The plan depends on the descriptors, and those of the test may be files or devices.
+func planWithPipes(t *testing.T, o container.Options) (*container.RunPlan, error) {
+	t.Helper()
+	for _, fd := range []int{1, 2} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err == nil {
+			err = unix.Dup3(int(w.Fd()), fd, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := unix.Dup3(saved, fd, 0); err != nil {
+				t.Error(err)
+			}
+			_ = unix.Close(saved)
+			_, _ = r.Close(), w.Close()
+		}()
+	}
+	return container.PlanRun(o, nil)
 }
 
 // A follower executes a plan in the same way as the loop, with the results that strace recorded.

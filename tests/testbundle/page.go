@@ -105,7 +105,8 @@ func newPageSession(t *testing.T) *pageSession {
 		t.Fatal(err)
 	}
 	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LC_ALL=C", "MINIRUN_LANG=en")
-	shows := strings.NewReplacer(dir, "~", state, "/run/minirun", store, "/var/lib/minirun")
+	// On cgroup v2 a container has a cgroup namespace, too; the pages were written on v1.
+	shows := strings.NewReplacer(dir, "~", state, "/run/minirun", store, "/var/lib/minirun", " --cgroup --root", " --root")
 	names := strings.NewReplacer("/run/minirun", state, "/var/lib/minirun", store)
 	s := &pageSession{dir, env, shows, names}
 	t.Cleanup(func() { // if a command failed
