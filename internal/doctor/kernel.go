@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/apparmor"
 )
 
 func checkKernel() Finding {
@@ -124,5 +126,9 @@ func checkSecurityModules() Finding {
 			Fix: "a config.json with apparmorProfile or selinuxLabel is refused",
 		}
 	}
-	return Finding{Name: "security modules", Verdict: Info, Found: strings.ReplaceAll(modules, ",", " ")}
+	f := Finding{Name: "security modules", Verdict: Info, Found: strings.ReplaceAll(modules, ",", " ")}
+	if apparmor.Enabled() && !apparmor.HasParser() {
+		f.Fix = "containers created from images run without an AppArmor profile; for one: apt-get install apparmor"
+	}
+	return f
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/apparmor"
 	"github.com/minirun/minirun/internal/engine/config"
 	"github.com/minirun/minirun/internal/engine/connection"
 	"github.com/minirun/minirun/internal/engine/network"
@@ -64,11 +65,29 @@ func (e *Engine) convert(i *image.Image, layers image.Stack, p *connection.Plan,
 	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will call, and which does more
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 	if err := s.Apply(c, config.Host{Network: p.Mode, Unified: unified, Capabilities: config.Capabilities,
-		Devices: config.HostDevices, ProcessOf: e.processOf, Systemd: e.Systemd}); err != nil {
+		Devices: config.HostDevices, ProcessOf: e.processOf, Systemd: e.Systemd,
+		AppArmor: defaultProfile()}); err != nil {
 		return nil, err
 	}
 	addHostname(c)
 	return c, nil
+}
+
+// defaultProfile returns the AppArmor profile of containers without --security-opt apparmor, "" where they
+// cannot have it. A user cannot load it, and has no need: what it forbids is root's.
+func defaultProfile() string {
+	if namespaces.Unprivileged() || !apparmor.Available() {
+		return ""
+	}
+	return apparmor.Default
+}
+
+// loadProfile loads the default AppArmor profile if the container has it.
+func (e *Engine) loadProfile(r *Record) error {
+	if r.AppArmor != apparmor.Default {
+		return nil
+	}
+	return apparmor.Load()
 }
 
 // addHostname sets HOSTNAME, as Docker does, unless the image or the user does. The program sees the

@@ -59,6 +59,9 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 		return nil, err
 	}
 	r, err := e.createBundle(bundle{dir, i, layers, plan}, s)
+	if err == nil { // here and not only at each start: `step` starts it without the engine
+		err = e.loadProfile(r)
+	}
 	if err == nil && len(s.CDI) > 0 {
 		err = e.help(append([]string{"add-devices", dir}, s.CDI...)...)
 	}
@@ -183,8 +186,8 @@ func newRecord(i *image.Image, c *specs.Spec, p *connection.Plan, s *Settings) *
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
 		Restart: s.Restart, Flags: s.MonitorFlags, NoLog: s.NoLog, Namespaces: s.Namespaces, StopTimeout: s.StopTimeout,
 		StopSignal: s.StopSignal, Shell: i.Config.Config.Shell,
-		Interactive: s.Interactive,
-		Network:     p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
+		Interactive: s.Interactive, AppArmor: c.Process.ApparmorProfile,
+		Network: p.Names(), StandardNetwork: p.IsStandard, Ports: p.Mappings, Exposed: p.ExposedTexts(),
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal

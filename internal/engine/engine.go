@@ -72,7 +72,8 @@ type Record struct {
 	Ports      []ports.Mapping    `json:"ports,omitempty"` // as bound on the host
 	Exposed    []string           `json:"exposed,omitempty"`
 	Health     *image.Healthcheck `json:"health,omitempty"`
-	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
+	Shell      []string           `json:"shell,omitempty"`    // for a health check in shell form
+	AppArmor   string             `json:"appArmor,omitempty"` // the profile
 
 	Interactive bool `json:"interactive,omitempty"` // -i
 

@@ -72,6 +72,9 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	if err := e.rejoin(r); err != nil {
 		return nil, err
 	}
+	if err := e.loadProfile(r); err != nil {
+		return nil, err
+	}
 	network := e.networkStart(r)
 	held, err := network.Hold()
 	if err != nil {

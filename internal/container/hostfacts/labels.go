@@ -2,17 +2,17 @@ package hostfacts
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/apparmor"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 // CheckLabels refuses labels that the kernel would not enforce.
 func CheckLabels(s *specs.Spec) error {
-	if s.Process.ApparmorProfile != "" && !hasAppArmor() {
+	if s.Process.ApparmorProfile != "" && !apparmor.Enabled() {
 		return &spec.Error{Path: "process.apparmorProfile", Want: "needs a kernel with AppArmor enabled",
 			Got: fmt.Sprintf("%q", s.Process.ApparmorProfile)}
 	}
@@ -21,11 +21,6 @@ func CheckLabels(s *specs.Spec) error {
 			Got: fmt.Sprintf("%q", l)}
 	}
 	return nil
-}
-
-func hasAppArmor() bool {
-	b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
-	return err == nil && len(b) > 0 && b[0] == 'Y'
 }
 
 func hasSELinux() bool {

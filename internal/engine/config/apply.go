@@ -50,7 +50,7 @@ func (s *Settings) Apply(c *specs.Spec, h Host) error {
 	if err := s.applyDevices(c, h); err != nil {
 		return err
 	}
-	return s.confine(c)
+	return s.confine(c, h)
 }
 
 // CgroupParentVariable names the environment variable with the default of --cgroup-parent. Stores that do not
@@ -87,12 +87,16 @@ func (s *Settings) applyCapabilities(c *specs.Spec, h Host) error {
 	return nil
 }
 
-// confine sets the seccomp profile, Docker's unless another one is given, the AppArmor profile and the
-// masked paths.
-func (s *Settings) confine(c *specs.Spec) error {
+// confine sets the seccomp profile, Docker's unless another one is given, the AppArmor profile, minirun's
+// unless another one is given, and the masked paths.
+func (s *Settings) confine(c *specs.Spec, h Host) error {
 	o := s.Security
 	c.Process.NoNewPrivileges = o.NoNewPrivileges
-	if o.AppArmor != "unconfined" {
+	switch {
+	case o.AppArmor == "unconfined", o.AppArmor == "" && s.Privileged:
+	case o.AppArmor == "":
+		c.Process.ApparmorProfile = h.AppArmor
+	default:
 		c.Process.ApparmorProfile = o.AppArmor
 	}
 	if o.Unmasked || s.Privileged {

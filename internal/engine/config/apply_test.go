@@ -136,12 +136,34 @@ func TestConfinement(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := spec.Default(false)
-	if err := (&Settings{Security: Security{Seccomp: profile, AppArmor: "docker-default", Unmasked: true}}).confine(c); err != nil ||
+	if err := (&Settings{Security: Security{Seccomp: profile, AppArmor: "docker-default", Unmasked: true}}).confine(c, Host{}); err != nil ||
 		c.Linux.Seccomp.DefaultAction != specs.ActAllow || c.Process.ApparmorProfile != "docker-default" ||
 		c.Linux.MaskedPaths != nil {
 		t.Errorf("%+v, %v", c.Linux, err)
 	}
-	if err := (&Settings{Security: Security{Seccomp: "/no/such"}}).confine(c); err == nil {
+	if err := (&Settings{Security: Security{Seccomp: "/no/such"}}).confine(c, Host{}); err == nil {
 		t.Error("a profile that does not exist is accepted")
+	}
+}
+
+// TestDefaultAppArmorProfile: containers have the host's default profile, unless they are privileged or
+// have another one.
+func TestDefaultAppArmorProfile(t *testing.T) {
+	for _, x := range []struct {
+		s    Settings
+		host string
+		want string
+	}{
+		{Settings{}, "default", "default"},
+		{Settings{}, "", ""},
+		{Settings{Privileged: true}, "default", ""},
+		{Settings{Security: Security{AppArmor: "unconfined"}}, "default", ""},
+		{Settings{Security: Security{AppArmor: "other"}}, "default", "other"},
+		{Settings{Security: Security{AppArmor: "other"}, Privileged: true}, "default", "other"},
+	} {
+		c := spec.Default(false)
+		if err := x.s.confine(c, Host{AppArmor: x.host}); err != nil || c.Process.ApparmorProfile != x.want {
+			t.Errorf("%+v: %q, want %q, %v", x.s.Security, c.Process.ApparmorProfile, x.want, err)
+		}
 	}
 }

@@ -17,6 +17,7 @@ type Host struct {
 	Network      string // the mode
 	Unified      bool   // only cgroups version 2
 	Systemd      bool   // --systemd-cgroup
+	AppArmor     string // the default profile, "" where containers cannot have it
 	Capabilities func() (known, own []string)
 	Devices      func() ([]specs.LinuxDevice, error)
 	ProcessOf    func(container string) (pid int, err error)

@@ -33,7 +33,7 @@ type Settings struct {
 type Security struct {
 	NoNewPrivileges bool
 	Seccomp         string // unconfined, builtin, or a file with a profile; "": builtin
-	AppArmor        string // a profile, or unconfined
+	AppArmor        string // a profile, or unconfined; "": minirun's
 	Unmasked        bool   // systempaths=unconfined
 }
 

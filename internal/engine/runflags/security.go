@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/minirun/minirun/internal/apparmor"
 	"github.com/minirun/minirun/internal/container/record"
 	"github.com/minirun/minirun/internal/engine/config"
 )
@@ -27,7 +28,7 @@ func (r *reader) security() (s config.Security) {
 			}
 		case name == "apparmor" && value != "":
 			s.AppArmor = value
-			if _, err := os.Stat("/sys/kernel/security/apparmor"); err != nil && value != "unconfined" {
+			if value != "unconfined" && !apparmor.Enabled() {
 				r.fail("security-opt", o, "this kernel does not use AppArmor")
 			}
 		case name == "systempaths" && value == "unconfined":

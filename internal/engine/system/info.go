@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/apparmor"
 	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/version"
@@ -146,8 +147,7 @@ func securityOptions() []string {
 	if _, err := os.Stat("/proc/sys/kernel/seccomp/actions_avail"); err == nil {
 		options = append(options, "name=seccomp,profile=builtin")
 	}
-	apparmor, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
-	if err == nil && strings.HasPrefix(string(apparmor), "Y") {
+	if apparmor.Enabled() {
 		options = append(options, "name=apparmor")
 	}
 	if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
