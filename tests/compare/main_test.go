@@ -166,8 +166,7 @@ func leftovers() (left []string) {
 		left = append(left, "process: "+child)
 	}
 	for _, rt := range runtimes {
-		entries, _ := os.ReadDir(rt.stateRoot)
-		for _, e := range entries {
+		for _, e := range rt.stateEntries() {
 			left = append(left, rt.name+" state: "+e.Name())
 		}
 	}

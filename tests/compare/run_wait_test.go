@@ -96,7 +96,7 @@ func (r *run) left(prefix string, hostMounts, ourMounts []string) string {
 		all = append(all, items...)
 	}
 	var state []string
-	entries, _ := os.ReadDir(r.b.rt.stateRoot)
+	entries := r.b.rt.stateEntries()
 	for _, e := range entries {
 		state = append(state, e.Name())
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,6 +77,13 @@ func buildReference() (path, reason string) {
 	}
 	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 	return "", "runc 1.5 could not be built: " + lines[len(lines)-1]
+}
+
+// stateEntries returns what a runtime keeps in its state directory, except crun's cache of compiled
+// filters, which does not belong to a container.
+func (rt *ociRuntime) stateEntries() []os.DirEntry {
+	entries, _ := os.ReadDir(rt.stateRoot)
+	return slices.DeleteFunc(entries, func(e os.DirEntry) bool { return rt.name == "crun" && e.Name() == ".cache" })
 }
 
 // installed returns a runtime found in $PATH.
