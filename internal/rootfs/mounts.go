@@ -96,9 +96,15 @@ func (c *compiler) mountData(fstype string, options []string) plan.Arg {
 	return c.b.Str(strings.Join(options, ","))
 }
 
-// mountLabel returns the SELinux label of files in a new file system, "" for none.
+// mountLabel returns the SELinux label of files in a new file system, "" for none. In the kernel's own
+// file systems each file has a label of the policy, or the file system exists already, with the host's
+// labels: mount returns EINVAL for a label there.
 func (c *compiler) mountLabel(fstype string) string {
-	if !c.in.SELinux || c.spec.Linux == nil || fstype == "proc" || fstype == "sysfs" {
+	if !c.in.SELinux || c.spec.Linux == nil {
+		return ""
+	}
+	switch fstype {
+	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
 		return ""
 	}
 	return c.spec.Linux.MountLabel
