@@ -170,6 +170,7 @@ var declarations = []declaration{
 	}},
 	{"*user*", []allowed{{"in.mounts.order", "*", boundInOrder}}},
 	{"masked-paths", []allowed{{"in.mounts.order", "*/secret-dir /secret/file *", emptyFirst}}},
+	{"field-masked-nested", []allowed{{"in.mounts.order", "* /dir /dir/file*", emptyFirst}}},
 	{"life-exec", []allowed{{"did.0 exec.stdout", "::$SELF/$ID*", unifiedPath}}},
 	{"unprivileged*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"stderr.empty", "false", noCgroup},
 		{"in.fd.*.owner", "65534:65534 106*", callersOwn}}},
