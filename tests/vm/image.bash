@@ -105,16 +105,18 @@ image_packages+=,apparmor,docker.io,containerd,containernetworking-plugins,tini,
 
 make_image() {
 	local names=$image_packages
-	# Debian 13 has Docker's client in a separate package.
-	[ "$release" = bookworm ] || names+=,docker-cli
+	# Debian 13 has Docker's client in a separate package, and a policy of SELinux that knows containers.
+	[ "$release" = bookworm ] || names+=,docker-cli,selinux-policy-default,selinux-utils,policycoreutils
 	image=$parts/image
 	if [ -e "$image/recipe" ] && [ "$(cat "$image/recipe")" = "$names" ]; then return 0; fi
-	rm -rf "$image.new" && mkdir -p "$image.new"
+	rm -rf "$image.new" "$image.old" && mkdir -p "$image.new"
 	echo "building the image of $release, $architecture (only once, takes a minute)" >&2
 	sources | mmdebstrap --quiet --variant=minbase --architectures="$architecture" --include="$names" "$release" "$image.new" - >&2 || die "mmdebstrap failed"
 	chroot "$image.new" useradd --create-home --shell /bin/bash minirun
 	printf '%s\n' "$names" >"$image.new/recipe"
-	rm -rf "$image" && mv "$image.new" "$image"
+	# Machines that run from the old one still find its files.
+	[ ! -e "$image" ] || mv "$image" "$image.old"
+	mv "$image.new" "$image"
 }
 
 # accelerated reports whether KVM works, which is tested once per boot of the host: in many virtual machines /dev/kvm
