@@ -8,6 +8,7 @@
 #	RUNTIME  path of the OCI runtime       DIR     this engine's directory, on a disk file system
 #	CGROUP   /minirun-engines-PID          TOOLS   directory of programs that `run` has built
 #	IMAGE    localhost/busybox:latest      LOGS    directory of log files
+#	ENGINE_PATH  directories with engine programs, which are searched before PATH
 
 set -u
 IMAGE=localhost/busybox:latest
@@ -209,7 +210,7 @@ finish() {
 }
 
 mkdir -p "$DIR/bin" "$LOGS"
-PATH=$DIR/bin:/usr/bin:/bin:/usr/sbin:/sbin
+PATH=$DIR/bin:${ENGINE_PATH:+$ENGINE_PATH:}/usr/bin:/bin:/usr/sbin:/sbin
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 ip link set lo up 2>/dev/null # a user has it up, and may not
