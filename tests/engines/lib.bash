@@ -178,7 +178,7 @@ need() {
 	local program
 	for program in "$@"; do
 		command -v "$program" >/dev/null && continue
-		skip "everything" "$program is not installed; tests/engines/run --install installs it from Debian's packages"
+		skip "everything" "there is no $program; tests/engines/run --install installs Debian's packages, tests/engines/modules/build builds programs for ENGINE_PATH"
 		exit 0
 	done
 }
