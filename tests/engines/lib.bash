@@ -1,6 +1,6 @@
 # lib.bash: what the scripts for the engines share: checks, private directories, the image, and the end.
 #
-# Each script runs in its own mount, PID, network and UTS namespaces (tests/engines/run makes them). The kernel ends every
+# Each script runs in its own mount, PID, network, UTS and IPC namespaces (tests/engines/run makes them). The kernel ends every
 # process and mount of the engine with the script, whatever happens. /run, /var/lib/ENGINE and so on are directories below
 # $DIR, so that an engine of the machine itself is never touched. Only cgroups are the machine's: all containers have theirs
 # below $CGROUP, which `run` removes.
@@ -193,7 +193,8 @@ nothing_left() {
 	none "no state directory is left" "$found"
 	found=$(find /sys/fs/cgroup -path "*$CGROUP/*" -type d 2>/dev/null | grep -E '[0-9a-f]{32}|/t-' | grep -vE -e "$OTHERS_CGROUPS" | head -5)
 	none "no cgroup is left" "$found"
-	found=$(ps -eo pid=,ppid=,stat=,args= | awk '$1 != 1' | grep -Ev "$allowed|nothing_left|(^| )(ps|awk|grep|bash|sh|head|sleep|timeout)( |$)" | head -5)
+	# ps prints the name in brackets while a process, such as the head of this pipeline, executes or exits.
+	found=$(ps -eo pid=,ppid=,stat=,args= | awk '$1 != 1' | grep -Ev "$allowed|nothing_left|(^| )\[?(ps|awk|grep|bash|sh|head|sleep|timeout)\]?( |$)" | head -5)
 	none "no process is left" "$found"
 	found=$(awk '{print $5}' /proc/self/mountinfo | grep -v '^/dev/shm$' | grep -E '/(merged|rootfs|shm|secrets)$' | head -5)
 	none "no mount is left" "$found"
