@@ -17,7 +17,7 @@ LDFLAGS := -s -w -X github.com/minirun/minirun/internal/version.version=$(VERSIO
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-v2 test-vm test-trixie vm bench bench-start lint lint-tools lint-go lint-prose lint-shell lint-dead lint-man vulnerabilities verify cross coverage fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
+.PHONY: help build test test-v2 test-vm test-trixie vm bench bench-start lint lint-tools lint-go lint-prose lint-shell lint-dead lint-man vulnerabilities verify cross coverage fuzz fuzz-compare fuzz-build soak conformance test-critest install uninstall clean hello
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -51,6 +51,9 @@ test-vm: ## all tests on cgroup v2, with systemd and without root, in virtual ma
 
 test-trixie: ## tests with Debian 13's kernel, systemd, runtimes and engines, in virtual machines
 	tests/vm/test --release trixie distribution
+
+test-critest: ## Kubernetes' tests of the CRI with minirun and runc 1.5 under containerd 2, as root
+	tests/engines/critest/compare
 
 vm: ## a shell in a virtual machine with systemd and cgroup v2
 	tests/vm/run --install --kind systemd

@@ -1,33 +1,13 @@
 # cri.bash: pods and containers under containerd's CRI, as Kubernetes' kubelet makes them.
 # shellcheck source=lib.bash
 . "$HERE/lib.bash"
+# shellcheck source=containerd-config.bash
+. "$HERE/containerd-config.bash"
 need containerd ctr containerd-shim-runc-v2 jq
 
 private /run /var/lib/containerd /etc/containerd /var/lib/cni
 rootfs
-# restrict_oom_score_adj: a pod's first process has -998, which takes CAP_SYS_RESOURCE.
-restrict=false
-(((0x$(awk '/CapEff/ {print $2}' /proc/self/status) >> 24) & 1)) || restrict=true
-cat >"$DIR/config.toml" <<-TOML
-	version = 2
-	root = "$DIR/root"
-	state = "/run/containerd"
-	[grpc]
-	  address = "/run/containerd/containerd.sock"
-	[plugins."io.containerd.grpc.v1.cri"]
-	  sandbox_image = "localhost/pause:1"
-	  restrict_oom_score_adj = $restrict
-	  disable_apparmor = true
-	  [plugins."io.containerd.grpc.v1.cri".cni]
-	    bin_dir = "/usr/lib/cni"
-	    conf_dir = "$DIR/cni"
-	  [plugins."io.containerd.grpc.v1.cri".containerd]
-	    default_runtime_name = "tried"
-	    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tried]
-	      runtime_type = "io.containerd.runc.v2"
-	      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.tried.options]
-	        BinaryName = "$RUNTIME"
-TOML
+containerd_config cri >"$DIR/config.toml"
 mkdir -p "$DIR/cni"
 printf '{"cniVersion":"0.4.0","name":"t","plugins":[{"type":"bridge","bridge":"cni-t","isGateway":true,"ipam":{"type":"host-local","subnet":"10.97.0.0/24"}}]}' >"$DIR/cni/t.conflist"
 daemon containerd containerd --config "$DIR/config.toml"

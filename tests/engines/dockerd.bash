@@ -2,9 +2,8 @@
 # network namespace, with Docker's usual bridge; iptables are left alone, since nothing is to get out.
 # shellcheck source=lib.bash
 . "$HERE/lib.bash"
-need dockerd containerd
-DOCKER=/usr/bin/docker
-[ -x $DOCKER ] || need /usr/bin/docker
+need dockerd containerd docker
+DOCKER=$(command -v docker) # found now: a wrapper of this name comes later
 
 # start_dockerd OPTION...: leaves its number in $DOCKERD.
 start_dockerd() {
@@ -12,7 +11,7 @@ start_dockerd() {
 		--exec-root /run/docker --pidfile "$DIR/docker.pid" --iptables=false --ip6tables=false --userland-proxy=false \
 		--cgroup-parent "$CGROUP" "$@"
 	DOCKERD=$DAEMON
-	if ! serves 60 $DOCKER info; then
+	if ! serves 60 "$DOCKER" info; then
 		fail "dockerd starts" "$(tail -20 "$LOGS/dockerd.log")"
 		exit 1
 	fi

@@ -1,6 +1,6 @@
 # lib.bash: what the scripts for the engines share: checks, private directories, the image, and the end.
 #
-# Each script runs in its own mount, PID, network and UTS namespaces (tests/engines/run makes them). The kernel ends every
+# Each script runs in its own mount, PID, network, UTS and IPC namespaces (tests/engines/run makes them). The kernel ends every
 # process and mount of the engine with the script, whatever happens. /run, /var/lib/ENGINE and so on are directories below
 # $DIR, so that an engine of the machine itself is never touched. Only cgroups are the machine's: all containers have theirs
 # below $CGROUP, which `run` removes.
@@ -8,6 +8,7 @@
 #	RUNTIME  path of the OCI runtime       DIR     this engine's directory, on a disk file system
 #	CGROUP   /minirun-engines-PID          TOOLS   directory of programs that `run` has built
 #	IMAGE    localhost/busybox:latest      LOGS    directory of log files
+#	ENGINE_PATH  directories with engine programs, which are searched before PATH
 
 set -u
 IMAGE=localhost/busybox:latest
@@ -177,7 +178,7 @@ need() {
 	local program
 	for program in "$@"; do
 		command -v "$program" >/dev/null && continue
-		skip "everything" "$program is not installed; tests/engines/run --install installs it from Debian's packages"
+		skip "everything" "there is no $program; tests/engines/run --install installs Debian's packages, tests/engines/modules/build builds programs for ENGINE_PATH"
 		exit 0
 	done
 }
@@ -192,7 +193,8 @@ nothing_left() {
 	none "no state directory is left" "$found"
 	found=$(find /sys/fs/cgroup -path "*$CGROUP/*" -type d 2>/dev/null | grep -E '[0-9a-f]{32}|/t-' | grep -vE -e "$OTHERS_CGROUPS" | head -5)
 	none "no cgroup is left" "$found"
-	found=$(ps -eo pid=,ppid=,stat=,args= | awk '$1 != 1' | grep -Ev "$allowed|nothing_left|(^| )(ps|awk|grep|bash|sh|head|sleep|timeout)( |$)" | head -5)
+	# ps prints the name in brackets while a process, such as the head of this pipeline, executes or exits.
+	found=$(ps -eo pid=,ppid=,stat=,args= | awk '$1 != 1' | grep -Ev "$allowed|nothing_left|(^| )\[?(ps|awk|grep|bash|sh|head|sleep|timeout)\]?( |$)" | head -5)
 	none "no process is left" "$found"
 	found=$(awk '{print $5}' /proc/self/mountinfo | grep -v '^/dev/shm$' | grep -E '/(merged|rootfs|shm|secrets)$' | head -5)
 	none "no mount is left" "$found"
@@ -209,7 +211,7 @@ finish() {
 }
 
 mkdir -p "$DIR/bin" "$LOGS"
-PATH=$DIR/bin:/usr/bin:/bin:/usr/sbin:/sbin
+PATH=$DIR/bin:${ENGINE_PATH:+$ENGINE_PATH:}/usr/bin:/bin:/usr/sbin:/sbin
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 ip link set lo up 2>/dev/null # a user has it up, and may not

@@ -19,7 +19,7 @@ cat >"$DIR/storage.conf" <<-CONF
 	runroot = "/run/containers/storage"
 CONF
 export CONTAINERS_CONF=$DIR/containers.conf CONTAINERS_STORAGE_CONF=$DIR/storage.conf
-wrapper podman "exec /usr/bin/podman --runtime $RUNTIME --cgroup-manager=cgroupfs --events-backend=file \"\$@\" "
+wrapper podman "exec $(command -v podman) --runtime $RUNTIME --cgroup-manager=cgroupfs --events-backend=file \"\$@\" "
 run_options="--cgroup-parent $CGROUP --network none"
 wrapper prun "exec podman run $run_options \"\$@\""
 wrapper pcreate "exec podman create $run_options \"\$@\""
