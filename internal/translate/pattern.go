@@ -30,7 +30,7 @@ func parse(format string) pattern {
 		}
 		literal.WriteString(rest[:at])
 		rest = rest[at:]
-		n := verbLength(rest)
+		n := VerbLength(rest)
 		switch {
 		case n == 0 && rest != "":
 			literal.WriteByte('%')
@@ -57,8 +57,8 @@ func parse(format string) pattern {
 	return p
 }
 
-// verbLength returns the length of the verb that a text begins with, such as %-8s or %[2]q, or 0.
-func verbLength(text string) int {
+// VerbLength returns the length in bytes of the verb that a text begins with, such as %-8s or %[2]q, or 0.
+func VerbLength(text string) int {
 	if !strings.HasPrefix(text, "%") {
 		return 0
 	}
@@ -71,63 +71,6 @@ func verbLength(text string) int {
 		}
 	}
 	return 0
-}
-
-// Words reports whether a format string contains a word to translate, and not only verbs and signs.
-func Words(format string) bool {
-	for _, l := range parse(format).literals {
-		letters := 0
-		for _, r := range l {
-			if !unicode.IsLetter(r) {
-				letters = 0
-				continue
-			}
-			if letters++; letters == 2 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Arguments returns the verbs of a format string in the order of its arguments, as they are for
-// `%[2]s of %[1]q`: "qs". It reports false if an argument is not used, or with two verbs.
-func Arguments(format string) (verbs string, ok bool) {
-	var list []byte
-	next := 0
-	for rest := format; ; {
-		at := strings.IndexByte(rest, '%')
-		if at < 0 {
-			break
-		}
-		rest = rest[at:]
-		n := verbLength(rest)
-		if n == 0 {
-			rest = rest[1:]
-			continue
-		}
-		verb, letter := rest[:n], rest[n-1]
-		rest = rest[n:]
-		if letter == '%' {
-			continue
-		}
-		if from, to := strings.IndexByte(verb, '['), strings.IndexByte(verb, ']'); from > 0 && to > from {
-			index, err := strconv.Atoi(verb[from+1 : to])
-			if err != nil || index < 1 || index > 32 {
-				return "", false
-			}
-			next = index - 1
-		}
-		for len(list) <= next {
-			list = append(list, 0)
-		}
-		if list[next] != 0 && list[next] != letter {
-			return "", false
-		}
-		list[next] = letter
-		next++
-	}
-	return string(list), !strings.Contains(string(list), "\x00")
 }
 
 // maxAttempts limits the search for the values in one text.

@@ -102,22 +102,6 @@ func TestLongestFormatWins(t *testing.T) {
 	}
 }
 
-func TestArguments(t *testing.T) {
-	for format, want := range map[string]string{
-		"": "", "100%%": "", "%s and %q": "sq", "%[2]q of %[1]s": "sq", "%-8s %#o": "so", "50%% of %d": "d",
-		"%[1]s %[1]s": "s",
-	} {
-		if got, ok := Arguments(format); got != want || !ok {
-			t.Errorf("%q: %q %t, want %q", format, got, ok, want)
-		}
-	}
-	for _, format := range []string{"%[2]s", "%[1]s %[1]d"} {
-		if got, ok := Arguments(format); ok {
-			t.Errorf("%q: %q is accepted", format, got)
-		}
-	}
-}
-
 // TestNew: a language is found by its name or the nearest one, and an unknown one is an error.
 func TestNew(t *testing.T) {
 	for _, name := range []string{"pt", "pt-BR", "pt_BR"} {

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/minirun/minirun/internal/translate"
 )
 
 // A catalogue is that of one language in the repository, with the messages of the source code.
@@ -167,8 +165,8 @@ func (c *catalogue) problems(area string) (list []string) {
 
 // compare returns what differs in a translation that must be equal: verbs, flags and names in backquotes.
 func compare(english, text string) string {
-	want, _ := translate.Arguments(english)
-	got, ok := translate.Arguments(text)
+	want, _ := arguments(english)
+	got, ok := arguments(text)
 	if !ok || want != got {
 		return fmt.Sprintf("%q: the verbs are %q, not %q: write %%[2]s to change their order", english, got, want)
 	}

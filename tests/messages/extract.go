@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/minirun/minirun/internal/translate"
 )
 
 // A message is a format string of the source code that users may read, one line of it.
@@ -257,7 +255,7 @@ func (v visitor) report(n ast.Node, text string) {
 		line = percent.ReplaceAllString(line, "$1%% ") // it is not a format
 		line = indexes.ReplaceAllString(line, "%")
 		line = strings.TrimLeft(strings.TrimPrefix(line, "hint: "), ":;, ")
-		if !translate.Words(value.ReplaceAllString(line, "")) || isCommand(line) || !v.help && !v.text && !isSentence(line) {
+		if !hasWords(value.ReplaceAllString(line, "")) || isCommand(line) || !v.help && !v.text && !isSentence(line) {
 			continue
 		}
 		area := areaOf(v.file)
