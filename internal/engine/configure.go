@@ -74,7 +74,7 @@ func (e *Engine) convert(i *image.Image, layers image.Stack, p *connection.Plan,
 }
 
 // defaultProfile returns the AppArmor profile of containers without --security-opt apparmor, "" where they
-// cannot have it. A user cannot load it, and has no need: what it forbids is root's.
+// cannot have it. Only root can load it, and only root's containers need it: a user may not do what it forbids.
 func defaultProfile() string {
 	if namespaces.Unprivileged() || !apparmor.Available() {
 		return ""
@@ -83,7 +83,7 @@ func defaultProfile() string {
 }
 
 // loadProfile loads the default AppArmor profile if the container has it.
-func (e *Engine) loadProfile(r *Record) error {
+func loadProfile(r *Record) error {
 	if r.AppArmor != apparmor.Default {
 		return nil
 	}

@@ -60,7 +60,7 @@ func (e *Engine) Create(name string, s *Settings) (*Record, error) {
 	}
 	r, err := e.createBundle(bundle{dir, i, layers, plan}, s)
 	if err == nil { // here and not only at each start: `step` starts it without the engine
-		err = e.loadProfile(r)
+		err = loadProfile(r)
 	}
 	if err == nil && len(s.CDI) > 0 {
 		err = e.help(append([]string{"add-devices", dir}, s.CDI...)...)

@@ -72,7 +72,7 @@ func (a *attendant) runOnce(r *Record, o container.Options, started func()) (*En
 	if err := e.rejoin(r); err != nil {
 		return nil, err
 	}
-	if err := e.loadProfile(r); err != nil {
+	if err := loadProfile(r); err != nil {
 		return nil, err
 	}
 	network := e.networkStart(r)

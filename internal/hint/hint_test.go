@@ -31,12 +31,12 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// TestForUser: the error number decides, not the text, and an error never gets a second hint.
 // hinted has a hint in its own text.
 type hinted struct{ error }
 
 func (h hinted) HasHint() bool { return true }
 
+// TestForUser: the error number decides, not the text, and an error never gets a second hint.
 func TestForUser(t *testing.T) {
 	denied := &os.PathError{Op: "open", Path: "/x", Err: unix.EACCES}
 	for _, c := range []struct {

@@ -106,8 +106,8 @@ func TestPlanIsWhatRuns(t *testing.T) {
 	}
 }
 
-// planWithPipes returns the plan for a process whose output goes to pipes, as that of the process that
-// strace starts does. The plan depends on the descriptors, and those of the test may be files or devices.
+// planWithPipes returns the plan for a process whose standard output and error are pipes, like those of
+// the process that strace starts. The plan depends on the descriptors, and those of the test may be files or devices.
 func planWithPipes(t *testing.T, o container.Options) (*container.RunPlan, error) {
 	t.Helper()
 	for _, fd := range []int{1, 2} {

@@ -19,7 +19,8 @@ cat >"$DIR/storage.conf" <<-CONF
 	runroot = "/run/containers/storage"
 CONF
 export CONTAINERS_CONF=$DIR/containers.conf CONTAINERS_STORAGE_CONF=$DIR/storage.conf
-wrapper podman "exec $(command -v podman) --runtime $RUNTIME --cgroup-manager=cgroupfs --events-backend=file \"\$@\" "
+PODMAN=$(command -v podman) # found now: a wrapper of this name comes next
+wrapper podman "exec $PODMAN --runtime $RUNTIME --cgroup-manager=cgroupfs --events-backend=file \"\$@\" "
 run_options="--cgroup-parent $CGROUP --network none"
 wrapper prun "exec podman run $run_options \"\$@\""
 wrapper pcreate "exec podman create $run_options \"\$@\""
@@ -126,7 +127,7 @@ OTHERS_CGROUPS=$(podman pod inspect -f '{{.ID}}' t-pod)
 check "pod rm" podman pod rm -f -t 0 t-pod
 
 # networks and builds
-if ! /usr/bin/podman --network-backend cni info >/dev/null 2>"$DIR/cni.error" && grep -q 'only netavark' "$DIR/cni.error"; then
+if ! "$PODMAN" --network-backend cni info >/dev/null 2>"$DIR/cni.error" && grep -q 'only netavark' "$DIR/cni.error"; then
 	check "network create" podman network create --subnet 10.99.0.0/24 --disable-dns t
 	# Without a firewall driver the gateway did not answer a ping on Debian 13, so only the address is checked.
 	check -o '*10.99.0.*' "a network of its own: it has an address" podman run --cgroup-parent "$CGROUP" --rm --network t $IMAGE ip -4 addr show eth0

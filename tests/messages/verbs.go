@@ -1,6 +1,6 @@
 package main
 
-// What a format string of package fmt contains: words to translate, and verbs for its arguments.
+// This file finds the words to translate and the verbs in format strings of package fmt.
 
 import (
 	"strconv"
