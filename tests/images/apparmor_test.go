@@ -24,9 +24,9 @@ func TestDefaultProfileOfAppArmor(t *testing.T) {
 		{"privileged, with a profile", "--privileged --security-opt apparmor=minirun-default", current, "minirun-default (enforce)"},
 		{"mounts", open, "mount -t tmpfs x /mnt 2>/dev/null || echo denied", "denied"},
 		{"mounts, unconfined", open + "--security-opt apparmor=unconfined", "mount -t tmpfs x /mnt && echo mounted", "mounted"},
-		{"files in /proc", open, "for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/swappiness /proc/sys/fs/suid_dumpable; " +
+		{"files in /proc", open, "for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/swappiness /proc/sys/fs/suid_dumpable /proc/sys/fs/mount-max; " +
 			"do (: >>$f) 2>/dev/null && echo $f; done; echo end", "end"},
-		{"its own files in /proc", open, "echo new >/proc/sys/kernel/hostname && echo 1 >/proc/sys/net/ipv4/ip_forward && echo 9000 >/proc/sys/kernel/msgmax && echo 5 >/proc/self/oom_score_adj && hostname", "new"},
+		{"its own files in /proc", open, "echo new >/proc/sys/kernel/hostname && echo 1 >/proc/sys/net/ipv4/ip_forward && echo 9000 >/proc/sys/kernel/msgmax && echo 9 >/proc/sys/fs/mqueue/msg_max && echo 5 >/proc/self/oom_score_adj && hostname", "new"},
 		{"files that are to be read", open, "cat /proc/sys/vm/swappiness /proc/sys/kernel/ostype /proc/uptime >/dev/null && echo yes", "yes"},
 		{"signals and ptrace among its processes", "", "sleep 100 & kill $! && ls -l /proc/1/exe >/dev/null && echo yes", "yes"},
 	} {
